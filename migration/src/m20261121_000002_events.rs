@@ -1,0 +1,98 @@
+//! What can be booked: events, their slots, quotas and ticket types, and the narrow rows that count places.
+//! Not here: bookings and the line, which only refer to these.
+
+crate::step!(
+    "
+CREATE TABLE event (
+    id           @uuid NOT NULL PRIMARY KEY,
+    organizer_id @uuid NOT NULL REFERENCES organizer (id),
+    slug         TEXT NOT NULL UNIQUE,         -- readable address; fixed once given
+    title        TEXT NOT NULL,
+    description  TEXT NOT NULL,
+    venue        TEXT NOT NULL,
+    time_zone    TEXT NOT NULL,                -- IANA name: local times of a venue survive changes of daylight saving rules
+    currency     TEXT NOT NULL,                -- ISO 4217; one per event, so sums never mix
+    status       TEXT NOT NULL CHECK (status IN ('DRAFT', 'PUBLISHED', 'CANCELLED', 'ARCHIVED')),
+    confirmation TEXT NOT NULL CHECK (confirmation IN ('AUTO', 'APPROVAL', 'PAYMENT', 'APPROVAL_THEN_PAYMENT')),
+    starts_at    @int NOT NULL,                -- of its first slot; repeated here because browsing sorts and pages by it
+    ends_at      @int NOT NULL,                -- of its last slot; decides when the event is over
+    search       TEXT NOT NULL,                -- lower-cased title and venue, for the text filter
+    created_at   @int NOT NULL,
+    updated_at   @int NOT NULL,
+    published_at @int,
+    CHECK (ends_at > starts_at)
+) @table;
+
+-- Browse: published events by time, paged by (starts_at, id).
+CREATE INDEX event_by_time ON event (status, starts_at, id);
+
+-- Browse: newest first.
+CREATE INDEX event_by_publication ON event (status, published_at, id);
+
+-- An organizer's own list.
+CREATE INDEX event_by_organizer ON event (organizer_id, starts_at, id);
+
+-- One bookable date and time. A simple event has one.
+CREATE TABLE slot (
+    id        @uuid NOT NULL PRIMARY KEY,
+    event_id  @uuid NOT NULL REFERENCES event (id),
+    starts_at @int NOT NULL,
+    ends_at   @int NOT NULL,
+    CHECK (ends_at > starts_at)
+) @table;
+
+CREATE INDEX slot_by_event ON slot (event_id, starts_at);
+
+-- The places that one or more ticket types share. Narrow and hot: every sale updates it, so nothing else stands here.
+CREATE TABLE quota (
+    id       @uuid NOT NULL PRIMARY KEY,
+    event_id @uuid NOT NULL,                   -- no foreign key on hot rows: the event exists before its quota and is never deleted while sold
+    capacity @int NOT NULL,
+    sold     @int NOT NULL DEFAULT 0,          -- places of confirmed bookings
+    held     @int NOT NULL DEFAULT 0,          -- places with a deadline: holds, pending bookings, offers
+    CHECK (sold >= 0 AND held >= 0 AND sold + held <= capacity)
+) @hot;
+
+CREATE INDEX quota_by_event ON quota (event_id);
+
+-- A kind of place at a price.
+CREATE TABLE ticket_type (
+    id          @uuid NOT NULL PRIMARY KEY,
+    event_id    @uuid NOT NULL REFERENCES event (id),
+    slot_id     @uuid NOT NULL REFERENCES slot (id),
+    quota_id    @uuid NOT NULL REFERENCES quota (id),
+    name        TEXT NOT NULL,
+    price_minor @int NOT NULL CHECK (price_minor >= 0),
+    position    @int NOT NULL DEFAULT 0        -- order on the page
+) @table;
+
+CREATE INDEX ticket_type_by_event ON ticket_type (event_id, position);
+
+-- The lock root: whoever changes occupancy of an event locks this row first. No foreign key points here or from here,
+-- because a foreign key check would take the same lock from another direction.
+CREATE TABLE stock (
+    event_id    @uuid NOT NULL PRIMARY KEY,
+    revision    @int NOT NULL DEFAULT 0,       -- rises by one per commit that changes availability
+    line_tail   @int NOT NULL DEFAULT 0,       -- last number given in the waiting line
+    next_expiry @int                           -- earliest deadline among held places; null: none
+) @hot;
+
+-- What an update changed, old and new. Apart from the fact, because facts are immutable and these texts may name people.
+CREATE TABLE event_change (
+    id        @uuid NOT NULL,                  -- the update; a fact refers to it
+    event_id  @uuid NOT NULL REFERENCES event (id),
+    field     TEXT NOT NULL,
+    old_value TEXT NOT NULL,
+    new_value TEXT NOT NULL,
+    PRIMARY KEY (id, field)
+) @table;
+",
+    "
+DROP TABLE event_change;
+DROP TABLE stock;
+DROP TABLE ticket_type;
+DROP TABLE quota;
+DROP TABLE slot;
+DROP TABLE event;
+"
+);

@@ -1,0 +1,59 @@
+//! What happened: the append-only record, its numbering, and how far each consumer has read.
+//! Not here: what follows from a fact (jobs, notices).
+
+crate::step!(
+    "
+-- Written by the verb, in the verb's transaction, as its last statement. Never changed afterwards but for `seq`.
+CREATE TABLE fact (
+    pos          @serial,                      -- insertion order; never a cursor: rows appear at commit, not in this order
+    id           @uuid NOT NULL UNIQUE,        -- made before the transaction: tells after an unclear commit whether it happened
+    seq          @int UNIQUE,                  -- contiguous, given by the relay in commit order; null: not relayed yet
+    kind         TEXT NOT NULL,
+    v            @int NOT NULL,                -- version of `data`
+    occurred_at  @int NOT NULL,
+    actor_id     @uuid,                        -- the user who caused it; null: the service itself
+    event_id     @uuid,                        -- what it is about, so that streams need not read `data`
+    organizer_id @uuid,
+    user_id      @uuid,                        -- the customer concerned
+    data         TEXT NOT NULL                 -- JSON of ids and numbers; never names, addresses or free text
+) @table;
+
+-- What the relay still has to number.
+CREATE INDEX fact_unnumbered ON fact (pos) WHERE seq IS NULL;
+
+-- Streams: my bookings; an organizer's bookings.
+CREATE INDEX fact_by_user ON fact (user_id, seq) WHERE user_id IS NOT NULL;
+CREATE INDEX fact_by_organizer ON fact (organizer_id, seq) WHERE organizer_id IS NOT NULL;
+
+-- The numbering's single row; its lock elects the relay of a round.
+CREATE TABLE stream_head (
+    one   @int NOT NULL PRIMARY KEY CHECK (one = 1),
+    last  @int NOT NULL,                       -- last number given
+    epoch TEXT NOT NULL                        -- changes when the database is restored from a backup: old cursors must not be trusted
+) @hot;
+
+-- How far each consumer has read. Moved in the transaction of the consumer's own effects.
+CREATE TABLE consumer (
+    name TEXT NOT NULL PRIMARY KEY,
+    last @int NOT NULL
+) @hot;
+
+INSERT INTO consumer (name, last) VALUES ('reactions', 0);
+
+-- Facts whose reaction failed: kept with the error, shown to operators, retried by them. The cursor has moved on.
+CREATE TABLE parked_fact (
+    consumer  TEXT NOT NULL,
+    fact_id   @uuid NOT NULL,
+    seq       @int NOT NULL,
+    error     TEXT NOT NULL,
+    parked_at @int NOT NULL,
+    PRIMARY KEY (consumer, fact_id)
+) @table;
+",
+    "
+DROP TABLE parked_fact;
+DROP TABLE consumer;
+DROP TABLE stream_head;
+DROP TABLE fact;
+"
+);

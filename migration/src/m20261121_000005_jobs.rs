@@ -1,0 +1,35 @@
+//! Work outside the database that follows from facts, with attempts and a lease.
+//! Not here: the policies of the queues, which are code (`src/queue`).
+
+crate::step!(
+    "
+CREATE TABLE job (
+    id           @serial,
+    queue        TEXT NOT NULL CHECK (queue IN ('emails', 'notifications', 'tickets')),
+    kind         TEXT NOT NULL,
+    args         TEXT NOT NULL,                -- JSON of ids
+    state        TEXT NOT NULL CHECK (state IN ('available', 'running', 'succeeded', 'dead', 'cancelled')),
+    priority     @int NOT NULL DEFAULT 0,      -- smaller first
+    run_at       @int NOT NULL,                -- in the future: scheduled, or waiting for its next attempt
+    attempt      @int NOT NULL DEFAULT 0,      -- attempts begun
+    max_attempts @int NOT NULL CHECK (max_attempts > 0),
+    crashes      @int NOT NULL DEFAULT 0,      -- leases that ran out; a job that keeps killing its worker is put away
+    lease_until  @int,                         -- running: after this moment another worker may take it
+    lease_token  @uuid,                        -- fence: only the holder of the present token may finish the job
+    unique_key   TEXT,                         -- (kind, key) is done at most once
+    fact_id      @uuid,                        -- where it comes from
+    progress     TEXT,                         -- durable cursor of a job that works in chunks
+    last_error   TEXT,
+    created_at   @int NOT NULL,
+    finished_at  @int
+) @table;
+
+CREATE INDEX job_due ON job (queue, priority, run_at, id) WHERE state = 'available';
+CREATE INDEX job_leased ON job (lease_until) WHERE state = 'running';
+CREATE UNIQUE INDEX job_once ON job (kind, unique_key) WHERE unique_key IS NOT NULL;
+CREATE INDEX job_by_fact ON job (fact_id) WHERE fact_id IS NOT NULL;
+",
+    "
+DROP TABLE job;
+"
+);

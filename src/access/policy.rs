@@ -1,0 +1,77 @@
+//! Who may do what: one pure function over actor and action.
+//! Not here: loading the row an action is about; the verb does that and asks again with the owner in hand.
+//!
+//! The role part is asked by the guard on a GraphQL field, the ownership part by the verb inside its transaction.
+//! "Not yours" and "not there" are the same answer, so that nobody learns which ids exist.
+
+use super::{Actor, Role};
+use crate::id::{OrganizerId, UserId};
+
+/// Something an actor wants to do. Variants with an owner are asked once the row is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// See what everybody may see.
+    Browse,
+    /// Anything that only needs an account.
+    UseAccount,
+    /// Book places, wait in line, see one's own bookings.
+    BookPlaces,
+    /// Run events: create, edit, publish, call off, set capacity.
+    RunEvents,
+    /// See bookings and lines of events: organizers their own, admins all.
+    SeeSales,
+    /// Cancel a booking: its customer, its organizer, an admin.
+    CancelBooking,
+    /// Make administrators.
+    Administer,
+    /// Change an event of this organizer.
+    ManageEventOf(OrganizerId),
+    /// See the bookings and the line of this organizer's event.
+    SeeSalesOf(OrganizerId),
+    /// See or change something that belongs to this customer.
+    OwnThingOf(UserId),
+    /// See or cancel this customer's booking at this organizer's event.
+    BookingOf {
+        /// Whose booking.
+        customer: UserId,
+        /// Whose event.
+        organizer: OrganizerId,
+    },
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Go ahead.
+    Allow,
+    /// Sign in first.
+    SignIn,
+    /// The role may not do this at all.
+    Forbid,
+    /// The role may, but not with this object: answer as if it did not exist.
+    Hide,
+}
+
+/// Who may do what.
+pub fn decide(actor: &Actor, action: Action) -> Decision {
+    use Decision::{Allow, Forbid, Hide, SignIn};
+    if *actor == Actor::System || action == Action::Browse {
+        return Allow;
+    }
+    let Some(user) = actor.signed_in() else { return SignIn };
+    let allow_or = |yes: bool, no: Decision| if yes { Allow } else { no };
+    match action {
+        Action::Browse | Action::UseAccount => Allow,
+        Action::BookPlaces => allow_or(user.role == Role::Customer, Forbid),
+        Action::RunEvents => allow_or(user.role == Role::Organizer || user.role == Role::Admin, Forbid),
+        Action::SeeSales => allow_or(user.role != Role::Customer, Forbid),
+        Action::CancelBooking => Allow,
+        Action::Administer => allow_or(user.role == Role::Admin, Forbid),
+        Action::ManageEventOf(organizer) | Action::SeeSalesOf(organizer) => match user.role {
+            Role::Customer => Forbid,
+            Role::Organizer | Role::Admin => allow_or(actor.acts_for(organizer), Hide),
+        },
+        Action::OwnThingOf(owner) => allow_or(user.user == owner, Hide),
+        Action::BookingOf { customer, organizer } => allow_or(user.user == customer || actor.acts_for(organizer), Hide),
+    }
+}

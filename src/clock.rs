@@ -1,0 +1,79 @@
+//! Time as a parameter: the instant type that is stored everywhere, and the clock that tells it.
+//! Not here: time zones of events (they only matter when somebody reads), and timers of the runtime.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use sea_orm::DeriveValueType;
+use serde::{Deserialize, Serialize};
+
+/// An instant: microseconds since 1970-01-01T00:00:00Z. Stored as `bigint` on both databases, because a timestamp as
+/// text sorts wrongly on SQLite and loses digits on the way between the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, DeriveValueType)]
+#[serde(transparent)]
+pub struct Micros(pub i64);
+
+impl Micros {
+    /// This instant later by `span`; stays at the end of time instead of overflowing.
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// This instant earlier by `span`.
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// Whole seconds since the epoch, as tokens count.
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// RFC 3339 in UTC with microseconds where there are any.
+    pub fn rfc3339(self) -> String {
+        DateTime::<Utc>::from_timestamp_micros(self.0)
+            .map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+            .unwrap_or_else(|| self.0.to_string())
+    }
+
+    /// Reads RFC 3339 with any offset; years 1970 to 9999 only, so that every stored instant can be shown again.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+        let micros = time.timestamp_micros();
+        (0..253_402_300_800_000_000).contains(&micros).then_some(Self(micros))
+    }
+}
+
+/// Tells the time: the machine's, or in tests one that is moved by hand.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// Stands still until it is moved.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `start`.
+    pub fn manual(start: Micros) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(start.0)))
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Micros {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
+            Self::System => Micros(Utc::now().timestamp_micros()),
+            Self::Manual(at) => Micros(at.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a manual clock forward; the machine's clock is not ours to move.
+    pub fn advance(&self, span: Duration) {
+        if let Self::Manual(at) = self {
+            at.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        }
+    }
+}

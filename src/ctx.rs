@@ -1,0 +1,61 @@
+//! The context of a verb: who acts, on which database, at what time, with what chance.
+//! Not here: anything a verb may not use inside a transaction (mail, network, hashing) and anything of GraphQL.
+
+use crate::access::{Action, Actor, Decision, decide};
+use crate::clock::{Clock, Micros};
+use crate::db::Db;
+use crate::id::Chance;
+
+/// First parameter of every verb.
+#[derive(Clone)]
+pub struct Ctx {
+    /// Who is acting.
+    pub actor: Actor,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Ids, references, jitter.
+    pub chance: Chance,
+}
+
+/// Why an actor may not do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Nobody is signed in.
+    #[error("sign in first")]
+    SignIn,
+    /// The role may not.
+    #[error("your role may not do this")]
+    Role,
+    /// Not this object: answered as if it did not exist.
+    #[error("not found")]
+    Hidden,
+}
+
+impl Ctx {
+    /// The same context with another actor.
+    pub fn acting_as(&self, actor: Actor) -> Self {
+        Self { actor, ..self.clone() }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
+    /// A new id.
+    pub fn id<T: From<uuid::Uuid>>(&self) -> T {
+        self.chance.id(self.clock.now())
+    }
+
+    /// Asks the policy.
+    pub fn allow(&self, action: Action) -> Result<(), Denied> {
+        match decide(&self.actor, action) {
+            Decision::Allow => Ok(()),
+            Decision::SignIn => Err(Denied::SignIn),
+            Decision::Forbid => Err(Denied::Role),
+            Decision::Hide => Err(Denied::Hidden),
+        }
+    }
+}

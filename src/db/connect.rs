@@ -1,0 +1,238 @@
+//! Opening a database: what an address means, the settings of each connection, migration, and who may open what.
+//! Not here: what is done with it afterwards.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use migration::Migrator;
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, FromQueryResult};
+use sea_orm_migration::MigratorTrait;
+
+use super::{Db, DbError, gate, one, run};
+use crate::id::Chance;
+
+/// How long a connection may have been idle before it is asked whether it still lives.
+const IDLE_BEFORE_TEST: Duration = Duration::from_secs(15);
+
+/// Where the data lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// One file; the program is the server.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, as a URL.
+    Postgres(String),
+}
+
+/// Why a database cannot be opened. The text is for the operator's terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// `DATABASE_URL` means nothing to us.
+    #[error("DATABASE_URL is not understood: {0}")]
+    BadUrl(String),
+    /// The server or the file does not answer.
+    #[error("cannot open the database {target}: {reason}")]
+    Unreachable {
+        /// Which one, without password.
+        target: String,
+        /// What the driver says.
+        reason: String,
+    },
+    /// Something else wrote this database.
+    #[error("this database was written by a newer boxoffice (it needs release {needs}, this binary is release {has})")]
+    TooNew {
+        /// What the database asks for.
+        needs: i64,
+        /// What this binary is.
+        has: i64,
+    },
+    /// PostgreSQL is migrated only when asked to.
+    #[error("the database has {0} migrations to apply")]
+    NotMigrated(usize),
+    /// It is a database, but not ours.
+    #[error("this database cannot be used: {0}")]
+    Unusable(String),
+}
+
+impl Target {
+    /// Reads `DATABASE_URL`: `sqlite:PATH` or `postgres://user:password@host/name`.
+    pub fn parse(url: &str) -> Result<Self, ConnectError> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.starts_with(':') || path.contains('?') {
+                return Err(ConnectError::BadUrl(format!("{url:?} names no file")));
+            }
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        let scheme: String = url.chars().take_while(|c| *c != ':').take(20).collect();
+        Err(ConnectError::BadUrl(format!("unknown scheme {scheme:?}")))
+    }
+
+    /// The target without its password, for terminals and logs.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Sqlite(path) => path.display().to_string(),
+            Self::Postgres(url) => match (url.find("://"), url.rfind('@')) {
+                (Some(scheme), Some(at)) if at > scheme => format!("{}…@{}", &url[..scheme + 3], &url[at + 1..]),
+                _ => url.clone(),
+            },
+        }
+    }
+
+    fn unreachable(&self, error: &DbErr) -> ConnectError {
+        ConnectError::Unreachable { target: self.shown(), reason: error.to_string() }
+    }
+}
+
+impl Db {
+    /// Opens the database and brings it to this release: SQLite always, PostgreSQL only with `migrate`.
+    pub async fn open(target: &Target, migrate: bool, chance: Chance) -> Result<Self, ConnectError> {
+        let db = match target {
+            Target::Sqlite(path) => {
+                let write = connect(sqlite_options(path, true)).await.map_err(|e| target.unreachable(&e))?;
+                check_and_migrate(&write, true).await?;
+                let read = connect(sqlite_options(path, false)).await.map_err(|e| target.unreachable(&e))?;
+                Db { read, write, gate: Some(gate::Gate::default()), chance, appended: Arc::default() }
+            }
+            Target::Postgres(url) => {
+                let write = connect(postgres_options(url, 16)).await.map_err(|e| target.unreachable(&e))?;
+                check_and_migrate(&write, migrate).await?;
+                let read = connect(postgres_options(url, 16)).await.map_err(|e| target.unreachable(&e))?;
+                Db { read, write, gate: None, chance, appended: Arc::default() }
+            }
+        };
+        Ok(db)
+    }
+
+    /// The PostgreSQL pool below, for LISTEN; none on SQLite.
+    pub fn postgres_pool(&self) -> Option<&sea_orm::sqlx::PgPool> {
+        (self.backend() == DbBackend::Postgres).then(|| self.read.get_postgres_connection_pool())
+    }
+
+    /// Closes both pools; on SQLite this checkpoints the write-ahead log.
+    pub async fn close(self) {
+        for pool in [self.read, self.write] {
+            if let Err(error) = pool.close().await {
+                tracing::warn!(%error, "closing the database");
+            }
+        }
+    }
+}
+
+async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    Database::connect(options).await
+}
+
+fn sqlite_options(path: &Path, writer: bool) -> ConnectOptions {
+    let mut options = ConnectOptions::new("sqlite://data"); // the path is given below, where no character needs escaping
+    let path = path.to_owned();
+    options
+        .max_connections(if writer { 1 } else { 4 })
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(10))
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+            sqlite
+                .filename(&path)
+                .create_if_missing(writer)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full) // NORMAL may lose the last commits when the power fails
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(5))
+                .statement_cache_capacity(256)
+                .pragma("temp_store", "memory")
+                .pragma("cache_size", "-16000")
+                .pragma("query_only", if writer { "0" } else { "1" })
+        });
+    options
+}
+
+fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.application_name("boxoffice").statement_cache_capacity(256).options([
+                ("lock_timeout", "3s"),
+                ("statement_timeout", "10s"),
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("synchronous_commit", "on"),
+                ("default_transaction_isolation", "read committed"),
+                // Our statements name their keys; a plan made for one batch serves all.
+                ("plan_cache_mode", "auto"),
+            ])
+        });
+    options
+}
+
+#[derive(FromQueryResult)]
+struct Meta {
+    value: String,
+}
+
+/// Refuses databases of a later release before touching them, then applies what is missing.
+async fn check_and_migrate(db: &DatabaseConnection, migrate: bool) -> Result<(), ConnectError> {
+    let unusable = |error: &dyn std::fmt::Display| ConnectError::Unusable(error.to_string());
+    if table_exists(db, "meta").await.map_err(|e| unusable(&e))? {
+        let row: Option<Meta> =
+            one(db, "SELECT value FROM meta WHERE name = 'min_compatible'", []).await.map_err(|e| unusable(&e))?;
+        let needs = row.and_then(|row| row.value.parse().ok()).unwrap_or(0);
+        if needs > migration::RELEASE {
+            return Err(ConnectError::TooNew { needs, has: migration::RELEASE });
+        }
+    }
+    // A later, compatible release may have applied steps this binary does not know; the runner would refuse them.
+    let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
+    let applied = applied_steps(db).await.map_err(|e| unusable(&e))?;
+    let pending = known.iter().filter(|name| !applied.contains(name)).count();
+    if pending == 0 {
+        return Ok(());
+    }
+    if !migrate {
+        return Err(ConnectError::NotMigrated(pending));
+    }
+    Migrator::up(db, None).await.map_err(|e| unusable(&e))?;
+    // A new history gets a name of its own, so that a cursor of another one is recognised.
+    let epoch = match db.get_database_backend() {
+        DbBackend::Sqlite => "lower(hex(randomblob(6)))",
+        _ => "substr(md5(random()::text || clock_timestamp()::text), 1, 12)",
+    };
+    let sql = format!(
+        "INSERT INTO stream_head (one, last, epoch) SELECT 1, 0, {epoch} WHERE NOT EXISTS (SELECT 1 FROM stream_head)"
+    );
+    run(db, &sql, []).await.map_err(|e| unusable(&e))?;
+    Ok(())
+}
+
+async fn table_exists(db: &DatabaseConnection, table: &str) -> Result<bool, DbError> {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name = $1",
+        _ => {
+            "SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
+        }
+    };
+    Ok(super::number(db, sql, [table.into()]).await? > 0)
+}
+
+async fn applied_steps(db: &DatabaseConnection) -> Result<Vec<String>, DbError> {
+    #[derive(FromQueryResult)]
+    struct Step {
+        version: String,
+    }
+    if !table_exists(db, "seaql_migrations").await? {
+        return Ok(Vec::new());
+    }
+    let steps: Vec<Step> = super::all(db, "SELECT version FROM seaql_migrations", []).await?;
+    Ok(steps.into_iter().map(|step| step.version).collect())
+}

@@ -1,0 +1,99 @@
+//! The queue of writers on SQLite: one at a time, interactive before relay before workers, bounded.
+//! Not here: transactions. On PostgreSQL the database schedules its writers itself and there is no gate.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::DbError;
+
+/// How many may wait in one lane; beyond that a writer is refused at once instead of making everybody slower.
+const WAITING_MAX: usize = 4_096;
+
+/// How long a writer waits at most.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Who writes, in the order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Somebody waits for the answer.
+    Interactive = 0,
+    /// Numbering facts and reacting to them.
+    Relay = 1,
+    /// Jobs and sweeps, in chunks of a few milliseconds.
+    Worker = 2,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Gate(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    busy: bool,
+    waiting: [VecDeque<oneshot::Sender<Pass>>; 3],
+}
+
+/// The right to write; giving it up lets the next one in.
+pub(super) struct Pass {
+    gate: Gate,
+    spent: bool,
+}
+
+impl Gate {
+    pub(super) async fn enter(&self, lane: Lane) -> Result<Pass, DbError> {
+        let turn = {
+            let mut state = self.state();
+            if !state.busy {
+                state.busy = true;
+                return Ok(self.pass());
+            }
+            let queue = &mut state.waiting[lane as usize];
+            if queue.len() >= WAITING_MAX {
+                return Err(DbError::Overloaded);
+            }
+            let (pass, turn) = oneshot::channel();
+            queue.push_back(pass);
+            turn
+        };
+        match tokio::time::timeout(WAIT_MAX, turn).await {
+            Ok(Ok(pass)) => Ok(pass),
+            _ => Err(DbError::Overloaded),
+        }
+    }
+
+    fn pass(&self) -> Pass {
+        Pass { gate: self.clone(), spent: false }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // The lock is held for a few pushes and pops that do not panic.
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        // A pass sent to somebody who stopped waiting comes back spent, and the next one is asked: a loop instead of
+        // recursion through this drop, so that a thousand lost callers cost no stack.
+        if self.spent {
+            return;
+        }
+        loop {
+            let next = {
+                let mut state = self.gate.state();
+                let next = state.waiting.iter_mut().find_map(VecDeque::pop_front);
+                if next.is_none() {
+                    state.busy = false;
+                }
+                next
+            };
+            let Some(next) = next else { return };
+            match next.send(self.gate.pass()) {
+                Ok(()) => return,
+                Err(mut unwanted) => unwanted.spent = true,
+            }
+        }
+    }
+}

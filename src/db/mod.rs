@@ -1,0 +1,309 @@
+//! The way to the database: `read`, `write`, and the statements both databases understand.
+//! Not here: any table's name but the probe of an unclear commit. Nothing else in the program begins a transaction.
+//!
+//! * [`Db::write`] runs one closure in one transaction: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on PostgreSQL. A
+//!   serialization failure or deadlock re-runs the whole closure (3 tries, jitter).
+//! * On SQLite all writers of the process share one queue ([`gate`]): interactive first, then relay, then workers.
+//! * When a connection dies during COMMIT, the transaction's *witness* (the first fact it appended, whose id was made
+//!   beforehand) tells whether it happened; nothing is ever re-run blindly.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, FromQueryResult,
+    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value, sqlx,
+};
+use tokio::sync::Notify;
+
+use crate::id::{Chance, FactId};
+
+mod connect;
+mod gate;
+mod records;
+
+pub use connect::{ConnectError, Target};
+pub use gate::Lane;
+pub(crate) use records::record;
+pub use records::{Cell, Column, Record, insert, records_sql, select_by, update_by};
+
+/// How often a transaction that lost a race is run again before the error is the caller's.
+const TRIES: u32 = 3;
+
+/// The database: pools for reading and for writing, and on SQLite the queue of writers.
+#[derive(Clone)]
+pub struct Db {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    gate: Option<gate::Gate>,
+    chance: Chance,
+    appended: Arc<Notify>,
+}
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DbError {
+    /// Too many writers wait; try again later. Nothing was changed.
+    #[error("too many writers are waiting")]
+    Overloaded,
+    /// Everything else; internal text, never shown to a client.
+    #[error(transparent)]
+    Failed(#[from] DbErr),
+}
+
+/// An error that may hide a database error; how [`Db::write`] learns that a closure lost a race.
+pub trait MaybeDb: From<DbError> {
+    /// The database error inside, if there is one.
+    fn db(&self) -> Option<&DbError>;
+}
+
+impl MaybeDb for DbError {
+    fn db(&self) -> Option<&DbError> {
+        Some(self)
+    }
+}
+
+/// A transaction that is being written. Having one says: you are inside [`Db::write`]. Cheap to clone.
+#[derive(Clone)]
+pub struct Tx {
+    inner: Arc<DatabaseTransaction>,
+    witness: Arc<Mutex<Option<FactId>>>,
+}
+
+impl Tx {
+    /// Names a fact that exists exactly if this transaction committed; the first one counts.
+    pub fn witness(&self, fact: FactId) {
+        let mut witness = self.witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        witness.get_or_insert(fact);
+    }
+}
+
+impl Db {
+    /// Which of the two databases this is.
+    pub fn backend(&self) -> DbBackend {
+        self.read.get_database_backend()
+    }
+
+    /// Whether this is SQLite: one process, one writer.
+    pub fn is_sqlite(&self) -> bool {
+        self.backend() == DbBackend::Sqlite
+    }
+
+    /// The pool for reading. No snapshot is held beyond one statement.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// Runs `body` in one transaction and commits it, or rolls it back when it returns an error.
+    ///
+    /// `body` may run several times, so it owns nothing it cannot give away twice; only SQL happens inside.
+    pub async fn write<T, E, F, Fut>(&self, lane: Lane, body: F) -> Result<T, E>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: MaybeDb,
+    {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let error = match self.attempt(lane, &body).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            if tried == TRIES || !error.db().is_some_and(is_lost_race) {
+                return Err(error);
+            }
+            let jitter = Duration::from_micros((self.chance.fraction() * 20_000.0) as u64);
+            tokio::time::sleep(jitter * tried).await;
+        }
+    }
+
+    async fn attempt<T, E, F, Fut>(&self, lane: Lane, body: &F) -> Result<T, E>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: MaybeDb,
+    {
+        let _pass = match &self.gate {
+            Some(gate) => Some(gate.enter(lane).await?),
+            None => None,
+        };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: self.is_sqlite().then_some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let begun = self.write.begin_with_options(options).await.map_err(DbError::from)?;
+        let tx = Tx { inner: Arc::new(begun), witness: Arc::default() };
+        let witness = tx.witness.clone();
+        let inner = tx.inner.clone();
+        let outcome = body(tx).await;
+        // The body is over and so are its clones; one that was kept by a leaked task would make this fail, loudly.
+        let transaction = Arc::try_unwrap(inner)
+            .map_err(|_| DbError::Failed(DbErr::Custom("a transaction outlived its body".into())))?;
+        let value = match outcome {
+            Ok(value) => value,
+            Err(error) => {
+                // A connection that cannot even roll back is dropped by the pool; the body's error says more.
+                let _ = transaction.rollback().await;
+                return Err(error);
+            }
+        };
+        match transaction.commit().await {
+            Ok(()) => {
+                self.tell_appended(&witness);
+                Ok(value)
+            }
+            Err(error) if is_disconnected(&error) => {
+                let witness = *witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                match witness {
+                    Some(fact) if self.happened(fact).await? => Ok(value),
+                    _ => Err(DbError::Failed(error).into()),
+                }
+            }
+            Err(error) => Err(DbError::Failed(error).into()),
+        }
+    }
+
+    /// Is signalled after each commit of this process that appended facts. It may be missed; whoever waits also looks.
+    pub fn appended(&self) -> &Notify {
+        &self.appended
+    }
+
+    fn tell_appended(&self, witness: &Mutex<Option<FactId>>) {
+        if witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some() {
+            self.appended.notify_one();
+        }
+    }
+
+    /// After a connection died during COMMIT: did the transaction that appended `fact` commit?
+    ///
+    /// Inserting the same unique id on a new connection waits until the dying transaction is decided, whatever rows it
+    /// had locked: then either the id is there (it committed) or our row goes in (it did not) and is rolled back.
+    async fn happened(&self, fact: FactId) -> Result<bool, DbError> {
+        let probe = self.write.begin_with_options(TransactionOptions::default()).await?;
+        let inserted = run(
+            &probe,
+            "INSERT INTO fact (id, kind, v, occurred_at, data) VALUES ($1, 'probe', 0, 0, '{}') ON CONFLICT (id) DO NOTHING",
+            [fact.into()],
+        )
+        .await?;
+        probe.rollback().await?;
+        tracing::warn!(fact = %fact, committed = inserted == 0, "connection lost during commit; asked again");
+        Ok(inserted == 0)
+    }
+}
+
+/// 40001 and 40P01 on PostgreSQL, BUSY and LOCKED on SQLite: another transaction won, running again may succeed.
+fn is_lost_race(error: &DbError) -> bool {
+    sqlstate(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "5" | "6" | "517"))
+}
+
+/// Whether a unique index or key refused the statement.
+pub fn is_unique_violation(error: &DbError) -> bool {
+    sqlstate(error).is_some_and(|code| matches!(code.as_str(), "23505" | "2067" | "1555"))
+}
+
+fn sqlstate(error: &DbError) -> Option<String> {
+    let DbError::Failed(DbErr::Exec(runtime) | DbErr::Query(runtime)) = error else { return None };
+    let RuntimeErr::SqlxError(error) = runtime else { return None };
+    error.as_database_error()?.code().map(|code| code.into_owned())
+}
+
+/// Whether an error of COMMIT leaves open if it happened: anything but the database's own answer.
+fn is_disconnected(error: &DbErr) -> bool {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            // 57P01..57P03: the server is shutting down or crashed, and says so instead of answering.
+            match error.as_database_error() {
+                Some(answer) => answer.code().is_some_and(|code| code.starts_with("57P")),
+                None => !matches!(error.as_ref(), sqlx::Error::PoolTimedOut),
+            }
+        }
+        _ => true,
+    }
+}
+
+/// Runs a statement and says how many rows it changed. Placeholders are `$1`, `$2`, … on both databases.
+pub async fn run<const N: usize>(c: &impl ConnectionTrait, sql: &str, binds: [Value; N]) -> Result<u64, DbError> {
+    let statement = Statement::from_sql_and_values(c.get_database_backend(), sql, binds);
+    Ok(c.execute_raw(statement).await?.rows_affected())
+}
+
+/// All rows of a query.
+pub async fn all<T: FromQueryResult, const N: usize>(
+    c: &impl ConnectionTrait,
+    sql: &str,
+    binds: [Value; N],
+) -> Result<Vec<T>, DbError> {
+    let statement = Statement::from_sql_and_values(c.get_database_backend(), sql, binds);
+    let rows = c.query_all_raw(statement).await?;
+    Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// The first row of a query, if there is one.
+pub async fn one<T: FromQueryResult, const N: usize>(
+    c: &impl ConnectionTrait,
+    sql: &str,
+    binds: [Value; N],
+) -> Result<Option<T>, DbError> {
+    let statement = Statement::from_sql_and_values(c.get_database_backend(), sql, binds);
+    let row = c.query_one_raw(statement).await?;
+    Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
+}
+
+/// A single number, such as a count or a sum.
+pub async fn number<const N: usize>(c: &impl ConnectionTrait, sql: &str, binds: [Value; N]) -> Result<i64, DbError> {
+    #[derive(FromQueryResult)]
+    struct Number {
+        n: Option<i64>,
+    }
+    Ok(one::<Number, N>(c, sql, binds).await?.and_then(|row| row.n).unwrap_or(0))
+}
+
+/// The clause that locks the rows a `SELECT` returns: SQLite's write transaction already excludes everybody.
+pub fn for_update(c: &impl ConnectionTrait) -> &'static str {
+    match c.get_database_backend() {
+        DbBackend::Sqlite => "",
+        _ => " FOR NO KEY UPDATE",
+    }
+}
+
+/// The clause that locks what nobody else has locked and passes over the rest.
+pub fn skip_locked(c: &impl ConnectionTrait) -> &'static str {
+    match c.get_database_backend() {
+        DbBackend::Sqlite => "",
+        _ => " FOR NO KEY UPDATE SKIP LOCKED",
+    }
+}
+
+/// Wakes other processes on PostgreSQL at commit. Only the relay's and worker's flushes call this: a NOTIFY in every
+/// transaction takes a database-wide lock at commit.
+pub async fn notify(tx: &Tx, channel: &str, payload: &str) -> Result<(), DbError> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        run(tx, "SELECT pg_notify($1, $2)", [channel.into(), payload.into()]).await?;
+    }
+    Ok(())
+}
+
+#[sea_orm::prelude::async_trait::async_trait]
+impl ConnectionTrait for Tx {
+    fn get_database_backend(&self) -> DbBackend {
+        self.inner.get_database_backend()
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.inner.execute_raw(stmt).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.inner.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.inner.query_one_raw(stmt).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.inner.query_all_raw(stmt).await
+    }
+}

@@ -1,0 +1,23 @@
+//! Table `booking_item`: one line of a booking: a type, how many, at which price.
+//! No behaviour here; what the columns mean stands in `migration/`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::{BookingId, BookingItemId, TicketTypeId};
+
+/// One line of a booking: a type, how many, at which price.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "booking_item")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: BookingItemId,
+    pub booking_id: BookingId,
+    pub ticket_type_id: TicketTypeId,
+    pub quantity: i64,
+    pub unit_price_minor: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,29 @@
+//! Table `notice`: what one user is told, numbered per user.
+//! No behaviour here; what the columns mean stands in `migration/`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::clock::Micros;
+use crate::id::{BookingId, EventId, FactId, UserId};
+
+/// What one user is told, numbered per user.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "notice")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user_id: UserId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub seq: i64,
+    pub fact_id: FactId,
+    pub kind: String,
+    pub v: i64,
+    pub data: String,
+    pub event_id: Option<EventId>,
+    pub booking_id: Option<BookingId>,
+    pub created_at: Micros,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,23 @@
+//! Table `session`: one sign-in; ending it ends its tokens.
+//! No behaviour here; what the columns mean stands in `migration/`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::clock::Micros;
+use crate::id::{SessionId, UserId};
+
+/// One sign-in; ending it ends its tokens.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "session")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub created_at: Micros,
+    pub revoked_at: Option<Micros>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,23 @@
+//! Table `slot`: one bookable date and time of an event.
+//! No behaviour here; what the columns mean stands in `migration/`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::clock::Micros;
+use crate::id::{EventId, SlotId};
+
+/// One bookable date and time of an event.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "slot")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: SlotId,
+    pub event_id: EventId,
+    pub starts_at: Micros,
+    pub ends_at: Micros,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

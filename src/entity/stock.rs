@@ -1,0 +1,23 @@
+//! Table `stock`: the lock root of an event's occupancy.
+//! No behaviour here; what the columns mean stands in `migration/`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::clock::Micros;
+use crate::id::EventId;
+
+/// The lock root of an event's occupancy.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "stock")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub event_id: EventId,
+    pub revision: i64,
+    pub line_tail: i64,
+    pub next_expiry: Option<Micros>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

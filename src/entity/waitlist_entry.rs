@@ -1,0 +1,32 @@
+//! Table `waitlist_entry`: a place in the line.
+//! No behaviour here; what the columns mean stands in `migration/`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::clock::Micros;
+use crate::id::{EntryId, EventId, QuotaId, TicketTypeId, UserId};
+use crate::status::WaitlistStatus;
+
+/// A place in the line.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "waitlist_entry")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: EntryId,
+    pub event_id: EventId,
+    pub ticket_type_id: TicketTypeId,
+    pub quota_id: QuotaId,
+    pub user_id: UserId,
+    pub status: WaitlistStatus,
+    pub quantity: i64,
+    pub granted: i64,
+    pub accepts_part: i64,
+    pub line_no: i64,
+    pub created_at: Micros,
+    pub updated_at: Micros,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,36 @@
+//! Boxoffice sells places at events over GraphQL and tells everyone concerned, live and durably.
+//!
+//! This is the map, in reading order; `ARCHITECTURE.md` walks one booking through it.
+//!
+//! ```text
+//! client ──HTTP / WebSocket──► http ──► graphql (who, what) ──► a slice's verb: one write, its last statement appends facts
+//!                                                                  │ commit
+//!  subscription ◄── bus ◄── relay: numbers facts ──► reactions ──► notices, jobs ──► worker: log line, further channels
+//! ```
+//!
+//! Arrows go down: a module uses what stands above it in this file, never what stands below. A test holds it to that.
+#![warn(missing_docs)]
+
+// The shared vocabulary.
+pub mod clock;
+#[expect(missing_docs, reason = "columns are explained in their migration")]
+pub mod entity;
+pub mod fact;
+pub mod id;
+pub mod money;
+pub mod status;
+pub mod text;
+
+// The database, and who may do what.
+pub mod access;
+pub mod ctx;
+pub mod db;
+pub mod page;
+
+// What happens around a commit.
+
+// The slices: folders are nouns, files are verbs.
+
+// What follows.
+
+// The edge.

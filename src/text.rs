@@ -1,0 +1,53 @@
+//! Text from outside: what may be in it, how long it may be, and the error that says what is wrong with which field.
+//! Not here: what a text means (e-mail addresses are checked by `account`, money by `money`).
+
+/// One field of an input that cannot be taken as it is. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct Invalid {
+    /// Name of the input field, as the schema spells it.
+    pub field: &'static str,
+    /// What is wrong, in a sentence a form can show.
+    pub message: String,
+}
+
+impl Invalid {
+    /// An error about one field.
+    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+/// Trims a text and checks it: 1 to `max` characters, one line, nothing invisible.
+pub fn line(field: &'static str, text: &str, max: usize) -> Result<String, Invalid> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Invalid::new(field, "must not be empty"));
+    }
+    check(field, text, max, false)?;
+    Ok(text.to_owned())
+}
+
+/// Trims a text and checks it: 0 to `max` characters; may have several lines.
+pub fn lines(field: &'static str, text: &str, max: usize) -> Result<String, Invalid> {
+    let text = text.trim().replace("\r\n", "\n");
+    check(field, &text, max, true)?;
+    Ok(text)
+}
+
+fn check(field: &'static str, text: &str, max: usize, many: bool) -> Result<(), Invalid> {
+    if text.chars().nth(max).is_some() {
+        return Err(Invalid::new(field, format!("must not be longer than {max} characters")));
+    }
+    if text.chars().any(|c| is_forbidden(c) && !(many && c == '\n')) {
+        return Err(Invalid::new(field, "must not contain control or invisible characters"));
+    }
+    Ok(())
+}
+
+/// Control characters, and the invisible ones that make a text read differently from what it is: directional
+/// overrides, zero-width marks, the byte order mark. The joiners U+200C and U+200D stay: Persian and emoji need them.
+fn is_forbidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
