@@ -28,8 +28,11 @@ pub mod db;
 pub mod page;
 
 // What happens around a commit.
+pub mod idempotency;
+pub mod outbox;
 
 // The slices: folders are nouns, files are verbs.
+pub mod account;
 
 // What follows.
 

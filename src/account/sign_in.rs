@@ -1,0 +1,45 @@
+//! Signing in: address and password against a session.
+//! Not here: braking repeated attempts, and the token a session is shown as.
+
+use super::password::Hasher;
+use super::sign_up::Opened;
+use super::{Error, email, store};
+use crate::ctx::Ctx;
+use crate::db::Lane;
+use crate::id::SessionId;
+
+/// Opens a session for the account with this address and password.
+///
+/// Unknown address, wrong password and disabled account take the same work and give the same answer.
+pub async fn sign_in(ctx: &Ctx, hasher: &Hasher, address: &str, password: String) -> Result<Opened, Error> {
+    let found = match email(address) {
+        Ok((_, key)) => store::by_email(ctx.db.read(), &key).await?,
+        Err(_) => None,
+    };
+    // A text no account can have as password is not worth hashing megabytes of.
+    if password.len() > 1_000 {
+        return Err(Error::BadCredentials);
+    }
+    let stored = found.as_ref().map(|user| user.password_hash.clone());
+    let verified = hasher.verify(password.clone(), stored).await?;
+    let Some(user) = found.filter(|user| verified && user.disabled_at.is_none()) else {
+        return Err(Error::BadCredentials);
+    };
+    let renewed = match hasher.is_outdated(&user.password_hash) {
+        true => Some(hasher.hash(password).await?),
+        false => None,
+    };
+
+    let now = ctx.now();
+    let session: SessionId = ctx.id();
+    let (user, renewed) = (&user, &renewed);
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            store::insert_session(&tx, session, user.id, now).await?;
+            if let Some(hash) = renewed {
+                store::replace_hash(&tx, user.id, &user.password_hash, hash).await?;
+            }
+            Ok(Opened { user: user.id, session })
+        })
+        .await
+}

@@ -1,0 +1,97 @@
+//! Opening an account: customers and organizers by themselves, admins by an admin or the command line.
+//! Not here: signing in afterwards.
+
+use super::password::Hasher;
+use super::{Error, email, new_password, store};
+use crate::access::{Action, Role};
+use crate::ctx::Ctx;
+use crate::db::Lane;
+use crate::entity::users;
+use crate::fact::Fact;
+use crate::id::{OrganizerId, SessionId, UserId};
+use crate::outbox::{self, Draft};
+use crate::text;
+
+/// What a new account is made from.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// As typed.
+    pub email: String,
+    /// In clear; hashed before anything is stored.
+    pub password: String,
+    /// Display name.
+    pub name: String,
+    /// Name of the organizer an ORGANIZER acts for; their own name when none is given.
+    pub organizer_name: Option<String>,
+}
+
+/// A new account and the sign-in that comes with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Opened {
+    /// The user.
+    pub user: UserId,
+    /// Their first session.
+    pub session: SessionId,
+}
+
+/// Opens an account as customer or organizer.
+pub async fn sign_up(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<Opened, Error> {
+    if role == Role::Admin {
+        return Err(text::Invalid::new("role", "an administrator is made by another administrator").into());
+    }
+    open(ctx, hasher, account, role).await
+}
+
+/// Makes an administrator: by an administrator, or by the service itself (command line).
+pub async fn create_admin(ctx: &Ctx, hasher: &Hasher, account: NewAccount) -> Result<Opened, Error> {
+    ctx.allow(Action::Administer)?;
+    open(ctx, hasher, account, Role::Admin).await
+}
+
+/// Makes an account of any role; only for the service itself (command line).
+pub async fn create_user(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<Opened, Error> {
+    ctx.allow(Action::Administer)?;
+    open(ctx, hasher, account, role).await
+}
+
+async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<Opened, Error> {
+    let (shown, key) = email(&account.email)?;
+    let name = text::line("name", &account.name, 100)?;
+    let organizer_name = match account.organizer_name.as_deref() {
+        Some(given) => text::line("organizerName", given, 100)?,
+        None => name.clone(),
+    };
+    new_password("password", &account.password)?;
+    // The dear part comes before the transaction; the unique index still decides who is first.
+    if store::by_email(ctx.db.read(), &key).await?.is_some() {
+        return Err(Error::EmailTaken);
+    }
+    let hash = hasher.hash(account.password).await?;
+
+    let now = ctx.now();
+    let (user, session): (UserId, SessionId) = (ctx.id(), ctx.id());
+    let organizer: OrganizerId = ctx.id();
+    let row = users::Model {
+        id: user,
+        email: shown,
+        email_key: key,
+        name,
+        role,
+        password_hash: hash,
+        disabled_at: None,
+        created_at: now,
+    };
+    let fact = Draft::new(ctx, Fact::UserRegistered { user }).caused_by(ctx.actor.user_id().or(Some(user)));
+    let (row, organizer_name, fact) = (&row, &organizer_name, &fact);
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            store::insert_user(&tx, row.clone()).await?;
+            if role == Role::Organizer {
+                store::insert_organizer(&tx, organizer, organizer_name, user, now).await?;
+            }
+            store::insert_session(&tx, session, user, now).await?;
+            outbox::append(&tx, std::slice::from_ref(fact)).await?;
+            Ok(Opened { user, session })
+        })
+        .await
+}

@@ -1,0 +1,65 @@
+//! The queries of accounts.
+//! Not here: decisions, and beginning or committing anything.
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+
+use super::Error;
+use crate::clock::Micros;
+use crate::db::{self, DbError, Tx, is_unique_violation};
+use crate::entity::{membership, organizer, session, users};
+use crate::id::{OrganizerId, SessionId, UserId};
+
+/// The account with this address, whatever its case.
+pub async fn by_email(c: &impl ConnectionTrait, key: &str) -> Result<Option<users::Model>, DbError> {
+    Ok(users::Entity::find().filter(users::Column::EmailKey.eq(key)).one(c).await?)
+}
+
+/// These users, in no order.
+pub async fn by_ids(c: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<users::Model>, DbError> {
+    Ok(users::Entity::find().filter(users::Column::Id.is_in(ids.iter().copied())).all(c).await?)
+}
+
+/// These organizers, in no order.
+pub async fn organizers(c: &impl ConnectionTrait, ids: &[OrganizerId]) -> Result<Vec<organizer::Model>, DbError> {
+    Ok(organizer::Entity::find().filter(organizer::Column::Id.is_in(ids.iter().copied())).all(c).await?)
+}
+
+/// The organizer a user acts for.
+pub async fn organizer_of(c: &impl ConnectionTrait, user: UserId) -> Result<Option<OrganizerId>, DbError> {
+    let row = membership::Entity::find().filter(membership::Column::UserId.eq(user)).one(c).await?;
+    Ok(row.map(|row| row.organizer_id))
+}
+
+/// Writes a new user; the unique index decides who was first with an address.
+pub async fn insert_user(tx: &Tx, user: users::Model) -> Result<(), Error> {
+    let row: users::ActiveModel = user.into();
+    match users::Entity::insert(sea_orm::IntoActiveModel::into_active_model(row)).exec_without_returning(tx).await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let error = DbError::from(error);
+            Err(if is_unique_violation(&error) { Error::EmailTaken } else { error.into() })
+        }
+    }
+}
+
+/// Writes the organizer a new user acts for.
+pub async fn insert_organizer(tx: &Tx, id: OrganizerId, name: &str, user: UserId, now: Micros) -> Result<(), DbError> {
+    let row = organizer::ActiveModel { id: Set(id), name: Set(name.to_owned()), created_at: Set(now) };
+    organizer::Entity::insert(row).exec_without_returning(tx).await?;
+    let row = membership::ActiveModel { user_id: Set(user), organizer_id: Set(id), created_at: Set(now) };
+    membership::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Opens a session.
+pub async fn insert_session(tx: &Tx, id: SessionId, user: UserId, now: Micros) -> Result<(), DbError> {
+    let row = session::ActiveModel { id: Set(id), user_id: Set(user), created_at: Set(now), revoked_at: Set(None) };
+    session::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Replaces a password hash, unless it was changed meanwhile.
+pub async fn replace_hash(tx: &Tx, user: UserId, old: &str, new: &str) -> Result<u64, DbError> {
+    let sql = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
+    db::run(tx, sql, [new.into(), user.into(), old.into()]).await
+}
