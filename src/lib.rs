@@ -28,11 +28,15 @@ pub mod db;
 pub mod page;
 
 // What happens around a commit.
+pub mod bus;
 pub mod idempotency;
 pub mod outbox;
+pub mod queue;
+pub mod relay;
 
 // The slices: folders are nouns, files are verbs.
 pub mod account;
+pub mod event;
 
 // What follows.
 

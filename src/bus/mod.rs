@@ -1,0 +1,136 @@
+//! The bus: wakes everybody in this process who waits for news. The table is the truth; what is lost here only delays.
+//! Not here: reading tables (`relay::feed` does it for facts, each stream for itself) and other processes.
+//!
+//! Facts go over a tokio broadcast channel in `seq` order. A receiver that lags, sees a gap or hears nothing reads the
+//! table again. Notices are not sent over it: each connected user has a watch that says "look again" and cannot lag.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{broadcast, watch};
+
+use crate::fact::Recorded;
+use crate::id::UserId;
+
+/// How many facts a slow receiver may fall behind before it has to read the table.
+const CAPACITY: usize = 1_024;
+
+/// The bus of this process; cheap to clone.
+#[derive(Clone)]
+pub struct Bus {
+    facts: broadcast::Sender<Arc<Recorded>>,
+    head: watch::Sender<i64>,
+    inboxes: Arc<Mutex<HashMap<UserId, watch::Sender<i64>>>>,
+    deaf: Arc<AtomicBool>,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self::with_capacity(CAPACITY)
+    }
+}
+
+impl Bus {
+    /// A bus whose receivers may fall `capacity` facts behind.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            facts: broadcast::channel(capacity).0,
+            head: watch::channel(0).0,
+            inboxes: Arc::default(),
+            deaf: Arc::default(),
+        }
+    }
+
+    /// Sends a fact to whoever listens; nobody listening is fine.
+    pub fn publish(&self, fact: Arc<Recorded>) {
+        if !self.deaf.load(Ordering::Relaxed) {
+            let _ = self.facts.send(fact);
+        }
+    }
+
+    /// Listens to facts from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Arc<Recorded>> {
+        self.facts.subscribe()
+    }
+
+    /// Says up to which number facts were read from the table and published.
+    pub fn set_head(&self, seq: i64) {
+        self.head.send_replace(seq);
+    }
+
+    /// That number; whoever heard of less has missed something and reads the table.
+    pub fn head(&self) -> i64 {
+        *self.head.borrow()
+    }
+
+    /// Watches one user's inbox. The value is the number of their newest notice as far as it was heard of.
+    pub fn watch_inbox(&self, user: UserId) -> InboxWatch {
+        let mut inboxes = self.lock();
+        let sender = inboxes.entry(user).or_insert_with(|| watch::channel(0).0);
+        InboxWatch { receiver: sender.subscribe(), user, inboxes: self.inboxes.clone() }
+    }
+
+    /// Says that these users' newest notices have these numbers.
+    pub fn wake_inboxes(&self, heads: impl IntoIterator<Item = (UserId, i64)>) {
+        if self.deaf.load(Ordering::Relaxed) {
+            return;
+        }
+        self.note_heads(heads);
+    }
+
+    /// The same, from the regular look into the table that nothing can switch off.
+    pub fn note_heads(&self, heads: impl IntoIterator<Item = (UserId, i64)>) {
+        let inboxes = self.lock();
+        for (user, head) in heads {
+            if let Some(sender) = inboxes.get(&user) {
+                sender.send_if_modified(|known| {
+                    let newer = head > *known;
+                    *known = head.max(*known);
+                    newer
+                });
+            }
+        }
+    }
+
+    /// Whose inboxes are being watched.
+    pub fn watched_inboxes(&self) -> Vec<UserId> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// Drops every wake-up from now on; for tests, which show that nothing depends on them.
+    pub fn go_deaf(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, watch::Sender<i64>>> {
+        self.inboxes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// A watch on one inbox; the last one of a user to go takes the channel with it.
+pub struct InboxWatch {
+    receiver: watch::Receiver<i64>,
+    user: UserId,
+    inboxes: Arc<Mutex<HashMap<UserId, watch::Sender<i64>>>>,
+}
+
+impl InboxWatch {
+    /// Waits until there may be something new.
+    pub async fn changed(&mut self) {
+        if self.receiver.changed().await.is_err() {
+            // The channel outlives every watch; a closed one means the process stops.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for InboxWatch {
+    fn drop(&mut self) {
+        let mut inboxes = self.inboxes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // One receiver left is this one.
+        if inboxes.get(&self.user).is_some_and(|sender| sender.receiver_count() <= 1) {
+            inboxes.remove(&self.user);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Deleting a draft; the only thing of an event's life that leaves no trace, because nobody ever saw it.
+//! Not here: anything with bookings. That is called off, never deleted.
+
+use super::{Error, may_manage, store};
+use crate::ctx::Ctx;
+use crate::db::{self, Lane};
+use crate::id::EventId;
+use crate::status::EventStatus;
+
+/// Deletes a draft and its parts.
+pub async fn delete(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let event = may_manage(ctx, store::lock(&tx, id).await?)?;
+            if event.status != EventStatus::Draft {
+                return Err(Error::WrongStatus(event.status));
+            }
+            for part in ["event_change", "ticket_type", "quota", "slot", "stock"] {
+                db::run(&tx, &format!("DELETE FROM {part} WHERE event_id = $1"), [id.into()]).await?;
+            }
+            db::run(&tx, "DELETE FROM event WHERE id = $1", [id.into()]).await?;
+            Ok(id)
+        })
+        .await
+}

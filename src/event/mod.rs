@@ -1,0 +1,133 @@
+//! Events: what one can book, from draft to archive.
+//! Not here: places and who has them; whatever moves capacity, calling off included, lives in `booking`.
+
+use chrono_tz::Tz;
+
+use crate::access::Action;
+use crate::clock::Micros;
+use crate::ctx::{Ctx, Denied};
+use crate::db::{DbError, MaybeDb};
+use crate::entity::event;
+use crate::id::OrganizerId;
+use crate::money::{BadAmount, Currency, Money};
+use crate::status::EventStatus;
+use crate::text::{self, Invalid};
+
+pub mod archive;
+pub mod browse;
+pub mod create;
+pub mod delete;
+pub mod edit;
+pub mod publish;
+pub mod store;
+
+/// The most places one event can have.
+pub const CAPACITY_MAX: i64 = 1_000_000;
+
+/// The longest an event can last: a year, in microseconds.
+const LENGTH_MAX: i64 = 366 * 24 * 3_600 * 1_000_000;
+
+/// Why an event verb refused.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The actor may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// An input field is wrong.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// No such event, as far as the actor may know.
+    #[error("there is no such event")]
+    NotFound,
+    /// The event's status does not allow it.
+    #[error("the event is {}, which does not allow this", .0.word())]
+    WrongStatus(EventStatus),
+    /// It has begun or is over.
+    #[error("the event has begun or is over")]
+    Over,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl MaybeDb for Error {
+    fn db(&self) -> Option<&DbError> {
+        match self {
+            Self::Db(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Asks whether the actor may manage an event that was found, and answers "not found" where they may not know of it.
+pub fn may_manage(ctx: &Ctx, event: Option<event::Model>) -> Result<event::Model, Error> {
+    let event = event.ok_or(Error::NotFound)?;
+    match ctx.allow(Action::ManageEventOf(event.organizer_id)) {
+        Ok(()) => Ok(event),
+        Err(Denied::Hidden) => Err(Error::NotFound),
+        Err(denied) => Err(denied.into()),
+    }
+}
+
+/// Whether the actor may see this event: everybody unless it is a draft.
+pub fn may_see(ctx: &Ctx, event: &event::Model) -> bool {
+    event.status != EventStatus::Draft || ctx.actor.acts_for(event.organizer_id)
+}
+
+/// The organizer the actor creates events for.
+pub fn organizer_of(ctx: &Ctx) -> Result<OrganizerId, Error> {
+    ctx.allow(Action::RunEvents)?;
+    let acting = ctx.actor.signed_in().and_then(|user| user.organizer);
+    acting.ok_or(Error::Denied(Denied::Role))
+}
+
+fn time_zone(name: &str) -> Result<String, Invalid> {
+    let zone: Tz =
+        name.trim().parse().map_err(|_| Invalid::new("timeZone", "must be an IANA time zone such as Europe/Berlin"))?;
+    Ok(zone.name().to_owned())
+}
+
+fn currency(code: &str) -> Result<Currency, Invalid> {
+    Currency::parse(code)
+        .ok_or_else(|| Invalid::new("currency", "must be an ISO 4217 code this service knows, such as EUR"))
+}
+
+fn price(text: &str, currency: Currency) -> Result<i64, Invalid> {
+    match Money::parse(text, currency) {
+        Ok(money) => Ok(money.minor),
+        Err(error @ (BadAmount::Malformed | BadAmount::TooPrecise | BadAmount::OutOfRange)) => {
+            Err(Invalid::new("price", format!("{error} ({} has {} decimals)", currency.code(), currency.exponent())))
+        }
+    }
+}
+
+fn title(text: &str) -> Result<String, Invalid> {
+    text::line("title", text, 200)
+}
+
+fn description(text: &str) -> Result<String, Invalid> {
+    text::lines("description", text, 10_000)
+}
+
+fn venue(text: &str) -> Result<String, Invalid> {
+    text::line("venue", text, 200)
+}
+
+/// Checks the times of an event that is created or moved at `now`.
+fn times(starts_at: Micros, ends_at: Micros, now: Micros) -> Result<(), Invalid> {
+    if starts_at <= now {
+        return Err(Invalid::new("startsAt", "must be in the future"));
+    }
+    if ends_at <= starts_at {
+        return Err(Invalid::new("endsAt", "must be after startsAt"));
+    }
+    if ends_at.0.saturating_sub(starts_at.0) > LENGTH_MAX {
+        return Err(Invalid::new("endsAt", "must be within a year of startsAt"));
+    }
+    Ok(())
+}
+
+/// What the text filter looks in.
+fn search_text(title: &str, venue: &str) -> String {
+    format!("{title} {venue}").to_lowercase()
+}

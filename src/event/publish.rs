@@ -1,0 +1,30 @@
+//! Publishing an event: from now on everybody sees it and customers may book.
+//! Not here: calling it off (`booking::call_off`).
+
+use super::{Error, may_manage, store};
+use crate::ctx::Ctx;
+use crate::db::Lane;
+use crate::fact::Fact;
+use crate::id::EventId;
+use crate::outbox::{self, Draft};
+use crate::status::EventStatus;
+
+/// Publishes a draft that lies in the future.
+pub async fn publish(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
+    let fact_id = ctx.id();
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let event = may_manage(ctx, store::lock(&tx, id).await?)?;
+            if !event.status.may_become(EventStatus::Published) {
+                return Err(Error::WrongStatus(event.status));
+            }
+            if event.starts_at <= ctx.now() {
+                return Err(Error::Over);
+            }
+            store::change_status(&tx, id, event.status, EventStatus::Published, ctx.now()).await?;
+            let fact = Fact::EventPublished { event: id, organizer: event.organizer_id };
+            outbox::append(&tx, &[Draft { id: fact_id, ..Draft::new(ctx, fact) }]).await?;
+            Ok(id)
+        })
+        .await
+}

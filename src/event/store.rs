@@ -1,0 +1,119 @@
+//! The queries of events.
+//! Not here: decisions; and counting places, which `booking` does under its lock.
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+
+use crate::clock::Micros;
+use crate::db::{self, DbError, Tx, record};
+use crate::entity::{event, event_change, quota, slot, stock, ticket_type};
+use crate::id::{ChangeId, EventId};
+use crate::status::{EventField, EventStatus};
+
+/// The event with this id, whoever may see it.
+pub async fn by_id(c: &impl ConnectionTrait, id: EventId) -> Result<Option<event::Model>, DbError> {
+    Ok(event::Entity::find_by_id(id).one(c).await?)
+}
+
+/// The event, its row locked until the transaction ends.
+pub async fn lock(tx: &Tx, id: EventId) -> Result<Option<event::Model>, DbError> {
+    let sql = format!("SELECT * FROM event WHERE id = $1{}", db::for_update(tx));
+    db::one(tx, &sql, [id.into()]).await
+}
+
+/// The event with this slug.
+pub async fn by_slug(c: &impl ConnectionTrait, slug: &str) -> Result<Option<event::Model>, DbError> {
+    Ok(event::Entity::find().filter(event::Column::Slug.eq(slug)).one(c).await?)
+}
+
+/// These events, in no order.
+pub async fn by_ids(c: &impl ConnectionTrait, ids: &[EventId]) -> Result<Vec<event::Model>, DbError> {
+    Ok(event::Entity::find().filter(event::Column::Id.is_in(ids.iter().copied())).all(c).await?)
+}
+
+/// The slots of these events, by time.
+pub async fn slots(c: &impl ConnectionTrait, events: &[EventId]) -> Result<Vec<slot::Model>, DbError> {
+    let query = slot::Entity::find().filter(slot::Column::EventId.is_in(events.iter().copied()));
+    Ok(query.order_by_asc(slot::Column::StartsAt).all(c).await?)
+}
+
+/// The ticket types of these events, in page order.
+pub async fn ticket_types(c: &impl ConnectionTrait, events: &[EventId]) -> Result<Vec<ticket_type::Model>, DbError> {
+    let query = ticket_type::Entity::find().filter(ticket_type::Column::EventId.is_in(events.iter().copied()));
+    Ok(query.order_by_asc(ticket_type::Column::Position).all(c).await?)
+}
+
+/// Writes a new event under the first of `slugs` that is free.
+pub async fn insert(tx: &Tx, event: &event::Model, slugs: &[String]) -> Result<(), DbError> {
+    for slug in slugs {
+        let mut row: event::ActiveModel = event.clone().into_active_model();
+        row.slug = Set(slug.clone());
+        let taken = by_slug(tx, slug).await?.is_some();
+        if !taken {
+            event::Entity::insert(row).exec_without_returning(tx).await?;
+            return Ok(());
+        }
+    }
+    Err(sea_orm::DbErr::Custom("no free slug".into()).into())
+}
+
+/// Writes what a simple event consists of, and the row its occupancy is locked by.
+pub async fn insert_parts(
+    tx: &Tx,
+    slot: &slot::Model,
+    quota: &quota::Model,
+    ticket_type: &ticket_type::Model,
+) -> Result<(), DbError> {
+    slot::Entity::insert(slot.clone().into_active_model()).exec_without_returning(tx).await?;
+    quota::Entity::insert(quota.clone().into_active_model()).exec_without_returning(tx).await?;
+    ticket_type::Entity::insert(ticket_type.clone().into_active_model()).exec_without_returning(tx).await?;
+    let root = stock::Model { event_id: slot.event_id, revision: 0, line_tail: 0, next_expiry: None };
+    stock::Entity::insert(root.into_active_model()).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Moves an event from one status to another; 0 rows: it was no longer in the first.
+pub async fn change_status(
+    tx: &Tx,
+    id: EventId,
+    from: EventStatus,
+    to: EventStatus,
+    now: Micros,
+) -> Result<u64, DbError> {
+    debug_assert!(from.may_become(to));
+    let sql = "UPDATE event SET status = $1, updated_at = $2,
+               published_at = CASE WHEN $1 = 'PUBLISHED' THEN $2 ELSE published_at END
+               WHERE id = $3 AND status = $4";
+    db::run(tx, sql, [to.word().into(), now.into(), id.into(), from.word().into()]).await
+}
+
+record! {
+    /// One field an update changed.
+    pub struct Change {
+        /// The update.
+        id: ChangeId,
+        /// Of which event.
+        event_id: EventId,
+        /// Which field.
+        field: &'static str,
+        /// Before.
+        old_value: String,
+        /// After.
+        new_value: String,
+    }
+}
+
+/// Records what an update changed.
+pub async fn insert_changes(tx: &Tx, changes: &[Change]) -> Result<(), DbError> {
+    db::insert(tx, "event_change", changes, "").await?;
+    Ok(())
+}
+
+/// What these updates changed.
+pub async fn changes(c: &impl ConnectionTrait, ids: &[ChangeId]) -> Result<Vec<event_change::Model>, DbError> {
+    Ok(event_change::Entity::find().filter(event_change::Column::Id.is_in(ids.iter().copied())).all(c).await?)
+}
+
+/// The word a change's field is stored as, read back.
+pub fn field(word: &str) -> Option<EventField> {
+    EventField::ALL.iter().copied().find(|field| field.word() == word)
+}

@@ -1,0 +1,180 @@
+//! Taking jobs and giving them back: every step a statement, every exit from `running` fenced by the lease's token.
+//! Not here: running them (`worker`).
+//!
+//! ```text
+//!  available ──claim (attempt + 1, token, lease)──► running ──► succeeded   with its effects, in one transaction
+//!      ▲                                              │  ├────► available   failed, attempts left: run_at = now + backoff
+//!      └──── lease ran out, attempts left ◄───────────┘  └────► dead        no attempts left, or it cannot succeed
+//! ```
+
+use std::time::Duration;
+
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use super::Queue;
+use crate::clock::Micros;
+use crate::db::{self, Cell, Column, Db, DbError, Lane, Tx, record};
+use crate::id::FactId;
+
+/// A job in hand.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Job {
+    /// Its number.
+    pub id: i64,
+    /// Where it waited.
+    pub queue: String,
+    /// Which handler.
+    pub kind: String,
+    /// JSON of ids.
+    pub args: String,
+    /// The fact it follows from.
+    pub fact_id: Option<FactId>,
+    /// Attempts begun, this one included.
+    pub attempt: i64,
+    /// Attempts in all.
+    pub max_attempts: i64,
+    /// Durable cursor of a job that works in chunks.
+    pub progress: Option<String>,
+}
+
+/// Proof of holding jobs: made per claim, unknown to anybody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Token(pub Uuid);
+
+impl Cell for Token {
+    const COLUMN: Column = Column::Uuid;
+}
+
+/// How a lease that ran out this often ends: a job that keeps killing its worker is put away.
+const CRASHES_MAX: i64 = 3;
+
+/// Takes up to `limit` due jobs of these queues.
+pub async fn claim(db: &Db, limit: i64, now: Micros, lease: Duration, token: Token) -> Result<Vec<Job>, DbError> {
+    let mut jobs: Vec<Job> = db
+        .write(Lane::Worker, |tx| async move {
+            let mut taken = Vec::new();
+            for queue in Queue::ALL {
+                let room = limit - taken.len() as i64;
+                if room > 0 {
+                    taken.extend(claim_of(&tx, queue, room, now, lease, token).await?);
+                }
+            }
+            Ok::<_, DbError>(taken)
+        })
+        .await?;
+    jobs.sort_by_key(|job| job.id);
+    Ok(jobs)
+}
+
+async fn claim_of(
+    tx: &Tx,
+    queue: Queue,
+    limit: i64,
+    now: Micros,
+    lease: Duration,
+    token: Token,
+) -> Result<Vec<Job>, DbError> {
+    let sql = format!(
+        "UPDATE job SET state = 'running', attempt = attempt + 1, lease_until = $1, lease_token = $2
+         WHERE id IN (SELECT id FROM job WHERE queue = $3 AND state = 'available' AND run_at <= $4
+                      ORDER BY priority, run_at, id LIMIT $5{})
+         RETURNING id, queue, kind, args, fact_id, attempt, max_attempts, progress",
+        db::skip_locked(tx)
+    );
+    let binds = [now.plus(lease).into(), token.0.into(), queue.name().into(), now.into(), limit.into()];
+    db::all(tx, &sql, binds).await
+}
+
+/// Whether any job is due; spares the writer an empty claim.
+pub async fn is_any_due(db: &Db, now: Micros) -> Result<bool, DbError> {
+    let sql = "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE queue IN ('emails', 'notifications', 'tickets')
+               AND state = 'available' AND run_at <= $1 LIMIT 1) found";
+    Ok(db::number(db.read(), sql, [now.into()]).await? > 0)
+}
+
+record! {
+    struct Held {
+        id: i64,
+        lease_token: Token,
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Finished {
+    id: i64,
+}
+
+fn held(ids: &[i64], token: Token) -> Vec<Held> {
+    ids.iter().map(|id| Held { id: *id, lease_token: token }).collect()
+}
+
+/// Ends jobs well. Returns those that were still ours; the others' effects must not be written.
+pub async fn succeed(tx: &Tx, ids: &[i64], token: Token, now: Micros) -> Result<Vec<i64>, DbError> {
+    let sql = "UPDATE job SET state = 'succeeded', lease_token = NULL, lease_until = NULL, finished_at = $2, last_error = NULL
+               FROM {records} WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token
+               RETURNING job.id";
+    let rows: Vec<Finished> = db::select_by(tx, sql, &held(ids, token), [now.into()]).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+record! {
+    /// A job whose attempt failed.
+    pub struct Failed {
+        /// Which.
+        id: i64,
+        /// Whose lease.
+        lease_token: Token,
+        /// What follows: `available` or `dead`.
+        state: &'static str,
+        /// The next attempt.
+        run_at: Micros,
+        /// What went wrong; internal.
+        last_error: String,
+    }
+}
+
+/// Puts failed jobs back for another attempt, or away.
+pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<u64, DbError> {
+    let sql = "UPDATE job SET state = r.state, run_at = r.run_at, last_error = r.last_error, lease_token = NULL,
+               lease_until = NULL, finished_at = CASE WHEN r.state = 'dead' THEN $2 ELSE NULL END
+               FROM {records} WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token";
+    db::update_by(tx, sql, failed, [now.into()]).await
+}
+
+/// Makes the lease longer. Fewer rows than jobs: some are no longer ours.
+pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Micros) -> Result<u64, DbError> {
+    db.write(Lane::Worker, |tx| async move {
+        let sql = "UPDATE job SET lease_until = $2 FROM {records}
+                   WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token";
+        db::update_by(&tx, sql, &held(ids, token), [until.into()]).await
+    })
+    .await
+}
+
+/// Moves a job's durable cursor, in the transaction of the chunk's effects. False: it is no longer ours, roll back.
+pub async fn advance(tx: &Tx, id: i64, token: Token, progress: &str) -> Result<bool, DbError> {
+    let sql = "UPDATE job SET progress = $1 WHERE id = $2 AND state = 'running' AND lease_token = $3";
+    Ok(db::run(tx, sql, [progress.into(), id.into(), token.0.into()]).await? == 1)
+}
+
+/// Frees jobs whose worker died: back to the queue, or away when that happened too often.
+pub async fn rescue(db: &Db, now: Micros) -> Result<u64, DbError> {
+    db.write(Lane::Worker, |tx| async move {
+        let sql = "UPDATE job SET crashes = crashes + 1, lease_token = NULL, lease_until = NULL, run_at = $1,
+                   last_error = 'the worker disappeared',
+                   state = CASE WHEN crashes + 1 >= $2 OR attempt >= max_attempts THEN 'dead' ELSE 'available' END,
+                   finished_at = CASE WHEN crashes + 1 >= $2 OR attempt >= max_attempts THEN $1 ELSE NULL END
+                   WHERE state = 'running' AND lease_until < $1";
+        db::run(&tx, sql, [now.into(), CRASHES_MAX.into()]).await
+    })
+    .await
+}
+
+/// Whether any lease ran out; spares the writer an empty rescue.
+pub async fn is_any_orphaned(db: &Db, now: Micros) -> Result<bool, DbError> {
+    let sql =
+        "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE state = 'running' AND lease_until < $1 LIMIT 1) found";
+    Ok(db::number(db.read(), sql, [now.into()]).await? > 0)
+}

@@ -1,0 +1,222 @@
+//! The worker: claims what is due, hands it to the handlers, completes it under the fence.
+//! Not here: what handlers do; `app` registers them. It is the notification task of this process: a receiver of the
+//! broadcast bus that a fact wakes, and that looks every half second anyway.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Queue;
+use super::claim::{self, Failed, Job, Token};
+use crate::bus::Bus;
+use crate::ctx::Ctx;
+use crate::db::{DbError, Lane, Tx};
+
+/// Groups of jobs a process works on at the same time.
+pub const CONCURRENCY: usize = 5;
+
+/// Jobs taken by one claim: one commit for all of them.
+const CLAIM_MAX: i64 = 100;
+
+/// How long a claim holds without renewal.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// How long the worker trusts its ears.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It worked.
+    Done,
+    /// It may work later.
+    Retry(String),
+    /// It can never work.
+    GiveUp(String),
+}
+
+/// Writes what jobs did, in the transaction that completes them; given the ids that are still ours.
+pub type Effects = Arc<dyn Fn(Tx, Vec<i64>) -> BoxFuture<'static, Result<(), DbError>> + Send + Sync>;
+
+/// What a handler did with a group of jobs.
+pub struct Handled {
+    /// One outcome per job, by id. A job without one is retried.
+    pub outcomes: HashMap<i64, Outcome>,
+    /// What to write with those that are done.
+    pub effects: Option<Effects>,
+}
+
+impl Handled {
+    /// The same outcome for every job.
+    pub fn all(jobs: &[Job], outcome: Outcome) -> Self {
+        Self { outcomes: jobs.iter().map(|job| (job.id, outcome.clone())).collect(), effects: None }
+    }
+}
+
+/// Works on a group of jobs of one kind; outside any transaction.
+pub type Handler = Arc<dyn Fn(Vec<Job>, Token) -> BoxFuture<'static, Handled> + Send + Sync>;
+
+/// The worker of this process.
+#[derive(Clone)]
+pub struct Worker {
+    /// Acts as the service.
+    pub ctx: Ctx,
+    /// Who wakes it.
+    pub bus: Bus,
+    /// By job kind.
+    pub handlers: Arc<HashMap<&'static str, Handler>>,
+    /// How long a claim holds without renewal.
+    pub lease: Duration,
+    /// Signalled when jobs were enqueued in this process.
+    pub enqueued: Arc<Notify>,
+}
+
+impl Worker {
+    /// Runs until `stop`, then finishes what it has in hand.
+    pub async fn run(self, stop: CancellationToken) {
+        let room = Arc::new(Semaphore::new(CONCURRENCY));
+        let tasks = TaskTracker::new();
+        let mut facts = self.bus.listen();
+        while !stop.is_cancelled() {
+            let took = match self.round(&room, &tasks).await {
+                Ok(took) => took,
+                Err(error) => {
+                    tracing::error!(%error, "the worker cannot claim jobs");
+                    false
+                }
+            };
+            if !took {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.enqueued.notified() => {}
+                    () = heard(&mut facts) => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Claims once and starts what was claimed. Says whether there was anything.
+    async fn round(&self, room: &Arc<Semaphore>, tasks: &TaskTracker) -> Result<bool, DbError> {
+        let (db, now) = (&self.ctx.db, self.ctx.now());
+        if claim::is_any_orphaned(db, now).await? {
+            let rescued = claim::rescue(db, now).await?;
+            tracing::warn!(jobs = rescued, "a worker disappeared; its jobs go on");
+        }
+        if !claim::is_any_due(db, now).await? {
+            return Ok(false);
+        }
+        // Room first: what is claimed is begun at once, so that a lease never runs out while waiting.
+        let Ok(mut place) = room.clone().acquire_owned().await.map(Some) else { return Ok(false) };
+        let token = Token(self.ctx.id());
+        let jobs = claim::claim(db, CLAIM_MAX, self.ctx.now(), self.lease, token).await?;
+        let took = !jobs.is_empty();
+        let mut groups: HashMap<String, Vec<Job>> = HashMap::new();
+        for job in jobs {
+            groups.entry(job.kind.clone()).or_default().push(job);
+        }
+        for (kind, jobs) in groups {
+            let place = match place.take() {
+                Some(place) => Some(place),
+                None => room.clone().acquire_owned().await.ok(),
+            };
+            let worker = self.clone();
+            tasks.spawn(async move {
+                worker.work(&kind, jobs, token).await;
+                drop(place);
+            });
+        }
+        Ok(took)
+    }
+
+    async fn work(&self, kind: &str, jobs: Vec<Job>, token: Token) {
+        let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+        let handled = match self.handlers.get(kind) {
+            None => Handled::all(&jobs, Outcome::Retry(format!("no handler for {kind:?} in this release"))),
+            Some(handler) => {
+                let running = AssertUnwindSafe(handler(jobs.clone(), token)).catch_unwind();
+                tokio::select! {
+                    outcome = running => outcome.unwrap_or_else(|_| Handled::all(&jobs, Outcome::Retry("panic".into()))),
+                    () = self.keep_lease(&ids, token) => {
+                        tracing::warn!(kind, "lost the lease; the work is dropped");
+                        return;
+                    }
+                }
+            }
+        };
+        if let Err(error) = self.complete(&jobs, token, handled).await {
+            // The lease runs out and somebody does it again; effects and completion stand or fall together.
+            tracing::error!(%error, kind, "cannot complete jobs");
+        }
+    }
+
+    /// Renews the lease at a third of its time; returns when it is lost.
+    async fn keep_lease(&self, ids: &[i64], token: Token) {
+        loop {
+            tokio::time::sleep(self.lease / 3).await;
+            match claim::renew(&self.ctx.db, ids, token, self.ctx.now().plus(self.lease)).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "cannot renew a lease"),
+            }
+        }
+    }
+
+    async fn complete(&self, jobs: &[Job], token: Token, handled: Handled) -> Result<(), DbError> {
+        let now = self.ctx.now();
+        let mut done = Vec::new();
+        let mut failed = Vec::new();
+        for job in jobs {
+            let (error, final_) = match handled.outcomes.get(&job.id) {
+                Some(Outcome::Done) => {
+                    done.push(job.id);
+                    continue;
+                }
+                Some(Outcome::GiveUp(error)) => (error.clone(), true),
+                Some(Outcome::Retry(error)) => (error.clone(), job.attempt >= job.max_attempts),
+                None => ("the handler forgot this job".to_owned(), job.attempt >= job.max_attempts),
+            };
+            tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempt, dead = final_, error, "job failed");
+            let policy =
+                Queue::ALL.into_iter().find(|queue| queue.name() == job.queue).unwrap_or(Queue::Notifications).policy();
+            failed.push(Failed {
+                id: job.id,
+                lease_token: token,
+                state: if final_ { "dead" } else { "available" },
+                run_at: now.plus(policy.backoff.after(job.attempt, self.ctx.chance.fraction())),
+                last_error: error,
+            });
+        }
+        let (done, failed, effects) = (&done, &failed, &handled.effects);
+        self.ctx
+            .db
+            .write(Lane::Worker, |tx| async move {
+                let ours = claim::succeed(&tx, done, token, now).await?;
+                if let (Some(effects), false) = (effects, ours.is_empty()) {
+                    effects(tx.clone(), ours).await?;
+                }
+                claim::fail(&tx, failed, now).await?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Returns when anything was heard; having missed something counts as having heard of it.
+async fn heard(facts: &mut broadcast::Receiver<Arc<crate::fact::Recorded>>) {
+    match facts.recv().await {
+        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+        Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+    }
+    // One look serves everything that has come by now.
+    *facts = facts.resubscribe();
+}

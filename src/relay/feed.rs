@@ -1,0 +1,115 @@
+//! The feed: reads numbered facts from the table and puts them on this process's bus; looks after connected inboxes.
+//! Not here: numbering. Every process has a feed, whichever process numbered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::FromQueryResult;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{AFTER_ERROR, LOOK_EVERY, history};
+use crate::bus::Bus;
+use crate::ctx::Ctx;
+use crate::db::{self, DbError, record};
+use crate::id::UserId;
+
+/// Facts read at once.
+const CHUNK: i64 = 500;
+
+/// How often connected inboxes are compared with the table at most.
+const INBOXES_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the feed lets facts gather after reading: a burst is read in a few statements.
+const GATHER: Duration = Duration::from_millis(2);
+
+record! {
+    struct Watched {
+        user_id: UserId,
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Newest {
+    user_id: UserId,
+    last_seq: i64,
+}
+
+/// Feeds the bus until `stop`, from the present head on.
+pub(super) async fn run(ctx: Ctx, bus: Bus, numbered: Arc<Notify>, stop: CancellationToken) {
+    let feeding = async {
+        let mut last = loop {
+            match history::head(ctx.db.read()).await {
+                Ok(head) => break head.last,
+                Err(error) => tracing::error!(%error, "cannot read the head of the history"),
+            }
+            tokio::time::sleep(AFTER_ERROR).await;
+        };
+        loop {
+            if let Err(error) = feed(&ctx, &bus, &mut last).await {
+                tracing::error!(%error, "cannot feed the bus");
+            }
+            // Whoever signals meanwhile leaves a permit: nothing is missed, and a burst is read at once.
+            tokio::time::sleep(GATHER).await;
+            tokio::select! {
+                () = numbered.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    };
+    let inboxes = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Err(error) = look_after_inboxes(&ctx, &bus).await {
+                tracing::error!(%error, "cannot look after connected inboxes");
+            }
+        }
+    };
+    let elsewhere = async {
+        // Notices written by another process: facts that arrive on our bus say so.
+        let mut facts = bus.listen();
+        loop {
+            if let Err(tokio::sync::broadcast::error::RecvError::Closed) = facts.recv().await {
+                return std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(INBOXES_EVERY).await;
+            facts = facts.resubscribe();
+            if let Err(error) = look_after_inboxes(&ctx, &bus).await {
+                tracing::error!(%error, "cannot look after connected inboxes");
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = feeding => {}
+        () = inboxes => {}
+        () = elsewhere => {}
+    }
+}
+
+async fn feed(ctx: &Ctx, bus: &Bus, last: &mut i64) -> Result<(), DbError> {
+    loop {
+        let rows = history::since(ctx.db.read(), history::About::Anything, *last, CHUNK).await?;
+        let full = rows.len() as i64 == CHUNK;
+        for row in rows {
+            *last = row.seq;
+            match row.read() {
+                Ok(fact) => bus.publish(Arc::new(fact)),
+                Err(error) => tracing::warn!(fact = %row.id, %error, "a fact is not fed to the bus"),
+            }
+        }
+        bus.set_head(*last);
+        if !full {
+            return Ok(());
+        }
+    }
+}
+
+/// Tells each connected user's streams the number of their newest notice.
+async fn look_after_inboxes(ctx: &Ctx, bus: &Bus) -> Result<(), DbError> {
+    let watched: Vec<Watched> = bus.watched_inboxes().into_iter().map(|user_id| Watched { user_id }).collect();
+    let sql = "SELECT i.user_id, i.last_seq FROM {records} JOIN inbox i ON i.user_id = r.user_id";
+    let newest: Vec<Newest> = db::select_by(ctx.db.read(), sql, &watched, []).await?;
+    bus.note_heads(newest.into_iter().map(|row| (row.user_id, row.last_seq)));
+    Ok(())
+}

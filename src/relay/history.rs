@@ -1,0 +1,79 @@
+//! Reading numbered facts back: all from a number on, or those about a user or organizer.
+//! Not here: waiting for new ones.
+
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+
+use crate::clock::Micros;
+use crate::db::{self, DbError};
+use crate::fact::{Fact, Recorded, UnreadableFact};
+use crate::id::{FactId, OrganizerId, UserId};
+
+/// A row of `fact` that has its number.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Row {
+    /// Its id.
+    pub id: FactId,
+    /// Its number.
+    pub seq: i64,
+    /// As stored.
+    pub kind: String,
+    /// As stored.
+    pub v: i64,
+    /// When it happened.
+    pub occurred_at: Micros,
+    /// Who caused it.
+    pub actor_id: Option<UserId>,
+    /// As stored.
+    pub data: String,
+}
+
+impl Row {
+    /// Reads the fact in it.
+    pub fn read(&self) -> Result<Recorded, UnreadableFact> {
+        let fact = Fact::read(&self.kind, self.v, &self.data)?;
+        Ok(Recorded { id: self.id, seq: self.seq, occurred_at: self.occurred_at, actor: self.actor_id, fact })
+    }
+}
+
+/// The name of this history and the last number given in it.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Head {
+    /// Last number.
+    pub last: i64,
+    /// Changes when the database is restored from a backup.
+    pub epoch: String,
+}
+
+/// The head of this history.
+pub async fn head(c: &impl ConnectionTrait) -> Result<Head, DbError> {
+    let head = db::one(c, "SELECT last, epoch FROM stream_head WHERE one = 1", []).await?;
+    Ok(head.ok_or_else(|| sea_orm::DbErr::RecordNotFound("stream_head".into()))?)
+}
+
+/// Which facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Every one.
+    Anything,
+    /// Those that concern this customer.
+    Customer(UserId),
+    /// Those about events of this organizer.
+    Organizer(OrganizerId),
+}
+
+/// Facts behind `after`, in order, at most `limit`.
+pub async fn since(c: &impl ConnectionTrait, about: About, after: i64, limit: i64) -> Result<Vec<Row>, DbError> {
+    let columns = "SELECT id, seq, kind, v, occurred_at, actor_id, data FROM fact WHERE";
+    let order = "seq > $1 ORDER BY seq LIMIT $2";
+    match about {
+        About::Anything => db::all(c, &format!("{columns} {order}"), [after.into(), limit.into()]).await,
+        About::Customer(user) => {
+            let binds: [Value; 3] = [after.into(), limit.into(), user.into()];
+            db::all(c, &format!("{columns} user_id = $3 AND {order}"), binds).await
+        }
+        About::Organizer(organizer) => {
+            let binds: [Value; 3] = [after.into(), limit.into(), organizer.into()];
+            db::all(c, &format!("{columns} organizer_id = $3 AND {order}"), binds).await
+        }
+    }
+}

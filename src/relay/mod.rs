@@ -1,0 +1,136 @@
+//! The relay: facts get their numbers, reactions follow, everybody is woken.
+//! Not here: what follows from a fact (`reactions`, given by `app`), and streams to clients.
+//!
+//! Every process runs one; the lock on `stream_head` elects the one that numbers in a round, the lock on the consumer's
+//! row the one that reacts. Numbering and reacting have transactions and cursors of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sea_orm::sqlx::postgres::PgListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::Bus;
+use crate::ctx::Ctx;
+use crate::db::{DbError, Tx};
+use crate::fact::Recorded;
+use crate::id::UserId;
+
+pub mod feed;
+pub mod history;
+pub mod number;
+pub mod react;
+
+/// The channel other processes are woken through on PostgreSQL.
+pub const CHANNEL: &str = "boxoffice";
+
+/// How long anybody waits without a wake-up before looking.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How soon to try again when another process was numbering.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+
+/// How soon to try again after an error.
+const AFTER_ERROR: Duration = Duration::from_millis(250);
+
+/// What reactions to a batch of facts did: the newest notice number of each user concerned.
+pub type Reacted = Vec<(UserId, i64)>;
+
+/// Writes what follows from facts, in the transaction that moves the cursor over them.
+pub type React = Arc<dyn Fn(Tx, Vec<Recorded>) -> BoxFuture<'static, Result<Reacted, DbError>> + Send + Sync>;
+
+/// The relay of this process.
+#[derive(Clone)]
+pub struct Relay {
+    /// Acts as the service.
+    pub ctx: Ctx,
+    /// Whom it wakes.
+    pub bus: Bus,
+    /// What follows from facts.
+    pub react: React,
+    /// Signalled when reactions enqueued jobs.
+    pub enqueued: Arc<Notify>,
+    /// Signalled when there are numbered facts to feed to the bus.
+    pub numbered: Arc<Notify>,
+}
+
+impl Relay {
+    /// Runs numbering, reacting and feeding until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let feed = tokio::spawn(feed::run(self.ctx.clone(), self.bus.clone(), self.numbered.clone(), stop.clone()));
+        let listener = tokio::spawn(listen(self.ctx.clone(), self.numbered.clone(), stop.clone()));
+        while !stop.is_cancelled() {
+            let wait = match self.round().await {
+                Ok(Round::Progress) => continue,
+                Ok(Round::Idle) => LOOK_EVERY,
+                Ok(Round::Busy) => TRY_AGAIN,
+                Err(error) => {
+                    tracing::error!(%error, "the relay failed; it tries again");
+                    AFTER_ERROR
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.ctx.db.appended().notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        let _ = feed.await;
+        let _ = listener.await;
+    }
+
+    /// Numbers and reacts once.
+    async fn round(&self) -> Result<Round, DbError> {
+        let numbered = number::number(&self.ctx.db).await?;
+        let reacted = react::react(&self.ctx, &self.react).await?;
+        if let react::Step::Reacted { heads, .. } = &reacted {
+            self.bus.wake_inboxes(heads.iter().copied());
+            self.enqueued.notify_waiters();
+        }
+        let moved = matches!(reacted, react::Step::Reacted { .. });
+        if moved || numbered == number::Step::Numbered {
+            self.numbered.notify_one();
+            return Ok(Round::Progress);
+        }
+        let busy = numbered == number::Step::Elsewhere || matches!(reacted, react::Step::Elsewhere);
+        Ok(if busy { Round::Busy } else { Round::Idle })
+    }
+}
+
+enum Round {
+    Progress,
+    Idle,
+    Busy,
+}
+
+/// Wakes the feed when another process reacted. A lost connection is opened again, and then the table is read.
+async fn listen(ctx: Ctx, numbered: Arc<Notify>, stop: CancellationToken) {
+    let Some(pool) = ctx.db.postgres_pool() else { return };
+    let hear = async {
+        loop {
+            match listener(pool).await {
+                Ok(mut listener) => {
+                    numbered.notify_one();
+                    // An error or a lost connection ends the loop; what was missed meanwhile is in the table.
+                    while let Ok(Some(_)) = listener.try_recv().await {
+                        numbered.notify_one();
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "cannot listen for other processes"),
+            }
+            tokio::time::sleep(AFTER_ERROR).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = hear => {}
+    }
+}
+
+async fn listener(pool: &sea_orm::sqlx::PgPool) -> Result<PgListener, sea_orm::sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}

@@ -1,0 +1,52 @@
+//! Numbering: facts get a contiguous `seq` in commit order.
+//! Not here: what follows from them.
+//!
+//! Identity values are taken at INSERT but rows appear at COMMIT, so `pos > last` would miss rows. Here one process at a
+//! time numbers whatever is committed and has no number yet; readers use `seq` only.
+
+use sea_orm::FromQueryResult;
+
+use crate::db::{self, Db, DbError, Lane};
+
+/// Facts numbered in one transaction at most.
+const CHUNK: i64 = 500;
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Some facts got their numbers.
+    Numbered,
+    /// There were none.
+    Nothing,
+    /// Another process is numbering.
+    Elsewhere,
+}
+
+#[derive(FromQueryResult)]
+struct Head {
+    last: i64,
+}
+
+/// Numbers what is committed.
+pub async fn number(db: &Db) -> Result<Step, DbError> {
+    let sql = "SELECT count(*) AS n FROM (SELECT 1 FROM fact WHERE seq IS NULL LIMIT 1) found";
+    if db::number(db.read(), sql, []).await? == 0 {
+        return Ok(Step::Nothing);
+    }
+    db.write(Lane::Relay, |tx| async move {
+        let sql = format!("SELECT last FROM stream_head WHERE one = 1{}", db::skip_locked(&tx));
+        let Some(head) = db::one::<Head, 0>(&tx, &sql, []).await? else { return Ok(Step::Elsewhere) };
+        let sql = "UPDATE fact SET seq = $1 + z.rn
+                   FROM (SELECT pos, row_number() OVER (ORDER BY pos) AS rn
+                         FROM (SELECT pos FROM fact WHERE seq IS NULL ORDER BY pos LIMIT $2) y) z
+                   WHERE fact.pos = z.pos";
+        let numbered = db::run(&tx, sql, [head.last.into(), CHUNK.into()]).await?;
+        if numbered == 0 {
+            return Ok(Step::Nothing);
+        }
+        let last = head.last + i64::try_from(numbered).unwrap_or(0);
+        db::run(&tx, "UPDATE stream_head SET last = $1 WHERE one = 1", [last.into()]).await?;
+        Ok(Step::Numbered)
+    })
+    .await
+}
