@@ -36,6 +36,7 @@ pub mod relay;
 
 // The slices: folders are nouns, files are verbs.
 pub mod account;
+pub mod booking;
 pub mod event;
 
 // What follows.

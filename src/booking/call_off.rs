@@ -1,0 +1,198 @@
+//! Calling an event off: its status changes at once; its bookings and its line end in chunks that any process resumes.
+//! Not here: telling the customers; that follows from the fact.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sea_orm::FromQueryResult;
+
+use super::settle::{Cancellation, Leaving, Ledger};
+use super::{Error, floor};
+use crate::access::Action;
+use crate::clock::Micros;
+use crate::ctx::{Ctx, Denied};
+use crate::db::{self, DbError, Lane, Tx};
+use crate::event::{self, store};
+use crate::fact::Fact;
+use crate::id::{BookingId, EntryId, EventId, FactId, QuotaId, UserId};
+use crate::outbox::{self, Draft};
+use crate::queue::worker::{Handled, Handler, Outcome};
+use crate::queue::{NewJob, Queue};
+use crate::status::{BookingStatus, CancelReason, EventStatus, LeaveReason};
+
+/// How many bookings or entries one transaction ends: a few milliseconds of the writer.
+const CHUNK: i64 = 200;
+
+/// Calls a published event off. From the commit on nobody can book it; see [`chunk`] for what follows.
+pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
+    ctx.allow(Action::RunEvents)?;
+    let fact_id: FactId = ctx.id();
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            // The lock of the places: whoever books now either committed before this or sees the new status.
+            let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
+            let before = floors.remove(&id).ok_or(event::Error::NotFound)?;
+            match ctx.allow(Action::ManageEventOf(before.organizer)) {
+                Ok(()) => {}
+                Err(Denied::Hidden) => return Err(event::Error::NotFound),
+                Err(denied) => return Err(denied.into()),
+            }
+            if !before.status.may_become(EventStatus::Cancelled) {
+                return Err(event::Error::WrongStatus(before.status));
+            }
+            store::change_status(&tx, id, before.status, EventStatus::Cancelled, ctx.now()).await?;
+            let fact = Fact::EventCancelled { event: id, organizer: before.organizer };
+            outbox::append(&tx, &[Draft { id: fact_id, ..Draft::new(ctx, fact) }]).await?;
+            let mut ledger = Ledger::new(ctx);
+            ledger.count(&before, &before, true);
+            ledger.write(&tx).await?;
+            Ok(id)
+        })
+        .await
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Live {
+    id: BookingId,
+    user_id: UserId,
+    status: BookingStatus,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Places {
+    booking_id: BookingId,
+    quota_id: QuotaId,
+    quantity: i64,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct InLine {
+    id: EntryId,
+    user_id: UserId,
+    quantity: i64,
+}
+
+db::record! {
+    struct Id {
+        id: BookingId,
+    }
+}
+
+/// Ends the next bookings or entries of a cancelled event. Says whether there may be more. What is done stays done, so
+/// a killed process loses nothing and another one goes on.
+pub async fn chunk(ctx: &Ctx, id: EventId) -> Result<bool, Error> {
+    ctx.db
+        .write(Lane::Worker, |tx| async move {
+            let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
+            let Some(before) = floors.remove(&id) else { return Ok(false) };
+            if before.status != EventStatus::Cancelled {
+                return Ok(false);
+            }
+            let mut after = before.clone();
+            let mut ledger = Ledger::new(ctx);
+            let bookings = next_bookings(&tx, id).await?;
+            let places = places(&tx, &bookings).await?;
+            for place in &places {
+                let confirmed = bookings
+                    .iter()
+                    .any(|booking| booking.id == place.booking_id && booking.status == BookingStatus::Confirmed);
+                for pool in after.pools.iter_mut().filter(|pool| pool.id == place.quota_id) {
+                    match confirmed {
+                        true => pool.sold -= place.quantity,
+                        false => pool.held -= place.quantity,
+                    }
+                }
+            }
+            let cancellations: Vec<Cancellation> = bookings
+                .iter()
+                .map(|booking| Cancellation {
+                    booking: booking.id,
+                    user: booking.user_id,
+                    quantity: places.iter().filter(|p| p.booking_id == booking.id).map(|p| p.quantity).sum(),
+                    reason: CancelReason::EventCancelled,
+                })
+                .collect();
+            ledger.cancel(&before, &cancellations, None);
+
+            // The line closes when the last booking is gone.
+            let waiting = if bookings.is_empty() { next_in_line(&tx, id).await? } else { Vec::new() };
+            let leavings: Vec<Leaving> = waiting
+                .iter()
+                .map(|entry| Leaving {
+                    entry: entry.id,
+                    user: entry.user_id,
+                    quantity: entry.quantity,
+                    reason: LeaveReason::EventCancelled,
+                })
+                .collect();
+            ledger.leave(&before, &leavings, None);
+            let some = !(bookings.is_empty() && waiting.is_empty());
+            if some {
+                ledger.count(&before, &after, true);
+                ledger.write(&tx).await?;
+            }
+            Ok(some)
+        })
+        .await
+}
+
+async fn next_bookings(tx: &Tx, event: EventId) -> Result<Vec<Live>, DbError> {
+    let sql = "SELECT id, user_id, status FROM booking
+               WHERE event_id = $1 AND status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED')
+               ORDER BY user_id, id LIMIT $2";
+    db::all(tx, sql, [event.into(), CHUNK.into()]).await
+}
+
+async fn places(tx: &Tx, bookings: &[Live]) -> Result<Vec<Places>, DbError> {
+    let ids: Vec<Id> = bookings.iter().map(|booking| Id { id: booking.id }).collect();
+    let sql = "SELECT i.booking_id, t.quota_id, i.quantity FROM {records}
+               JOIN booking_item i ON i.booking_id = r.id JOIN ticket_type t ON t.id = i.ticket_type_id";
+    db::select_by(tx, sql, &ids, []).await
+}
+
+async fn next_in_line(tx: &Tx, event: EventId) -> Result<Vec<InLine>, DbError> {
+    let sql = "SELECT id, user_id, quantity FROM waitlist_entry
+               WHERE event_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
+    db::all(tx, sql, [event.into(), CHUNK.into()]).await
+}
+
+/// The kind of job that calls [`chunk`] until nothing is left.
+pub const KIND: &str = "call_off";
+
+/// The job for an event that was called off.
+pub fn job(fact: FactId, event: EventId, now: Micros) -> NewJob {
+    let args = serde_json::json!({ "event": event });
+    NewJob::new(Queue::Notifications, KIND, &args, now).because_of(fact).once(event.to_string())
+}
+
+/// Works such jobs off.
+pub fn handler(ctx: Ctx) -> Handler {
+    Arc::new(move |jobs, _| {
+        let ctx = ctx.clone();
+        Box::pin(async move {
+            let mut outcomes = HashMap::new();
+            for job in &jobs {
+                outcomes.insert(job.id, finish(&ctx, &job.args).await);
+            }
+            Handled { outcomes, effects: None }
+        })
+    })
+}
+
+async fn finish(ctx: &Ctx, args: &str) -> Outcome {
+    #[derive(serde::Deserialize)]
+    struct Args {
+        event: EventId,
+    }
+    let event = match serde_json::from_str::<Args>(args) {
+        Ok(args) => args.event,
+        Err(error) => return Outcome::GiveUp(error.to_string()),
+    };
+    loop {
+        match chunk(ctx, event).await {
+            Ok(true) => {}
+            Ok(false) => return Outcome::Done,
+            Err(error) => return Outcome::Retry(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Changing how many places an event has; new places go to the line first.
+//! Not here: everything else about an event (`event::edit`).
+
+use super::allocate::allocate;
+use super::settle::Ledger;
+use super::{Error, floor};
+use crate::access::Action;
+use crate::ctx::{Ctx, Denied};
+use crate::db::Lane;
+use crate::event::CAPACITY_MAX;
+use crate::id::EventId;
+use crate::status::EventStatus;
+use crate::text::Invalid;
+
+/// Sets the capacity of an event with one quota; never below what is sold or held.
+pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<EventId, Error> {
+    ctx.allow(Action::RunEvents)?;
+    if !(1..=CAPACITY_MAX).contains(&capacity) {
+        return Err(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}")).into());
+    }
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
+            let before = floors.remove(&id).ok_or(Error::EventNotFound)?;
+            match ctx.allow(Action::ManageEventOf(before.organizer)) {
+                Ok(()) => {}
+                Err(Denied::Hidden) => return Err(Error::EventNotFound),
+                Err(denied) => return Err(denied.into()),
+            }
+            match before.status {
+                EventStatus::Draft => {}
+                EventStatus::Published if before.begun => return Err(Error::EventOver),
+                EventStatus::Published => {}
+                EventStatus::Cancelled | EventStatus::Archived => return Err(Error::NotOnSale(before.status)),
+            }
+            let mut changed = before.clone();
+            let [pool] = changed.pools.as_mut_slice() else {
+                return Err(Invalid::new("capacity", "this event has several quotas: change one of them").into());
+            };
+            let taken = pool.sold + pool.held;
+            if capacity < taken {
+                return Err(Error::CapacityBelowTaken { taken });
+            }
+            pool.capacity = capacity;
+            if !pool.line.is_empty() {
+                floor::read_line(&tx, pool).await?;
+            }
+            let allocation = allocate(changed, &[]);
+            let mut ledger = Ledger::new(ctx);
+            ledger.promote(&allocation.floor, &allocation.promotions);
+            ledger.count(&before, &allocation.floor, !allocation.promotions.is_empty());
+            ledger.write(&tx).await?;
+            Ok(id)
+        })
+        .await
+}

@@ -1,0 +1,159 @@
+//! The desk: concurrent orders are decided together and committed together.
+//! Not here: what is decided (`place`, `allocate`).
+//!
+//! There is no timer. A lane takes what waits, decides it in one transaction, answers everybody, and takes what has
+//! arrived meanwhile: one customer alone pays one commit, sixty-four share one. On SQLite there is one lane, because
+//! there is one writer; on PostgreSQL a few, by a hash of the event, so that hot events do not wait for each other.
+//!
+//! A batch that fails is split in halves until the culprit stands alone and is answered with an internal error; the
+//! others are decided as if it had never come. A panic counts as a failure. Nobody is left waiting.
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Error;
+use super::place::{Placed, Request, place_all};
+use crate::ctx::Ctx;
+use crate::db::{DbError, is_unique_violation};
+
+/// How many orders may wait per lane; beyond that a customer is told to come back.
+const WAITING_MAX: usize = 4_096;
+
+/// How the desk works.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Lanes that work side by side.
+    pub lanes: usize,
+    /// Orders decided in one transaction at most; 1 only to measure what deciding together gains.
+    pub batch_max: usize,
+}
+
+impl Settings {
+    /// What suits this database.
+    pub fn for_db(sqlite: bool) -> Self {
+        Self { lanes: if sqlite { 1 } else { 4 }, batch_max: 256 }
+    }
+}
+
+/// Where orders are handed in; cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    lanes: Arc<Vec<mpsc::Sender<Waiting>>>,
+    tally: Arc<Tally>,
+}
+
+/// What the desk did since it opened.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Batches committed.
+    pub batches: AtomicU64,
+    /// Orders answered, refusals included.
+    pub orders: AtomicU64,
+    /// The largest batch.
+    pub largest: AtomicU64,
+}
+
+struct Waiting {
+    request: Request,
+    reply: oneshot::Sender<Result<Placed, Error>>,
+}
+
+impl Desk {
+    /// Opens the desk. It closes when the last handle is gone and everybody was answered.
+    pub fn open(ctx: &Ctx, settings: Settings) -> Self {
+        let tally = Arc::new(Tally::default());
+        let lanes = (0..settings.lanes.max(1))
+            .map(|_| {
+                let (entrance, waiting) = mpsc::channel(WAITING_MAX);
+                tokio::spawn(work(ctx.clone(), waiting, settings.batch_max.max(1), tally.clone()));
+                entrance
+            })
+            .collect();
+        Self { lanes: Arc::new(lanes), tally }
+    }
+
+    /// What it did so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Hands an order in and waits for the answer.
+    pub async fn submit(&self, request: Request) -> Result<Placed, Error> {
+        let hash = request.order.event.0.as_u128() as usize; // the low bits of a UUIDv7 are random
+        let lane = &self.lanes[hash % self.lanes.len()];
+        let (reply, answer) = oneshot::channel();
+        lane.try_send(Waiting { request, reply }).map_err(|_| DbError::Overloaded)?;
+        answer.await.unwrap_or(Err(Error::Internal))
+    }
+}
+
+async fn work(ctx: Ctx, mut entrance: mpsc::Receiver<Waiting>, batch_max: usize, tally: Arc<Tally>) {
+    let mut batch = Vec::new();
+    while entrance.recv_many(&mut batch, batch_max).await > 0 {
+        // Two requests with one key cannot be decided in one statement each; the later one waits for the next batch
+        // and finds the first one's answer there.
+        let mut keys = HashSet::new();
+        let (now, later): (Vec<Waiting>, Vec<Waiting>) = batch.drain(..).partition(|waiting| {
+            let key = waiting.request.key.as_ref().map(|(key, _)| (waiting.request.user, key.clone()));
+            key.is_none_or(|key| keys.insert(key))
+        });
+        decide(&ctx, now, &tally).await;
+        for waiting in later {
+            decide(&ctx, vec![waiting], &tally).await;
+        }
+    }
+}
+
+/// Decides a batch and answers it, splitting it when it fails as a whole.
+async fn decide(ctx: &Ctx, batch: Vec<Waiting>, tally: &Tally) {
+    let mut open = vec![batch];
+    while let Some(mut batch) = open.pop() {
+        let requests: Vec<Request> = batch.iter().map(|waiting| waiting.request.clone()).collect();
+        match attempt(ctx, &requests).await {
+            Ok(answers) => {
+                tally.batches.fetch_add(1, Ordering::Relaxed);
+                tally.orders.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                tally.largest.fetch_max(batch.len() as u64, Ordering::Relaxed);
+                for (waiting, answer) in batch.into_iter().zip(answers) {
+                    // Whoever stopped waiting asks again with the same key.
+                    let _ = waiting.reply.send(answer);
+                }
+            }
+            Err(DbError::Overloaded) => {
+                for waiting in batch {
+                    let _ = waiting.reply.send(Err(DbError::Overloaded.into()));
+                }
+            }
+            Err(error) if batch.len() == 1 => {
+                tracing::error!(%error, event = %requests[0].order.event, "a booking could not be decided");
+                for waiting in batch {
+                    let _ = waiting.reply.send(Err(Error::Internal));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, size = batch.len(), "a batch failed and is split");
+                let second = batch.split_off(batch.len() / 2);
+                open.push(second);
+                open.push(batch); // decided first: order of arrival is kept
+            }
+        }
+    }
+}
+
+async fn attempt(ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result<Placed, Error>>, DbError> {
+    for _ in 0..3 {
+        let outcome = AssertUnwindSafe(place_all(ctx, requests)).catch_unwind().await;
+        match outcome {
+            // Another process took the same key or reference between our read and our write: look again.
+            Ok(Err(error)) if is_unique_violation(&error) => {}
+            Ok(outcome) => return outcome,
+            Err(_) => return Err(DbError::Failed(sea_orm::DbErr::Custom("panic while deciding a batch".into()))),
+        }
+    }
+    Err(DbError::Failed(sea_orm::DbErr::Custom("a batch kept violating a unique index".into())))
+}

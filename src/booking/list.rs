@@ -1,0 +1,197 @@
+//! Looking bookings and places in the line up, and listing them by key.
+//! Not here: whether the actor may see them; the callers ask the policy with the row in hand or scope the list.
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, Select,
+};
+
+use crate::access::Action;
+use crate::ctx::{Ctx, Denied};
+use crate::db::{self, DbError, record};
+use crate::entity::{booking, booking_item, waitlist_entry};
+use crate::event;
+use crate::id::{BookingId, EntryId, EventId, UserId};
+use crate::page::{Page, Paging};
+use crate::status::{BookingStatus, WaitlistStatus};
+
+/// Whose bookings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Of this customer.
+    Customer(UserId),
+    /// Of this event.
+    Event(EventId),
+}
+
+fn bookings_of(whose: Whose, status: Option<BookingStatus>) -> Select<booking::Entity> {
+    let scope = match whose {
+        Whose::Customer(user) => booking::Column::UserId.eq(user),
+        Whose::Event(event) => booking::Column::EventId.eq(event),
+    };
+    let status = status.map(|status| booking::Column::Status.eq(status));
+    booking::Entity::find().filter(Condition::all().add(scope).add_option(status))
+}
+
+/// One page of bookings, newest first.
+pub async fn bookings(
+    c: &impl ConnectionTrait,
+    whose: Whose,
+    status: Option<BookingStatus>,
+    paging: &Paging<BookingId>,
+) -> Result<Page<booking::Model>, DbError> {
+    let mut cursor = bookings_of(whose, status).cursor_by(booking::Column::Id);
+    cursor.desc();
+    paging.run(cursor, c).await
+}
+
+/// How many bookings there are on all pages.
+pub async fn count_bookings(
+    c: &impl ConnectionTrait,
+    whose: Whose,
+    status: Option<BookingStatus>,
+) -> Result<u64, DbError> {
+    Ok(bookings_of(whose, status).count(c).await?)
+}
+
+/// How a booking is asked for.
+#[derive(Debug, Clone)]
+pub enum Which {
+    /// By id.
+    Id(BookingId),
+    /// By its human reference, whatever the case.
+    Reference(String),
+}
+
+/// A booking the actor may see: its customer, its organizer, admins. Everybody else gets the same `None` as for one
+/// that does not exist.
+pub async fn visible(ctx: &Ctx, which: Which) -> Result<Option<booking::Model>, DbError> {
+    let query = match which {
+        Which::Id(id) => booking::Entity::find_by_id(id),
+        Which::Reference(text) => {
+            booking::Entity::find().filter(booking::Column::Reference.eq(text.trim().to_ascii_uppercase()))
+        }
+    };
+    let Some(found) = query.one(ctx.db.read()).await? else { return Ok(None) };
+    let Some(event) = event::store::by_id(ctx.db.read(), found.event_id).await? else { return Ok(None) };
+    let action = Action::BookingOf { customer: found.user_id, organizer: event.organizer_id };
+    Ok(ctx.allow(action).is_ok().then_some(found))
+}
+
+/// A place in the line the actor may see, likewise.
+pub async fn visible_entry(ctx: &Ctx, id: EntryId) -> Result<Option<waitlist_entry::Model>, DbError> {
+    let Some(found) = waitlist_entry::Entity::find_by_id(id).one(ctx.db.read()).await? else { return Ok(None) };
+    let Some(event) = event::store::by_id(ctx.db.read(), found.event_id).await? else { return Ok(None) };
+    let action = Action::BookingOf { customer: found.user_id, organizer: event.organizer_id };
+    Ok(ctx.allow(action).is_ok().then_some(found))
+}
+
+/// The event with this id, if the actor may see its sales.
+pub async fn event_with_sales(ctx: &Ctx, id: EventId) -> Result<Option<crate::entity::event::Model>, event::Error> {
+    ctx.allow(Action::SeeSales)?;
+    let Some(found) = event::store::by_id(ctx.db.read(), id).await? else { return Ok(None) };
+    match ctx.allow(Action::SeeSalesOf(found.organizer_id)) {
+        Ok(()) => Ok(Some(found)),
+        Err(Denied::Hidden) => Ok(None),
+        Err(denied) => Err(denied.into()),
+    }
+}
+
+/// These bookings, in no order.
+pub async fn by_ids(c: &impl ConnectionTrait, ids: &[BookingId]) -> Result<Vec<booking::Model>, DbError> {
+    Ok(booking::Entity::find().filter(booking::Column::Id.is_in(ids.iter().copied())).all(c).await?)
+}
+
+/// The lines of these bookings.
+pub async fn items(c: &impl ConnectionTrait, ids: &[BookingId]) -> Result<Vec<booking_item::Model>, DbError> {
+    let query = booking_item::Entity::find().filter(booking_item::Column::BookingId.is_in(ids.iter().copied()));
+    Ok(query.all(c).await?)
+}
+
+/// These places in the line, in no order.
+pub async fn entries_by_ids(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<waitlist_entry::Model>, DbError> {
+    let query = waitlist_entry::Entity::find().filter(waitlist_entry::Column::Id.is_in(ids.iter().copied()));
+    Ok(query.all(c).await?)
+}
+
+/// One page of a customer's places in lines, newest first.
+pub async fn entries_of(
+    c: &impl ConnectionTrait,
+    user: UserId,
+    paging: &Paging<EntryId>,
+) -> Result<Page<waitlist_entry::Model>, DbError> {
+    let query = waitlist_entry::Entity::find().filter(waitlist_entry::Column::UserId.eq(user));
+    let mut cursor = query.cursor_by(waitlist_entry::Column::Id);
+    cursor.desc();
+    paging.run(cursor, c).await
+}
+
+/// One page of an event's line, head first.
+pub async fn line_of(
+    c: &impl ConnectionTrait,
+    event: EventId,
+    paging: &Paging<(i64, EntryId)>,
+) -> Result<Page<waitlist_entry::Model>, DbError> {
+    let waiting = Condition::all()
+        .add(waitlist_entry::Column::EventId.eq(event))
+        .add(waitlist_entry::Column::Status.eq(WaitlistStatus::Waiting));
+    let query = waitlist_entry::Entity::find().filter(waiting);
+    paging.run(query.cursor_by((waitlist_entry::Column::LineNo, waitlist_entry::Column::Id)), c).await
+}
+
+record! {
+    struct EntryKey {
+        id: EntryId,
+    }
+}
+
+/// Where an entry stands in its line.
+#[derive(Debug, Clone, Copy, FromQueryResult)]
+pub struct Position {
+    /// The entry.
+    pub id: EntryId,
+    /// 1 for the head.
+    pub position: i64,
+}
+
+/// The positions of these entries; those that no longer wait are missing.
+pub async fn positions(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<Position>, DbError> {
+    let keys: Vec<EntryKey> = ids.iter().map(|id| EntryKey { id: *id }).collect();
+    let sql = "SELECT w.id, (SELECT count(*) FROM waitlist_entry b
+                             WHERE b.quota_id = w.quota_id AND b.status = 'WAITING' AND b.line_no <= w.line_no) AS position
+               FROM {records} JOIN waitlist_entry w ON w.id = r.id WHERE w.status = 'WAITING'";
+    db::select_by(c, sql, &keys, []).await
+}
+
+#[derive(Debug, Clone, FromQueryResult)]
+struct PersonRow {
+    user_id: UserId,
+    places: i64,
+}
+
+/// Somebody who takes part in an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Participant {
+    /// Who.
+    pub user: UserId,
+    /// How many places they have.
+    pub places: i64,
+}
+
+/// One page of those who have places at an event, by person.
+pub async fn participants(
+    c: &impl ConnectionTrait,
+    event: EventId,
+    after: Option<UserId>,
+    limit: u64,
+) -> Result<(Vec<Participant>, bool), DbError> {
+    let sql = "SELECT b.user_id, CAST(SUM(i.quantity) AS bigint) AS places
+               FROM booking b JOIN booking_item i ON i.booking_id = b.id
+               WHERE b.event_id = $1 AND b.status = 'CONFIRMED' AND ($2 IS NULL OR b.user_id > $2)
+               GROUP BY b.user_id ORDER BY b.user_id LIMIT $3";
+    let after: sea_orm::Value = after.map_or_else(|| sea_orm::Value::Uuid(None), Into::into);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows: Vec<PersonRow> = db::all(c, sql, [event.into(), after, (limit + 1).into()]).await?;
+    let more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    Ok((rows.into_iter().map(|row| Participant { user: row.user_id, places: row.places }).collect(), more))
+}

@@ -1,0 +1,110 @@
+//! Bookings and the line: everything that moves places of an event, because all of it guards the same counters.
+//! Not here: who hears of it (`reactions`), and money.
+//!
+//! | verb | file |
+//! |---|---|
+//! | place a booking | `place` through `desk`, decided by `allocate` |
+//! | cancel a booking | `cancel` |
+//! | join or leave the line | `waitlist` |
+//! | raise or lower capacity | `capacity` |
+//! | call an event off | `call_off` |
+//!
+//! Each of them locks the event's `stock` row in a statement of its own, reads what it decides on afterwards, and lets
+//! the pure `allocate` serve the line first.
+
+use crate::ctx::Denied;
+use crate::db::{DbError, MaybeDb};
+use crate::status::EventStatus;
+use crate::text::Invalid;
+
+pub mod allocate;
+pub mod availability;
+pub mod call_off;
+pub mod cancel;
+pub mod capacity;
+pub mod desk;
+pub mod floor;
+pub mod list;
+pub mod place;
+pub mod settle;
+pub mod waitlist;
+pub mod watch;
+
+/// The most places one request can ask for.
+pub const PLACES_MAX: i64 = 100;
+
+/// The most lines one request can have.
+pub const ITEMS_MAX: usize = 20;
+
+/// Why a booking verb refused. Nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The actor may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// An input field is wrong.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// No such event, as far as the actor may know.
+    #[error("there is no such event")]
+    EventNotFound,
+    /// No such booking, as far as the actor may know.
+    #[error("there is no such booking")]
+    BookingNotFound,
+    /// No such place in the line, as far as the actor may know.
+    #[error("there is no such waitlist entry")]
+    EntryNotFound,
+    /// The event cannot be booked in its status.
+    #[error("the event is {}, so it cannot be booked", .0.word())]
+    NotOnSale(EventStatus),
+    /// The event has begun or is over.
+    #[error("the event has begun or is over")]
+    EventOver,
+    /// Fewer places are free than the request needs.
+    #[error("{available} of the {requested} places asked for are free")]
+    NotEnoughPlaces {
+        /// Free for a newcomer.
+        available: i64,
+        /// Asked for.
+        requested: i64,
+    },
+    /// Nobody needs to wait.
+    #[error("{available} places are free: book them instead of waiting")]
+    PlacesAvailable {
+        /// Free for a newcomer.
+        available: i64,
+    },
+    /// The user waits for this kind of place already.
+    #[error("you are already waiting for places of this kind")]
+    AlreadyWaiting,
+    /// The booking no longer claims places.
+    #[error("the booking is already cancelled")]
+    AlreadyCancelled,
+    /// The user is not in this line any more.
+    #[error("you are not waiting in this line")]
+    NotWaiting,
+    /// Fewer places than are taken.
+    #[error("{taken} places are already sold or held")]
+    CapacityBelowTaken {
+        /// Sold and held.
+        taken: i64,
+    },
+    /// The key belongs to another request.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// The desk gave up on this request; its cause is in the log.
+    #[error("the booking could not be processed")]
+    Internal,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl MaybeDb for Error {
+    fn db(&self) -> Option<&DbError> {
+        match self {
+            Self::Db(error) => Some(error),
+            _ => None,
+        }
+    }
+}

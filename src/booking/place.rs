@@ -1,0 +1,237 @@
+//! How a booking happens: check the request, hand it to the desk, and what the desk does with a batch of them.
+//! Not here: collecting requests into batches (`desk`) and deciding who gets what (`allocate`).
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::allocate::{Allocation, Floor, Outcome, Wish, allocate};
+use super::desk::Desk;
+use super::settle::Ledger;
+use super::{Error, ITEMS_MAX, PLACES_MAX, floor};
+use crate::access::Action;
+use crate::ctx::Ctx;
+use crate::db::{DbError, Lane, Tx};
+use crate::id::{BookingId, EntryId, EventId, SlotId, TicketTypeId, UserId};
+use crate::idempotency::{self, Key, Recall, Stored};
+use crate::status::{EventStatus, Fulfilment};
+use crate::text::Invalid;
+
+/// The name idempotency keys of this verb are kept under.
+const OPERATION: &str = "createBooking";
+
+/// What a customer asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Order {
+    /// Places at which event.
+    pub event: EventId,
+    /// At which of its dates; may be left out when there is one.
+    pub slot: Option<SlotId>,
+    /// Which kinds of places, and how many of each; empty: `quantity` of the only kind.
+    pub items: Vec<(TicketTypeId, i64)>,
+    /// How many places of the only kind.
+    pub quantity: Option<i64>,
+    /// What to do when fewer are free.
+    pub fulfilment: Fulfilment,
+}
+
+/// An order that was checked as far as it can be without the database.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who.
+    pub user: UserId,
+    /// What.
+    pub order: Order,
+    /// The client's key and the fingerprint of the order.
+    pub key: Option<(String, String)>,
+}
+
+/// What an order led to. Ids and numbers: this is what a repeated request is answered from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The booking; none: nothing was free.
+    pub booking: Option<BookingId>,
+    /// Places in the line.
+    pub entries: Vec<EntryId>,
+    /// Places booked.
+    pub booked: i64,
+    /// Places asked for that are being waited for.
+    pub queued: i64,
+    /// Places asked for.
+    pub requested: i64,
+}
+
+/// Places an order.
+pub async fn place(ctx: &Ctx, desk: &Desk, order: Order, key: Option<String>) -> Result<Placed, Error> {
+    ctx.allow(Action::BookPlaces)?;
+    let user = ctx.actor.user_id().ok_or(crate::ctx::Denied::SignIn)?;
+    check(&order)?;
+    let key = match key {
+        Some(key) if !idempotency::is_valid_key(&key) => {
+            return Err(Invalid::new("idempotencyKey", "must be 1 to 255 visible ASCII characters").into());
+        }
+        Some(key) => Some((key, idempotency::fingerprint(&order))),
+        None => None,
+    };
+    desk.submit(Request { user, order, key }).await
+}
+
+fn check(order: &Order) -> Result<(), Invalid> {
+    let positive = |field, quantity: i64| match quantity {
+        1..=PLACES_MAX => Ok(()),
+        _ => Err(Invalid::new(field, format!("must be between 1 and {PLACES_MAX}"))),
+    };
+    match (order.items.as_slice(), order.quantity) {
+        ([], None) => return Err(Invalid::new("quantity", "say how many places: quantity, or items")),
+        ([], Some(quantity)) => return positive("quantity", quantity),
+        (_, Some(_)) => return Err(Invalid::new("quantity", "give quantity or items, not both")),
+        (_, None) => {}
+    }
+    if order.items.len() > ITEMS_MAX {
+        return Err(Invalid::new("items", format!("must not be more than {ITEMS_MAX}")));
+    }
+    let mut kinds = HashSet::new();
+    for (kind, quantity) in &order.items {
+        positive("items", *quantity)?;
+        if !kinds.insert(kind) {
+            return Err(Invalid::new("items", "name each ticket type once"));
+        }
+    }
+    positive("items", order.items.iter().map(|(_, quantity)| quantity).sum())
+}
+
+/// Decides a batch of requests in one transaction: lock, read, allocate, write, commit. One answer per request, in
+/// their order; an error of the whole means nothing was written.
+pub(super) async fn place_all(ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result<Placed, Error>>, DbError> {
+    let tx_body = |tx: Tx| async move { place_in(&tx, ctx, requests).await };
+    ctx.db.write(Lane::Interactive, tx_body).await
+}
+
+async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result<Placed, Error>>, DbError> {
+    let events: Vec<EventId> = requests.iter().map(|request| request.order.event).collect();
+    let may_queue: Vec<(UserId, EventId)> = requests
+        .iter()
+        .filter(|request| request.order.fulfilment == Fulfilment::PartialAndWaitlist)
+        .map(|request| (request.user, request.order.event))
+        .collect::<HashSet<_>>()
+        .into_iter()
+        .collect();
+    let floors = floor::lock(tx, &events, &may_queue, ctx.now()).await?;
+    // Keys are read under the lock too: a repeated request waits for the first one and then finds its answer.
+    let stored = stored_answers(tx, requests).await?;
+
+    let mut answers: Vec<Option<Result<Placed, Error>>> = Vec::with_capacity(requests.len());
+    let mut wishes: HashMap<EventId, (Vec<usize>, Vec<Wish>)> = HashMap::new();
+    for (at, request) in requests.iter().enumerate() {
+        match wish(request, &floors, &stored) {
+            Ok(Step::Wish(wish)) => {
+                let of_event = wishes.entry(request.order.event).or_default();
+                of_event.0.push(at);
+                of_event.1.push(wish);
+                answers.push(None);
+            }
+            Ok(Step::Known(placed)) => answers.push(Some(Ok(placed))),
+            Err(error) => answers.push(Some(Err(error))),
+        }
+    }
+
+    let mut ledger = Ledger::new(ctx);
+    for before in floors.values() {
+        let Some((places, wishes)) = wishes.get(&before.event) else { continue };
+        let allocation = allocate(before.clone(), wishes);
+        ledger.promote(&allocation.floor, &allocation.promotions);
+        for ((at, wish), outcome) in places.iter().zip(wishes).zip(&allocation.outcomes) {
+            let answer = enter(&mut ledger, &allocation, &requests[*at], wish, outcome);
+            answers[*at] = Some(answer);
+        }
+        ledger.count(before, &allocation.floor, !allocation.promotions.is_empty());
+    }
+    ledger.write(tx).await?;
+    Ok(answers.into_iter().map(|answer| answer.unwrap_or(Err(Error::Internal))).collect())
+}
+
+enum Step {
+    Wish(Wish),
+    Known(Placed),
+}
+
+async fn stored_answers(tx: &Tx, requests: &[Request]) -> Result<HashMap<(UserId, String), Stored>, DbError> {
+    let keys: Vec<Key> = requests
+        .iter()
+        .filter_map(|request| request.key.as_ref().map(|(key, _)| Key { user_id: request.user, key: key.clone() }))
+        .collect();
+    let stored = idempotency::look_up(tx, &keys).await?;
+    Ok(stored.into_iter().map(|stored| ((stored.user_id, stored.key.clone()), stored)).collect())
+}
+
+/// Everything that can refuse a request before anybody asks how many places are free.
+fn wish(
+    request: &Request,
+    floors: &HashMap<EventId, Floor>,
+    stored: &HashMap<(UserId, String), Stored>,
+) -> Result<Step, Error> {
+    if let Some((key, fingerprint)) = &request.key
+        && let Some(stored) = stored.get(&(request.user, key.clone()))
+    {
+        return match stored.recall(OPERATION, fingerprint) {
+            Recall::Same(placed) => Ok(Step::Known(placed)),
+            Recall::Reused => Err(Error::KeyReused),
+        };
+    }
+    let order = &request.order;
+    let floor = floors.get(&order.event).ok_or(Error::EventNotFound)?;
+    match floor.status {
+        EventStatus::Draft => return Err(Error::EventNotFound), // a draft does not exist for customers
+        EventStatus::Cancelled | EventStatus::Archived => return Err(Error::NotOnSale(floor.status)),
+        EventStatus::Published if floor.begun => return Err(Error::EventOver),
+        EventStatus::Published => {}
+    }
+    let items = match (order.items.as_slice(), order.quantity, floor.kinds.as_slice()) {
+        ([], Some(quantity), [only]) => vec![(only.id, quantity)],
+        ([], _, _) => return Err(Invalid::new("items", "this event has several ticket types: name them").into()),
+        (items, _, _) => items.to_vec(),
+    };
+    let mut slots = HashSet::new();
+    for (kind, _) in &items {
+        let kind =
+            floor.kind(*kind).ok_or_else(|| Invalid::new("items", "there is no such ticket type at this event"))?;
+        slots.insert(kind.slot);
+    }
+    if slots.len() > 1 {
+        return Err(Invalid::new("items", "one booking is for one date").into());
+    }
+    if order.slot.is_some_and(|slot| !slots.contains(&slot)) {
+        return Err(Invalid::new("slotId", "there is no such date at this event").into());
+    }
+    Ok(Step::Wish(Wish { user: request.user, items, fulfilment: order.fulfilment }))
+}
+
+/// Enters what a wish got into the ledger and makes the answer.
+fn enter(
+    ledger: &mut Ledger,
+    allocation: &Allocation,
+    request: &Request,
+    wish: &Wish,
+    outcome: &Outcome,
+) -> Result<Placed, Error> {
+    let (booked, queued) = match outcome {
+        Outcome::Refused { available, requested } => {
+            return Err(Error::NotEnoughPlaces { available: *available, requested: *requested });
+        }
+        Outcome::Granted { booked, queued } => (booked, queued),
+    };
+    let requested: i64 = wish.items.iter().map(|(_, quantity)| quantity).sum();
+    let places: i64 = booked.iter().map(|(_, quantity)| quantity).sum();
+    let placed = Placed {
+        booking: ledger.book(&allocation.floor, wish.user, booked, None, Some(wish.user)),
+        entries: queued.iter().map(|queued| ledger.queue(&allocation.floor, wish.user, queued, true)).collect(),
+        booked: places,
+        queued: if queued.is_empty() { 0 } else { requested - places },
+        requested,
+    };
+    if let Some((key, fingerprint)) = &request.key {
+        let now = ledger.now();
+        ledger.answer(idempotency::answer(wish.user, key.clone(), OPERATION, fingerprint.clone(), &placed, now));
+    }
+    Ok(placed)
+}

@@ -1,0 +1,142 @@
+//! The board: availability of watched events, read once per change for everybody who watches.
+//! Not here: whether somebody may watch (`graphql`), and the figures themselves (`availability`).
+//!
+//! A state, not a log: it may skip to the newest, at most every 100 ms when changes come faster, always ends with the
+//! last one and never goes back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::availability::{self, Availability};
+use crate::bus::Bus;
+use crate::ctx::Ctx;
+use crate::fact::{Fact, Recorded};
+use crate::id::EventId;
+
+/// The shortest time between two readings.
+const MERGE: Duration = Duration::from_millis(100);
+
+/// How long the board trusts its ears.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+type Watched = Arc<Mutex<HashMap<EventId, watch::Sender<Option<Availability>>>>>;
+
+/// The board of this process; cheap to clone.
+#[derive(Clone, Default)]
+pub struct Board(Watched);
+
+/// A watch on one event; the last one of an event to go takes it off the board.
+pub struct BoardWatch {
+    receiver: watch::Receiver<Option<Availability>>,
+    event: EventId,
+    board: Board,
+}
+
+enum Dirty {
+    These(HashSet<EventId>),
+    All,
+}
+
+impl Board {
+    /// Watches an event from now on.
+    pub fn watch(&self, event: EventId) -> BoardWatch {
+        let mut watched = self.lock();
+        let sender = watched.entry(event).or_insert_with(|| watch::channel(None).0);
+        BoardWatch { receiver: sender.subscribe(), event, board: self.clone() }
+    }
+
+    /// Keeps the board until `stop`.
+    pub async fn run(self, ctx: Ctx, bus: Bus, stop: CancellationToken) {
+        let mut facts = bus.listen();
+        loop {
+            let mut dirty = tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => Dirty::All,
+                heard = facts.recv() => match heard {
+                    Ok(fact) => Dirty::These(changed(&fact).into_iter().collect()),
+                    Err(RecvError::Lagged(_)) => Dirty::All,
+                    Err(RecvError::Closed) => return,
+                },
+            };
+            loop {
+                match facts.try_recv() {
+                    Ok(fact) => {
+                        if let Dirty::These(events) = &mut dirty {
+                            events.extend(changed(&fact));
+                        }
+                    }
+                    Err(TryRecvError::Lagged(_)) => dirty = Dirty::All,
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                }
+            }
+            let watched: Vec<EventId> = match dirty {
+                Dirty::All => self.lock().keys().copied().collect(),
+                Dirty::These(events) => {
+                    let watched = self.lock();
+                    events.into_iter().filter(|event| watched.contains_key(event)).collect()
+                }
+            };
+            if watched.is_empty() {
+                continue;
+            }
+            match availability::of(ctx.db.read(), &watched).await {
+                Ok(rows) => self.show(rows),
+                Err(error) => tracing::error!(%error, "cannot read availability for the board"),
+            }
+            tokio::time::sleep(MERGE).await;
+        }
+    }
+
+    fn show(&self, rows: Vec<Availability>) {
+        let watched = self.lock();
+        for row in rows {
+            if let Some(sender) = watched.get(&row.event_id) {
+                sender.send_if_modified(|shown| {
+                    let newer = shown.is_none_or(|shown| row.revision > shown.revision);
+                    if newer {
+                        *shown = Some(row);
+                    }
+                    newer
+                });
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EventId, watch::Sender<Option<Availability>>>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+fn changed(fact: &Recorded) -> Option<EventId> {
+    match fact.fact {
+        Fact::AvailabilityChanged { event, .. } => Some(event),
+        _ => None,
+    }
+}
+
+impl BoardWatch {
+    /// Waits for figures newer than those of `revision`.
+    pub async fn newer_than(&mut self, revision: i64) -> Availability {
+        let found = self.receiver.wait_for(|shown| shown.is_some_and(|shown| shown.revision > revision)).await;
+        match found.map(|shown| *shown) {
+            Ok(Some(shown)) => shown,
+            // The channel outlives every watch; a closed one means the process stops.
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for BoardWatch {
+    fn drop(&mut self) {
+        let mut watched = self.board.lock();
+        // One receiver left is this one.
+        if watched.get(&self.event).is_some_and(|sender| sender.receiver_count() <= 1) {
+            watched.remove(&self.event);
+        }
+    }
+}
