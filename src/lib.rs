@@ -40,5 +40,7 @@ pub mod booking;
 pub mod event;
 
 // What follows.
+pub mod notification;
+pub mod reactions;
 
 // The edge.

@@ -1,0 +1,85 @@
+//! Audiences: from "those who booked this event" to people.
+//! Not here: what they are told.
+
+use sea_orm::{ConnectionTrait, FromQueryResult};
+
+use crate::db::{self, DbError, record};
+use crate::id::{BookingId, EventId, OrganizerId, UserId};
+
+/// Larger audiences go through a fan-out job, in chunks of this size.
+pub const CHUNK: i64 = 1_000;
+
+/// Customers of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Customers {
+    /// With a live booking.
+    WithLiveBooking,
+    /// With a booking that was live when the event was called off.
+    WhenCalledOff,
+}
+
+/// A customer and the booking that makes them one; their first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Customer {
+    /// Who.
+    pub user: UserId,
+    /// Which booking.
+    pub booking: BookingId,
+}
+
+#[derive(FromQueryResult)]
+struct CustomerRow {
+    user_id: UserId,
+    booking_id: BookingId,
+}
+
+/// The next customers of an event behind `after`, in user order.
+pub async fn customers(
+    c: &impl ConnectionTrait,
+    event: EventId,
+    which: Customers,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<Customer>, DbError> {
+    let counts = match which {
+        Customers::WithLiveBooking => "status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED')",
+        Customers::WhenCalledOff => {
+            "(status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED') OR cancel_reason = 'EVENT_CANCELLED')"
+        }
+    };
+    // One row per person: the earliest such booking. Ids are time-ordered, and PostgreSQL has no min(uuid).
+    let sql = format!(
+        "SELECT user_id, id AS booking_id FROM
+         (SELECT user_id, id, row_number() OVER (PARTITION BY user_id ORDER BY id) AS nth
+          FROM booking WHERE event_id = $1 AND user_id > $2 AND {counts}) b
+         WHERE nth = 1 ORDER BY user_id LIMIT $3"
+    );
+    let after = after.unwrap_or(UserId(uuid::Uuid::nil()));
+    let rows: Vec<CustomerRow> = db::all(c, &sql, [event.into(), after.into(), limit.into()]).await?;
+    Ok(rows.into_iter().map(|row| Customer { user: row.user_id, booking: row.booking_id }).collect())
+}
+
+record! {
+    struct OrganizerKey {
+        organizer_id: OrganizerId,
+    }
+}
+
+#[derive(FromQueryResult)]
+struct MemberRow {
+    organizer_id: OrganizerId,
+    user_id: UserId,
+}
+
+/// Who acts for these organizers.
+pub async fn members(
+    c: &impl ConnectionTrait,
+    organizers: impl IntoIterator<Item = OrganizerId>,
+) -> Result<Vec<(OrganizerId, UserId)>, DbError> {
+    let keys: Vec<OrganizerKey> = organizers.into_iter().map(|organizer_id| OrganizerKey { organizer_id }).collect();
+    let sql = "SELECT m.organizer_id, m.user_id FROM {records}
+               JOIN membership m ON m.organizer_id = r.organizer_id ORDER BY m.organizer_id, m.user_id";
+    let rows: Vec<MemberRow> = db::select_by(c, sql, &keys, []).await?;
+    Ok(rows.into_iter().map(|row| (row.organizer_id, row.user_id)).collect())
+}

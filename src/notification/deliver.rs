@@ -1,0 +1,139 @@
+//! Delivering: a notice leaves the app on another channel; for now the log, with stable lines.
+//! Not here: the app itself, where the notice already stands.
+//!
+//! The job completes together with its `delivery` row, so each message is on record once; the line itself may be
+//! repeated when the process dies between writing it and committing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sea_orm::FromQueryResult;
+use serde::Deserialize;
+
+use crate::clock::Micros;
+use crate::ctx::Ctx;
+use crate::db::{self, DbError, record};
+use crate::id::{EventId, FactId, Noun, UserId};
+use crate::queue::claim::Job;
+use crate::queue::worker::{Effects, Handled, Handler, Outcome};
+
+/// Where messages go.
+#[derive(Clone, Default)]
+pub enum Channel {
+    /// Lines in the log.
+    #[default]
+    Log,
+    /// Lines in the log, but for these recipients it fails; for tests of isolation and retries.
+    Failing(Arc<dyn Fn(UserId) -> bool + Send + Sync>),
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Args {
+    fact: FactId,
+    user: UserId,
+}
+
+record! {
+    struct Key {
+        fact_id: FactId,
+        user_id: UserId,
+    }
+}
+
+record! {
+    struct DeliveryRow {
+        fact_id: FactId,
+        user_id: UserId,
+        channel: &'static str,
+        state: &'static str,
+        attempts: i64,
+        delivered_at: Micros,
+    }
+}
+
+/// A notice with what its line shows.
+#[derive(Debug, Clone, FromQueryResult)]
+struct Message {
+    fact_id: FactId,
+    user_id: UserId,
+    kind: String,
+    event_id: Option<EventId>,
+    reference: Option<String>,
+    seats: i64,
+}
+
+/// Delivers notices.
+pub fn handler(ctx: Ctx, channel: Channel) -> Handler {
+    Arc::new(move |jobs, _| {
+        let (ctx, channel) = (ctx.clone(), channel.clone());
+        Box::pin(async move {
+            match deliver(&ctx, &channel, &jobs).await {
+                Ok(handled) => handled,
+                Err(error) => Handled::all(&jobs, Outcome::Retry(error.to_string())),
+            }
+        })
+    })
+}
+
+async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, DbError> {
+    let args: HashMap<i64, Args> =
+        jobs.iter().filter_map(|job| Some((job.id, serde_json::from_str(&job.args).ok()?))).collect();
+    let messages = load(ctx, args.values()).await?;
+    let mut outcomes = HashMap::new();
+    let mut rows = HashMap::new();
+    for job in jobs {
+        let message = args.get(&job.id).and_then(|args| messages.get(&(args.fact, args.user)));
+        let outcome = match message {
+            None => Outcome::GiveUp("there is no such notice".into()),
+            Some(message) => send(channel, message),
+        };
+        if let (Outcome::Done, Some(message)) = (&outcome, message) {
+            let row = DeliveryRow {
+                fact_id: message.fact_id,
+                user_id: message.user_id,
+                channel: "log",
+                state: "sent",
+                attempts: job.attempt,
+                delivered_at: ctx.now(),
+            };
+            rows.insert(job.id, row);
+        }
+        outcomes.insert(job.id, outcome);
+    }
+    let effects: Effects = Arc::new(move |tx, ours| {
+        let rows: Vec<DeliveryRow> = ours.iter().filter_map(|id| rows.get(id).cloned()).collect();
+        Box::pin(async move {
+            db::insert(&tx, "delivery", &rows, "ON CONFLICT (fact_id, user_id, channel) DO NOTHING").await?;
+            Ok(())
+        })
+    });
+    Ok(Handled { outcomes, effects: Some(effects) })
+}
+
+async fn load(ctx: &Ctx, wanted: impl Iterator<Item = &Args>) -> Result<HashMap<(FactId, UserId), Message>, DbError> {
+    let keys: Vec<Key> = wanted.map(|args| Key { fact_id: args.fact, user_id: args.user }).collect();
+    let sql = "SELECT n.fact_id, n.user_id, n.kind, n.event_id, b.reference,
+               CAST(COALESCE((SELECT SUM(i.quantity) FROM booking_item i WHERE i.booking_id = b.id), 0) AS bigint) AS seats
+               FROM {records} JOIN notice n ON n.fact_id = r.fact_id AND n.user_id = r.user_id
+               LEFT JOIN booking b ON b.id = n.booking_id";
+    let rows: Vec<Message> = db::select_by(ctx.db.read(), sql, &keys, []).await?;
+    Ok(rows.into_iter().map(|row| ((row.fact_id, row.user_id), row)).collect())
+}
+
+/// One line per fact and recipient.
+fn send(channel: &Channel, message: &Message) -> Outcome {
+    if let Channel::Failing(fails) = channel
+        && fails(message.user_id)
+    {
+        return Outcome::Retry("the recipient cannot be reached".into());
+    }
+    let user = message.user_id.opaque();
+    let reference = message.reference.as_deref().unwrap_or("-");
+    if message.kind == "booking.confirmed" {
+        let event = message.event_id.map(Noun::opaque).unwrap_or_default();
+        tracing::info!(target: "boxoffice::notification", ref = %reference, seats = message.seats, customer = %user, event = %event, "booking confirmed");
+    } else {
+        tracing::info!(target: "boxoffice::notification", kind = %message.kind, ref = %reference, user = %user, channel = %"log", "notified");
+    }
+    Outcome::Done
+}

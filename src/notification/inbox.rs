@@ -1,0 +1,122 @@
+//! Writing notices: set-based, numbered per person without gaps, once per fact and person.
+//! Not here: choosing the recipients (`audience`).
+//!
+//! Bumping `inbox.last_seq` locks the person's row until commit, so commit order is number order and a reader's cursor
+//! can never pass a notice that appears later. Rows are bumped in user order, so two writers cannot deadlock.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sea_orm::FromQueryResult;
+
+use super::NewNotice;
+use crate::clock::Micros;
+use crate::db::{self, DbError, Tx, record};
+use crate::fact::VERSION;
+use crate::id::{BookingId, EventId, FactId, UserId};
+use crate::queue::{self, NewJob, Queue};
+
+/// The kind of job that carries a notice to another channel.
+pub const DELIVER: &str = "deliver";
+
+record! {
+    struct Key {
+        fact_id: FactId,
+        user_id: UserId,
+    }
+}
+
+record! {
+    struct Bump {
+        user_id: UserId,
+        last_seq: i64,
+    }
+}
+
+record! {
+    struct Row {
+        user_id: UserId,
+        seq: i64,
+        fact_id: FactId,
+        kind: &'static str,
+        v: i64,
+        data: String,
+        event_id: Option<EventId>,
+        booking_id: Option<BookingId>,
+        created_at: Micros,
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Told {
+    fact_id: FactId,
+    user_id: UserId,
+}
+
+#[derive(FromQueryResult)]
+struct Bumped {
+    user_id: UserId,
+    last_seq: i64,
+}
+
+/// Writes notices in the order given, passing over those that were written before, and enqueues their deliveries.
+/// Returns the newest number of each person concerned.
+pub async fn write(tx: &Tx, notices: &[NewNotice], now: Micros) -> Result<Vec<(UserId, i64)>, DbError> {
+    let fresh = without_known(tx, notices).await?;
+    if fresh.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut counts: BTreeMap<UserId, i64> = BTreeMap::new();
+    for notice in &fresh {
+        *counts.entry(notice.user).or_default() += 1;
+    }
+    let bumps: Vec<Bump> = counts.iter().map(|(user_id, n)| Bump { user_id: *user_id, last_seq: *n }).collect();
+    let sql =
+        "INSERT INTO inbox (user_id, last_seq) SELECT user_id, last_seq FROM {records} WHERE true ORDER BY user_id
+               ON CONFLICT (user_id) DO UPDATE SET last_seq = inbox.last_seq + excluded.last_seq
+               RETURNING user_id, last_seq";
+    let heads: Vec<Bumped> = db::select_by(tx, sql, &bumps, []).await?;
+    let mut next: HashMap<UserId, i64> = heads
+        .iter()
+        .map(|head| (head.user_id, head.last_seq - counts.get(&head.user_id).copied().unwrap_or(0)))
+        .collect();
+
+    let mut rows = Vec::with_capacity(fresh.len());
+    let mut jobs = Vec::with_capacity(fresh.len());
+    for notice in &fresh {
+        let seq = next.entry(notice.user).or_default();
+        *seq += 1;
+        rows.push(Row {
+            user_id: notice.user,
+            seq: *seq,
+            fact_id: notice.fact_id,
+            kind: notice.fact.kind(),
+            v: VERSION,
+            data: notice.fact.data().to_string(),
+            event_id: notice.event,
+            booking_id: notice.booking,
+            created_at: notice.at,
+        });
+        jobs.push(delivery(notice, now));
+    }
+    db::insert(tx, "notice", &rows, "").await?;
+    queue::enqueue(tx, &jobs).await?;
+    Ok(heads.into_iter().map(|head| (head.user_id, head.last_seq)).collect())
+}
+
+/// The job that carries a notice to the log, the one channel there is besides the app.
+fn delivery(notice: &NewNotice, now: Micros) -> NewJob {
+    let args = serde_json::json!({ "fact": notice.fact_id, "user": notice.user, "channel": "log" });
+    NewJob::new(Queue::of(notice.fact.kind()), DELIVER, &args, now)
+        .because_of(notice.fact_id)
+        .once(format!("{}:{}:log", notice.fact_id, notice.user))
+}
+
+/// What of `notices` nobody was told yet; also one only of two for the same fact and person.
+async fn without_known<'a>(tx: &Tx, notices: &'a [NewNotice]) -> Result<Vec<&'a NewNotice>, DbError> {
+    let keys: Vec<Key> = notices.iter().map(|notice| Key { fact_id: notice.fact_id, user_id: notice.user }).collect();
+    let sql =
+        "SELECT n.fact_id, n.user_id FROM {records} JOIN notice n ON n.fact_id = r.fact_id AND n.user_id = r.user_id";
+    let told: Vec<Told> = db::select_by(tx, sql, &keys, []).await?;
+    let mut seen: HashSet<(FactId, UserId)> = told.into_iter().map(|told| (told.fact_id, told.user_id)).collect();
+    Ok(notices.iter().filter(|notice| seen.insert((notice.fact_id, notice.user))).collect())
+}

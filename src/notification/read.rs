@@ -1,0 +1,77 @@
+//! Reading notices: pages, what came after a number, and marking them read.
+//! Not here: waiting for new ones (`graphql`), and the words.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use crate::access::Action;
+use crate::ctx::{Ctx, Denied};
+use crate::db::{self, DbError, Lane, MaybeDb};
+use crate::entity::{inbox, notice};
+use crate::id::UserId;
+use crate::page::{Page, Paging};
+
+/// Notices of a user behind number `after`, in order.
+pub async fn since(
+    c: &impl ConnectionTrait,
+    user: UserId,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<notice::Model>, DbError> {
+    let query = notice::Entity::find()
+        .filter(notice::Column::UserId.eq(user))
+        .filter(notice::Column::Seq.gt(after))
+        .order_by_asc(notice::Column::Seq)
+        .limit(limit);
+    Ok(query.all(c).await?)
+}
+
+/// One page of a user's notices, newest first.
+pub async fn page(
+    c: &impl ConnectionTrait,
+    user: UserId,
+    paging: &Paging<i64>,
+) -> Result<Page<notice::Model>, DbError> {
+    let query = notice::Entity::find().filter(notice::Column::UserId.eq(user));
+    let mut cursor = query.cursor_by(notice::Column::Seq);
+    cursor.desc();
+    paging.run(cursor, c).await
+}
+
+/// How a user's inbox stands: the newest number and up to which they read.
+pub async fn head(c: &impl ConnectionTrait, user: UserId) -> Result<(i64, i64), DbError> {
+    let row = inbox::Entity::find_by_id(user).one(c).await?;
+    Ok(row.map_or((0, 0), |row| (row.last_seq, row.read_seq)))
+}
+
+/// Why marking failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The actor may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl MaybeDb for Error {
+    fn db(&self) -> Option<&DbError> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Denied(_) => None,
+        }
+    }
+}
+
+/// Marks the actor's notices read up to number `up_to`; never back. Returns up to where they are read now.
+pub async fn mark_read(ctx: &Ctx, up_to: i64) -> Result<i64, Error> {
+    ctx.allow(Action::UseAccount)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let sql = "UPDATE inbox SET read_seq = $2 WHERE user_id = $1 AND read_seq < $2 AND $2 <= last_seq";
+            db::run(&tx, sql, [user.into(), up_to.into()]).await?;
+            Ok(head(&tx, user).await?.1)
+        })
+        .await
+}
