@@ -44,3 +44,7 @@ pub mod notification;
 pub mod reactions;
 
 // The edge.
+pub mod app;
+pub mod cli;
+pub mod graphql;
+pub mod http;

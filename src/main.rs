@@ -1,4 +1,31 @@
-//! The program; so far it only proves that everything links.
-//! Not here: anything yet.
+//! The program: parse, do what was asked, say what went wrong.
+//! Not here: anything else.
 
-fn main() {}
+use std::process::ExitCode;
+
+use boxoffice::cli::{Cli, Command, Failure, migrate, schema, serve, user};
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Two TLS providers are linked in; rustls would refuse to choose between them.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let command = Cli::parse().command.or_else(|| Cli::parse_from(["boxoffice", "serve"]).command);
+    let done = match command {
+        Some(Command::Serve(args)) => serve::serve(args).await,
+        Some(Command::Migrate(args)) => migrate::migrate(args).await,
+        Some(Command::User(args)) => user::user(args).await,
+        Some(Command::Schema(args)) => schema::schema(args),
+        None => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { what, fix, code }) => {
+            eprintln!("error: {what}\n  fix: {fix}");
+            ExitCode::from(code)
+        }
+    }
+}

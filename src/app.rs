@@ -1,0 +1,233 @@
+//! The composition root: builds pools, desk, bus, relay, worker and schema, and knows all of them. Nothing else does.
+//! Not here: where settings come from (`cli`) and what listens (`cli::serve`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access::Actor;
+use crate::account::password::{Cost, Hasher};
+use crate::account::session::Sessions;
+use crate::account::token::Keys;
+use crate::booking::watch::Board;
+use crate::booking::{call_off, desk};
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::ctx::Ctx;
+use crate::db::{ConnectError, Db, Target};
+use crate::graphql::execute::{self, Engine};
+use crate::graphql::{Services, cost, load, schema};
+use crate::http::{self, Edge, Readiness};
+use crate::id::Chance;
+use crate::notification::{deliver, fanout, inbox};
+use crate::queue::worker::{Handler, LEASE, Worker};
+use crate::relay::Relay;
+use crate::{event, idempotency, reactions};
+
+/// How often finished events are archived and old answers forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a stop waits for what runs.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Everything that can be different between two processes.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the data lives.
+    pub target: Target,
+    /// Whether to bring PostgreSQL to this release; SQLite always is.
+    pub migrate: bool,
+    /// Signs access tokens.
+    pub keys: Keys,
+    /// The time.
+    pub clock: Clock,
+    /// Ids, references, jitter.
+    pub chance: Chance,
+    /// How dear password hashes are.
+    pub hash_cost: Cost,
+    /// How the desk works; none: as suits the database.
+    pub desk: Option<desk::Settings>,
+    /// Whether facts are numbered and reacted to here.
+    pub relay: bool,
+    /// Whether jobs are worked off here.
+    pub worker: bool,
+    /// How long a claimed job is held without renewal.
+    pub lease: Duration,
+    /// Where deliveries go.
+    pub channel: deliver::Channel,
+    /// What a document may ask for.
+    pub limits: cost::Limits,
+    /// The bus to use.
+    pub bus: Bus,
+}
+
+impl Options {
+    /// The usual: everything in one process.
+    pub fn new(target: Target, keys: Keys) -> Self {
+        Self {
+            target,
+            migrate: true,
+            keys,
+            clock: Clock::System,
+            chance: Chance::system(),
+            hash_cost: Cost::STANDARD,
+            desk: None,
+            relay: true,
+            worker: true,
+            lease: LEASE,
+            channel: deliver::Channel::default(),
+            limits: cost::Limits::default(),
+            bus: Bus::default(),
+        }
+    }
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] ConnectError),
+    /// A first password hash failed.
+    #[error(transparent)]
+    Hashing(#[from] crate::account::Error),
+}
+
+/// A running service.
+pub struct App {
+    /// Acts as the service itself.
+    pub ctx: Ctx,
+    /// What resolvers share.
+    pub services: Services,
+    engine: Engine,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    background: TaskTracker,
+}
+
+impl App {
+    /// Opens the database and starts what the options ask for.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let db = Db::open(&options.target, options.migrate, options.chance.clone()).await?;
+        let ctx = Ctx { actor: Actor::System, db, clock: options.clock.clone(), chance: options.chance.clone() };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let sessions = Sessions::new(ctx.db.clone(), options.clock.clone(), options.keys.clone());
+        let desk_settings = options.desk.unwrap_or_else(|| desk::Settings::for_db(ctx.db.is_sqlite()));
+        let services = Services {
+            desk: desk::Desk::open(&ctx, desk_settings),
+            hasher: Hasher::new(options.hash_cost, cores)?,
+            sessions,
+            bus: options.bus.clone(),
+            board: Board::default(),
+        };
+        let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+        let engine = engine(&ctx, &services, &options, &tasks);
+        let app = Self { ctx, services, engine, stop, tasks, background };
+        app.run(&options);
+        Ok(app)
+    }
+
+    fn run(&self, options: &Options) {
+        let (ctx, stop) = (&self.ctx, &self.stop);
+        let enqueued = Arc::new(Notify::new());
+        self.background.spawn(self.services.board.clone().run(ctx.clone(), options.bus.clone(), stop.clone()));
+        if options.relay {
+            let relay = Relay {
+                ctx: ctx.clone(),
+                bus: options.bus.clone(),
+                react: reactions::react(ctx.clone()),
+                enqueued: enqueued.clone(),
+                numbered: Arc::new(Notify::new()),
+            };
+            self.background.spawn(relay.run(stop.clone()));
+        }
+        if options.worker {
+            let worker = Worker {
+                ctx: ctx.clone(),
+                bus: options.bus.clone(),
+                handlers: Arc::new(handlers(ctx, options)),
+                lease: options.lease,
+                enqueued,
+            };
+            self.background.spawn(worker.run(stop.clone()));
+            self.background.spawn(sweep(ctx.clone(), stop.clone()));
+        }
+    }
+
+    /// Everything that is served.
+    pub fn router(&self) -> axum::Router {
+        let edge = Edge::new(self.engine.clone(), self.services.sessions.clone(), self.stop.clone());
+        let ctx = self.ctx.clone();
+        let readiness: Readiness = Arc::new(move || {
+            let ctx = ctx.clone();
+            Box::pin(async move {
+                let answer = crate::db::number(ctx.db.read(), "SELECT count(*) AS n FROM stream_head", []).await;
+                answer.map(|_| ()).map_err(|_| "the database does not answer".to_owned())
+            })
+        });
+        http::router(edge, readiness)
+    }
+
+    /// Is cancelled when the service stops; sockets and streams watch it.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Stops: lets mutations and jobs in hand finish, closes the database.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.background.close();
+        let finished = async {
+            self.tasks.wait().await;
+            self.background.wait().await;
+        };
+        if tokio::time::timeout(STOP_WITHIN, finished).await.is_err() {
+            tracing::warn!("stopping without waiting any longer; what was not committed did not happen");
+        }
+        self.ctx.db.close().await;
+    }
+}
+
+/// The engine, with what each request brings along.
+fn engine(ctx: &Ctx, services: &Services, options: &Options, tasks: &TaskTracker) -> Engine {
+    let base = ctx.clone();
+    let settings = execute::Settings {
+        limits: options.limits.clone(),
+        per_request: Arc::new(move |request, actor| {
+            request.data(base.acting_as(*actor)).data(load::loaders(base.db.clone()))
+        }),
+        ..execute::Settings::default()
+    };
+    let schema = schema(Some(services.clone()));
+    Engine::new(schema, options.clock.clone(), options.chance.clone(), settings, tasks.clone())
+}
+
+/// Who works off which kind of job.
+fn handlers(ctx: &Ctx, options: &Options) -> HashMap<&'static str, Handler> {
+    HashMap::from([
+        (inbox::DELIVER, deliver::handler(ctx.clone(), options.channel.clone())),
+        (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone())),
+        (call_off::KIND, call_off::handler(ctx.clone())),
+    ])
+}
+
+/// Archives what is over and forgets old answers, in chunks.
+async fn sweep(ctx: Ctx, stop: CancellationToken) {
+    loop {
+        if let Err(error) = event::archive::archive(&ctx.db, ctx.now()).await {
+            tracing::error!(%error, "cannot archive finished events");
+        }
+        if let Err(error) = idempotency::forget(&ctx.db, ctx.now()).await {
+            tracing::error!(%error, "cannot forget old answers");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The command line: one verb per file. Every setting is a flag, an environment variable, or its default, in this order.
+//! Not here: what the service is made of (`app`).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::account::token::{Keys, SECRET_MIN_BYTES};
+use crate::app::StartError;
+use crate::db::{ConnectError, Target};
+
+pub mod log;
+pub mod migrate;
+pub mod schema;
+pub mod secret;
+pub mod serve;
+pub mod user;
+
+/// Event booking over GraphQL: sells places and tells everyone concerned, live and durably.
+#[derive(Parser)]
+#[command(
+    name = "boxoffice",
+    version,
+    after_help = "Without a command: serve.\n\nExit codes: 0 ok, 1 failed, 2 wrong usage, 4 refused for safety, 75 try again later."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What can be done.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run API and worker in one process
+    #[command(after_help = "Example: boxoffice serve --listen 127.0.0.1:9000 --data /var/lib/boxoffice")]
+    Serve(serve::ServeArgs),
+    /// Bring the database to this release
+    #[command(after_help = "Example: DATABASE_URL=postgres://box@db/box boxoffice migrate")]
+    Migrate(StoreArgs),
+    /// Make accounts
+    User(user::UserArgs),
+    /// Print or check the public GraphQL contract
+    Schema(schema::SchemaArgs),
+}
+
+/// Where the data lives; shared by every command that opens it.
+#[derive(Args, Clone)]
+pub struct StoreArgs {
+    /// Folder of the SQLite database and the generated key; made if missing
+    #[arg(long, value_name = "DIR", env = "BOXOFFICE_DATA", default_value = "data")]
+    pub data: PathBuf,
+    /// Database: sqlite:PATH or postgres://user:password@host/name; default: a file in the data folder
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+impl StoreArgs {
+    /// The database these arguments name; makes the data folder when the database lies in it.
+    pub fn target(&self) -> Result<Target, Failure> {
+        match &self.database_url {
+            Some(url) => Ok(Target::parse(url).map_err(StartError::from)?),
+            None => {
+                secret::make_folder(&self.data)?;
+                Ok(Target::Sqlite(self.data.join("boxoffice.db")))
+            }
+        }
+    }
+}
+
+/// Why a command failed: what happened, how to mend it, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened, in one line.
+    pub what: String,
+    /// How to mend it.
+    pub fix: String,
+    /// Exit code.
+    pub code: u8,
+}
+
+impl Failure {
+    /// A failure of the ordinary kind.
+    pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into(), code: 1 }
+    }
+
+    /// The same with another exit code.
+    pub fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let what = error.to_string();
+        match error {
+            StartError::Database(ConnectError::BadUrl(_)) => {
+                Self::new(what, "use sqlite:PATH or postgres://user:password@host/name").with_code(2)
+            }
+            StartError::Database(ConnectError::Unreachable { .. }) => Self::new(
+                what,
+                "check that the address is right, that the server runs, and that you may read and write there",
+            )
+            .with_code(75),
+            StartError::Database(ConnectError::TooNew { .. }) => {
+                Self::new(what, "upgrade boxoffice; your data was not touched").with_code(4)
+            }
+            StartError::Database(ConnectError::NotMigrated(_)) => {
+                Self::new(what, "run: boxoffice migrate      or start with: boxoffice serve --migrate").with_code(4)
+            }
+            StartError::Database(ConnectError::Unusable(_)) => {
+                Self::new(what, "restore it from a backup, or name another database; nothing was overwritten")
+            }
+            StartError::Hashing(_) => Self::new(what, "this should not happen; please report it"),
+        }
+    }
+}
+
+/// The keys that sign access tokens: configured, or on SQLite generated into the data folder.
+pub fn keys(
+    store: &StoreArgs,
+    target: &Target,
+    configured: Option<&str>,
+    previous: Option<&str>,
+) -> Result<Keys, Failure> {
+    let secret = match (configured, target) {
+        (Some(secret), _) => secret.as_bytes().to_vec(),
+        (None, Target::Sqlite(_)) => secret::read_or_generate(&store.data)?,
+        (None, Target::Postgres(_)) => {
+            return Err(Failure::new(
+                "BOXOFFICE_JWT_SECRET is not set, and on PostgreSQL every process needs the same one",
+                "export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\"",
+            )
+            .with_code(4));
+        }
+    };
+    let secrets = std::iter::once(secret.as_slice()).chain(previous.map(str::as_bytes));
+    Keys::new(secrets).map_err(|weak| {
+        Failure::new(
+            format!("BOXOFFICE_JWT_SECRET is too weak ({} bytes, need {SECRET_MIN_BYTES} or more)", weak.has),
+            "unset it to use the generated key of the data folder, or: export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\"",
+        )
+        .with_code(4)
+    })
+}

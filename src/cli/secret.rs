@@ -1,0 +1,79 @@
+//! The data folder and the key generated in it, readable by their owner only.
+//! Not here: what the key signs.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use super::Failure;
+use crate::id::Chance;
+
+/// Name of the key's file.
+const FILE: &str = "secret.key";
+
+/// Makes the data folder if it is missing, and checks that files can be made in it.
+pub fn make_folder(folder: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            format!("cannot use the data folder {}: {error}", folder.display()),
+            "make it readable and writable for this user, or name another one: boxoffice serve --data DIR",
+        )
+    };
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(failed(std::io::Error::from(ErrorKind::NotADirectory))),
+        Err(error) if error.kind() == ErrorKind::NotFound => create_private(folder).map_err(failed)?,
+        Err(error) => return Err(failed(error)),
+    }
+    let probe = folder.join(".writable");
+    fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(failed)
+}
+
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// The key of this data folder; made at the first start, with mode 600.
+pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
+    make_folder(folder)?;
+    let path = folder.join(FILE);
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("cannot read the key {}: {error}", path.display()), "make it readable for this user")
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => match decode(text.trim()) {
+            Some(key) => Ok(key),
+            None => Err(Failure::new(
+                format!("the key {} is damaged", path.display()),
+                "put it back from a backup, or delete it: everybody then signs in again",
+            )),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let key: [u8; 48] = Chance::system().bytes();
+            let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let written =
+                options.open(&path).and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()));
+            match written {
+                Ok(()) => Ok(key.to_vec()),
+                // Another process was faster: its key is the key.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => read_or_generate(folder),
+                Err(error) => Err(failed(error)),
+            }
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let key: Option<Vec<u8>> =
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+    key.filter(|key| key.len() >= crate::account::token::SECRET_MIN_BYTES)
+}

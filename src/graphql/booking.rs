@@ -1,0 +1,397 @@
+//! All GraphQL about bookings: the object, booking places, cancelling, looking up.
+//! Not here: the line (`waitlist`), what organizers see (`sales`), and rules (`crate::booking`).
+
+use async_graphql::connection::{Connection, EmptyFields};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+
+use super::Services;
+use super::account::User;
+use super::error::{Explain, UserError, db_fault, int};
+use super::event::{Event, Slot, TicketType};
+use super::fault::Fault;
+use super::guard::{May, acting};
+use super::load::{ItemsOf, Load, SlotsOf, TypesOf, failed};
+use super::page::{Args, Cursor, connection, id};
+use super::scalar::{DateTime, Money, id_of, id_or_nobody};
+use super::waitlist::WaitlistEntry;
+use crate::access::Action;
+use crate::booking::list::{self, Which, Whose};
+use crate::booking::place::{Order, Placed, place};
+use crate::entity::{booking, booking_item};
+use crate::id::{BookingId, EntryId, UserId};
+use crate::status::{BookingStatus, CancelReason, Fulfilment};
+
+/// A customer's claim on places.
+#[derive(Clone)]
+pub struct Booking(pub booking::Model);
+
+/// A customer's claim on places of an event. Seen by its customer, its organizer and admins.
+#[Object]
+impl Booking {
+    /// Opaque id.
+    pub async fn id(&self) -> ID {
+        id(self.0.id)
+    }
+
+    /// What people read out, such as EVT-7K3F9Q; no letters or digits that look alike.
+    async fn reference(&self) -> &str {
+        &self.0.reference
+    }
+
+    /// Where it stands in its life.
+    async fn status(&self) -> BookingStatus {
+        self.0.status
+    }
+
+    /// The event.
+    async fn event(&self, ctx: &Context<'_>) -> Result<Option<Event>> {
+        Ok(ctx.data::<Load>()?.load_one(self.0.event_id).await.map_err(failed)?.map(Event))
+    }
+
+    /// Which of the event's dates.
+    async fn slot(&self, ctx: &Context<'_>) -> Result<Option<Slot>> {
+        let slots = ctx.data::<Load>()?.load_one(SlotsOf(self.0.event_id)).await.map_err(failed)?;
+        Ok(slots.unwrap_or_default().into_iter().find(|slot| slot.id == self.0.slot_id).map(Slot))
+    }
+
+    /// Its lines: which kinds of places, how many, at which price.
+    async fn items(&self, ctx: &Context<'_>) -> Result<Vec<BookingItem>> {
+        let load = ctx.data::<Load>()?;
+        let types = load.load_one(TypesOf(self.0.event_id)).await.map_err(failed)?.unwrap_or_default();
+        let currency = self.currency(ctx).await?;
+        let item = |row: booking_item::Model| {
+            let kind = types.iter().find(|kind| kind.id == row.ticket_type_id).cloned();
+            BookingItem {
+                row,
+                kind: kind.map(|row| TicketType { row, currency: currency.clone() }),
+                currency: currency.clone(),
+            }
+        };
+        Ok(self.lines(ctx).await?.into_iter().map(item).collect())
+    }
+
+    /// How many places.
+    async fn quantity(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(int(self.lines(ctx).await?.iter().map(|item| item.quantity).sum()))
+    }
+
+    /// What it costs in all, at the prices it was made at. Shown, not collected.
+    async fn total(&self, ctx: &Context<'_>) -> Result<Money> {
+        let items = self.lines(ctx).await?;
+        let total = items.iter().map(|item| item.quantity.saturating_mul(item.unit_price_minor)).sum();
+        Money::of(total, &self.currency(ctx).await?)
+    }
+
+    /// Whose it is.
+    async fn customer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        // Whoever sees a booking is its customer, sells it, or is an admin: all may reach the customer.
+        Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
+    }
+
+    /// The place in the line it was promoted from; null when it was booked directly.
+    async fn promoted_from(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
+        match self.0.entry_id {
+            Some(entry) => Ok(ctx.data::<Load>()?.load_one(entry).await.map_err(failed)?.map(WaitlistEntry)),
+            None => Ok(None),
+        }
+    }
+
+    /// Why it was cancelled; null unless it was.
+    async fn cancel_reason(&self) -> Option<CancelReason> {
+        self.0.cancel_reason
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.updated_at)
+    }
+}
+
+impl Booking {
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<booking_item::Model>> {
+        Ok(ctx.data::<Load>()?.load_one(ItemsOf(self.0.id)).await.map_err(failed)?.unwrap_or_default())
+    }
+
+    async fn currency(&self, ctx: &Context<'_>) -> Result<String> {
+        let event = ctx.data::<Load>()?.load_one(self.0.event_id).await.map_err(failed)?;
+        Ok(event.map(|event| event.currency).unwrap_or_default())
+    }
+}
+
+/// One line of a booking.
+pub struct BookingItem {
+    row: booking_item::Model,
+    kind: Option<TicketType>,
+    currency: String,
+}
+
+/// One line of a booking: a kind of place, how many, at which price.
+#[Object]
+impl BookingItem {
+    /// Opaque id.
+    async fn id(&self) -> ID {
+        id(self.row.id)
+    }
+
+    /// Which kind of place.
+    async fn ticket_type(&self) -> Option<&TicketType> {
+        self.kind.as_ref()
+    }
+
+    /// How many places.
+    async fn quantity(&self) -> i32 {
+        int(self.row.quantity)
+    }
+
+    /// What one place cost when it was booked.
+    async fn unit_price(&self) -> Result<Money> {
+        Money::of(self.row.unit_price_minor, &self.currency)
+    }
+}
+
+/// What a list of bookings can tell besides its page.
+pub struct BookingList {
+    whose: Whose,
+    status: Option<BookingStatus>,
+}
+
+#[Object]
+impl BookingList {
+    /// How many bookings there are on all pages; counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = list::count_bookings(acting(ctx)?.db.read(), self.whose, self.status).await;
+        Ok(i32::try_from(count.map_err(|e| db_fault(&e))?).unwrap_or(i32::MAX))
+    }
+}
+
+/// A page of bookings.
+pub type BookingConnection = Connection<Cursor<BookingId>, Booking, BookingList, EmptyFields>;
+
+/// One page of somebody's bookings.
+pub(super) async fn page(
+    ctx: &Context<'_>,
+    whose: Whose,
+    status: Option<BookingStatus>,
+    args: Args,
+) -> Result<Option<BookingConnection>> {
+    let paging = args.paging()?;
+    let page = list::bookings(acting(ctx)?.db.read(), whose, status, &paging).await.map_err(|e| db_fault(&e))?;
+    Ok(Some(connection(page, BookingList { whose, status }, |row| row.id, Booking)))
+}
+
+/// The signed-in user; guards have let nobody else through.
+pub(super) fn me(ctx: &Context<'_>) -> Result<UserId> {
+    acting(ctx)?.actor.user_id().ok_or_else(|| Fault::Unauthenticated.error("Sign in first."))
+}
+
+/// Queries about bookings.
+#[derive(Default)]
+pub struct BookingQuery;
+
+#[Object]
+impl BookingQuery {
+    /// One booking, by id or reference; null when there is none you may see. Needs a signed-in user: its customer, its
+    /// ORGANIZER, or ADMIN.
+    #[graphql(guard = "May(Action::UseAccount)")]
+    async fn booking(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: Option<ID>,
+        #[graphql(desc = "Its reference, whatever the case.")] reference: Option<String>,
+    ) -> Result<Option<Booking>> {
+        let which = match (id, reference) {
+            (Some(id), None) => match id_of(&id)? {
+                Some(id) => Which::Id(id),
+                None => return Ok(None),
+            },
+            (None, Some(reference)) => Which::Reference(reference),
+            _ => return Err(Fault::BadUserInput.error("Name the booking by either id or reference.")),
+        };
+        let found = list::visible(acting(ctx)?, which).await.map_err(|error| db_fault(&error))?;
+        Ok(found.map(Booking))
+    }
+
+    /// Your bookings, newest first. Needs CUSTOMER.
+    #[graphql(guard = "May(Action::BookPlaces)")]
+    async fn my_bookings(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only those in this status.")] status: Option<BookingStatus>,
+    ) -> Result<Option<BookingConnection>> {
+        page(ctx, Whose::Customer(me(ctx)?), status, Args { first, after, last, before }).await
+    }
+}
+
+/// How many places of one kind.
+#[derive(InputObject)]
+pub struct BookingItemInput {
+    /// Which kind of place.
+    ticket_type_id: ID,
+    /// How many; 1 to 100 in all.
+    quantity: i32,
+}
+
+/// What to book.
+#[derive(InputObject)]
+pub struct CreateBookingInput {
+    /// At which event.
+    event_id: ID,
+    /// At which of its dates; may be left out when there is one.
+    slot_id: Option<ID>,
+    /// How many places, when there is one kind; 1 to 100.
+    quantity: Option<i32>,
+    /// Which kinds of places, and how many of each; instead of `quantity`.
+    items: Option<Vec<BookingItemInput>>,
+    /// What to do when fewer are free.
+    #[graphql(default_with = "Fulfilment::AllOrNothing")]
+    fulfilment: Fulfilment,
+    /// A text of your choice that makes repeating this request safe; kept for at least 24 hours.
+    idempotency_key: Option<String>,
+}
+
+/// What an order led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum BookingOutcome {
+    /// Everything was booked.
+    Booked,
+    /// What was free was booked; the rest is forgotten.
+    PartiallyBooked,
+    /// What was free was booked; you are in line for the rest.
+    PartiallyBookedAndWaitlisted,
+    /// Nothing was free; you are in line for everything.
+    Waitlisted,
+}
+
+/// Outcome of `createBooking`: the booking, the place in the line, and what happened, in one.
+#[derive(SimpleObject, Default)]
+pub struct CreateBookingPayload {
+    /// What happened; null when the order was refused.
+    outcome: Option<BookingOutcome>,
+    /// The booking; null when nothing was free.
+    booking: Option<Booking>,
+    /// The place in the line for what was not free; null when nobody has to wait.
+    waitlist_entry: Option<WaitlistEntry>,
+    /// The places in lines, when several kinds were asked for.
+    waitlist_entries: Vec<WaitlistEntry>,
+    /// Places booked.
+    booked: i32,
+    /// Places of this order that are being waited for.
+    waitlisted: i32,
+    /// A sentence that can be shown to people; null when the order was refused.
+    message: Option<String>,
+    /// Why it was refused; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Which booking.
+#[derive(InputObject)]
+pub struct CancelBookingInput {
+    /// Which booking.
+    booking_id: ID,
+}
+
+/// Outcome of `cancelBooking`.
+#[derive(SimpleObject, Default)]
+pub struct CancelBookingPayload {
+    /// The booking as it is now; null when the request was refused.
+    booking: Option<Booking>,
+    /// Why it was refused; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Resolves an outcome of ids and numbers anew, so that a repeated request shows the present state.
+async fn placed(ctx: &Context<'_>, placed: Placed) -> Result<CreateBookingPayload> {
+    let load = ctx.data::<Load>()?;
+    let booking = match placed.booking {
+        Some(id) => load.load_one(id).await.map_err(failed)?.map(Booking),
+        None => None,
+    };
+    let mut entries: Vec<WaitlistEntry> = Vec::new();
+    let rows = load.load_many(placed.entries.iter().copied()).await.map_err(failed)?;
+    for id in &placed.entries {
+        let id: &EntryId = id;
+        entries.extend(rows.get(id).cloned().map(WaitlistEntry));
+    }
+    let outcome = match (placed.booked, placed.queued) {
+        (0, _) => BookingOutcome::Waitlisted,
+        (_, 0) if placed.booked < placed.requested => BookingOutcome::PartiallyBooked,
+        (_, 0) => BookingOutcome::Booked,
+        _ => BookingOutcome::PartiallyBookedAndWaitlisted,
+    };
+    let message = match outcome {
+        BookingOutcome::Booked => format!("Booked {}.", placed.booked),
+        BookingOutcome::PartiallyBooked => {
+            format!("Booked {} of {}; no more are free.", placed.booked, placed.requested)
+        }
+        BookingOutcome::PartiallyBookedAndWaitlisted => {
+            format!("Booked {} of {}; in line for {}.", placed.booked, placed.requested, placed.queued)
+        }
+        BookingOutcome::Waitlisted => format!("Nothing is free; in line for {}.", placed.queued),
+    };
+    Ok(CreateBookingPayload {
+        outcome: Some(outcome),
+        booking,
+        waitlist_entry: entries.first().cloned(),
+        waitlist_entries: entries,
+        booked: int(placed.booked),
+        waitlisted: int(placed.queued),
+        message: Some(message),
+        user_errors: Vec::new(),
+    })
+}
+
+/// Mutations about bookings.
+#[derive(Default)]
+pub struct BookingMutation;
+
+#[Object]
+impl BookingMutation {
+    /// Books places. When fewer are free than asked for, `fulfilment` decides. Needs CUSTOMER.
+    #[graphql(guard = "May(Action::BookPlaces)")]
+    async fn create_booking(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to book.")] input: CreateBookingInput,
+    ) -> Result<Option<CreateBookingPayload>> {
+        let items = input.items.unwrap_or_default();
+        let items = items.iter().map(|item| Ok((id_or_nobody(&item.ticket_type_id)?, item.quantity.into())));
+        let order = Order {
+            event: id_or_nobody(&input.event_id)?,
+            slot: input.slot_id.as_ref().map(id_or_nobody).transpose()?,
+            items: items.collect::<Result<_>>()?,
+            quantity: input.quantity.map(Into::into),
+            fulfilment: input.fulfilment,
+        };
+        let desk = &ctx.data::<Services>()?.desk;
+        Ok(Some(match place(acting(ctx)?, desk, order, input.idempotency_key).await {
+            Ok(outcome) => placed(ctx, outcome).await?,
+            Err(error) => CreateBookingPayload { user_errors: vec![error.explain()?], ..Default::default() },
+        }))
+    }
+
+    /// Cancels a booking of an event that has not begun; its places go to the line at once. Needs its CUSTOMER, its
+    /// ORGANIZER, or ADMIN.
+    #[graphql(guard = "May(Action::CancelBooking)")]
+    async fn cancel_booking(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which booking.")] input: CancelBookingInput,
+    ) -> Result<Option<CancelBookingPayload>> {
+        Ok(Some(match crate::booking::cancel::cancel(acting(ctx)?, id_or_nobody(&input.booking_id)?).await {
+            Ok(id) => {
+                let booking = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
+                CancelBookingPayload { booking: booking.map(Booking), user_errors: Vec::new() }
+            }
+            Err(error) => CancelBookingPayload { booking: None, user_errors: vec![error.explain()?] },
+        }))
+    }
+}

@@ -1,0 +1,198 @@
+//! What a document costs, counted before anything validates or executes it, and the limits it must keep.
+//! Not here: parsing, the schema (nothing here knows a type) and what a viewer has spent so far.
+//!
+//! The work is linear in the size of the document whatever its fragments do: each fragment is summed up once, in an
+//! order in which the fragments it spreads come first, and a spread then costs one addition. All sums saturate.
+
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
+use async_graphql::{Positioned, Variables};
+
+use self::order::Order;
+use self::sum::{Count, Sum};
+use super::fault::Fault;
+
+mod order;
+mod sum;
+mod tokens;
+
+pub use tokens::tokens;
+
+/// Introspection may go this deep below `__schema` or `__type`: graphql-js asks for types wrapped ten times.
+const INTROSPECTION_DEPTH: u64 = 16;
+
+/// Fields and spreads below `__schema` and `__type` of one operation: twice the standard query, spreads written out.
+const INTROSPECTION_SIZE: u64 = 800;
+
+/// How many introspection lists may stand in each other: `types` and the members of each, but not the members of the
+/// types of the members.
+const INTROSPECTION_LISTS_DEEP: u64 = 2;
+
+/// What a document may ask for at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Size of the document's text; 16 KiB.
+    pub document_bytes: usize,
+    /// Tokens of the text; 2,000.
+    pub tokens: usize,
+    /// Levels of fields; 12. Introspection has a bound of its own.
+    pub depth: u64,
+    /// Aliases of an operation, its fragments written out; 15.
+    pub aliases: u64,
+    /// Directives anywhere in the document; 10.
+    pub directives: u64,
+    /// Fields of the operation's root; 10.
+    pub root_fields: u64,
+    /// Fragments of the document; 50.
+    pub fragments: usize,
+    /// Operations of the document; 10.
+    pub operations: usize,
+    /// Fields and spreads of all definitions with their fragments written out; 10,000. Bounds the work of validation,
+    /// which looks at definitions that are not executed, too.
+    pub expanded: u64,
+    /// Cost of the operation: each field counts one, what stands in a list as often as the list is long; 2,000.
+    pub cost: u64,
+    /// The longest page a list gives; 100. Also assumed where the length cannot be known beforehand.
+    pub page: u64,
+    /// How long a connection is taken to be when no length is asked for; 20.
+    pub default_page: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document_bytes: 16 * 1024,
+            tokens: 2_000,
+            depth: 12,
+            aliases: 15,
+            directives: 10,
+            root_fields: 10,
+            fragments: 50,
+            operations: 10,
+            expanded: 10_000,
+            cost: 2_000,
+            page: 100,
+            default_page: 20,
+        }
+    }
+}
+
+impl Limits {
+    /// Checks the text before it is parsed: its size, then its tokens.
+    pub fn check_text(&self, text: &str) -> Result<(), Refusal> {
+        within("The document", text.len() as u64, "bytes", self.document_bytes as u64)?;
+        within("The document", tokens(text) as u64, "tokens", self.tokens as u64)
+    }
+}
+
+/// What an operation was found to ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Fields, with fragments written out.
+    pub fields: u64,
+    /// Levels of fields, without introspection.
+    pub depth: u64,
+    /// Aliases, with fragments written out.
+    pub aliases: u64,
+    /// Directives anywhere in the document.
+    pub directives: u64,
+    /// Fields of the root.
+    pub root_fields: u64,
+    /// The cost; see [`Limits::cost`].
+    pub cost: u64,
+    /// How many selections were looked at to find all this: at most twice those in the document.
+    pub visited: u64,
+}
+
+/// Why a document is not executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// `TOO_COSTLY` for every limit, `BAD_USER_INPUT` when no operation can be chosen, `GRAPHQL_VALIDATION_FAILED` for
+    /// fragments that contain themselves.
+    pub fault: Fault,
+    /// One line: the limit, and what was asked.
+    pub message: String,
+}
+
+impl Refusal {
+    fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self { fault, message: message.into() }
+    }
+}
+
+fn within(what: &str, asked: u64, unit: &str, limit: u64) -> Result<(), Refusal> {
+    if asked <= limit {
+        return Ok(());
+    }
+    // A sum that saturated says nothing but that it is huge.
+    let asked = if asked > 1_000_000_000 { "over 1000000000".to_owned() } else { asked.to_string() };
+    Err(Refusal::new(Fault::TooCostly, format!("{what} has {asked} {unit}; at most {limit} are allowed.")))
+}
+
+/// Chooses the operation a request means: the named one, or the only one. An empty name is no name.
+pub fn pick<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'a Positioned<OperationDefinition>, Refusal> {
+    let bad = |message: &str| Refusal::new(Fault::BadUserInput, message);
+    let mut operations = document.operations.iter();
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => operations
+            .find(|(own, _)| own.is_some_and(|own| own.as_str() == name))
+            .map(|(_, operation)| operation)
+            .ok_or_else(|| bad("The document has no operation of the name in operationName.")),
+        None => match (operations.next(), operations.next()) {
+            (Some((_, only)), None) => Ok(only),
+            (Some(_), Some(_)) => Err(bad("The document has several operations: say which in operationName.")),
+            (None, _) => Err(bad("The document has no operation.")),
+        },
+    }
+}
+
+/// Counts a document and refuses it when it asks for more than `limits` allow. `variables` are those of the request:
+/// a page size that stands in a variable counts with its value.
+pub fn check(
+    document: &ExecutableDocument,
+    operation: Option<&str>,
+    variables: &Variables,
+    limits: &Limits,
+) -> Result<Cost, Refusal> {
+    within("The document", document.operations.iter().count() as u64, "operations", limits.operations as u64)?;
+    within("The document", document.fragments.len() as u64, "fragments", limits.fragments as u64)?;
+    let chosen = pick(document, operation)?;
+    let order = Order::of(document)?;
+    within("The document", order.directives, "directives", limits.directives)?;
+
+    let mut count = Count::new(variables, &chosen.node.variable_definitions, limits, order.visited);
+    let mut expanded: u64 = 0;
+    for (name, fragment) in order.fragments {
+        let sum = count.set(&fragment.selection_set.node)?;
+        expanded = expanded.saturating_add(sum.nodes);
+        within("The document", expanded, "selections with its fragments written out", limits.expanded)?;
+        count.known(name, sum);
+    }
+    let mut found = Sum::default();
+    for (_, operation) in document.operations.iter() {
+        let sum = count.set(&operation.node.selection_set.node)?;
+        expanded = expanded.saturating_add(sum.nodes);
+        within("The document", expanded, "selections with its fragments written out", limits.expanded)?;
+        if std::ptr::eq(operation, chosen) {
+            found = sum;
+        }
+    }
+    within("The operation", found.depth, "levels of fields", limits.depth)?;
+    within("The operation", found.roots, "root fields", limits.root_fields)?;
+    within("The operation", found.aliases, "aliases", limits.aliases)?;
+    within("The operation", found.introspection.depth, "levels of introspection", INTROSPECTION_DEPTH)?;
+    within("The operation", found.introspection.lists, "introspection lists in each other", INTROSPECTION_LISTS_DEEP)?;
+    within("The operation", found.introspection.size, "introspection fields", INTROSPECTION_SIZE)?;
+    within("The operation", found.cost, "points of cost", limits.cost)?;
+    Ok(Cost {
+        fields: found.fields,
+        depth: found.depth,
+        aliases: found.aliases,
+        directives: order.directives,
+        root_fields: found.roots,
+        cost: found.cost,
+        visited: count.visited,
+    })
+}

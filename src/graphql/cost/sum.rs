@@ -1,0 +1,173 @@
+//! What a selection set adds up to: fields, depth, aliases, and cost with the length of lists in it.
+//! Not here: limits on the sums, but for one on nesting that keeps the recursion of this very file in bounds.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{Field, Selection, SelectionSet, VariableDefinition};
+use async_graphql::{Name, Positioned, Value, Variables};
+
+use super::{Limits, Refusal, within};
+
+/// Selections may be nested this deep in the text; the parser stops earlier, but the recursion here trusts nobody.
+const NESTING: u64 = 200;
+
+/// Introspection fields whose lists multiply with each other.
+const INTROSPECTION_LISTS: [&str; 5] = ["types", "fields", "inputFields", "interfaces", "possibleTypes"];
+
+/// Sums of one selection set, fragments written out. Nothing in it depends on where the set stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sum {
+    pub nodes: u64,
+    pub fields: u64,
+    pub aliases: u64,
+    pub roots: u64,
+    pub depth: u64,
+    pub cost: u64,
+    /// The part of `cost` that stands below `nodes` and `edges` of this very set: what a page multiplies.
+    paged: u64,
+    /// How many of [`INTROSPECTION_LISTS`] are nested in each other.
+    lists: u64,
+    pub introspection: Introspection,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Introspection {
+    pub depth: u64,
+    pub lists: u64,
+    pub size: u64,
+}
+
+impl Sum {
+    /// Both sets beside each other.
+    fn add(&mut self, other: Self) {
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.fields = self.fields.saturating_add(other.fields);
+        self.aliases = self.aliases.saturating_add(other.aliases);
+        self.roots = self.roots.saturating_add(other.roots);
+        self.depth = self.depth.max(other.depth);
+        self.cost = self.cost.saturating_add(other.cost);
+        self.paged = self.paged.saturating_add(other.paged);
+        self.lists = self.lists.max(other.lists);
+        let (own, other) = (&mut self.introspection, other.introspection);
+        own.depth = own.depth.max(other.depth);
+        own.lists = own.lists.max(other.lists);
+        own.size = own.size.saturating_add(other.size);
+    }
+}
+
+/// Sums up selection sets, each fragment once.
+pub(super) struct Count<'a> {
+    fragments: HashMap<&'a str, Sum>,
+    variables: &'a Variables,
+    declared: &'a [Positioned<VariableDefinition>],
+    limits: &'a Limits,
+    /// Selections that were looked at.
+    pub visited: u64,
+}
+
+impl<'a> Count<'a> {
+    /// Counts with the values of these variables.
+    pub fn new(
+        variables: &'a Variables,
+        declared: &'a [Positioned<VariableDefinition>],
+        limits: &'a Limits,
+        visited: u64,
+    ) -> Self {
+        Self { fragments: HashMap::new(), variables, declared, limits, visited }
+    }
+
+    /// Remembers what a fragment adds up to; it is asked for by the definitions that spread it.
+    pub fn known(&mut self, fragment: &'a str, sum: Sum) {
+        self.fragments.insert(fragment, sum);
+    }
+
+    /// Sums up a selection set.
+    pub fn set(&mut self, set: &SelectionSet) -> Result<Sum, Refusal> {
+        self.nested(set, 0)
+    }
+
+    fn nested(&mut self, set: &SelectionSet, nesting: u64) -> Result<Sum, Refusal> {
+        within("The document", nesting, "selections in each other", NESTING)?;
+        let mut sum = Sum::default();
+        for selection in &set.items {
+            self.visited += 1;
+            sum.add(match &selection.node {
+                Selection::Field(field) => self.field(&field.node, nesting)?,
+                Selection::InlineFragment(inline) => {
+                    let inner = self.nested(&inline.node.selection_set.node, nesting + 1)?;
+                    Sum { nodes: inner.nodes.saturating_add(1), ..inner }
+                }
+                Selection::FragmentSpread(spread) => {
+                    // Fragments come in an order in which this one is known, unless the document does not have it.
+                    let inner =
+                        self.fragments.get(spread.node.fragment_name.node.as_str()).copied().unwrap_or_default();
+                    Sum { nodes: inner.nodes.saturating_add(1), ..inner }
+                }
+            });
+        }
+        Ok(sum)
+    }
+
+    fn field(&mut self, field: &Field, nesting: u64) -> Result<Sum, Refusal> {
+        let inner = self.nested(&field.selection_set.node, nesting + 1)?;
+        let name = field.name.node.as_str();
+        let mut sum = Sum {
+            nodes: inner.nodes.saturating_add(1),
+            fields: inner.fields.saturating_add(1),
+            aliases: inner.aliases.saturating_add(u64::from(field.alias.is_some())),
+            roots: 1,
+            depth: inner.depth.saturating_add(1),
+            lists: inner.lists.saturating_add(u64::from(INTROSPECTION_LISTS.contains(&name))),
+            introspection: inner.introspection,
+            ..Sum::default()
+        };
+        if matches!(name, "__schema" | "__type") {
+            sum.introspection = Introspection { depth: sum.depth, lists: inner.lists, size: sum.nodes };
+            sum.depth = 1;
+            sum.cost = sum.fields;
+            return Ok(sum);
+        }
+        let children = match (self.length(field), inner.paged) {
+            (Some(length), 0) => inner.cost.saturating_mul(length),
+            (None, 0) => inner.cost,
+            // A connection: `totalCount` and `pageInfo` come once, only the rows come as often as the page is long.
+            (length, rows) => {
+                let length = length.unwrap_or(self.limits.default_page);
+                inner.cost.saturating_add(rows.saturating_mul(length.saturating_sub(1)))
+            }
+        };
+        sum.cost = children.saturating_add(1);
+        sum.paged = if matches!(name, "nodes" | "edges") { inner.cost } else { 0 };
+        Ok(sum)
+    }
+
+    /// How many rows a field's arguments ask for, if they say.
+    fn length(&self, field: &Field) -> Option<u64> {
+        let lengths = field.arguments.iter().filter_map(|(name, value)| {
+            let list = match name.node.as_str() {
+                "first" | "last" => false,
+                "ids" => true,
+                _ => return None,
+            };
+            match value.node.clone().into_const_with(|name| self.variable(&name).cloned().ok_or(())) {
+                Ok(Value::Null) => None,
+                Ok(Value::List(items)) if list => Some(items.len() as u64),
+                Ok(_) if list => None,
+                // Below zero is refused later and costs nothing; what is no number counts as the longest page.
+                Ok(Value::Number(number)) if number.is_i64() => Some(number.as_u64().unwrap_or(1)),
+                Ok(_) => Some(u64::MAX),
+                // A variable without a value.
+                Err(()) => Some(u64::MAX),
+            }
+        });
+        lengths.max().map(|length| length.clamp(1, self.limits.page))
+    }
+
+    /// The value of a variable: the request's, else its default.
+    fn variable(&self, name: &Name) -> Option<&Value> {
+        self.variables.get(name).or_else(|| {
+            let declared = self.declared.iter().find(|variable| variable.node.name.node == *name)?;
+            declared.node.default_value.as_ref().map(|value| &value.node)
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Counts tokens without parsing, so that a document which is too long for its bytes is never parsed.
+//! Not here: any judgement of the text; whatever is no token counts as one.
+
+/// Counts the tokens of a document in one pass over its bytes. An estimate for broken text: the parser judges that.
+pub fn tokens(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    let mut count = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let rest = &bytes[at..];
+        let skip = |rest: &[u8], inside: fn(u8) -> bool| rest.iter().take_while(|byte| inside(**byte)).count();
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' | b',' => {
+                at += 1;
+                continue;
+            }
+            b'#' => {
+                at += skip(rest, |byte| byte != b'\n' && byte != b'\r');
+                continue;
+            }
+            b'.' if rest.starts_with(b"...") => at += 3,
+            b'"' if rest.starts_with(b"\"\"\"") => at += 3 + block_string(&rest[3..]),
+            b'"' => at += 1 + string(&rest[1..]),
+            b'_' | b'a'..=b'z' | b'A'..=b'Z' => at += skip(rest, |byte| byte == b'_' || byte.is_ascii_alphanumeric()),
+            b'-' | b'0'..=b'9' => {
+                at += 1 + skip(&rest[1..], |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'));
+            }
+            _ => at += 1,
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Bytes up to the end of a string, its closing quote included; a string ends with its line at the latest.
+fn string(rest: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(&byte) = rest.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            b'\n' | b'\r' => return at,
+            _ => at += 1,
+        }
+    }
+    at.min(rest.len())
+}
+
+/// Bytes up to the end of a block string, its closing quotes included.
+fn block_string(rest: &[u8]) -> usize {
+    let mut at = 0;
+    while at < rest.len() {
+        if rest[at..].starts_with(b"\\\"\"\"") {
+            at += 4;
+        } else if rest[at..].starts_with(b"\"\"\"") {
+            return at + 3;
+        } else {
+            at += 1;
+        }
+    }
+    rest.len()
+}

@@ -1,0 +1,239 @@
+//! The one place that turns what a verb says into what a client reads: refusals become data, faults become errors.
+//! Not here: the closed list of faults (`fault`). No arm is a wildcard: a new refusal does not compile without its code.
+
+use async_graphql::{Enum, Error, Interface, Result, SimpleObject};
+
+use super::fault::Fault;
+use super::guard::denied;
+use crate::db::DbError;
+use crate::text::Invalid;
+use crate::{account, booking, event, notification};
+
+/// Why a mutation changed nothing. New codes may be added: treat unknown ones by their message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum UserErrorCode {
+    /// An input field cannot be taken as it is; `path` says which.
+    Invalid,
+    /// There is no such object, or not for you.
+    NotFound,
+    /// There is already an account with this e-mail address.
+    EmailTaken,
+    /// E-mail address or password is wrong.
+    InvalidCredentials,
+    /// The object's status does not allow this.
+    WrongStatus,
+    /// The event has begun or is over.
+    EventOver,
+    /// Fewer places are free than the request needs.
+    NotEnoughPlaces,
+    /// Places are free: book them instead of waiting.
+    PlacesAvailable,
+    /// You are already waiting for places of this kind.
+    AlreadyWaiting,
+    /// You are not waiting in this line any more.
+    NotWaiting,
+    /// The booking is already cancelled.
+    AlreadyCancelled,
+    /// More places are sold or held than the new capacity has.
+    CapacityBelowTaken,
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused,
+}
+
+/// Why a mutation changed nothing, as data.
+#[derive(Debug, Clone, Interface)]
+#[graphql(
+    field(name = "message", ty = "&String", desc = "A sentence that can be shown to people."),
+    field(name = "code", ty = "&UserErrorCode", desc = "What programs decide by."),
+    field(
+        name = "path",
+        ty = "&Option<Vec<String>>",
+        desc = "The input field this is about, from `input` on; null when it is about the request as a whole."
+    )
+)]
+pub enum UserError {
+    /// Without numbers.
+    Refusal(RefusalError),
+    /// With numbers.
+    NotEnoughPlaces(NotEnoughPlacesError),
+    /// With numbers.
+    PlacesAvailable(PlacesAvailableError),
+    /// With numbers.
+    CapacityBelowTaken(CapacityBelowTakenError),
+}
+
+/// A refusal that needs no numbers.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct RefusalError {
+    /// A sentence that can be shown to people.
+    message: String,
+    /// What programs decide by.
+    code: UserErrorCode,
+    /// The input field this is about; null: the request as a whole.
+    path: Option<Vec<String>>,
+}
+
+/// Fewer places are free than the request needs.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct NotEnoughPlacesError {
+    /// A sentence that can be shown to people.
+    message: String,
+    /// What programs decide by.
+    code: UserErrorCode,
+    /// The input field this is about; null: the request as a whole.
+    path: Option<Vec<String>>,
+    /// Places a newcomer could book.
+    available: i32,
+    /// Places asked for.
+    requested: i32,
+}
+
+/// Nobody needs to wait.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct PlacesAvailableError {
+    /// A sentence that can be shown to people.
+    message: String,
+    /// What programs decide by.
+    code: UserErrorCode,
+    /// The input field this is about; null: the request as a whole.
+    path: Option<Vec<String>>,
+    /// Places a newcomer could book.
+    available: i32,
+}
+
+/// More places are taken than the new capacity has.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct CapacityBelowTakenError {
+    /// A sentence that can be shown to people.
+    message: String,
+    /// What programs decide by.
+    code: UserErrorCode,
+    /// The input field this is about; null: the request as a whole.
+    path: Option<Vec<String>>,
+    /// Places sold or held.
+    taken: i32,
+}
+
+/// Numbers of places fit GraphQL's 32 bits: capacity is a million at most.
+pub fn int(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// A message made a sentence: verbs say it small and without a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+fn refusal(code: UserErrorCode, error: &impl ToString) -> UserError {
+    UserError::Refusal(RefusalError { message: sentence(&error.to_string()), code, path: None })
+}
+
+fn invalid(error: &Invalid) -> UserError {
+    UserError::Refusal(RefusalError {
+        message: sentence(&error.to_string()),
+        code: UserErrorCode::Invalid,
+        path: Some(vec!["input".to_owned(), error.field.to_owned()]),
+    })
+}
+
+/// The fault a database error is. Its text goes to the log when the response is masked, never to the client.
+pub fn db_fault(error: &DbError) -> Error {
+    match error {
+        DbError::Overloaded => {
+            Fault::Overloaded.retry_after("The service is busy; try again.", std::time::Duration::from_secs(1))
+        }
+        DbError::Failed(error) => Error::new(error.to_string()),
+    }
+}
+
+/// What a verb's error is for a client: a refusal to put into the payload, or a fault.
+pub trait Explain {
+    /// `Ok`: data. `Err`: a fault.
+    fn explain(self) -> Result<UserError>;
+}
+
+impl Explain for account::Error {
+    fn explain(self) -> Result<UserError> {
+        match &self {
+            Self::Denied(why) => Err(denied(*why)),
+            Self::Invalid(what) => Ok(invalid(what)),
+            Self::EmailTaken => Ok(refusal(UserErrorCode::EmailTaken, &self)),
+            Self::BadCredentials => Ok(refusal(UserErrorCode::InvalidCredentials, &self)),
+            Self::Hashing(why) => Err(Error::new(why)),
+            Self::Db(error) => Err(db_fault(error)),
+        }
+    }
+}
+
+impl Explain for event::Error {
+    fn explain(self) -> Result<UserError> {
+        match &self {
+            Self::Denied(why) => Err(denied(*why)),
+            Self::Invalid(what) => Ok(invalid(what)),
+            Self::NotFound => Ok(refusal(UserErrorCode::NotFound, &self)),
+            Self::WrongStatus(_) => Ok(refusal(UserErrorCode::WrongStatus, &self)),
+            Self::Over => Ok(refusal(UserErrorCode::EventOver, &self)),
+            Self::Db(error) => Err(db_fault(error)),
+        }
+    }
+}
+
+impl Explain for event::create::CreateError {
+    fn explain(self) -> Result<UserError> {
+        match self {
+            Self::Event(error) => error.explain(),
+            Self::KeyReused => Ok(refusal(UserErrorCode::IdempotencyKeyReused, &self)),
+        }
+    }
+}
+
+impl Explain for booking::Error {
+    fn explain(self) -> Result<UserError> {
+        let message = sentence(&self.to_string());
+        Ok(match &self {
+            Self::Denied(why) => return Err(denied(*why)),
+            Self::Db(error) => return Err(db_fault(error)),
+            Self::Internal => return Err(Error::new(self.to_string())),
+            Self::Invalid(what) => invalid(what),
+            Self::EventNotFound | Self::BookingNotFound | Self::EntryNotFound => {
+                refusal(UserErrorCode::NotFound, &self)
+            }
+            Self::NotOnSale(_) => refusal(UserErrorCode::WrongStatus, &self),
+            Self::EventOver => refusal(UserErrorCode::EventOver, &self),
+            Self::AlreadyWaiting => refusal(UserErrorCode::AlreadyWaiting, &self),
+            Self::AlreadyCancelled => refusal(UserErrorCode::AlreadyCancelled, &self),
+            Self::NotWaiting => refusal(UserErrorCode::NotWaiting, &self),
+            Self::KeyReused => refusal(UserErrorCode::IdempotencyKeyReused, &self),
+            Self::NotEnoughPlaces { available, requested } => UserError::NotEnoughPlaces(NotEnoughPlacesError {
+                message,
+                code: UserErrorCode::NotEnoughPlaces,
+                path: None,
+                available: int(*available),
+                requested: int(*requested),
+            }),
+            Self::PlacesAvailable { available } => UserError::PlacesAvailable(PlacesAvailableError {
+                message,
+                code: UserErrorCode::PlacesAvailable,
+                path: None,
+                available: int(*available),
+            }),
+            Self::CapacityBelowTaken { taken } => UserError::CapacityBelowTaken(CapacityBelowTakenError {
+                message,
+                code: UserErrorCode::CapacityBelowTaken,
+                path: None,
+                taken: int(*taken),
+            }),
+        })
+    }
+}
+
+impl Explain for notification::read::Error {
+    fn explain(self) -> Result<UserError> {
+        match &self {
+            Self::Denied(why) => Err(denied(*why)),
+            Self::Db(error) => Err(db_fault(error)),
+        }
+    }
+}

@@ -1,0 +1,601 @@
+//! All GraphQL about events: the object, its dates, kinds of places and availability, browsing and running them.
+//! Not here: rules (`crate::event`, `crate::booking`), and who booked (`sales`).
+
+use async_graphql::connection::{Connection, EmptyFields};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+
+use super::account::{Organizer, organizer_by_id};
+use super::error::{Explain, UserError, db_fault, int};
+use super::guard::{May, acting};
+use super::load::{AvailabilityOf, Load, SlotsOf, TypesOf, failed};
+use super::page::{Args, Cursor, connection, id};
+use super::scalar::{CurrencyCode, DateTime, Decimal, Money, id_of, id_or_nobody};
+use crate::access::{Action, Role};
+use crate::booking::availability;
+use crate::clock::Micros;
+use crate::entity::{event, slot, ticket_type};
+use crate::event::browse::{self, Filter, Scope, Sort};
+use crate::event::{create, delete, edit, publish, store};
+use crate::id::EventId;
+use crate::status::{Confirmation, EventField, EventStatus};
+use crate::text;
+
+/// What one can book.
+pub struct Event(pub event::Model);
+
+/// What one can book: a title, a venue, dates and places. Everybody sees published events; drafts are their organizer's.
+#[Object]
+impl Event {
+    /// Opaque id.
+    pub async fn id(&self) -> ID {
+        id(self.0.id)
+    }
+
+    /// Readable address; fixed once given.
+    async fn slug(&self) -> &str {
+        &self.0.slug
+    }
+
+    /// What it is called.
+    async fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// What it is about; may have several lines.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// Where it takes place.
+    async fn venue(&self) -> &str {
+        &self.0.venue
+    }
+
+    /// IANA time zone of the venue, for showing local times.
+    async fn time_zone(&self) -> &str {
+        &self.0.time_zone
+    }
+
+    /// When it begins; places can be booked until then.
+    async fn starts_at(&self) -> DateTime {
+        DateTime(self.0.starts_at)
+    }
+
+    /// When it ends.
+    async fn ends_at(&self) -> DateTime {
+        DateTime(self.0.ends_at)
+    }
+
+    /// Where it stands in its life.
+    async fn status(&self) -> EventStatus {
+        self.0.status
+    }
+
+    /// How a booking becomes confirmed.
+    async fn confirmation(&self) -> Confirmation {
+        self.0.confirmation
+    }
+
+    /// Who sells it.
+    async fn organizer(&self, ctx: &Context<'_>) -> Result<Option<Organizer>> {
+        organizer_by_id(ctx, self.0.organizer_id).await
+    }
+
+    /// What a place costs, when there is one kind of place; null when there are several.
+    async fn price(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
+        match self.types(ctx).await?.as_slice() {
+            [only] => Ok(Some(Money::of(only.price_minor, &self.0.currency)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Its dates.
+    async fn slots(&self, ctx: &Context<'_>) -> Result<Vec<Slot>> {
+        let rows = ctx.data::<Load>()?.load_one(SlotsOf(self.0.id)).await.map_err(failed)?;
+        Ok(rows.unwrap_or_default().into_iter().map(Slot).collect())
+    }
+
+    /// Its kinds of places, in page order.
+    async fn ticket_types(&self, ctx: &Context<'_>) -> Result<Vec<TicketType>> {
+        let currency = &self.0.currency;
+        Ok(self.types(ctx).await?.into_iter().map(|row| TicketType { row, currency: currency.clone() }).collect())
+    }
+
+    /// How its places stand, exactly as committed when this was read.
+    async fn availability(&self, ctx: &Context<'_>) -> Result<Option<Availability>> {
+        let found = ctx.data::<Load>()?.load_one(AvailabilityOf(self.0.id)).await.map_err(failed)?;
+        Ok(found.map(Availability::from))
+    }
+
+    /// When it was published; null for drafts.
+    async fn published_at(&self) -> Option<DateTime> {
+        self.0.published_at.map(DateTime)
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// When it was last changed.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.updated_at)
+    }
+
+    /// Its bookings, newest first. Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::SeeSales)")]
+    async fn bookings(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only those in this status.")] status: Option<crate::status::BookingStatus>,
+    ) -> Result<Option<super::sales::BookingConnection>> {
+        super::sales::bookings(ctx, &self.0, Args { first, after, last, before }, status).await
+    }
+
+    /// Who has places, one entry per person. Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::SeeSales)")]
+    async fn participants(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.")] first: i32,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+    ) -> Result<Option<super::sales::ParticipantConnection>> {
+        super::sales::participants(ctx, &self.0, Args { first: Some(first), after, ..Args::default() }).await
+    }
+
+    /// Who waits for places, head of the line first. Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::SeeSales)")]
+    async fn waitlist(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Option<super::sales::LineConnection>> {
+        super::sales::line(ctx, &self.0, Args { first, after, last, before }).await
+    }
+}
+
+impl Event {
+    async fn types(&self, ctx: &Context<'_>) -> Result<Vec<ticket_type::Model>> {
+        let rows = ctx.data::<Load>()?.load_one(TypesOf(self.0.id)).await.map_err(failed)?;
+        Ok(rows.unwrap_or_default())
+    }
+}
+
+/// One bookable date and time of an event.
+pub struct Slot(pub slot::Model);
+
+/// One bookable date and time of an event.
+#[Object]
+impl Slot {
+    /// Opaque id.
+    async fn id(&self) -> ID {
+        id(self.0.id)
+    }
+
+    /// When it begins.
+    async fn starts_at(&self) -> DateTime {
+        DateTime(self.0.starts_at)
+    }
+
+    /// When it ends.
+    async fn ends_at(&self) -> DateTime {
+        DateTime(self.0.ends_at)
+    }
+}
+
+/// A kind of place at a price.
+pub struct TicketType {
+    /// The row.
+    pub row: ticket_type::Model,
+    /// Currency of the event.
+    pub currency: String,
+}
+
+/// A kind of place at a price.
+#[Object]
+impl TicketType {
+    /// Opaque id.
+    async fn id(&self) -> ID {
+        id(self.row.id)
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.row.name
+    }
+
+    /// What one place costs now. Bookings keep the price they were made at.
+    async fn price(&self) -> Result<Money> {
+        Money::of(self.row.price_minor, &self.currency)
+    }
+}
+
+/// How an event's places stand, at one revision.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Availability {
+    /// Places there are.
+    capacity: i32,
+    /// Places of confirmed bookings.
+    sold: i32,
+    /// Places held until a deadline.
+    held: i32,
+    /// Places a newcomer can book now: free ones that nobody waits for.
+    available: i32,
+    /// Places people in line still want.
+    waiting: i32,
+    /// Rises by one per commit that changes any of this; later figures have a higher one.
+    revision: i32,
+}
+
+impl From<availability::Availability> for Availability {
+    fn from(row: availability::Availability) -> Self {
+        Self {
+            capacity: int(row.capacity),
+            sold: int(row.sold),
+            held: int(row.held),
+            available: int(row.available),
+            waiting: int(row.waiting),
+            revision: int(row.revision),
+        }
+    }
+}
+
+/// Which events to list. Conditions add up.
+#[derive(Debug, Default, InputObject)]
+pub struct EventFilter {
+    /// That begin at or after this moment.
+    from: Option<DateTime>,
+    /// That begin before this moment.
+    until: Option<DateTime>,
+    /// Whose title or venue contains this, whatever the case; up to 100 characters.
+    text: Option<String>,
+    /// Where a newcomer can book at least one place now (true), or cannot (false).
+    has_places: Option<bool>,
+    /// Of this organizer.
+    organizer_id: Option<ID>,
+    /// In this status; of use in `myEvents` only.
+    status: Option<EventStatus>,
+}
+
+impl EventFilter {
+    fn into_filter(self) -> Result<Filter> {
+        let text = self.text.map(|text| text::lines("text", &text, 100)).transpose();
+        let text = text.map_err(|error| super::fault::Fault::BadUserInput.error(error.to_string()))?;
+        Ok(Filter {
+            from: self.from.map(|at| at.0),
+            until: self.until.map(|at| at.0),
+            text: text.filter(|text| !text.is_empty()),
+            has_places: self.has_places,
+            organizer: self.organizer_id.as_ref().map(id_or_nobody).transpose()?,
+            status: self.status,
+        })
+    }
+}
+
+/// In which order to list events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum EventSort {
+    /// The next one first.
+    StartsAtAsc,
+    /// The farthest one first.
+    StartsAtDesc,
+    /// The newest publication first; drafts are left out.
+    PublishedAtDesc,
+}
+
+/// What a list of events can tell besides its page.
+pub struct EventList {
+    scope: Scope,
+    filter: Filter,
+}
+
+#[Object]
+impl EventList {
+    /// How many events there are on all pages; counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = browse::count(acting(ctx)?, self.scope, &self.filter).await.map_err(|e| db_fault(&e))?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}
+
+/// A page of events.
+pub type EventConnection = Connection<Cursor<(Micros, EventId)>, Event, EventList, EmptyFields>;
+
+async fn list(
+    ctx: &Context<'_>,
+    scope: Scope,
+    args: Args,
+    filter: Option<EventFilter>,
+    sort: EventSort,
+) -> Result<Option<EventConnection>> {
+    let paging = args.paging()?;
+    let filter = filter.unwrap_or_default().into_filter()?;
+    let sort = match sort {
+        EventSort::StartsAtAsc => Sort::StartsAtAsc,
+        EventSort::StartsAtDesc => Sort::StartsAtDesc,
+        EventSort::PublishedAtDesc => Sort::PublishedAtDesc,
+    };
+    let page = browse::browse(acting(ctx)?, scope, &filter, sort, &paging).await.map_err(|e| db_fault(&e))?;
+    let key = move |row: &event::Model| match sort {
+        Sort::StartsAtAsc | Sort::StartsAtDesc => (row.starts_at, row.id),
+        Sort::PublishedAtDesc => (row.published_at.unwrap_or(row.created_at), row.id),
+    };
+    Ok(Some(connection(page, EventList { scope, filter }, key, Event)))
+}
+
+/// Queries about events.
+#[derive(Default)]
+pub struct EventQuery;
+
+#[Object]
+impl EventQuery {
+    /// The programme: published events that are not over. No account needed.
+    #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "In which order.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
+    ) -> Result<Option<EventConnection>> {
+        list(ctx, Scope::Programme, Args { first, after, last, before }, filter, sort).await
+    }
+
+    /// Every event of the organizer you act for, drafts included; every event there is for admins. Needs ORGANIZER or
+    /// ADMIN.
+    #[graphql(guard = "May(Action::RunEvents)")]
+    #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
+    async fn my_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "In which order.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
+    ) -> Result<Option<EventConnection>> {
+        let scope = match acting(ctx)?.actor.signed_in() {
+            Some(user) if user.role == Role::Admin => Scope::All,
+            Some(user) => match user.organizer {
+                Some(organizer) => Scope::Of(organizer),
+                None => return Ok(None),
+            },
+            None => return Ok(None),
+        };
+        list(ctx, scope, Args { first, after, last, before }, filter, sort).await
+    }
+
+    /// One event, by id or by slug; null when there is none you may see.
+    async fn event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: Option<ID>,
+        #[graphql(desc = "Its slug.")] slug: Option<String>,
+    ) -> Result<Option<Event>> {
+        let acting = acting(ctx)?;
+        let found = match (id, slug) {
+            (Some(id), None) => match id_of(&id)? {
+                Some(id) => store::by_id(acting.db.read(), id).await,
+                None => return Ok(None),
+            },
+            (None, Some(slug)) => store::by_slug(acting.db.read(), &slug).await,
+            _ => return Err(super::fault::Fault::BadUserInput.error("Name the event by either id or slug.")),
+        };
+        let found = found.map_err(|error| db_fault(&error))?;
+        Ok(found.filter(|row| crate::event::may_see(acting, row)).map(Event))
+    }
+}
+
+/// What an event is created with.
+#[derive(InputObject)]
+pub struct CreateEventInput {
+    /// What it is called; up to 200 characters.
+    title: String,
+    /// What it is about; up to 10,000 characters, several lines allowed.
+    #[graphql(default)]
+    description: String,
+    /// Where it takes place; up to 200 characters.
+    venue: String,
+    /// IANA time zone of the venue, such as Europe/Berlin.
+    time_zone: String,
+    /// When it begins; in the future.
+    starts_at: DateTime,
+    /// When it ends; within a year.
+    ends_at: DateTime,
+    /// How many places it has; 1 to 1,000,000.
+    capacity: i32,
+    /// What a place costs, in `currency`; no more decimals than that has. Shown, not collected.
+    #[graphql(default_with = "Decimal(\"0\".into())")]
+    price: Decimal,
+    /// Currency of the event; one for everything it sells.
+    #[graphql(default_with = "CurrencyCode(\"EUR\".into())")]
+    currency: CurrencyCode,
+    /// A text of your choice that makes repeating this request safe; kept for at least 24 hours.
+    idempotency_key: Option<String>,
+}
+
+/// What of an event to change; what is left out stays as it is.
+#[derive(InputObject)]
+pub struct UpdateEventInput {
+    /// Which event.
+    event_id: ID,
+    /// What it is called; up to 200 characters.
+    title: Option<String>,
+    /// What it is about; up to 10,000 characters, several lines allowed.
+    description: Option<String>,
+    /// Where it takes place; up to 200 characters.
+    venue: Option<String>,
+    /// IANA time zone of the venue.
+    time_zone: Option<String>,
+    /// When it begins; in the future.
+    starts_at: Option<DateTime>,
+    /// When it ends; within a year of its beginning.
+    ends_at: Option<DateTime>,
+    /// What a place costs from now on, in the event's currency.
+    price: Option<Decimal>,
+}
+
+/// Which event.
+#[derive(InputObject)]
+pub struct EventInput {
+    /// Which event.
+    event_id: ID,
+}
+
+/// How many places an event is to have.
+#[derive(InputObject)]
+pub struct SetCapacityInput {
+    /// Which event.
+    event_id: ID,
+    /// How many places; never below what is sold or held.
+    capacity: i32,
+}
+
+/// Outcome of creating, publishing, calling off or resizing an event.
+#[derive(SimpleObject, Default)]
+pub struct EventPayload {
+    /// The event as it is now; null when the request was refused.
+    event: Option<Event>,
+    /// Why it was refused; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Outcome of `updateEvent`.
+#[derive(SimpleObject, Default)]
+pub struct UpdateEventPayload {
+    /// The event as it is now; null when the request was refused.
+    event: Option<Event>,
+    /// What really changed; those who booked are told exactly this.
+    changed: Vec<EventField>,
+    /// Why it was refused; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Outcome of `deleteEvent`.
+#[derive(SimpleObject, Default)]
+pub struct DeleteEventPayload {
+    /// Id of the draft that is gone; null when the request was refused.
+    deleted_id: Option<ID>,
+    /// Why it was refused; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+async fn payload<E: Explain>(ctx: &Context<'_>, outcome: Result<EventId, E>) -> Result<Option<EventPayload>> {
+    Ok(Some(match outcome {
+        Ok(id) => EventPayload { event: fresh(ctx, id).await?, user_errors: Vec::new() },
+        Err(error) => EventPayload { event: None, user_errors: vec![error.explain()?] },
+    }))
+}
+
+async fn fresh(ctx: &Context<'_>, id: EventId) -> Result<Option<Event>> {
+    Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(Event))
+}
+
+/// Mutations about events.
+#[derive(Default)]
+pub struct EventMutation;
+
+#[Object]
+impl EventMutation {
+    /// Creates a draft with one date and one kind of place. Needs ORGANIZER.
+    #[graphql(guard = "May(Action::RunEvents)")]
+    async fn create_event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to create.")] input: CreateEventInput,
+    ) -> Result<Option<EventPayload>> {
+        let new = create::NewEvent {
+            title: input.title,
+            description: input.description,
+            venue: input.venue,
+            time_zone: input.time_zone,
+            starts_at: input.starts_at.0,
+            ends_at: input.ends_at.0,
+            capacity: input.capacity.into(),
+            price: input.price.0,
+            currency: input.currency.0,
+        };
+        payload(ctx, create::create(acting(ctx)?, new, input.idempotency_key).await).await
+    }
+
+    /// Changes a draft or a published event that has not begun; everybody with a live booking is told what changed.
+    /// Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::RunEvents)")]
+    async fn update_event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateEventInput,
+    ) -> Result<Option<UpdateEventPayload>> {
+        let event = id_or_nobody(&input.event_id)?;
+        let edit = edit::Edit {
+            title: input.title,
+            description: input.description,
+            venue: input.venue,
+            time_zone: input.time_zone,
+            starts_at: input.starts_at.map(|at| at.0),
+            ends_at: input.ends_at.map(|at| at.0),
+            price: input.price.map(|price| price.0),
+        };
+        Ok(Some(match edit::edit(acting(ctx)?, event, edit).await {
+            Ok(changed) => UpdateEventPayload { event: fresh(ctx, event).await?, changed, user_errors: Vec::new() },
+            Err(error) => UpdateEventPayload { user_errors: vec![error.explain()?], ..Default::default() },
+        }))
+    }
+
+    /// Publishes a draft: everybody sees it and customers may book. Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::RunEvents)")]
+    async fn publish_event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event.")] input: EventInput,
+    ) -> Result<Option<EventPayload>> {
+        payload(ctx, publish::publish(acting(ctx)?, id_or_nobody(&input.event_id)?).await).await
+    }
+
+    /// Calls a published event off: at once nobody can book it; its bookings are cancelled, its line is closed and
+    /// everybody concerned is told. Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::RunEvents)")]
+    async fn cancel_event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event.")] input: EventInput,
+    ) -> Result<Option<EventPayload>> {
+        payload(ctx, crate::booking::call_off::call_off(acting(ctx)?, id_or_nobody(&input.event_id)?).await).await
+    }
+
+    /// Deletes a draft. Anything that was published is called off instead. Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::RunEvents)")]
+    async fn delete_event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event.")] input: EventInput,
+    ) -> Result<Option<DeleteEventPayload>> {
+        Ok(Some(match delete::delete(acting(ctx)?, id_or_nobody(&input.event_id)?).await {
+            Ok(gone) => DeleteEventPayload { deleted_id: Some(id(gone)), user_errors: Vec::new() },
+            Err(error) => DeleteEventPayload { deleted_id: None, user_errors: vec![error.explain()?] },
+        }))
+    }
+
+    /// Raises or lowers how many places an event has; new places go to the line first. Needs ORGANIZER (own events) or
+    /// ADMIN.
+    #[graphql(guard = "May(Action::RunEvents)")]
+    async fn set_event_capacity(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event, and how many places.")] input: SetCapacityInput,
+    ) -> Result<Option<EventPayload>> {
+        let event = id_or_nobody(&input.event_id)?;
+        payload(ctx, crate::booking::capacity::set_capacity(acting(ctx)?, event, input.capacity.into()).await).await
+    }
+}

@@ -1,0 +1,272 @@
+//! The one way in for every transport: text → tokens → one parse → cost → execution, and finished errors on the way out.
+//! Not here: who is asking (`account::session`), how a transport frames the answer (`http`), and the schema itself.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::parser::types::{OperationDefinition, OperationType};
+use async_graphql::{Request, Response, ServerError, Value, Variables};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use self::stages::Progress;
+use super::Schema;
+use super::cost::{self, Cost, Limits, Refusal};
+use super::fault::{self, Fault, Stage};
+use crate::access::Actor;
+use crate::clock::Clock;
+use crate::id::Chance;
+
+mod root;
+mod stages;
+
+pub use stages::Stages;
+
+/// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
+pub type PerRequest = Arc<dyn Fn(Request, &Actor) -> Request + Send + Sync>;
+
+/// The name of a request in records and in `INTERNAL` errors; in the request's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+/// What the engine is told once, at the start.
+#[derive(Clone)]
+pub struct Settings {
+    /// What a document may ask for.
+    pub limits: Limits,
+    /// How long an answer is waited for; a mutation goes on afterwards. 30 s.
+    pub patience: Duration,
+    /// See [`PerRequest`].
+    pub per_request: PerRequest,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            patience: Duration::from_secs(30),
+            per_request: Arc::new(|request, _| request),
+        }
+    }
+}
+
+/// Executes requests; cheap to clone. The schema must carry [`Stages`].
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    schema: Schema,
+    clock: Clock,
+    chance: Chance,
+    settings: Settings,
+    tasks: TaskTracker,
+}
+
+/// A request that was parsed, keeps the limits, and names one operation.
+pub struct Prepared {
+    request: Request,
+    kind: OperationType,
+    cost: Cost,
+}
+
+impl Prepared {
+    /// Query, mutation or subscription.
+    pub fn kind(&self) -> OperationType {
+        self.kind
+    }
+
+    /// What it was found to ask for.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+}
+
+/// A response, and whether anything was executed: without that it has no `data` and is a request error.
+#[derive(Debug)]
+pub struct Reply {
+    /// The response; each of its errors carries a code of the closed list.
+    pub response: Box<Response>,
+    /// Whether fields were resolved.
+    pub executed: bool,
+}
+
+impl Reply {
+    /// A request error.
+    pub fn refused(fault: Fault, message: impl Into<String>) -> Self {
+        fault.server_error(message).into()
+    }
+
+    fn finished(response: Response, stage: Stage, id: &RequestId) -> Self {
+        let response = Box::new(fault::finish(response, stage, &id.0));
+        Self { response, executed: stage == Stage::Executed }
+    }
+
+    /// The fault of the first error, if there is an error.
+    pub fn fault(&self) -> Option<Fault> {
+        self.response.errors.first().map(|error| Fault::of(error).unwrap_or(Fault::Internal))
+    }
+}
+
+impl From<ServerError> for Reply {
+    fn from(error: ServerError) -> Self {
+        Self { response: Box::new(Response::from_errors(vec![error])), executed: false }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::refused(refusal.fault, refusal.message)
+    }
+}
+
+/// As the specification orders it: errors first, `data` only where something was executed.
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.response.errors.is_empty() {
+            map.serialize_entry("errors", &self.response.errors)?;
+        }
+        if self.executed {
+            map.serialize_entry("data", &self.response.data)?;
+        }
+        if !self.response.extensions.is_empty() {
+            map.serialize_entry("extensions", &self.response.extensions)?;
+        }
+        map.end()
+    }
+}
+
+impl Engine {
+    /// An engine for `schema`. Mutations run on `tasks`, so that a graceful stop can wait for them.
+    pub fn new(schema: Schema, clock: Clock, chance: Chance, settings: Settings, tasks: TaskTracker) -> Self {
+        Self(Arc::new(Inner { schema, clock, chance, settings, tasks }))
+    }
+
+    /// Where mutations run, and whatever else a graceful stop has to wait for.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    /// Parses a request once and checks all that can be known without the schema. Nothing unchecked is ever executed:
+    /// a [`Prepared`] comes from nowhere else.
+    pub fn prepare(&self, mut request: Request) -> Result<Prepared, Reply> {
+        let limits = &self.0.settings.limits;
+        limits.check_text(&request.query)?;
+        request.operation_name.take_if(|name| name.is_empty());
+        let name = request.operation_name.clone();
+        let variables = std::mem::take(&mut request.variables);
+        let document = request.parsed_query().map_err(fault::parse_failed)?;
+        let cost = cost::check(document, name.as_deref(), &variables, limits)?;
+        let operation = &cost::pick(document, name.as_deref())?.node;
+        let kind = operation.ty;
+        require(operation, &variables)?;
+        if kind == OperationType::Subscription
+            && let Some(document) = root::single_root(document, operation, name.as_deref())?
+        {
+            request.set_parsed_query(document);
+        }
+        request.variables = variables;
+        Ok(Prepared { request, kind, cost })
+    }
+
+    /// Executes a query or a mutation. A mutation runs in a task of its own: whoever stops waiting, its client or this
+    /// function's patience, the write goes on.
+    pub async fn execute(&self, actor: Actor, prepared: Prepared) -> Reply {
+        let patience = self.0.settings.patience;
+        let (request, call) = self.call(actor, prepared.request);
+        let schema = self.0.schema.clone();
+        let kind = prepared.kind;
+        let id = call.id.clone();
+        let span = tracing::info_span!("graphql", request_id = %id.0, %kind);
+        let run = async move {
+            match AssertUnwindSafe(schema.execute(request)).catch_unwind().await {
+                Ok(response) => call.finish(response),
+                Err(panic) => call.panicked(panic.as_ref()),
+            }
+        }
+        .instrument(span);
+        let late = match kind {
+            OperationType::Query => match tokio::time::timeout(patience, run).await {
+                Ok(reply) => return reply,
+                Err(_) => "The query took too long and was given up.",
+            },
+            OperationType::Mutation => match tokio::time::timeout(patience, self.0.tasks.spawn(run)).await {
+                Ok(Ok(reply)) => return reply,
+                Ok(Err(_)) => "The service is stopping; ask again with the same idempotency key.",
+                Err(_) => "The mutation takes long and goes on; ask again with the same idempotency key.",
+            },
+            OperationType::Subscription => {
+                return Reply::refused(Fault::BadUserInput, "A subscription needs a transport that streams.");
+            }
+        };
+        tracing::warn!(request_id = %id.0, %kind, "gave up waiting for an answer");
+        Reply::refused(Fault::Overloaded, late)
+    }
+
+    /// Executes a subscription as a stream of replies. Its first reply is a request error when the subscription did
+    /// not come about. For a query or mutation: its one reply.
+    pub fn subscribe(&self, actor: Actor, prepared: Prepared) -> impl Stream<Item = Reply> + Send + use<> {
+        if prepared.kind != OperationType::Subscription {
+            let engine = self.clone();
+            return stream::once(async move { engine.execute(actor, prepared).await }).boxed();
+        }
+        let (request, call) = self.call(actor, prepared.request);
+        let replies = AssertUnwindSafe(self.0.schema.execute_stream(request)).catch_unwind();
+        replies
+            .map(move |item| match item {
+                Ok(response) => call.finish(response),
+                Err(panic) => call.panicked(panic.as_ref()),
+            })
+            .boxed()
+    }
+
+    fn call(&self, actor: Actor, request: Request) -> (Request, Call) {
+        let id = RequestId(self.0.chance.id::<Uuid>(self.0.clock.now()).to_string());
+        let progress = Progress::default();
+        let request = request.data(actor).data(id.clone()).data(progress.clone());
+        ((self.0.settings.per_request)(request, &actor), Call { id, progress })
+    }
+}
+
+/// One execution: its name and how far it came.
+struct Call {
+    id: RequestId,
+    progress: Progress,
+}
+
+impl Call {
+    fn finish(&self, response: Response) -> Reply {
+        let stage = self.progress.stage();
+        Reply::finished(response, stage, &self.id)
+    }
+
+    /// The text of a panic goes through the same mask as any other internal error.
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        let response = Response::from_errors(vec![ServerError::new(format!("panic: {text}"), None)]);
+        Reply::finished(response, Stage::Begun, &self.id)
+    }
+}
+
+/// Refuses a request that leaves out a variable the operation cannot do without. The engine would notice only in the
+/// field that uses it, when other fields may have run.
+fn require(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
+    for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
+        let given = variables.get(&declared.name.node);
+        let missing = match given {
+            None => declared.default_value.is_none(),
+            Some(value) => *value == Value::Null,
+        };
+        if !declared.var_type.node.nullable && missing {
+            let message = format!("Variable ${} of type {} needs a value.", declared.name.node, declared.var_type.node);
+            return Err(Refusal { fault: Fault::BadUserInput, message: fault::one_line(&message) });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The one root field of a subscription: found through fragments, and put where the engine looks for it.
+//! Not here: what the field does, and queries and mutations, which may have many.
+
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection};
+use async_graphql::{Name, Positioned};
+
+use crate::graphql::cost::Refusal;
+use crate::graphql::fault::Fault;
+
+/// A subscription must have exactly one root field, on which no condition hangs. The engine does not check that, and
+/// looks for the field only in the operation itself, so a field that stands in fragments is written out there: the
+/// document as it has to be executed, if it is not the same.
+pub(super) fn single_root(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    name: Option<&str>,
+) -> Result<Option<ExecutableDocument>, Refusal> {
+    let refused = |message: &str| Refusal { fault: Fault::GraphqlValidationFailed, message: message.to_owned() };
+    let fields = root_fields(document, operation)
+        .ok_or_else(|| refused("The root field of a subscription must not have @skip or @include."))?;
+    let one = fields.first().filter(|one| fields.iter().all(|field| key(field) == key(one)));
+    let Some(one) = one else {
+        return Err(refused("A subscription must have exactly one root field."));
+    };
+    if one.node.name.node.starts_with("__") {
+        return Err(refused("The root field of a subscription must not be an introspection field."));
+    }
+    if matches!(operation.selection_set.node.items.as_slice(), [item] if matches!(item.node, Selection::Field(_))) {
+        return Ok(None);
+    }
+    let mut one = (*one).clone();
+    one.node.selection_set.node.items =
+        fields.iter().flat_map(|field| field.node.selection_set.node.items.iter().cloned()).collect();
+    let mut document = document.clone();
+    let own = match &mut document.operations {
+        DocumentOperations::Single(own) => Some(own),
+        DocumentOperations::Multiple(all) => match name {
+            Some(name) => all.get_mut(name),
+            None => all.values_mut().next(), // `pick` has found it to be the only one
+        },
+    };
+    if let Some(own) = own {
+        let items = &mut own.node.selection_set.node.items;
+        // The spreads stay beside it, so that validation sees their fragments used.
+        items.retain(|item| !matches!(item.node, Selection::Field(_)));
+        items.push(Positioned::new(Selection::Field(one.clone()), one.pos));
+    }
+    Ok(Some(document))
+}
+
+fn key(field: &Positioned<Field>) -> (&Name, &Name) {
+    (&field.node.response_key().node, &field.node.name.node)
+}
+
+/// The fields of a subscription's root with fragments written out; `None` when a condition hangs on one of them.
+///
+/// The specification wants exactly one, unconditionally, so that a stream cannot change its subject.
+fn root_fields<'a>(
+    document: &'a ExecutableDocument,
+    operation: &'a OperationDefinition,
+) -> Option<Vec<&'a Positioned<Field>>> {
+    let mut fields = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    let mut stack = vec![&operation.selection_set.node];
+    while let Some(set) = stack.pop() {
+        for selection in &set.items {
+            let conditional = |name: &Name| matches!(name.as_str(), "skip" | "include");
+            if selection.node.directives().iter().any(|directive| conditional(&directive.node.name.node)) {
+                return None;
+            }
+            match &selection.node {
+                Selection::Field(field) => fields.push(field),
+                Selection::InlineFragment(inline) => stack.push(&inline.node.selection_set.node),
+                Selection::FragmentSpread(spread) => {
+                    let name = spread.node.fragment_name.node.as_str();
+                    if !seen.contains(&name) {
+                        seen.push(name);
+                        stack.extend(document.fragments.get(name).map(|found| &found.node.selection_set.node));
+                    }
+                }
+            }
+        }
+    }
+    Some(fields)
+}

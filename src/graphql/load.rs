@@ -1,0 +1,123 @@
+//! DataLoaders: what objects of one response need of other tables, a statement per table instead of one per object.
+//! Not here: visibility. A loader gives what it is asked for; the fields that ask decide who may see it.
+//!
+//! Built per request, so that nothing loaded for one viewer is ever shown to another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+
+use crate::booking::availability::{self, Availability};
+use crate::booking::list;
+use crate::db::{Db, DbError};
+use crate::entity::{booking, booking_item, event, event_change, organizer, slot, ticket_type, users, waitlist_entry};
+use crate::event::store as events;
+use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, UserId};
+
+/// The tables to load from.
+pub struct Tables(Db);
+
+/// The loaders of a request.
+pub type Load = DataLoader<Tables>;
+
+/// New loaders.
+pub fn loaders(db: Db) -> Load {
+    DataLoader::new(Tables(db), tokio::spawn)
+}
+
+/// The loader shares its error among everybody who asked.
+pub type LoadError = Arc<DbError>;
+
+/// The slots of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SlotsOf(pub EventId);
+
+/// The ticket types of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TypesOf(pub EventId);
+
+/// The availability of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AvailabilityOf(pub EventId);
+
+/// The lines of a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ItemsOf(pub BookingId);
+
+/// The position of an entry in its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PositionOf(pub EntryId);
+
+/// What an update of an event changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChangesOf(pub ChangeId);
+
+/// Groups rows under the key each belongs to.
+fn grouped<K: Eq + std::hash::Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {
+    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
+    for row in rows {
+        groups.entry(key(&row)).or_default().push(row);
+    }
+    groups
+}
+
+/// Declares a loader: key, value, and how rows are read and keyed.
+macro_rules! loader {
+    ($key:ty => $value:ty, |$db:ident, $keys:ident| $body:expr) => {
+        impl Loader<$key> for Tables {
+            type Value = $value;
+            type Error = LoadError;
+
+            async fn load(&self, $keys: &[$key]) -> Result<HashMap<$key, $value>, LoadError> {
+                let $db = self.0.read();
+                $body.map_err(Arc::new)
+            }
+        }
+    };
+}
+
+loader!(EventId => event::Model, |db, keys| {
+    events::by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
+});
+loader!(UserId => users::Model, |db, keys| {
+    crate::account::store::by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
+});
+loader!(OrganizerId => organizer::Model, |db, keys| {
+    crate::account::store::organizers(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
+});
+loader!(BookingId => booking::Model, |db, keys| {
+    list::by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
+});
+loader!(EntryId => waitlist_entry::Model, |db, keys| {
+    list::entries_by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
+});
+loader!(SlotsOf => Vec<slot::Model>, |db, keys| {
+    let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
+    events::slots(db, &ids).await.map(|rows| grouped(rows, |row| SlotsOf(row.event_id)))
+});
+loader!(TypesOf => Vec<ticket_type::Model>, |db, keys| {
+    let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
+    events::ticket_types(db, &ids).await.map(|rows| grouped(rows, |row| TypesOf(row.event_id)))
+});
+loader!(AvailabilityOf => Availability, |db, keys| {
+    let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
+    availability::of(db, &ids).await.map(|rows| rows.into_iter().map(|row| (AvailabilityOf(row.event_id), row)).collect())
+});
+loader!(ItemsOf => Vec<booking_item::Model>, |db, keys| {
+    let ids: Vec<BookingId> = keys.iter().map(|key| key.0).collect();
+    list::items(db, &ids).await.map(|rows| grouped(rows, |row| ItemsOf(row.booking_id)))
+});
+loader!(PositionOf => i64, |db, keys| {
+    let ids: Vec<EntryId> = keys.iter().map(|key| key.0).collect();
+    list::positions(db, &ids).await.map(|rows| rows.into_iter().map(|row| (PositionOf(row.id), row.position)).collect())
+});
+loader!(ChangesOf => Vec<event_change::Model>, |db, keys| {
+    let ids: Vec<ChangeId> = keys.iter().map(|key| key.0).collect();
+    events::changes(db, &ids).await.map(|rows| grouped(rows, |row| ChangesOf(row.id)))
+});
+
+/// The fault a failed load is.
+pub fn failed(error: LoadError) -> async_graphql::Error {
+    super::error::db_fault(&error)
+}

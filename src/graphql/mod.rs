@@ -1,0 +1,87 @@
+//! The schema: one file per noun, merged into one graph. GraphQL types point at each other in circles, so they are one
+//! module on top of everything.
+//! Not here: rules and queries (the slices below), and transports (`http`).
+
+use async_graphql::{MergedObject, SDLExportOptions};
+
+use crate::account::password::Hasher;
+use crate::account::session::Sessions;
+use crate::booking::desk::Desk;
+use crate::booking::watch::Board;
+use crate::bus::Bus;
+
+pub mod account;
+pub mod booking;
+pub mod cost;
+pub mod error;
+pub mod event;
+pub mod execute;
+pub mod fault;
+pub mod guard;
+pub mod live;
+pub mod load;
+pub mod node;
+pub mod notice;
+pub mod page;
+pub mod sales;
+pub mod scalar;
+pub mod waitlist;
+
+/// What can be asked.
+#[derive(MergedObject, Default)]
+pub struct Query(
+    node::NodeQuery,
+    account::AccountQuery,
+    event::EventQuery,
+    booking::BookingQuery,
+    waitlist::WaitlistQuery,
+    notice::NoticeQuery,
+);
+
+/// What can be done. Each mutation takes one `input` and answers with a payload whose `userErrors` say why nothing was
+/// changed.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    account::AccountMutation,
+    event::EventMutation,
+    booking::BookingMutation,
+    waitlist::WaitlistMutation,
+    notice::NoticeMutation,
+);
+
+/// The whole graph.
+pub type Schema = async_graphql::Schema<Query, Mutation, live::LiveSubscription>;
+
+/// What resolvers need besides the acting context; shared by all requests.
+#[derive(Clone)]
+pub struct Services {
+    /// Where orders are handed in.
+    pub desk: Desk,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// Looks sessions up.
+    pub sessions: Sessions,
+    /// Wakes log streams.
+    pub bus: Bus,
+    /// Shows states.
+    pub board: Board,
+}
+
+/// Builds the schema. Without services it can be printed but not executed.
+pub fn schema(services: Option<Services>) -> Schema {
+    let mut builder = Schema::build(Query::default(), Mutation::default(), live::LiveSubscription)
+        // Documents were measured before: these are a second wall that never stands in anybody's way.
+        .limit_depth(64)
+        .limit_recursive_depth(64)
+        .extension(execute::Stages);
+    if let Some(services) = services {
+        builder = builder.data(services);
+    }
+    builder.finish()
+}
+
+/// The public contract as it is checked in: sorted, so that a change is a small difference.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
+    schema(None).sdl_with_options(options)
+}

@@ -1,0 +1,88 @@
+//! Relay's `node` and `nodes`: any object by its id, under the same rights as everywhere else.
+//! Not here: the objects.
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+
+use super::account::{Organizer, User, organizer_by_id};
+use super::booking::Booking;
+use super::error::db_fault;
+use super::event::Event;
+use super::fault::Fault;
+use super::guard::acting;
+use super::load::{Load, failed};
+use super::waitlist::WaitlistEntry;
+use crate::access::Action;
+use crate::booking::list::{self, Which};
+use crate::id::{self, BookingId, EntryId, EventId, Noun, OrganizerId, UserId};
+
+/// How many objects `nodes` fetches at most.
+const NODES_MAX: usize = 100;
+
+/// Any object with an id of its own.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Opaque id."))]
+pub enum Node {
+    /// What one can book.
+    Event(Event),
+    /// A customer's claim on places.
+    Booking(Booking),
+    /// A place in the line.
+    WaitlistEntry(WaitlistEntry),
+    /// A person with an account.
+    User(User),
+    /// The account that sells.
+    Organizer(Organizer),
+}
+
+async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+    let acting = acting(ctx)?;
+    let (name, uuid) = id::split(id).map_err(|_| Fault::BadUserInput.error("This is not an id of this service."))?;
+    let load = ctx.data::<Load>()?;
+    Ok(match name.as_str() {
+        EventId::NAME => {
+            let found = load.load_one(EventId(uuid)).await.map_err(failed)?;
+            found.filter(|row| crate::event::may_see(acting, row)).map(|row| Node::Event(Event(row)))
+        }
+        BookingId::NAME => {
+            let found = list::visible(acting, Which::Id(BookingId(uuid))).await.map_err(|e| db_fault(&e))?;
+            found.map(|row| Node::Booking(Booking(row)))
+        }
+        EntryId::NAME => {
+            let found = list::visible_entry(acting, EntryId(uuid)).await.map_err(|e| db_fault(&e))?;
+            found.map(|row| Node::WaitlistEntry(WaitlistEntry(row)))
+        }
+        UserId::NAME => {
+            let user = UserId(uuid);
+            if acting.allow(Action::OwnThingOf(user)).is_err() && acting.allow(Action::Administer).is_err() {
+                return Ok(None);
+            }
+            load.load_one(user).await.map_err(failed)?.map(|row| Node::User(User::new(row)))
+        }
+        OrganizerId::NAME => organizer_by_id(ctx, OrganizerId(uuid)).await?.map(Node::Organizer),
+        _ => None,
+    })
+}
+
+/// Objects by id.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Any object by its id; null when there is none you may see.
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Node>> {
+        find(ctx, &id).await
+    }
+
+    /// Several objects by their ids, in the same order; null where there is none you may see.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Their ids, 100 at most.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>> {
+        if ids.len() > NODES_MAX {
+            return Err(Fault::BadUserInput.error(format!("ids must not be more than {NODES_MAX}.")));
+        }
+        futures_util::future::try_join_all(ids.iter().map(|id| find(ctx, id))).await
+    }
+}

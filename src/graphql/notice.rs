@@ -1,0 +1,281 @@
+//! All GraphQL about notices: the object, the inbox, marking read.
+//! Not here: the live stream (`live`), and the words (`notification::words`).
+
+use async_graphql::connection::{Connection, EmptyFields};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::booking::{Booking, me};
+use super::error::{Explain, UserError, db_fault, int};
+use super::event::Event;
+use super::guard::{May, acting};
+use super::live::LogCursor;
+use super::load::{ChangesOf, Load, failed};
+use super::page::{Args, Cursor, connection};
+use super::scalar::DateTime;
+use super::waitlist::WaitlistEntry;
+use crate::access::Action;
+use crate::entity::{event_change, notice};
+use crate::event::store;
+use crate::fact::Fact;
+use crate::id::EntryId;
+use crate::notification::{read, words};
+use crate::relay::history;
+use crate::status::EventField;
+
+/// What a notice is about. New kinds may be added: show unknown ones by their text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum NoticeKind {
+    /// Your account was opened.
+    UserRegistered,
+    /// An event is on sale.
+    EventPublished,
+    /// An event you booked changed.
+    EventUpdated,
+    /// An event you booked was called off; your bookings of it are cancelled.
+    EventCancelled,
+    /// Somebody booked your event.
+    BookingCreated,
+    /// Your booking is confirmed.
+    BookingConfirmed,
+    /// A booking of yours, or of your event, was cancelled.
+    BookingCancelled,
+    /// You are in line.
+    WaitlistJoined,
+    /// The line gave you places.
+    WaitlistPromoted,
+    /// You are no longer in line.
+    WaitlistLeft,
+    /// Places of an event changed.
+    AvailabilityChanged,
+}
+
+impl From<&Fact> for NoticeKind {
+    fn from(fact: &Fact) -> Self {
+        match fact {
+            Fact::UserRegistered { .. } => Self::UserRegistered,
+            Fact::EventPublished { .. } => Self::EventPublished,
+            Fact::EventUpdated { .. } => Self::EventUpdated,
+            Fact::EventCancelled { .. } => Self::EventCancelled,
+            Fact::BookingCreated { .. } => Self::BookingCreated,
+            Fact::BookingConfirmed { .. } => Self::BookingConfirmed,
+            Fact::BookingCancelled { .. } => Self::BookingCancelled,
+            Fact::WaitlistJoined { .. } => Self::WaitlistJoined,
+            Fact::WaitlistPromoted { .. } => Self::WaitlistPromoted,
+            Fact::WaitlistLeft { .. } => Self::WaitlistLeft,
+            Fact::AvailabilityChanged { .. } => Self::AvailabilityChanged,
+        }
+    }
+}
+
+/// What one user was told, once.
+pub struct Notice {
+    row: notice::Model,
+    fact: Fact,
+}
+
+impl Notice {
+    /// Reads a stored notice.
+    pub fn new(row: notice::Model) -> Result<Self> {
+        let fact =
+            Fact::read(&row.kind, row.v, &row.data).map_err(|error| async_graphql::Error::new(error.to_string()))?;
+        Ok(Self { row, fact })
+    }
+
+    fn entry(&self) -> Option<EntryId> {
+        match self.fact {
+            Fact::WaitlistJoined { entry, .. }
+            | Fact::WaitlistPromoted { entry, .. }
+            | Fact::WaitlistLeft { entry, .. } => Some(entry),
+            _ => None,
+        }
+    }
+}
+
+/// What one user was told: exactly one per thing that happened, numbered without gaps.
+#[Object]
+impl Notice {
+    /// Opaque id; the same on every device and after every reconnect.
+    async fn id(&self) -> ID {
+        let mut bytes = b"Notice:".to_vec();
+        bytes.extend_from_slice(self.row.fact_id.0.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes).into()
+    }
+
+    /// Your notices are numbered from 1 without gaps.
+    async fn number(&self) -> i32 {
+        int(self.row.seq)
+    }
+
+    /// What it is about.
+    async fn kind(&self) -> NoticeKind {
+        NoticeKind::from(&self.fact)
+    }
+
+    /// A sentence that can be shown, in English.
+    async fn text(&self, ctx: &Context<'_>) -> Result<String> {
+        let load = ctx.data::<Load>()?;
+        let event = match self.row.event_id {
+            Some(id) => load.load_one(id).await.map_err(failed)?,
+            None => None,
+        };
+        let booking = match self.row.booking_id {
+            Some(id) => load.load_one(id).await.map_err(failed)?,
+            None => None,
+        };
+        let names = words::Names {
+            event: event.as_ref().map(|event| event.title.as_str()),
+            reference: booking.as_ref().map(|booking| booking.reference.as_str()),
+        };
+        Ok(words::render(&self.fact, &names))
+    }
+
+    /// When it happened.
+    async fn occurred_at(&self) -> DateTime {
+        DateTime(self.row.created_at)
+    }
+
+    /// The event it is about.
+    async fn event(&self, ctx: &Context<'_>) -> Result<Option<Event>> {
+        match self.row.event_id {
+            Some(id) => Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(Event)),
+            None => Ok(None),
+        }
+    }
+
+    /// The booking it is about; of several, your first.
+    async fn booking(&self, ctx: &Context<'_>) -> Result<Option<Booking>> {
+        match self.row.booking_id {
+            Some(id) => Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(Booking)),
+            None => Ok(None),
+        }
+    }
+
+    /// The place in the line it is about.
+    async fn waitlist_entry(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
+        match self.entry() {
+            Some(id) => Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(WaitlistEntry)),
+            None => Ok(None),
+        }
+    }
+
+    /// Of an updated event: what changed, old and new. Empty otherwise.
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<EventChange>> {
+        let Fact::EventUpdated { change, .. } = &self.fact else { return Ok(Vec::new()) };
+        let rows = ctx.data::<Load>()?.load_one(ChangesOf(*change)).await.map_err(failed)?;
+        Ok(rows.unwrap_or_default().into_iter().filter_map(EventChange::read).collect())
+    }
+}
+
+/// One field that an update of an event changed. Times are RFC 3339, prices decimals.
+#[derive(SimpleObject)]
+pub struct EventChange {
+    /// Which field.
+    field: EventField,
+    /// Before.
+    old: String,
+    /// After.
+    new: String,
+}
+
+impl EventChange {
+    fn read(row: event_change::Model) -> Option<Self> {
+        Some(Self { field: store::field(&row.field)?, old: row.old_value, new: row.new_value })
+    }
+}
+
+/// What the inbox can tell besides its page.
+pub struct Inbox;
+
+#[Object]
+impl Inbox {
+    /// How many notices there are, read and unread.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(int(head(ctx).await?.0))
+    }
+
+    /// How many were not marked read.
+    async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let (last, read) = head(ctx).await?;
+        Ok(int(last - read))
+    }
+
+    /// Where the inbox ends now: pass it as `after` to `noticeReceived` and nothing is missed in between.
+    async fn stream_cursor(&self, ctx: &Context<'_>) -> Result<String> {
+        let history = history::head(acting(ctx)?.db.read()).await.map_err(|error| db_fault(&error))?;
+        Ok(LogCursor::notices(&history.epoch, head(ctx).await?.0).encode())
+    }
+}
+
+async fn head(ctx: &Context<'_>) -> Result<(i64, i64)> {
+    read::head(acting(ctx)?.db.read(), me(ctx)?).await.map_err(|error| db_fault(&error))
+}
+
+/// A page of notices.
+pub type NoticeConnection = Connection<Cursor<i64>, Notice, Inbox, EmptyFields>;
+
+/// Queries about notices.
+#[derive(Default)]
+pub struct NoticeQuery;
+
+#[Object]
+impl NoticeQuery {
+    /// What you were told, newest first. Needs a signed-in user.
+    #[graphql(guard = "May(Action::UseAccount)")]
+    async fn notices(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Option<NoticeConnection>> {
+        let paging = Args { first, after, last, before }.paging()?;
+        let page = read::page(acting(ctx)?.db.read(), me(ctx)?, &paging).await.map_err(|e| db_fault(&e))?;
+        let rows = page.rows.into_iter().map(Notice::new).collect::<Result<Vec<_>>>()?;
+        let page = crate::page::Page { rows, has_previous: page.has_previous, has_next: page.has_next };
+        Ok(Some(connection(page, Inbox, |notice: &Notice| notice.row.seq, |notice| notice)))
+    }
+}
+
+/// Up to where notices were read.
+#[derive(InputObject)]
+pub struct MarkNoticesReadInput {
+    /// Number of the last one read; everything before counts as read too.
+    up_to: i32,
+}
+
+/// Outcome of `markNoticesRead`.
+#[derive(SimpleObject, Default)]
+pub struct MarkNoticesReadPayload {
+    /// Up to which number notices are read now; never goes back.
+    read_up_to: Option<i32>,
+    /// How many are still unread.
+    unread_count: Option<i32>,
+    /// Why it was refused; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Mutations about notices.
+#[derive(Default)]
+pub struct NoticeMutation;
+
+#[Object]
+impl NoticeMutation {
+    /// Marks your notices read up to a number, on all your devices. Needs a signed-in user.
+    #[graphql(guard = "May(Action::UseAccount)")]
+    async fn mark_notices_read(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Up to where.")] input: MarkNoticesReadInput,
+    ) -> Result<Option<MarkNoticesReadPayload>> {
+        Ok(Some(match read::mark_read(acting(ctx)?, input.up_to.into()).await {
+            Ok(read) => MarkNoticesReadPayload {
+                read_up_to: Some(int(read)),
+                unread_count: Some(int(head(ctx).await?.0 - read)),
+                user_errors: Vec::new(),
+            },
+            Err(error) => MarkNoticesReadPayload { user_errors: vec![error.explain()?], ..Default::default() },
+        }))
+    }
+}

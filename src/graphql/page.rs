@@ -1,0 +1,149 @@
+//! Connections: Relay's arguments and cursors on one side, key paging on the other.
+//! Not here: reading rows (`crate::page`, and each noun's list).
+
+use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
+use async_graphql::{OutputType, Result};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use uuid::Uuid;
+
+use super::fault::Fault;
+use crate::clock::Micros;
+use crate::id::Noun;
+use crate::page::{PAGE_MAX, Page, Paging};
+
+/// Version of the cursor text; old ones are refused instead of misread.
+const VERSION: &str = "1";
+
+/// A key rows are ordered by, as text inside a cursor.
+pub trait Key: Clone + Send + Sync + sea_orm::sea_query::IntoValueTuple {
+    /// As text without spaces.
+    fn write(&self) -> String;
+    /// Back.
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl Key for i64 {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+macro_rules! id_keys {
+    ($($id:ty),*) => {$(
+        impl Key for $id {
+            fn write(&self) -> String {
+                self.0.simple().to_string()
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                Uuid::try_parse(text).ok().map(Self)
+            }
+        }
+
+        impl Key for (Micros, $id) {
+            fn write(&self) -> String {
+                format!("{}.{}", self.0.0, self.1.write())
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                let (first, second) = text.split_once('.')?;
+                Some((Micros(first.parse().ok()?), <$id>::read(second)?))
+            }
+        }
+
+        impl Key for (i64, $id) {
+            fn write(&self) -> String {
+                format!("{}.{}", self.0, self.1.write())
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                let (first, second) = text.split_once('.')?;
+                Some((first.parse().ok()?, <$id>::read(second)?))
+            }
+        }
+    )*};
+}
+
+id_keys!(crate::id::EventId, crate::id::BookingId, crate::id::EntryId, crate::id::UserId);
+
+/// A cursor as clients see it: opaque, versioned.
+pub struct Cursor<K>(pub K);
+
+/// A text that is no cursor of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("This is not a cursor of this list.")]
+pub struct BadCursor;
+
+impl<K: Key> CursorType for Cursor<K> {
+    type Error = BadCursor;
+
+    fn decode_cursor(text: &str) -> Result<Self, BadCursor> {
+        if text.len() > 256 {
+            return Err(BadCursor);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
+        let text = String::from_utf8(bytes).map_err(|_| BadCursor)?;
+        let (version, key) = text.split_once(':').ok_or(BadCursor)?;
+        if version != VERSION {
+            return Err(BadCursor);
+        }
+        K::read(key).map(Self).ok_or(BadCursor)
+    }
+
+    fn encode_cursor(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{VERSION}:{}", self.0.write()))
+    }
+}
+
+/// Relay's four arguments.
+#[derive(Debug, Clone, Default)]
+pub struct Args {
+    /// From the beginning.
+    pub first: Option<i32>,
+    /// Behind this cursor.
+    pub after: Option<String>,
+    /// From the end.
+    pub last: Option<i32>,
+    /// Before this cursor.
+    pub before: Option<String>,
+}
+
+impl Args {
+    /// What of a list they ask for. Exactly one of `first` and `last`, 1 to 100.
+    pub fn paging<K: Key>(self) -> Result<Paging<K>> {
+        let input = |text: String| Fault::BadUserInput.error(text);
+        let (limit, from_end) = match (self.first, self.last) {
+            (Some(first), None) => (first, false),
+            (None, Some(last)) => (last, true),
+            _ => return Err(input("Say how many with either first or last.".into())),
+        };
+        let limit = u64::try_from(limit).ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+        let limit = limit.ok_or_else(|| input(format!("first and last must be between 1 and {PAGE_MAX}.")))?;
+        let decode = |text: Option<String>| {
+            let cursor = text.map(|text| Cursor::<K>::decode_cursor(&text)).transpose();
+            cursor.map(|cursor| cursor.map(|cursor| cursor.0)).map_err(|error| input(error.to_string()))
+        };
+        Ok(Paging { after: decode(self.after)?, before: decode(self.before)?, limit, from_end })
+    }
+}
+
+/// A page as a connection; `more` carries fields such as `totalCount`, computed only when asked for.
+pub fn connection<K: Key, T, N: OutputType, F: async_graphql::ObjectType>(
+    page: Page<T>,
+    more: F,
+    key: impl Fn(&T) -> K,
+    node: impl Fn(T) -> N,
+) -> Connection<Cursor<K>, N, F, EmptyFields> {
+    let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, more);
+    connection.edges.extend(page.rows.into_iter().map(|row| Edge::new(Cursor(key(&row)), node(row))));
+    connection
+}
+
+/// The opaque id of a noun, as GraphQL sends it.
+pub fn id<N: Noun>(noun: N) -> async_graphql::ID {
+    noun.opaque().into()
+}

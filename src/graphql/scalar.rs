@@ -1,0 +1,121 @@
+//! Scalars and values every noun uses: times, amounts, ids from outside.
+//! Not here: objects of a single noun.
+
+use async_graphql::{ID, InputValueError, InputValueResult, Result, Scalar, ScalarType, SimpleObject, Value};
+
+use super::fault::Fault;
+use crate::clock::Micros;
+use crate::id::{BadId, Noun};
+use crate::money;
+
+/// An instant as RFC 3339 text. Sent in UTC with up to six decimals of a second; read with any offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DateTime(pub Micros);
+
+#[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => Micros::from_rfc3339(text)
+                .map(Self)
+                .ok_or_else(|| InputValueError::custom("expected RFC 3339 such as 2026-12-24T19:30:00+01:00")),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(text) if Micros::from_rfc3339(text).is_some())
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.rfc3339())
+    }
+}
+
+/// A decimal number as text with exactly the currency's decimals: `12.50` EUR, `1500` JPY, `1.250` BHD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decimal(pub String);
+
+#[Scalar(name = "Decimal", specified_by_url = "https://en.wikipedia.org/wiki/Decimal_separator")]
+impl ScalarType for Decimal {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        if !Self::is_valid(&value) {
+            return Err(InputValueError::custom("expected a decimal number as text such as \"12.50\""));
+        }
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        let Value::String(text) = value else { return false };
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        digits.len() <= 32
+            && digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+            && digits.matches('.').count() <= 1
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+/// A three-letter currency code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrencyCode(pub String);
+
+#[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
+impl ScalarType for CurrencyCode {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        if !Self::is_valid(&value) {
+            return Err(InputValueError::custom("expected an ISO 4217 code such as EUR"));
+        }
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(text) if text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase()))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Money {
+    /// How much, with exactly the currency's decimals.
+    amount: Decimal,
+    /// Of which currency.
+    currency: CurrencyCode,
+}
+
+impl Money {
+    /// Minor units of a stored currency.
+    pub fn of(minor: i64, currency: &str) -> Result<Self> {
+        let currency = money::Currency::parse(currency)
+            .ok_or_else(|| async_graphql::Error::new(format!("stored currency {currency:?}")))?;
+        let money = money::Money { minor, currency };
+        Ok(Self { amount: Decimal(money.decimal()), currency: CurrencyCode(currency.code().to_owned()) })
+    }
+}
+
+/// Reads an id a client sent. Malformed: a fault. Of another type: `None`, the same as an id nobody has.
+pub fn id_of<N: Noun>(id: &ID) -> Result<Option<N>> {
+    match N::parse(id) {
+        Ok(id) => Ok(Some(id)),
+        Err(BadId::OtherType { .. }) => Ok(None),
+        Err(BadId::Malformed) => Err(Fault::BadUserInput.error("This is not an id of this service.")),
+    }
+}
+
+/// The same where nothing can be done without the object: an id nobody has, so that the verb says "not found".
+pub fn id_or_nobody<N: Noun>(id: &ID) -> Result<N> {
+    Ok(id_of(id)?.unwrap_or_else(|| N::from(uuid::Uuid::nil())))
+}

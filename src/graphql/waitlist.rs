@@ -1,0 +1,189 @@
+//! All GraphQL about the line as a customer sees it: the entry, joining, leaving, my entries.
+//! Not here: rules (`crate::booking`), and an event's whole line (`sales`).
+
+use async_graphql::connection::{Connection, EmptyFields};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+
+use super::account::User;
+use super::booking::me;
+use super::error::{Explain, UserError, db_fault, int};
+use super::event::{Event, TicketType};
+use super::guard::{May, acting};
+use super::load::{Load, PositionOf, TypesOf, failed};
+use super::page::{Args, Cursor, connection, id};
+use super::scalar::{DateTime, id_or_nobody};
+use crate::access::Action;
+use crate::booking::{list, waitlist};
+use crate::entity::waitlist_entry;
+use crate::id::EntryId;
+use crate::status::WaitlistStatus;
+
+/// A place in the line.
+#[derive(Clone)]
+pub struct WaitlistEntry(pub waitlist_entry::Model);
+
+/// A place in the line for an event. Seen by its customer, the event's organizer and admins.
+#[Object]
+impl WaitlistEntry {
+    /// Opaque id.
+    pub async fn id(&self) -> ID {
+        id(self.0.id)
+    }
+
+    /// The event.
+    async fn event(&self, ctx: &Context<'_>) -> Result<Option<Event>> {
+        Ok(ctx.data::<Load>()?.load_one(self.0.event_id).await.map_err(failed)?.map(Event))
+    }
+
+    /// The kind of place waited for.
+    async fn ticket_type(&self, ctx: &Context<'_>) -> Result<Option<TicketType>> {
+        let load = ctx.data::<Load>()?;
+        let types = load.load_one(TypesOf(self.0.event_id)).await.map_err(failed)?.unwrap_or_default();
+        let event = load.load_one(self.0.event_id).await.map_err(failed)?;
+        let currency = event.map(|event| event.currency).unwrap_or_default();
+        let kind = types.into_iter().find(|kind| kind.id == self.0.ticket_type_id);
+        Ok(kind.map(|row| TicketType { row, currency }))
+    }
+
+    /// Where it stands.
+    async fn status(&self) -> WaitlistStatus {
+        self.0.status
+    }
+
+    /// Place in the line, 1 for its head; null when it no longer waits.
+    async fn position(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        if self.0.status != WaitlistStatus::Waiting {
+            return Ok(None);
+        }
+        Ok(ctx.data::<Load>()?.load_one(PositionOf(self.0.id)).await.map_err(failed)?.map(int))
+    }
+
+    /// Places still wanted.
+    async fn quantity(&self) -> i32 {
+        int(self.0.quantity)
+    }
+
+    /// Places the line has given so far, as bookings of their own.
+    async fn granted(&self) -> i32 {
+        int(self.0.granted)
+    }
+
+    /// Whether fewer places than wanted are taken when that is what is free; the rest keeps waiting.
+    async fn accepts_part(&self) -> bool {
+        self.0.accepts_part != 0
+    }
+
+    /// Who waits.
+    async fn customer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        // Whoever sees an entry is its customer, sells the event, or is an admin: all may reach the customer.
+        Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
+    }
+
+    /// When it was opened.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+}
+
+/// A page of places in lines.
+pub type WaitlistEntryConnection = Connection<Cursor<EntryId>, WaitlistEntry, EmptyFields, EmptyFields>;
+
+/// Queries about the line.
+#[derive(Default)]
+pub struct WaitlistQuery;
+
+#[Object]
+impl WaitlistQuery {
+    /// Your places in lines, newest first; those that ended too. Needs CUSTOMER.
+    #[graphql(guard = "May(Action::BookPlaces)")]
+    async fn my_waitlist_entries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Option<WaitlistEntryConnection>> {
+        let paging = Args { first, after, last, before }.paging()?;
+        let page = list::entries_of(acting(ctx)?.db.read(), me(ctx)?, &paging).await.map_err(|e| db_fault(&e))?;
+        Ok(Some(connection(page, EmptyFields, |row| row.id, WaitlistEntry)))
+    }
+}
+
+/// What to wait for.
+#[derive(InputObject)]
+pub struct JoinWaitlistInput {
+    /// For which event.
+    event_id: ID,
+    /// For which kind of place; may be left out when there is one.
+    ticket_type_id: Option<ID>,
+    /// How many places; 1 to 100.
+    quantity: i32,
+    /// Whether fewer will do for now; the rest keeps waiting.
+    #[graphql(default)]
+    accepts_part: bool,
+    /// A text of your choice that makes repeating this request safe; kept for at least 24 hours.
+    idempotency_key: Option<String>,
+}
+
+/// Which line to leave.
+#[derive(InputObject)]
+pub struct LeaveWaitlistInput {
+    /// Which entry.
+    entry_id: ID,
+}
+
+/// Outcome of joining or leaving a line.
+#[derive(SimpleObject, Default)]
+pub struct WaitlistPayload {
+    /// The entry as it is now; null when the request was refused.
+    waitlist_entry: Option<WaitlistEntry>,
+    /// Why it was refused; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+async fn payload(
+    ctx: &Context<'_>,
+    outcome: Result<EntryId, crate::booking::Error>,
+) -> Result<Option<WaitlistPayload>> {
+    Ok(Some(match outcome {
+        Ok(id) => {
+            let entry = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
+            WaitlistPayload { waitlist_entry: entry.map(WaitlistEntry), user_errors: Vec::new() }
+        }
+        Err(error) => WaitlistPayload { waitlist_entry: None, user_errors: vec![error.explain()?] },
+    }))
+}
+
+/// Mutations about the line.
+#[derive(Default)]
+pub struct WaitlistMutation;
+
+#[Object]
+impl WaitlistMutation {
+    /// Waits for places of a full event. First come, first served; nobody overtakes. Needs CUSTOMER.
+    #[graphql(guard = "May(Action::BookPlaces)")]
+    async fn join_waitlist(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to wait for.")] input: JoinWaitlistInput,
+    ) -> Result<Option<WaitlistPayload>> {
+        let join = waitlist::Join {
+            event: id_or_nobody(&input.event_id)?,
+            kind: input.ticket_type_id.as_ref().map(id_or_nobody).transpose()?,
+            quantity: input.quantity.into(),
+            accepts_part: input.accepts_part,
+        };
+        payload(ctx, waitlist::join(acting(ctx)?, join, input.idempotency_key).await).await
+    }
+
+    /// Leaves a line; who stands behind may be served at once. Needs its CUSTOMER.
+    #[graphql(guard = "May(Action::BookPlaces)")]
+    async fn leave_waitlist(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which line.")] input: LeaveWaitlistInput,
+    ) -> Result<Option<WaitlistPayload>> {
+        payload(ctx, waitlist::leave(acting(ctx)?, id_or_nobody(&input.entry_id)?).await).await
+    }
+}

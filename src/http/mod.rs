@@ -1,0 +1,90 @@
+//! The edge: one router over GraphQL by HTTP and WebSocket, the GraphiQL page and health.
+//! Not here: what any of it means; nothing below this module knows HTTP.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::account::session::Sessions;
+use crate::graphql::execute::{Engine, Reply};
+use crate::graphql::fault::Fault;
+
+pub mod assets;
+pub mod graphql;
+pub mod health;
+pub mod negotiate;
+pub mod parameters;
+pub mod websocket;
+
+pub use health::Readiness;
+
+/// What every transport needs; cheap to clone.
+#[derive(Clone)]
+pub struct Edge {
+    /// Executes requests. Its tasks hold the sockets too, so that a graceful stop can wait for them.
+    pub engine: Engine,
+    /// Knows who is behind a token.
+    pub sessions: Sessions,
+    /// Cancelled when the service stops: sockets finish what runs and close.
+    pub shutdown: CancellationToken,
+    /// Origins of foreign pages that may open sockets, such as `https://box.example.org`; the service's own may always.
+    pub origins: Arc<[String]>,
+    /// How long a request's body may take, and how large it may be.
+    pub body: graphql::Body,
+    /// Times and sizes of sockets.
+    pub sockets: websocket::Settings,
+}
+
+impl Edge {
+    /// An edge with the limits of the design and no foreign origins.
+    pub fn new(engine: Engine, sessions: Sessions, shutdown: CancellationToken) -> Self {
+        Self {
+            engine,
+            sessions,
+            shutdown,
+            origins: Arc::new([]),
+            body: graphql::Body::default(),
+            sockets: websocket::Settings::default(),
+        }
+    }
+}
+
+/// Everything that is served.
+pub fn router(edge: Edge, readiness: Readiness) -> Router {
+    Router::new()
+        .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
+        .route("/graphql/ws", get(websocket::upgrade))
+        .with_state(edge)
+        .merge(health::routes(readiness))
+        .merge(assets::routes())
+        .fallback(|| async { plain(StatusCode::NOT_FOUND, Fault::NotFound, "There is nothing at this address.") })
+        .layer(from_fn(catch_panic))
+}
+
+/// An error outside GraphQL, in the same shape.
+fn plain(status: StatusCode, fault: Fault, message: &str) -> Response {
+    (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(Reply::refused(fault, message)))
+        .into_response()
+}
+
+/// A panic in a handler costs its request, and its text stays inside.
+async fn catch_panic(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+            tracing::error!(path, error = text, "a handler panicked");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, Fault::Internal, "Something went wrong on our side.")
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Which media types a client speaks: `Accept` with q-values, and the content type of a body. Pure.
+//! Not here: what is answered in which of them (`http::graphql`).
+
+use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName};
+
+/// A media type of responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// `application/json`: the status says whether the request was well-formed.
+    Json,
+    /// `application/graphql-response+json`: the status says whether it was executed.
+    GraphqlResponse,
+}
+
+impl Media {
+    /// The value of `Content-Type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        }
+    }
+
+    fn subtype(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::GraphqlResponse => "graphql-response+json",
+        }
+    }
+}
+
+/// The media type to answer in; none when the client takes neither.
+///
+/// The highest q-value wins; among equals a type that was named beats one that a wildcard covers, and then the richer
+/// one. Whoever does not care gets `application/json`, which everything understands.
+pub fn response(headers: &HeaderMap) -> Option<Media> {
+    if !headers.contains_key(ACCEPT) {
+        return Some(Media::Json);
+    }
+    let ranges: Vec<Range> = list(headers, ACCEPT).filter_map(Range::parse).collect();
+    let weigh = |media: Media| {
+        let fitting = ranges.iter().filter(|range| range.covers(media));
+        fitting.max_by_key(|range| range.precision).map(|range| (range.weight, range.precision))
+    };
+    let best = [Media::Json, Media::GraphqlResponse].map(|media| (weigh(media), media));
+    match best {
+        [(Some(json), _), (Some(rich), _)] if json.0 == 0 && rich.0 == 0 => None,
+        [(Some(json), _), (Some(rich), _)] => {
+            // Precision decides only between equals, and a wildcard names nothing.
+            let named = rich.1 == 2;
+            let richer = rich.0 > json.0 || (rich.0 == json.0 && named);
+            Some(if richer { Media::GraphqlResponse } else { Media::Json })
+        }
+        [(Some((weight, _)), media), (None, _)] | [(None, _), (Some((weight, _)), media)] => {
+            (weight > 0).then_some(media)
+        }
+        [(None, _), (None, _)] => None,
+    }
+}
+
+/// One media range of an `Accept` header.
+struct Range {
+    kind: String,
+    subtype: String,
+    /// Thousandths.
+    weight: u16,
+    /// 0: `*/*`, 1: `application/*`, 2: a type.
+    precision: u8,
+}
+
+impl Range {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(';');
+        let (kind, subtype) = parts.next()?.trim().split_once('/')?;
+        let weight = parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("q").then(|| quality(value.trim()))
+        });
+        let (kind, subtype) = (kind.trim().to_ascii_lowercase(), subtype.trim().to_ascii_lowercase());
+        let precision = match (kind.as_str(), subtype.as_str()) {
+            ("*", "*") => 0,
+            (_, "*") => 1,
+            _ => 2,
+        };
+        Some(Self { kind, subtype, weight: weight.unwrap_or(1_000), precision })
+    }
+
+    fn covers(&self, media: Media) -> bool {
+        match self.precision {
+            0 => true,
+            1 => self.kind == "application",
+            _ => self.kind == "application" && self.subtype == media.subtype(),
+        }
+    }
+}
+
+/// A q-value in thousandths; one that is none refuses the range instead of preferring it.
+fn quality(text: &str) -> u16 {
+    match text.parse::<f32>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => (value * 1_000.0).round() as u16,
+        _ => 0,
+    }
+}
+
+/// Whether a body is `application/json` in UTF-8, and not compressed. Says what is wrong otherwise.
+pub fn json_body(headers: &HeaderMap) -> Result<(), &'static str> {
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err("A compressed body is not taken: leave Content-Encoding out.");
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(given), None) = (types.next(), types.next()) else {
+        return Err("Send the request as Content-Type: application/json.");
+    };
+    let given = given.to_str().unwrap_or_default();
+    let mut parts = given.split(';').map(str::trim);
+    if !parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
+        return Err("Send the request as Content-Type: application/json.");
+    }
+    for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+        let value = value.trim().trim_matches('"');
+        if name.trim().eq_ignore_ascii_case("charset")
+            && !["utf-8", "utf8"].iter().any(|u| u.eq_ignore_ascii_case(value))
+        {
+            return Err("Send the request in UTF-8.");
+        }
+    }
+    Ok(())
+}
+
+/// The items of a header that is a comma-separated list, however often it was sent.
+fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|item| !item.is_empty())
+}
