@@ -33,8 +33,6 @@ const result = await build({
   target: ['chrome111', 'firefox114', 'safari16.4'], // the first with module workers in all three
   jsx: 'automatic',
   define: { 'process.env.NODE_ENV': '"production"' },
-  loader: { '.ttf': 'file', '.svg': 'dataurl' },
-  assetNames: '[name]',
   legalComments: 'none', // LICENSES.txt has them all
   plugins: [monacoStylesOnce],
   logLevel: 'warning',

@@ -1,11 +1,19 @@
-// The tabs a first visitor finds open, in this order: the whole movement from browsing to a notice. Edit here, then `npm run build`.
-// A tab's title is the name of its operation. The first tab starts without variables: GraphiQL ignores those of the first tab.
-// Not here: how a request is sent (fetcher.js). Tabs that a browser has stored already win over these.
+// The tabs a first visitor finds open, in this order: the whole movement from an account to a notice. Edit here, then `npm run build`;
+// tests/clients checks that they fit schema.graphql. A tab's title is the name of its operation. The first tab has no variables, because
+// GraphiQL ignores those of the first tab. Not here: how a request is sent (fetcher.js). Tabs that a browser has stored win over these.
 
 /** Where an access token goes; a token that is still empty is not sent. */
 const headers = JSON.stringify({ Authorization: 'Bearer ' }, null, 2);
 
 const variables = (value) => JSON.stringify(value, null, 2);
+
+/** A full hour, so many days from now. */
+function day(days, hours = 0) {
+  const time = new Date();
+  time.setUTCHours(18 + hours, 0, 0, 0);
+  time.setUTCDate(time.getUTCDate() + days);
+  return time.toISOString();
+}
 
 export const tabs = [
   {
@@ -17,8 +25,13 @@ query Browse {
       title
       startsAt
       venue
+      price {
+        amount
+        currency
+      }
       availability {
         available
+        waiting
       }
     }
   }
@@ -33,9 +46,12 @@ mutation SignUp($input: SignUpInput!) {
   signUp(input: $input) {
     token {
       accessToken
+      expiresAt
     }
     viewer {
       id
+      name
+      role
     }
     userErrors {
       code
@@ -56,9 +72,12 @@ mutation SignIn($input: SignInInput!) {
   signIn(input: $input) {
     token {
       accessToken
+      expiresAt
     }
     viewer {
       id
+      name
+      role
     }
     userErrors {
       code
@@ -71,16 +90,73 @@ mutation SignIn($input: SignInInput!) {
     variables: variables({ input: { email: 'grace@example.org', password: 'correct horse battery' } }),
   },
   {
+    query: `# For organizers: a token in the headers.
+mutation CreateEvent($input: CreateEventInput!) {
+  createEvent(input: $input) {
+    event {
+      id
+      slug
+      status
+    }
+    userErrors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: variables({
+      input: {
+        title: 'An evening with Ada',
+        venue: 'Hall A',
+        timeZone: 'Europe/London',
+        startsAt: day(30),
+        endsAt: day(30, 2),
+        capacity: 10,
+        price: '12.50',
+        currency: 'GBP',
+      },
+    }),
+    headers,
+  },
+  {
+    query: `# For organizers: a token in the headers,
+# the id of a draft in the variables.
+mutation PublishEvent($input: EventInput!) {
+  publishEvent(input: $input) {
+    event {
+      id
+      status
+    }
+    userErrors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: variables({ input: { eventId: '' } }),
+    headers,
+  },
+  {
     query: `# For customers: a token in the headers,
 # an event's id (see Browse) in the variables.
-# A new booking needs a new idempotencyKey;
-# the same one twice books once.
+# Add an idempotencyKey of your choice and
+# repeating the request books once.
 mutation Book($input: CreateBookingInput!) {
   createBooking(input: $input) {
+    message
     booking {
       id
       reference
       status
+      quantity
+      total {
+        amount
+        currency
+      }
     }
     waitlistEntry {
       id
@@ -95,9 +171,7 @@ mutation Book($input: CreateBookingInput!) {
   }
 }
 `,
-    variables: variables({
-      input: { eventId: '', quantity: 2, fulfilment: 'ALL_OR_NOTHING', idempotencyKey: 'my-first-booking' },
-    }),
+    variables: variables({ input: { eventId: '', quantity: 2, fulfilment: 'PARTIAL_AND_WAITLIST' } }),
     headers,
   },
   {
@@ -105,11 +179,13 @@ mutation Book($input: CreateBookingInput!) {
 # running here and book in another window.
 # "after" resumes after the cursor last seen.
 subscription MyNotices($after: String) {
-  notices(after: $after) {
+  noticeReceived(after: $after) {
     cursor
     notice {
-      id
+      number
       kind
+      text
+      occurredAt
     }
   }
 }
