@@ -118,29 +118,59 @@ pub const REFERENCE_LETTERS: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// The source of identifiers, references, secrets and jitter. A parameter everywhere, so that a test can seed it.
 #[derive(Clone)]
-pub struct Chance(Arc<Mutex<StdRng>>);
+pub struct Chance(Arc<Mutex<Source>>);
+
+struct Source {
+    rng: StdRng,
+    /// Millisecond and counter of the newest id.
+    newest: (u64, u32),
+}
+
+/// Ids of one millisecond have a counter of 18 bits behind the timestamp, so that they sort as they were made.
+const COUNTER_MAX: u32 = (1 << 18) - 1;
 
 impl Chance {
     /// Seeded by the operating system.
     pub fn system() -> Self {
-        Self(Arc::new(Mutex::new(StdRng::from_os_rng())))
+        Self::of(StdRng::from_os_rng())
     }
 
     /// The same sequence for the same seed; tests only.
     pub fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+        Self::of(StdRng::seed_from_u64(seed))
+    }
+
+    fn of(rng: StdRng) -> Self {
+        Self(Arc::new(Mutex::new(Source { rng, newest: (0, 0) })))
+    }
+
+    fn source(&self) -> std::sync::MutexGuard<'_, Source> {
+        // A panic while drawing cannot leave the source in a bad state, so a poisoned lock is still good.
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn with<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
-        // A panic while drawing cannot leave the generator in a bad state, so a poisoned lock is still good.
-        draw(&mut self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        draw(&mut self.source().rng)
     }
 
-    /// A new identifier: UUIDv7 of this moment, so that ids sort by creation and indexes stay hot at one end.
+    /// A new identifier: UUIDv7 of this moment. Ids of one process sort as they were made, also within a millisecond
+    /// and when the clock is set back, so lists by id are lists by time and indexes stay hot at one end.
     pub fn id<T: From<Uuid>>(&self, now: Micros) -> T {
-        let random: [u8; 10] = self.with(|rng| rng.random());
-        let millis = u64::try_from(now.0 / 1_000).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into()
+        let now = u64::try_from(now.0 / 1_000).unwrap_or(0);
+        let mut source = self.source();
+        let (millis, counter) = match source.newest {
+            (newest, COUNTER_MAX) if newest >= now => (newest + 1, 0),
+            (newest, counter) if newest >= now => (newest, counter + 1),
+            // Half of the range is left for the rest of the millisecond.
+            _ => (now, source.rng.random_range(0..=COUNTER_MAX / 2)),
+        };
+        source.newest = (millis, counter);
+        let mut bytes: [u8; 10] = source.rng.random();
+        // 12 bits before the variant, 6 bits behind it (RFC 9562, 6.2, method 1).
+        bytes[0] = (counter >> 14) as u8;
+        bytes[1] = (counter >> 6) as u8;
+        bytes[2] = (counter & 0x3f) as u8;
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().into()
     }
 
     /// A new booking reference such as `EVT-7K3F9Q`; 729 million of them, so the caller checks whether it is taken.

@@ -123,8 +123,8 @@ async fn read(
     let sql =
         "SELECT e.id AS event_id, e.organizer_id, e.status, e.starts_at, t.id AS ticket_type_id, t.slot_id, t.quota_id,
                t.price_minor, q.capacity, q.sold, q.held,
-               CASE WHEN EXISTS (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING')
-                    THEN 1 ELSE 0 END AS somebody_waits
+               (SELECT count(*) FROM (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING'
+                                      LIMIT 1) found) AS somebody_waits
                FROM {records} JOIN event e ON e.id = r.event_id JOIN ticket_type t ON t.event_id = e.id
                JOIN quota q ON q.id = t.quota_id ORDER BY e.id, t.position, t.id";
     let rows: Vec<KindRow> = db::select_by(c, sql, keys, []).await?;

@@ -15,13 +15,13 @@ mod order;
 mod sum;
 mod tokens;
 
-pub use tokens::tokens;
+pub use tokens::{Tokens, tokens};
 
 /// Introspection may go this deep below `__schema` or `__type`: graphql-js asks for types wrapped ten times.
 const INTROSPECTION_DEPTH: u64 = 16;
 
 /// Fields and spreads below `__schema` and `__type` of one operation: twice the standard query, spreads written out.
-const INTROSPECTION_SIZE: u64 = 800;
+const INTROSPECTION_SIZE: u64 = 500;
 
 /// How many introspection lists may stand in each other: `types` and the members of each, but not the members of the
 /// types of the members.
@@ -34,6 +34,8 @@ pub struct Limits {
     pub document_bytes: usize,
     /// Tokens of the text; 2,000.
     pub tokens: usize,
+    /// Brackets in each other, of selections, arguments, lists and objects alike; 64.
+    pub nesting: usize,
     /// Levels of fields; 12. Introspection has a bound of its own.
     pub depth: u64,
     /// Aliases of an operation, its fragments written out; 15.
@@ -62,6 +64,7 @@ impl Default for Limits {
         Self {
             document_bytes: 16 * 1024,
             tokens: 2_000,
+            nesting: 64,
             depth: 12,
             aliases: 15,
             directives: 10,
@@ -77,10 +80,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks the text before it is parsed: its size, then its tokens.
+    /// Checks the text before it is parsed: its size, then its tokens and how deep its brackets stand in each other.
     pub fn check_text(&self, text: &str) -> Result<(), Refusal> {
         within("The document", text.len() as u64, "bytes", self.document_bytes as u64)?;
-        within("The document", tokens(text) as u64, "tokens", self.tokens as u64)
+        let found = tokens(text);
+        within("The document", found.count as u64, "tokens", self.tokens as u64)?;
+        within("The document", found.nesting as u64, "brackets in each other", self.nesting as u64)
     }
 }
 

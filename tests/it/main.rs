@@ -1,1 +1,19 @@
-fn main() {}
+//! The one test binary: scenes with actors, the laws of the code base, and what keeps both honest.
+//! Not here: clients in other languages (`tests/clients`) and speed (`benches`).
+//!
+//! A scene that touches the database runs on both: `booking::books_places::sqlite` and `…::postgres`. PostgreSQL is the
+//! server `scripts/with-postgres` starts; without it those scenes say `skipped:` and pass, unless `BOXOFFICE_STRICT` is
+//! set.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[macro_use]
+mod harness;
+
+mod account;
+mod booking;
+mod desk;
+mod event;
+mod live;
+mod notification;
+mod race;
+mod waitlist;

@@ -1,11 +1,21 @@
-//! Counts tokens without parsing, so that a document which is too long for its bytes is never parsed.
+//! Counts tokens and brackets without parsing: what is too long or too deep never reaches the parser, which recurses.
 //! Not here: any judgement of the text; whatever is no token counts as one.
 
+/// What a text consists of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// How many tokens there are.
+    pub count: usize,
+    /// How many brackets of any kind are open at once.
+    pub nesting: usize,
+}
+
 /// Counts the tokens of a document in one pass over its bytes. An estimate for broken text: the parser judges that.
-pub fn tokens(text: &str) -> usize {
+pub fn tokens(text: &str) -> Tokens {
     let bytes = text.as_bytes();
     let mut at = 0;
-    let mut count = 0;
+    let mut found = Tokens::default();
+    let mut open: usize = 0;
     while let Some(&byte) = bytes.get(at) {
         let rest = &bytes[at..];
         let skip = |rest: &[u8], inside: fn(u8) -> bool| rest.iter().take_while(|byte| inside(**byte)).count();
@@ -25,11 +35,20 @@ pub fn tokens(text: &str) -> usize {
             b'-' | b'0'..=b'9' => {
                 at += 1 + skip(&rest[1..], |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'));
             }
+            b'{' | b'[' | b'(' => {
+                at += 1;
+                open += 1;
+                found.nesting = found.nesting.max(open);
+            }
+            b'}' | b']' | b')' => {
+                at += 1;
+                open = open.saturating_sub(1);
+            }
             _ => at += 1,
         }
-        count += 1;
+        found.count += 1;
     }
-    count
+    found
 }
 
 /// Bytes up to the end of a string, its closing quote included; a string ends with its line at the latest.

@@ -1,0 +1,292 @@
+//! The harness: a service on a database of its own, actors who talk to it over real sockets, a clock moved by hand.
+//! Not here: any assertion about the product.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use boxoffice::access::Role;
+use boxoffice::account::password::Cost;
+use boxoffice::account::store as accounts;
+use boxoffice::account::token::Keys;
+use boxoffice::app::{App, Options};
+use boxoffice::clock::{Clock, Micros};
+use boxoffice::db::{self, Db, DbError, Lane, Target};
+use boxoffice::entity::users;
+use boxoffice::id::{Chance, Noun, OrganizerId, SessionId, UserId};
+use sea_orm::Value;
+
+pub mod actor;
+pub mod postgres;
+pub mod socket;
+
+pub use actor::{Actor, Answer};
+
+/// When every scene begins: 2026-01-01T00:00:00Z.
+pub const BEGINNING: Micros = Micros(1_767_225_600_000_000);
+
+/// The secret of every test; nothing outside the tests is signed with it.
+pub const SECRET: &[u8] = b"a secret that only tests know, long enough for HS256";
+
+/// How long anything may take before a scene gives up; only bounds a wait, never measures one.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which database a scene plays on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// Declares a scene that plays on both databases.
+#[macro_export]
+macro_rules! scene {
+    ($(#[$meta:meta])* async fn $name:ident($stage:ident: Stage) $body:block) => {
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn scene($stage: $crate::harness::Stage) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                scene($crate::harness::Stage::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(stage) = $crate::harness::Stage::postgres(stringify!($name)).await {
+                    scene(stage).await;
+                }
+            }
+        }
+    };
+}
+
+/// An empty database, and the services started on it.
+pub struct Stage {
+    pub backend: Backend,
+    pub target: Target,
+    /// Kept so that the folder lives as long as the scene.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Stage {
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(folder.path().join("boxoffice.db"));
+        Self { backend: Backend::Sqlite, target, _folder: Some(folder) }
+    }
+
+    /// `None` where there is no PostgreSQL; says so, and panics when that must not be.
+    pub async fn postgres(scene: &str) -> Option<Self> {
+        match postgres::database().await {
+            Some(url) => Some(Self { backend: Backend::Postgres, target: Target::Postgres(url), _folder: None }),
+            None => {
+                let strict = std::env::var_os("BOXOFFICE_STRICT").is_some();
+                assert!(!strict, "no PostgreSQL for {scene}: run it through scripts/with-postgres");
+                println!("skipped: {scene} on PostgreSQL (start it through scripts/with-postgres)");
+                None
+            }
+        }
+    }
+
+    /// A service with everything in one process.
+    pub async fn app(&self) -> TestApp {
+        self.app_with(|_| {}).await
+    }
+
+    /// A service that differs from the usual.
+    pub async fn app_with(&self, change: impl FnOnce(&mut Options)) -> TestApp {
+        if std::env::var_os("RUST_LOG").is_some() {
+            let filter = tracing_subscriber::EnvFilter::from_default_env();
+            // Another scene may have been first.
+            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        }
+        let mut options = Options::new(self.target.clone(), Keys::new([SECRET]).unwrap());
+        options.clock = Clock::manual(BEGINNING);
+        options.hash_cost = Cost::TEST;
+        change(&mut options);
+        let clock = options.clock.clone();
+        let app = App::start(options).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = app.router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        TestApp { app: Arc::new(app), address: address.to_string(), clock, http: reqwest::Client::new() }
+    }
+}
+
+static PEOPLE: AtomicU64 = AtomicU64::new(0);
+
+/// A running service and its address.
+#[derive(Clone)]
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub address: String,
+    pub clock: Clock,
+    pub http: reqwest::Client,
+}
+
+impl TestApp {
+    pub fn db(&self) -> &Db {
+        &self.app.ctx.db
+    }
+
+    /// Somebody without an account.
+    pub fn anonymous(&self) -> Actor {
+        Actor::new(self, None, UserId(uuid::Uuid::nil()), None)
+    }
+
+    pub async fn customer(&self) -> Actor {
+        self.person(Role::Customer).await
+    }
+
+    pub async fn organizer(&self) -> Actor {
+        self.person(Role::Organizer).await
+    }
+
+    pub async fn admin(&self) -> Actor {
+        self.person(Role::Admin).await
+    }
+
+    pub async fn customers(&self, n: usize) -> Vec<Actor> {
+        let mut people = Vec::with_capacity(n);
+        for _ in 0..n {
+            people.push(self.customer().await);
+        }
+        people
+    }
+
+    /// An account put straight into the tables, with a token: hashing passwords is another scene's business.
+    pub async fn person(&self, role: Role) -> Actor {
+        let n = PEOPLE.fetch_add(1, Ordering::Relaxed);
+        let ctx = &self.app.ctx;
+        let (user, session, organizer): (UserId, SessionId, OrganizerId) = (ctx.id(), ctx.id(), ctx.id());
+        let row = users::Model {
+            id: user,
+            email: format!("Person{n}@Example.org"),
+            email_key: format!("person{n}@example.org"),
+            name: format!("Person {n}"),
+            role,
+            password_hash: "none".into(),
+            disabled_at: None,
+            created_at: ctx.now(),
+        };
+        let row = &row;
+        ctx.db
+            .write(Lane::Interactive, |tx| async move {
+                accounts::insert_user(&tx, row.clone()).await?;
+                if role == Role::Organizer {
+                    accounts::insert_organizer(&tx, organizer, &row.name, user, ctx.now()).await?;
+                }
+                accounts::insert_session(&tx, session, user, ctx.now()).await?;
+                Ok::<_, boxoffice::account::Error>(())
+            })
+            .await
+            .unwrap();
+        let (token, _) = self.app.services.sessions.token(user, session).unwrap();
+        Actor::new(self, Some(token), user, Some(session))
+    }
+
+    /// The same person with a token of this moment.
+    pub async fn renewed(&self, actor: &Actor) -> Actor {
+        let session = actor.session.expect("somebody with a session");
+        let (token, _) = self.app.services.sessions.token(actor.user, session).unwrap();
+        Actor { token: Some(token), ..actor.clone() }
+    }
+
+    /// A single number out of the database.
+    pub async fn number<const N: usize>(&self, sql: &str, binds: [Value; N]) -> i64 {
+        db::number(self.db().read(), sql, binds).await.unwrap()
+    }
+
+    /// Changes the database behind the service's back.
+    pub async fn sql<const N: usize>(&self, sql: &str, binds: [Value; N]) -> u64 {
+        let binds = &binds;
+        let run = |tx: db::Tx| async move { db::run(&tx, sql, binds.clone()).await };
+        self.db().write::<_, DbError, _, _>(Lane::Interactive, run).await.unwrap()
+    }
+
+    /// Waits until a condition holds; gives up loudly.
+    pub async fn eventually<F, Fut>(&self, what: &str, condition: F)
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = bool>,
+    {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        let wait = async {
+            while !condition().await {
+                pace.tick().await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "waited in vain until {what}");
+    }
+
+    /// Waits until every fact was numbered and reacted to, and no job is due or running.
+    pub async fn settled(&self) {
+        self.eventually("everything followed", || async {
+            let open = "SELECT (SELECT count(*) FROM fact WHERE seq IS NULL)
+                      + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions')
+                      + (SELECT count(*) FROM job WHERE state = 'running' OR (state = 'available' AND run_at <= $1)) AS n";
+            self.number(open, [self.clock.now().into()]).await == 0
+        })
+        .await;
+    }
+
+    /// The same without a worker: jobs may wait.
+    pub async fn reacted(&self) {
+        self.eventually("every fact was reacted to", || async {
+            let open = "SELECT (SELECT count(*) FROM fact WHERE seq IS NULL)
+                      + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions') AS n";
+            self.number(open, []).await == 0
+        })
+        .await;
+    }
+
+    /// Facts of a kind.
+    pub async fn facts(&self, kind: &str) -> i64 {
+        self.number("SELECT count(*) AS n FROM fact WHERE kind = $1", [kind.into()]).await
+    }
+
+    /// Notices of a kind a user has.
+    pub async fn notices(&self, user: UserId, kind: &str) -> i64 {
+        let sql = "SELECT count(*) AS n FROM notice WHERE user_id = $1 AND kind = $2";
+        self.number(sql, [user.into(), kind.into()]).await
+    }
+
+    /// Places sold of an event, by its counter.
+    pub async fn sold(&self, event: &str) -> i64 {
+        let event = boxoffice::id::EventId::parse(event).unwrap();
+        self.number("SELECT CAST(SUM(sold) AS bigint) AS n FROM quota WHERE event_id = $1", [event.into()]).await
+    }
+
+    /// Checks what must hold of an event at any time: counters equal bookings, nothing oversold, positions in order.
+    pub async fn assert_sound(&self, event: &str) {
+        let id = boxoffice::id::EventId::parse(event).unwrap();
+        let booked = "SELECT CAST(COALESCE(SUM(i.quantity), 0) AS bigint) AS n FROM booking b
+                      JOIN booking_item i ON i.booking_id = b.id WHERE b.event_id = $1 AND b.status = 'CONFIRMED'";
+        let booked = self.number(booked, [id.into()]).await;
+        assert_eq!(booked, self.sold(event).await, "the counter tells what the bookings tell");
+        let over = "SELECT count(*) AS n FROM quota WHERE event_id = $1 AND (sold + held > capacity OR sold < 0)";
+        assert_eq!(self.number(over, [id.into()]).await, 0, "nothing is oversold");
+        let twice = "SELECT count(*) AS n FROM (SELECT quota_id, line_no FROM waitlist_entry WHERE event_id = $1
+                     AND status = 'WAITING' GROUP BY quota_id, line_no HAVING count(*) > 1) t";
+        assert_eq!(self.number(twice, [id.into()]).await, 0, "nobody shares a place in the line");
+        let idle = "SELECT count(*) AS n FROM quota q JOIN event e ON e.id = q.event_id WHERE q.event_id = $1
+                    AND e.status = 'PUBLISHED' AND q.capacity > q.sold + q.held AND EXISTS
+                    (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING' AND w.line_no =
+                       (SELECT min(line_no) FROM waitlist_entry x WHERE x.quota_id = q.id AND x.status = 'WAITING')
+                     AND (w.accepts_part = 1 OR w.quantity <= q.capacity - q.sold - q.held))";
+        assert_eq!(self.number(idle, [id.into()]).await, 0, "no place is free that the head of the line would take");
+    }
+}
+
+/// A random source with a printed seed, so that a failure can be played again: `BOXOFFICE_SEED=…`.
+pub fn seeded(scene: &str) -> Chance {
+    let seed = std::env::var("BOXOFFICE_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from_le_bytes(Chance::system().bytes()));
+    println!("{scene}: BOXOFFICE_SEED={seed}");
+    Chance::seeded(seed)
+}

@@ -1,0 +1,37 @@
+//! Databases for scenes on PostgreSQL: one template per run, migrated once, copied for each scene.
+//! Not here: starting the server; `scripts/with-postgres` does, and names it in `BOXOFFICE_TEST_POSTGRES`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use boxoffice::db::{Db, Target};
+use boxoffice::id::Chance;
+use sea_orm::{ConnectionTrait, Database};
+use tokio::sync::Mutex;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Copying locks the template, so one at a time; holds whether the template was made.
+static TEMPLATE: Mutex<bool> = Mutex::const_new(false);
+
+/// The URL of a fresh, migrated database; `None`: there is no server.
+pub async fn database() -> Option<String> {
+    let server = std::env::var("BOXOFFICE_TEST_POSTGRES").ok()?;
+    let run = std::process::id();
+    let named = |name: &str| {
+        let (base, _) = server.rsplit_once('/').unwrap();
+        format!("{base}/{name}")
+    };
+    let template = format!("template_{run}");
+    let fresh = format!("scene_{run}_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut made = TEMPLATE.lock().await;
+    let admin = Database::connect(&server).await.unwrap();
+    if !*made {
+        admin.execute_unprepared(&format!("CREATE DATABASE {template}")).await.unwrap();
+        let db = Db::open(&Target::Postgres(named(&template)), true, Chance::system()).await.unwrap();
+        db.close().await;
+        *made = true;
+    }
+    admin.execute_unprepared(&format!("CREATE DATABASE {fresh} TEMPLATE {template}")).await.unwrap();
+    admin.close().await.unwrap();
+    Some(named(&fresh))
+}

@@ -1,0 +1,117 @@
+//! A raw `graphql-transport-ws` client: says exactly what a scene makes it say.
+//! Not here: convenience of real clients; those are in `tests/clients`.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::PATIENCE;
+
+/// An open socket.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// What a socket said.
+#[derive(Debug)]
+pub enum Heard {
+    /// A message of the protocol.
+    Message(Value),
+    /// It closed, with this code and reason.
+    Closed(u16, String),
+}
+
+impl Socket {
+    /// Connects without saying anything.
+    pub async fn connect(address: &str) -> Self {
+        let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        let (stream, _) = connect_async(request).await.unwrap();
+        Self { stream }
+    }
+
+    /// Connects and initialises with a token.
+    pub async fn open(address: &str, token: Option<&str>) -> Self {
+        let mut socket = Self::connect(address).await;
+        let payload = token.map(|token| json!({ "Authorization": format!("Bearer {token}") }));
+        socket.say(json!({ "type": "connection_init", "payload": payload })).await;
+        let ack = socket.message().await;
+        assert_eq!(ack["type"], "connection_ack", "{ack}");
+        socket
+    }
+
+    /// Sends a message of the protocol.
+    pub async fn say(&mut self, message: Value) {
+        self.stream.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    /// Sends any text.
+    pub async fn say_text(&mut self, text: &str) {
+        self.stream.send(Message::text(text.to_owned())).await.unwrap();
+    }
+
+    /// Starts an operation.
+    pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({ "query": query, "variables": variables });
+        self.say(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
+    }
+
+    /// The next thing heard, pings answered on the way.
+    pub async fn hear(&mut self) -> Heard {
+        let next = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Text(text))) => {
+                        let message: Value = serde_json::from_str(&text).unwrap();
+                        if message["type"] == "ping" {
+                            self.stream.send(Message::text(json!({ "type": "pong" }).to_string())).await.unwrap();
+                            continue;
+                        }
+                        return Heard::Message(message);
+                    }
+                    Some(Ok(Message::Close(frame))) => {
+                        let frame = frame.unwrap_or(CloseFrame { code: 1005.into(), reason: "".into() });
+                        return Heard::Closed(frame.code.into(), frame.reason.to_string());
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Heard::Closed(1006, String::new()),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, next).await.expect("the socket says nothing")
+    }
+
+    /// The next message; panics when the socket closes instead.
+    pub async fn message(&mut self) -> Value {
+        match self.hear().await {
+            Heard::Message(message) => message,
+            Heard::Closed(code, reason) => panic!("the socket closed with {code} {reason}"),
+        }
+    }
+
+    /// The payload of the next `next` message of an operation.
+    pub async fn next(&mut self, id: &str) -> Value {
+        let message = self.message().await;
+        assert_eq!((&message["type"], &message["id"]), (&json!("next"), &json!(id)), "{message}");
+        assert!(message["payload"]["errors"].is_null(), "{message}");
+        message["payload"]["data"].clone()
+    }
+
+    /// The code the socket closes with, whatever it says before.
+    pub async fn close_code(&mut self) -> u16 {
+        loop {
+            if let Heard::Closed(code, _) = self.hear().await {
+                return code;
+            }
+        }
+    }
+
+    /// Cuts the connection without a word.
+    pub fn cut(self) {
+        drop(self.stream);
+    }
+}
