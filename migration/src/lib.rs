@@ -98,6 +98,11 @@ macro_rules! step {
             ) -> Result<(), sea_orm_migration::prelude::DbErr> {
                 crate::run(manager, $down).await
             }
+
+            // Also on SQLite, where the runner would not by itself: whoever dies in the middle of a step leaves nothing of it.
+            fn use_transaction(&self) -> Option<bool> {
+                Some(true)
+            }
         }
     };
 }

@@ -196,13 +196,16 @@ async fn check_and_migrate(db: &DatabaseConnection, migrate: bool) -> Result<(),
     let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
     let applied = applied_steps(db).await.map_err(|e| unusable(&e))?;
     let pending = known.iter().filter(|name| !applied.contains(name)).count();
-    if pending == 0 {
+    if pending > 0 {
+        if !migrate {
+            return Err(ConnectError::NotMigrated(pending));
+        }
+        Migrator::up(db, None).await.map_err(|e| unusable(&e))?;
+    }
+    // Looked at every time: the process that migrated may have died before it came to this.
+    if super::number(db, "SELECT count(*) AS n FROM stream_head", []).await.map_err(|e| unusable(&e))? > 0 {
         return Ok(());
     }
-    if !migrate {
-        return Err(ConnectError::NotMigrated(pending));
-    }
-    Migrator::up(db, None).await.map_err(|e| unusable(&e))?;
     // A new history gets a name of its own, so that a cursor of another one is recognised.
     let epoch = match db.get_database_backend() {
         DbBackend::Sqlite => "lower(hex(randomblob(6)))",
