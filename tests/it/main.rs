@@ -10,9 +10,11 @@
 mod harness;
 
 mod account;
+mod audit;
 mod booking;
 mod desk;
 mod event;
+mod kill;
 mod live;
 mod notification;
 mod race;

@@ -17,6 +17,7 @@ use boxoffice::id::{Chance, Noun, OrganizerId, SessionId, UserId};
 use sea_orm::Value;
 
 pub mod actor;
+pub mod binary;
 pub mod postgres;
 pub mod socket;
 

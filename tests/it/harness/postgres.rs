@@ -13,6 +13,18 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 /// Copying locks the template, so one at a time; holds whether the template was made.
 static TEMPLATE: Mutex<bool> = Mutex::const_new(false);
 
+/// The URL of a fresh database without any table; `None`: there is no server.
+pub async fn empty_database() -> Option<String> {
+    let server = std::env::var("BOXOFFICE_TEST_POSTGRES").ok()?;
+    let fresh = format!("empty_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let admin = Database::connect(&server).await.unwrap();
+    // Of the one template nobody uses, so that the copies of migrated ones need not wait.
+    admin.execute_unprepared(&format!("CREATE DATABASE {fresh} TEMPLATE template0")).await.unwrap();
+    admin.close().await.unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    Some(format!("{base}/{fresh}"))
+}
+
 /// The URL of a fresh, migrated database; `None`: there is no server.
 pub async fn database() -> Option<String> {
     let server = std::env::var("BOXOFFICE_TEST_POSTGRES").ok()?;

@@ -1,0 +1,341 @@
+//! The built program: started with an environment of its own, listened to, signalled, killed; and guests who talk to it.
+//! Not here: what it must do. No child outlives its handle: dropping one kills it.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use boxoffice::access::Role;
+use boxoffice::account::store as accounts;
+use boxoffice::account::token::Keys;
+use boxoffice::clock::Clock;
+use boxoffice::db::{Db, Lane, Target};
+use boxoffice::entity::users;
+use boxoffice::id::{Chance, OrganizerId, SessionId, UserId};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::{Answer, PATIENCE, SECRET};
+
+/// Waits until there is something; gives up loudly.
+pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut pace = tokio::time::interval(Duration::from_millis(2));
+    let wait = async {
+        loop {
+            pace.tick().await;
+            if let Some(found) = look() {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain until {what}"))
+}
+
+/// How the program is called: arguments, environment, the folder it stands in. Nothing of the caller's settings gets in.
+pub struct Call {
+    command: Command,
+    stdin: Option<String>,
+}
+
+/// What a call that ended left behind.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// None: a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Call {
+    pub fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boxoffice"));
+        let ours = |name: &str| name.starts_with("BOXOFFICE_") || name.starts_with("RUST_") || name == "DATABASE_URL";
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(ours) {
+                command.env_remove(name);
+            }
+        }
+        command.args(arguments).env("NO_COLOR", "1").current_dir(std::env::temp_dir());
+        Self { command, stdin: None }
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Where relative paths begin.
+    pub fn standing_in(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// What it reads from its standard input, which is no terminal; without this it is at its end.
+    pub fn reading(mut self, text: &str) -> Self {
+        self.stdin = Some(text.to_owned());
+        self
+    }
+
+    /// Starts it and lets it run.
+    pub fn begin(mut self) -> Running {
+        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        if let (Some(text), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
+            // It may have ended without reading, which is its right.
+            let _ = pipe.write_all(text.as_bytes());
+        }
+        let stdout = Heard::listen(child.stdout.take().unwrap());
+        let stderr = Heard::listen(child.stderr.take().unwrap());
+        Running { child, stdout, stderr }
+    }
+
+    /// Starts it and waits for its end.
+    pub async fn end(self) -> Ended {
+        self.begin().ended().await
+    }
+}
+
+/// What a pipe said so far, and whether it is closed.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<(String, bool)>>);
+
+impl Heard {
+    /// A thread per pipe, so that the program never waits for room in it.
+    fn listen(pipe: impl Read + Send + 'static) -> Self {
+        let heard = Self::default();
+        let note = heard.clone();
+        std::thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                note.0.lock().unwrap().0.push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+            note.0.lock().unwrap().1 = true;
+        });
+        heard
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap().0.clone()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.lock().unwrap().1
+    }
+}
+
+/// A call that runs.
+pub struct Running {
+    child: Child,
+    stdout: Heard,
+    stderr: Heard,
+}
+
+impl Running {
+    /// Everything it printed so far, on either stream.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.stdout.text(), self.stderr.text())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub async fn ended(mut self) -> Ended {
+        let status = until("the program ends", || self.child.try_wait().unwrap()).await;
+        until("its output ends", || (self.stdout.is_closed() && self.stderr.is_closed()).then_some(())).await;
+        Ended { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
+    }
+
+    /// SIGKILL: it gets no chance to do anything. Returns what it had said.
+    pub async fn kill(mut self) -> Ended {
+        self.child.kill().unwrap();
+        self.ended().await
+    }
+
+    /// The address it prints, once it answers there that it is ready. An early end is a failure.
+    pub async fn ready(mut self) -> Served {
+        let mut gone = None;
+        let address = until("it prints its address", || {
+            gone = self.child.try_wait().unwrap();
+            match gone {
+                Some(_) => Some(String::new()),
+                None => printed_address(&self.stdout.text()),
+            }
+        })
+        .await;
+        assert!(gone.is_none(), "it ended with {gone:?} instead of serving:\n{}", self.said());
+        let http = reqwest::Client::new();
+        let mut pace = tokio::time::interval(Duration::from_millis(2));
+        let answers = async {
+            loop {
+                pace.tick().await;
+                let answer = http.get(format!("http://{address}/readyz")).send().await;
+                if answer.is_ok_and(|answer| answer.status() == 200) {
+                    return;
+                }
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, answers).await;
+        assert!(waited.is_ok(), "it never became ready:\n{}", self.said());
+        Served { running: self, address }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `GraphQL    http://127.0.0.1:43210/graphql …`
+fn printed_address(stdout: &str) -> Option<String> {
+    let line = stdout.lines().find(|line| line.trim_start().starts_with("GraphQL "))?;
+    let (_, after) = line.split_once("http://")?;
+    Some(after.split_once("/graphql")?.0.to_owned())
+}
+
+/// A box office that serves.
+pub struct Served {
+    pub running: Running,
+    pub address: String,
+}
+
+/// Where a box office keeps its data, so that it can be started again.
+#[derive(Clone)]
+pub struct Place {
+    pub target: Target,
+    pub data: PathBuf,
+}
+
+impl Place {
+    /// The place of this database; `data` is where everything else goes.
+    pub fn of(target: &Target, data: &Path) -> Self {
+        let data = match target {
+            Target::Sqlite(path) => path.parent().unwrap().to_owned(),
+            Target::Postgres(_) => data.to_owned(),
+        };
+        Self { target: target.clone(), data }
+    }
+
+    /// `boxoffice serve` at this place, on any free port, with the secret of the tests.
+    pub fn serve(&self) -> Call {
+        let call = Call::new(["serve", "--listen", "127.0.0.1:0"]).env("BOXOFFICE_JWT_SECRET", secret());
+        let call = call.env("BOXOFFICE_DATA", &self.data).standing_in(&self.data);
+        match &self.target {
+            Target::Sqlite(_) => call,
+            Target::Postgres(url) => {
+                let mut call = call.env("DATABASE_URL", url);
+                call.command.arg("--migrate");
+                call
+            }
+        }
+    }
+
+    /// The database, opened from outside.
+    pub async fn db(&self) -> Db {
+        Db::open(&self.target, true, Chance::system()).await.unwrap()
+    }
+}
+
+/// [`SECRET`] as a setting.
+pub fn secret() -> &'static str {
+    std::str::from_utf8(SECRET).unwrap()
+}
+
+static GUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// Somebody who talks to the program over HTTP, wherever it listens at the moment.
+#[derive(Clone)]
+pub struct Guest {
+    pub user: UserId,
+    pub token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Guest {
+    /// Somebody with this token.
+    pub fn with(token: Option<String>) -> Self {
+        Self { user: UserId(uuid::Uuid::nil()), token, http: reqwest::Client::new() }
+    }
+
+    /// Accounts put straight into the tables, with tokens signed by the secret of the tests.
+    pub async fn invite(db: &Db, role: Role, n: usize) -> Vec<Self> {
+        let (clock, chance) = (Clock::System, Chance::system());
+        let keys = Keys::new([SECRET]).unwrap();
+        let http = reqwest::Client::new();
+        let mut guests = Vec::with_capacity(n);
+        for _ in 0..n {
+            let now = clock.now();
+            let (user, session): (UserId, SessionId) = (chance.id(now), chance.id(now));
+            let organizer: OrganizerId = chance.id(now);
+            let nth = GUESTS.fetch_add(1, Ordering::Relaxed);
+            let row = users::Model {
+                id: user,
+                email: format!("guest{nth}@example.org"),
+                email_key: format!("guest{nth}@example.org"),
+                name: format!("Guest {nth}"),
+                role,
+                password_hash: "none".into(),
+                disabled_at: None,
+                created_at: now,
+            };
+            let row = &row;
+            db.write(Lane::Interactive, |tx| async move {
+                accounts::insert_user(&tx, row.clone()).await?;
+                if role == Role::Organizer {
+                    accounts::insert_organizer(&tx, organizer, &row.name, user, now).await?;
+                }
+                accounts::insert_session(&tx, session, user, now).await?;
+                Ok::<_, boxoffice::account::Error>(())
+            })
+            .await
+            .unwrap();
+            let (token, _) = keys.sign(user, session, now).unwrap();
+            guests.push(Self { user, token: Some(token), http: http.clone() });
+        }
+        guests
+    }
+
+    /// Sends a document. None: the connection ended before the whole answer was there.
+    pub async fn try_ask(&self, address: &str, query: &str, variables: Value) -> Option<Answer> {
+        let request = self.http.post(format!("http://{address}/graphql"));
+        let mut request = request.timeout(PATIENCE).json(&json!({ "query": query, "variables": variables }));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        let body = serde_json::from_slice(&response.bytes().await.ok()?).ok()?;
+        Some(Answer { status, body })
+    }
+
+    /// Sends a document to a program that must answer.
+    pub async fn ask(&self, address: &str, query: &str, variables: Value) -> Answer {
+        self.try_ask(address, query, variables).await.expect("an answer")
+    }
+
+    /// A published event a month ahead; its id.
+    pub async fn event(&self, address: &str, capacity: i64) -> String {
+        let at = |days: u64| Clock::System.now().plus(Duration::from_secs(days * 24 * 3_600)).rfc3339();
+        let input = json!({
+            "title": "Rust Nation", "venue": "Hall A", "timeZone": "Europe/Berlin", "capacity": capacity,
+            "startsAt": at(30), "endsAt": at(31), "price": "15.50",
+        });
+        let create =
+            "mutation($input: CreateEventInput!) { createEvent(input: $input) { event { id } userErrors { code } } }";
+        let id = self.ask(address, create, json!({ "input": input })).await.ok().text("createEvent.event.id");
+        let publish =
+            "mutation($id: ID!) { publishEvent(input: { eventId: $id }) { event { id } userErrors { code } } }";
+        self.ask(address, publish, json!({ "id": id })).await.ok();
+        id
+    }
+}

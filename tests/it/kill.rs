@@ -1,0 +1,334 @@
+//! Kill: the built program dies by SIGKILL at random instants under bookings; nothing is lost, nothing happens twice.
+//! Not here: what must hold afterwards (`audit`), and connections that die while the program lives (`unclear`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use boxoffice::access::Role;
+use boxoffice::clock::{Clock, Micros};
+use boxoffice::db::{self, Db, DbError, Lane, Target};
+use boxoffice::id::Chance;
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::audit::{self, Promise};
+use crate::harness::binary::{Guest, Place};
+use crate::harness::{Answer, PATIENCE, Stage, postgres, seeded};
+
+mod twin;
+
+/// How often the program is killed.
+const ROUNDS: usize = 20;
+
+/// How many customers ask at the same time, one request open each.
+const CUSTOMERS: usize = 12;
+
+/// How many new box offices die while they make their database.
+const FIRST_STARTS: usize = 10;
+
+/// Places of each event: one that sells out at once, one that sells out on the way, one that does not.
+const CAPACITIES: [i64; 3] = [40, 400, 5_000];
+
+const BOOK: &str = "mutation($input: CreateBookingInput!) { createBooking(input: $input) {
+    booked waitlisted booking { id status createdAt } userErrors { code } } }";
+
+const CANCEL: &str =
+    "mutation($id: ID!) { cancelBooking(input: { bookingId: $id }) { booking { id } userErrors { code } } }";
+
+/// What a customer wants of the program, until it answers.
+#[derive(Debug, Clone)]
+enum Wish {
+    Book { key: String, event: String, quantity: i64, fulfilment: &'static str },
+    Cancel { nth: usize, booking: String },
+}
+
+/// Somebody who wants many places, and remembers every answer.
+struct Customer {
+    guest: Guest,
+    chance: Chance,
+    events: Arc<Vec<String>>,
+    asked: usize,
+    open: Option<Wish>,
+    /// Each order that was answered with places, and what it was promised.
+    kept: Vec<(Wish, Promise)>,
+    refused: usize,
+    /// Orders asked again, and how many of those had been booked already when their answer was lost.
+    again: usize,
+    unheard: usize,
+}
+
+fn pick(chance: &Chance, n: usize) -> usize {
+    ((chance.fraction() * n as f64) as usize).min(n - 1)
+}
+
+impl Customer {
+    /// What they want next: mostly places, now and then to give some back.
+    fn next(&mut self) -> Wish {
+        self.asked += 1;
+        let live = self.kept.iter().position(|(_, promise)| promise.booking.is_some() && !promise.cancelled);
+        if let (Some(nth), 0) = (live, pick(&self.chance, 8)) {
+            return Wish::Cancel { nth, booking: self.kept[nth].1.booking.clone().unwrap() };
+        }
+        Wish::Book {
+            key: format!("order-{}", self.asked),
+            event: self.events[pick(&self.chance, self.events.len())].clone(),
+            quantity: 1 + pick(&self.chance, 5) as i64,
+            fulfilment: ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLIST"][pick(&self.chance, 3)],
+        }
+    }
+
+    async fn ask(&self, address: &str, wish: &Wish) -> Option<Answer> {
+        match wish {
+            Wish::Book { key, event, quantity, fulfilment } => {
+                let input =
+                    json!({ "eventId": event, "quantity": quantity, "fulfilment": fulfilment, "idempotencyKey": key });
+                self.guest.try_ask(address, BOOK, json!({ "input": input })).await
+            }
+            Wish::Cancel { booking, .. } => self.guest.try_ask(address, CANCEL, json!({ "id": booking })).await,
+        }
+    }
+
+    fn promise(&self, event: &str, answer: &Answer) -> Promise {
+        Promise {
+            user: self.guest.user,
+            event: event.to_owned(),
+            booking: answer.at("createBooking.booking.id").as_str().map(str::to_owned),
+            booked: answer.int("createBooking.booked"),
+            queued: answer.int("createBooking.waitlisted"),
+            cancelled: answer.at("createBooking.booking.status") == "CANCELLED",
+        }
+    }
+
+    fn note(&mut self, wish: Wish, answer: Answer, begun: Micros) {
+        let made = answer.at("createBooking.booking.createdAt").as_str().and_then(Micros::from_rfc3339);
+        self.unheard += usize::from(made.is_some_and(|made| made < begun));
+        assert_eq!(answer.fault(), "", "{wish:?}: {}", answer.body);
+        match (&wish, answer.refusal()) {
+            (Wish::Book { event, .. }, "") => {
+                let promise = self.promise(event, &answer);
+                self.kept.push((wish, promise));
+            }
+            (Wish::Book { .. }, "NOT_ENOUGH_PLACES") => self.refused += 1,
+            // Asked again after its answer was lost.
+            (Wish::Cancel { nth, .. }, "" | "ALREADY_CANCELLED") => self.kept[*nth].1.cancelled = true,
+            (_, refusal) => panic!("{wish:?}: {refusal}"),
+        }
+    }
+
+    /// Asks, first for what was never answered, until the program is gone.
+    async fn shop(mut self, address: String, round: Arc<Round>) -> Self {
+        let begun = Clock::System.now();
+        loop {
+            self.again += usize::from(self.open.is_some());
+            let wish = self.open.take().unwrap_or_else(|| self.next());
+            match self.ask(&address, &wish).await {
+                Some(answer) => {
+                    self.note(wish, answer, begun);
+                    round.answers.fetch_add(1, Ordering::Relaxed);
+                    round.heard.notify_one();
+                }
+                None => {
+                    self.open = Some(wish);
+                    return self;
+                }
+            }
+        }
+    }
+
+    /// Asks for what was never answered, then asks everything once more: the answers are the same.
+    async fn insist(mut self, address: String) -> Self {
+        let begun = Clock::System.now();
+        if let Some(wish) = self.open.take() {
+            self.again += 1;
+            let answer = self.ask(&address, &wish).await.expect("an answer");
+            self.note(wish, answer, begun);
+        }
+        for (wish, promise) in &self.kept {
+            let Wish::Book { event, .. } = wish else { continue };
+            let answer = self.ask(&address, wish).await.expect("an answer").ok();
+            assert_eq!(self.promise(event, &answer), *promise, "{wish:?} is answered as it was");
+        }
+        self
+    }
+}
+
+/// What is going on while the program lives.
+#[derive(Default)]
+struct Round {
+    answers: AtomicUsize,
+    heard: Notify,
+}
+
+impl Round {
+    async fn answered(&self, enough: usize) {
+        let answers = async {
+            while self.answers.load(Ordering::Relaxed) < enough {
+                self.heard.notified().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, answers).await.expect("answers");
+    }
+}
+
+/// Waits until everything followed.
+async fn rest(db: &Db) {
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    let rest = async {
+        while audit::unrest(db, Clock::System.now()).await > 0 {
+            pace.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, rest).await.expect("everything follows");
+}
+
+/// Lets a random number of short ticks pass.
+async fn ticks(n: usize, each: Duration) {
+    let mut pace = tokio::time::interval(each);
+    for _ in 0..n {
+        pace.tick().await;
+    }
+}
+
+scene! {
+    async fn at_random_instants(stage: Stage) {
+        let chance = seeded("kill::at_random_instants");
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::of(&stage.target, folder.path());
+        let db = place.db().await;
+        let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+        let guests = Guest::invite(&db, Role::Customer, CUSTOMERS).await;
+        db.close().await;
+
+        let mut served = place.serve().begin().ready().await;
+        let mut events = Vec::new();
+        for capacity in CAPACITIES {
+            events.push(organizer.event(&served.address, capacity).await);
+        }
+        let events = Arc::new(events);
+        let mut customers: Vec<Customer> = guests
+            .into_iter()
+            .map(|guest| Customer {
+                guest,
+                chance: Chance::seeded(u64::from_le_bytes(chance.bytes())),
+                events: events.clone(),
+                asked: 0,
+                open: None,
+                kept: Vec::new(),
+                refused: 0,
+                again: 0,
+                unheard: 0,
+            })
+            .collect();
+
+        let mut log = String::new();
+        for _ in 0..ROUNDS {
+            let round = Arc::new(Round::default());
+            let mut shopping = JoinSet::new();
+            for customer in customers.drain(..) {
+                shopping.spawn(customer.shop(served.address.clone(), round.clone()));
+            }
+            round.answered(pick(&chance, 120)).await;
+            ticks(pick(&chance, 12), Duration::from_millis(1)).await;
+            log += &served.running.kill().await.stderr;
+            customers = shopping.join_all().await;
+            // Now and then it does not even come up before it dies again.
+            if pick(&chance, 4) == 0 {
+                let stillborn = place.serve().begin();
+                ticks(pick(&chance, 40), Duration::from_millis(5)).await;
+                log += &stillborn.kill().await.stderr;
+            }
+            served = place.serve().begin().ready().await;
+        }
+        log += &served.running.kill().await.stderr;
+
+        // Workers died with jobs in hand. Nobody wants to wait until their leases run out: let them have.
+        let db = place.db().await;
+        let expire = |tx: db::Tx| async move {
+            db::run(&tx, "UPDATE job SET lease_until = 1 WHERE state = 'running'", []).await
+        };
+        let orphans = db.write::<_, DbError, _, _>(Lane::Worker, expire).await.unwrap();
+        db.close().await;
+
+        let served = place.serve().begin().ready().await;
+        let mut insisting = JoinSet::new();
+        for customer in customers.drain(..) {
+            insisting.spawn(customer.insist(served.address.clone()));
+        }
+        customers = insisting.join_all().await;
+        let db = place.db().await;
+        rest(&db).await;
+        served.running.signal(Signal::TERM);
+        let ended = served.running.ended().await;
+        log += &ended.stderr;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+
+        let promises: Vec<Promise> =
+            customers.iter().flat_map(|customer| customer.kept.iter().map(|(_, promise)| promise.clone())).collect();
+        let sum = |of: fn(&Customer) -> usize| customers.iter().map(of).sum::<usize>();
+        println!(
+            "killed {ROUNDS} times; {} orders answered with places, {} refused, {} asked again of which {} had happened, \
+             {orphans} jobs orphaned",
+            promises.len(), sum(|customer| customer.refused), sum(|customer| customer.again),
+            sum(|customer| customer.unheard),
+        );
+        assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
+        assert!(!log.contains("panicked"), "{log}");
+        // The one channel there is: a line for each confirmation, at least once.
+        let references: Vec<Reference> = db::all(db.read(), "SELECT reference FROM booking", []).await.unwrap();
+        for Reference { reference } in references {
+            assert!(log.contains(&format!("booking confirmed ref={reference} ")), "nobody logged {reference}");
+        }
+        db.close().await;
+    }
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct Reference {
+    reference: String,
+}
+
+scene! {
+    /// The very first start dies while it makes its database; the next one goes on where it stopped.
+    async fn while_it_makes_its_database(stage: Stage) {
+        let chance = seeded("kill::while_it_makes_its_database");
+        for _ in 0..FIRST_STARTS {
+            let folder = tempfile::tempdir().unwrap();
+            let target = match &stage.target {
+                Target::Sqlite(_) => Target::Sqlite(folder.path().join("boxoffice.db")),
+                Target::Postgres(_) => Target::Postgres(postgres::empty_database().await.unwrap()),
+            };
+            let place = Place::of(&target, folder.path());
+            let stillborn = place.serve().begin();
+            ticks(pick(&chance, 60), Duration::from_millis(1)).await;
+            let log = stillborn.kill().await.stderr;
+            let served = place.serve().begin().ready().await;
+            let db = place.db().await;
+            let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+            organizer.event(&served.address, 1).await;
+            rest(&db).await;
+            assert_eq!(audit::complaints(&db, &[]).await, Vec::<String>::new(), "{log}");
+            db.close().await;
+        }
+    }
+}
+
+scene! {
+    /// The same after the last step of the migration and before the history has its head.
+    async fn before_the_history_has_its_head(stage: Stage) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::of(&stage.target, folder.path());
+        let db = place.db().await;
+        let behead = |tx: db::Tx| async move { db::run(&tx, "DELETE FROM stream_head", []).await };
+        db.write::<_, DbError, _, _>(Lane::Interactive, behead).await.unwrap();
+        db.close().await;
+        let served = place.serve().begin().ready().await;
+        let db = place.db().await;
+        let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+        organizer.event(&served.address, 1).await;
+        rest(&db).await;
+        assert_eq!(audit::complaints(&db, &[]).await, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,270 @@
+//! The twin of the kill test: sellers that do it the naive way, killed where it hurts, and an auditor who must notice.
+//! Not here: the real program; nothing in these scenes is how Boxoffice sells.
+
+use boxoffice::db::{self, DbError, Lane, Tx};
+use boxoffice::fact::Fact;
+use boxoffice::id::{BookingId, BookingItemId, EventId, Noun, OrganizerId, UserId};
+use boxoffice::outbox::{self, Draft};
+
+use crate::audit::{self, LAWS, Promise};
+use crate::harness::{Actor, Stage, TestApp};
+
+/// A stand with an event, where the real program sold honestly before the naive sellers come.
+struct Fair {
+    app: TestApp,
+    event: String,
+    customer: Actor,
+    promises: Vec<Promise>,
+}
+
+impl Fair {
+    async fn open(stage: &Stage) -> Self {
+        let app = stage.app().await;
+        let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
+        let event = organizer.event(12).await;
+        let mut fair = Self { app, event, customer: customer.clone(), promises: Vec::new() };
+        let first = fair.buys(&customer, 3).await;
+        fair.buys(&other, 4).await;
+        fair.buys(&other, 9).await;
+        // What is given back goes to the line.
+        customer.cancel(&first).await.ok();
+        fair.promises[0].cancelled = true;
+        fair.app.settled().await;
+        assert_eq!(fair.complaints().await, Vec::<String>::new(), "the real program gives no reason");
+        fair
+    }
+
+    async fn buys(&mut self, customer: &Actor, quantity: i64) -> String {
+        let answer = customer.book(&self.event, quantity, "PARTIAL_AND_WAITLIST", None).await.ok();
+        let booking = answer.text("createBooking.booking.id");
+        self.promises.push(Promise {
+            queued: answer.int("createBooking.waitlisted"),
+            ..self.promise(&booking, customer.user, answer.int("createBooking.booked"))
+        });
+        booking
+    }
+
+    fn promise(&self, booking: &str, user: UserId, booked: i64) -> Promise {
+        let (event, booking) = (self.event.clone(), Some(booking.to_owned()));
+        Promise { user, event, booking, booked, queued: 0, cancelled: false }
+    }
+
+    async fn complaints(&self) -> Vec<String> {
+        self.app.settled().await;
+        audit::complaints(self.app.db(), &self.promises).await
+    }
+
+    /// Room for the naive, so that they have something to sell.
+    async fn enlarge(&self) {
+        self.app.sql("UPDATE quota SET capacity = 1000, sold = 12", []).await;
+        self.app.sql("UPDATE waitlist_entry SET status = 'FULFILLED'", []).await;
+    }
+
+    async fn write<F, Fut>(&self, body: F) -> Result<(), DbError>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<(), DbError>>,
+    {
+        self.app.db().write(Lane::Interactive, body).await
+    }
+
+    /// Both facts of a booking.
+    fn facts(&self, booking: BookingId, quantity: i64, organizer: OrganizerId) -> [Draft; 2] {
+        let (event, user) = (EventId::parse(&self.event).unwrap(), self.customer.user);
+        [
+            Draft::new(&self.app.app.ctx, Fact::BookingCreated { booking, event, organizer, user, quantity }),
+            Draft::new(&self.app.app.ctx, Fact::BookingConfirmed { booking, event, organizer, user, quantity }),
+        ]
+    }
+
+    async fn organizer(&self) -> OrganizerId {
+        #[derive(sea_orm::FromQueryResult)]
+        struct Row {
+            organizer_id: OrganizerId,
+        }
+        let row: Option<Row> = db::one(self.app.db().read(), "SELECT organizer_id FROM event", []).await.unwrap();
+        row.unwrap().organizer_id
+    }
+}
+
+/// The rows of a booking without anything that tells of it.
+async fn enter(tx: &Tx, booking: BookingId, item: BookingItemId, user: UserId, quantity: i64) -> Result<(), DbError> {
+    let reference = format!("EVT-{}", &booking.to_string()[30..]);
+    let sql = "INSERT INTO booking (id, reference, event_id, slot_id, user_id, status, created_at, updated_at)
+               SELECT $1, $2, s.event_id, s.id, $3, 'CONFIRMED', 0, 0 FROM slot s";
+    db::run(tx, sql, [booking.into(), reference.into(), user.into()]).await?;
+    let sql = "INSERT INTO booking_item (id, booking_id, ticket_type_id, quantity, unit_price_minor)
+               SELECT $1, $2, t.id, $3, t.price_minor FROM ticket_type t";
+    db::run(tx, sql, [item.into(), booking.into(), quantity.into()]).await?;
+    db::run(tx, "UPDATE quota SET sold = sold + $1", [quantity.into()]).await?;
+    Ok(())
+}
+
+scene! {
+    /// It says yes first and writes afterwards; the kill comes before COMMIT.
+    async fn who_answers_before_the_commit_loses(stage: Stage) {
+        let mut fair = Fair::open(&stage).await;
+        fair.enlarge().await;
+        let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
+        let user = fair.customer.user;
+        let answered = fair.promise(&booking.opaque(), user, 2);
+        fair.promises.push(answered);
+        let outcome = fair.write(|tx| async move {
+            enter(&tx, booking, item, user, 2).await?;
+            Err(DbError::Overloaded) // rolled back, as a kill would have it
+        }).await;
+        assert!(matches!(outcome, Err(DbError::Overloaded)));
+        assert!(fair.complaints().await.contains(&format!("lost: {}", booking.opaque())));
+    }
+}
+
+scene! {
+    /// It commits the booking and then records what happened; the kill comes between.
+    async fn who_records_the_fact_apart_leaves_people_untold(stage: Stage) {
+        let mut fair = Fair::open(&stage).await;
+        fair.enlarge().await;
+        let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
+        let user = fair.customer.user;
+        fair.write(|tx| async move { enter(&tx, booking, item, user, 2).await }).await.unwrap();
+        let answered = fair.promise(&booking.opaque(), user, 2);
+        fair.promises.push(answered);
+        let complaints = fair.complaints().await;
+        for untold in [
+            "a customer was not told exactly once of a confirmation: 1",
+            "an organizer was not told exactly once of a booking: 1",
+        ] {
+            assert!(complaints.iter().any(|complaint| complaint == untold), "{complaints:?}");
+        }
+    }
+}
+
+scene! {
+    /// It records what happened in a transaction of its own, and after a kill, to be safe, once more.
+    async fn who_records_the_fact_again_tells_people_twice(stage: Stage) {
+        let mut fair = Fair::open(&stage).await;
+        fair.enlarge().await;
+        let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
+        let user = fair.customer.user;
+        let organizer = fair.organizer().await;
+        fair.write(|tx| async move { enter(&tx, booking, item, user, 2).await }).await.unwrap();
+        for _ in 0..2 {
+            let facts = fair.facts(booking, 2, organizer);
+            let facts = &facts;
+            fair.write(|tx| async move { outbox::append(&tx, facts).await }).await.unwrap();
+        }
+        let answered = fair.promise(&booking.opaque(), user, 2);
+        fair.promises.push(answered);
+        let complaints = fair.complaints().await;
+        assert!(complaints.contains(&"a customer was not told exactly once of a confirmation: 1".to_owned()), "{complaints:?}");
+    }
+}
+
+scene! {
+    /// No key: the kill comes between COMMIT and the answer, and asking again books again.
+    async fn who_asks_again_without_a_key_books_twice(stage: Stage) {
+        let mut fair = Fair::open(&stage).await;
+        fair.enlarge().await;
+        let customer = fair.customer.clone();
+        let unheard = customer.books(&fair.event, 2).await;
+        fair.buys(&customer, 2).await;
+        assert_eq!(fair.complaints().await, [format!("promised to nobody: {unheard}")]);
+    }
+}
+
+/// For each law, what breaks it.
+const CRIMES: &[(&str, &str)] = &[
+    ("a counter differs from its bookings", "UPDATE quota SET sold = sold - 1"),
+    ("more places are sold than there are", "UPDATE booking_item SET quantity = quantity + 7"),
+    ("places are free while somebody waits", "UPDATE quota SET capacity = capacity + 1"),
+    ("a customer was not told exactly once of a confirmation", "DELETE FROM notice WHERE kind = 'booking.confirmed'"),
+    ("an organizer was not told exactly once of a booking", "DELETE FROM notice WHERE kind = 'booking.created'"),
+    ("somebody was not told exactly once of a cancellation", "UPDATE booking SET status = 'CANCELLED'"),
+    ("a notice tells of a booking that is not there", "UPDATE notice SET booking_id = fact_id"),
+    ("somebody's notices are not numbered 1, 2, 3, …", "UPDATE notice SET seq = seq + 100"),
+    ("somebody's inbox does not end with their last notice", "UPDATE inbox SET last_seq = last_seq + 1000"),
+    ("a fact has no number", "UPDATE fact SET seq = NULL WHERE seq = 1"),
+    ("the facts are not numbered 1, 2, 3, …", "UPDATE fact SET seq = NULL WHERE seq = 1"),
+    ("not every fact was reacted to", "UPDATE consumer SET last = last - 1"),
+    (
+        "a fact was parked",
+        "INSERT INTO parked_fact (consumer, fact_id, seq, error, parked_at) SELECT 'reactions', id, seq, 'x', 0
+         FROM fact WHERE seq = 2",
+    ),
+    ("a job did not end well", "UPDATE job SET state = 'dead'"),
+    ("a notice was not delivered exactly once to the log", "DELETE FROM delivery"),
+    (
+        "a delivery has no notice",
+        "INSERT INTO delivery (fact_id, user_id, channel, state, attempts, delivered_at)
+         SELECT DISTINCT fact_id, fact_id, 'log', 'sent', 1, 0 FROM delivery",
+    ),
+];
+
+scene! {
+    async fn every_law_can_be_broken(stage: Stage) {
+        let fair = Fair::open(&stage).await;
+        assert_eq!(CRIMES.iter().map(|(law, _)| law).collect::<Vec<_>>(), LAWS.iter().map(|(law, _)| law).collect::<Vec<_>>());
+        // At rest for good: a relay or worker at work would mend, or be misled by, what follows.
+        fair.app.app.stopping().cancel();
+        for ((law, count), (_, crime)) in LAWS.iter().zip(CRIMES) {
+            let seen = fair.app.db().write::<i64, Undone, _, _>(Lane::Interactive, |tx| async move {
+                db::run(&tx, crime, []).await?;
+                Err(Undone::After(db::number(&tx, count, []).await?))
+            });
+            match seen.await.unwrap_err() {
+                Undone::After(offenders) => assert!(offenders > 0, "{law} does not notice: {crime}"),
+                Undone::Db(error) => panic!("{law}: {error}"),
+            }
+        }
+        assert_eq!(fair.complaints().await, Vec::<String>::new(), "nothing of it was kept");
+    }
+}
+
+/// What a transaction saw before it was rolled back.
+#[derive(Debug)]
+enum Undone {
+    After(i64),
+    Db(DbError),
+}
+
+impl From<DbError> for Undone {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl db::MaybeDb for Undone {
+    fn db(&self) -> Option<&DbError> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::After(_) => None,
+        }
+    }
+}
+
+scene! {
+    async fn every_promise_counts(stage: Stage) {
+        let fair = Fair::open(&stage).await;
+        let forged = |forge: fn(&mut Promise)| {
+            let mut promises = fair.promises.clone();
+            forge(&mut promises[1]);
+            promises
+        };
+        let somebody = fair.app.customer().await.user;
+        let mut anothers = fair.promises.clone();
+        anothers[1].user = somebody;
+        let mut twice = fair.promises.clone();
+        twice.push(twice[1].clone());
+        for (promises, complaint) in [
+            (forged(|promise| promise.booked += 1), "not as promised"),
+            (forged(|promise| promise.cancelled = true), "not as promised"),
+            (forged(|promise| promise.event = "another".into()), "not as promised"),
+            (anothers, "not as promised"),
+            (forged(|promise| promise.booking = None), "promised to nobody"),
+            (forged(|promise| promise.queued += 1), "in line for"),
+            (twice, "promised to two requests"),
+        ] {
+            let complaints = audit::complaints(fair.app.db(), &promises).await;
+            assert!(complaints.iter().any(|found| found.starts_with(complaint)), "{complaint}: {complaints:?}");
+        }
+    }
+}
