@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::audit::{self, Promise};
 use crate::harness::binary::{Guest, Place};
-use crate::harness::{Answer, PATIENCE, Stage, postgres, seeded};
+use crate::harness::{Answer, PATIENCE, postgres, seeded};
 
 mod twin;
 
