@@ -11,6 +11,7 @@ mod harness;
 
 mod account;
 mod booking;
+mod demo;
 mod desk;
 mod event;
 mod live;
