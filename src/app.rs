@@ -63,6 +63,8 @@ pub struct Options {
     pub limits: cost::Limits,
     /// The bus to use.
     pub bus: Bus,
+    /// Whether the GraphiQL page may list the people of the demo.
+    pub demo: bool,
 }
 
 impl Options {
@@ -82,6 +84,7 @@ impl Options {
             channel: deliver::Channel::default(),
             limits: cost::Limits::default(),
             bus: Bus::default(),
+            demo: false,
         }
     }
 }
@@ -104,6 +107,7 @@ pub struct App {
     /// What resolvers share.
     pub services: Services,
     engine: Engine,
+    demo: bool,
     stop: CancellationToken,
     tasks: TaskTracker,
     background: TaskTracker,
@@ -126,7 +130,7 @@ impl App {
         };
         let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let engine = engine(&ctx, &services, &options, &tasks);
-        let app = Self { ctx, services, engine, stop, tasks, background };
+        let app = Self { ctx, services, engine, demo: options.demo, stop, tasks, background };
         app.run(&options);
         Ok(app)
     }
@@ -161,6 +165,7 @@ impl App {
     /// Everything that is served.
     pub fn router(&self) -> axum::Router {
         let edge = Edge::new(self.engine.clone(), self.services.sessions.clone(), self.stop.clone());
+        let edge = Edge { demo: self.demo, ..edge };
         let ctx = self.ctx.clone();
         let readiness: Readiness = Arc::new(move || {
             let ctx = ctx.clone();

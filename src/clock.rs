@@ -70,6 +70,13 @@ impl Clock {
         }
     }
 
+    /// Puts a manual clock to an instant, never back; the machine's clock is not ours to move.
+    pub fn set(&self, at: Micros) {
+        if let Self::Manual(now) = self {
+            now.fetch_max(at.0, Ordering::SeqCst);
+        }
+    }
+
     /// Moves a manual clock forward; the machine's clock is not ours to move.
     pub fn advance(&self, span: Duration) {
         if let Self::Manual(at) = self {

@@ -46,5 +46,6 @@ pub mod reactions;
 // The edge.
 pub mod app;
 pub mod cli;
+pub mod demo;
 pub mod graphql;
 pub mod http;

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use boxoffice::cli::{Cli, Command, Failure, migrate, schema, serve, user};
+use boxoffice::cli::{Cli, Command, Failure, demo, log, migrate, schema, serve, user};
 use clap::Parser;
 
 #[global_allocator]
@@ -18,13 +18,15 @@ async fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::serve(args).await,
         Some(Command::Migrate(args)) => migrate::migrate(args).await,
         Some(Command::User(args)) => user::user(args).await,
+        Some(Command::Demo(args)) => demo::demo(args).await,
         Some(Command::Schema(args)) => schema::schema(args),
         None => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { what, fix, code }) => {
-            eprintln!("error: {what}\n  fix: {fix}");
+            let red = if log::colours(&std::io::stderr()) { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+            eprintln!("{}error{}: {what}\n  fix: {fix}", red.0, red.1);
             ExitCode::from(code)
         }
     }

@@ -56,6 +56,8 @@ pub struct Tally {
     pub orders: AtomicU64,
     /// The largest batch.
     pub largest: AtomicU64,
+    /// Orders handed in.
+    pub handed_in: AtomicU64,
 }
 
 struct Waiting {
@@ -88,6 +90,7 @@ impl Desk {
         let lane = &self.lanes[hash % self.lanes.len()];
         let (reply, answer) = oneshot::channel();
         lane.try_send(Waiting { request, reply }).map_err(|_| DbError::Overloaded)?;
+        self.tally.handed_in.fetch_add(1, Ordering::Relaxed);
         answer.await.unwrap_or(Err(Error::Internal))
     }
 }

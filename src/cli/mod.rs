@@ -9,6 +9,8 @@ use crate::account::token::{Keys, SECRET_MIN_BYTES};
 use crate::app::StartError;
 use crate::db::{ConnectError, Target};
 
+pub mod banner;
+pub mod demo;
 pub mod log;
 pub mod migrate;
 pub mod schema;
@@ -21,7 +23,7 @@ pub mod user;
 #[command(
     name = "boxoffice",
     version,
-    after_help = "Without a command: serve.\n\nExit codes: 0 ok, 1 failed, 2 wrong usage, 4 refused for safety, 75 try again later."
+    after_help = "Without a command: serve.\n\nExit codes: 0 ok, 1 failed, 2 wrong usage, 4 refused for safety, 75 try again later (a server did not answer)."
 )]
 pub struct Cli {
     /// What to do.
@@ -40,6 +42,8 @@ pub enum Command {
     Migrate(StoreArgs),
     /// Make accounts
     User(user::UserArgs),
+    /// Show, renew or remove the demo
+    Demo(demo::DemoArgs),
     /// Print or check the public GraphQL contract
     Schema(schema::SchemaArgs),
 }

@@ -9,7 +9,7 @@ use super::Failure;
 use crate::id::Chance;
 
 /// Name of the key's file.
-const FILE: &str = "secret.key";
+pub const FILE: &str = "secret.key";
 
 /// Makes the data folder if it is missing, and checks that files can be made in it.
 pub fn make_folder(folder: &Path) -> Result<(), Failure> {

@@ -2,15 +2,22 @@
 //! Not here: what is served (`http`).
 
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::banner::{self, Start};
 use super::log::{self, LogFormat};
 use super::{Failure, StoreArgs, keys};
-use crate::app::{App, Options};
+use crate::app::{App, Options, StartError};
+use crate::booking::desk;
+use crate::clock::Clock;
+use crate::db::{Db, DbError, Target};
+use crate::demo::{self, Counts};
+use crate::id::Chance;
 
 /// How long begun requests may take after ctrl-c.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -38,26 +45,58 @@ pub struct ServeArgs {
     /// Orders decided in one transaction at most; 1 measures what deciding together gains
     #[arg(long, value_name = "N", env = "BOXOFFICE_DESK_BATCH", hide = true)]
     desk_batch: Option<usize>,
-    /// How log lines look
-    #[arg(long, value_enum, env = "BOXOFFICE_LOG_FORMAT", default_value = "text")]
-    log_format: LogFormat,
+    /// Make a demo; only in an empty database (without this: only in a fresh SQLite one, for this machine only)
+    #[arg(long, conflicts_with = "no_demo")]
+    demo: bool,
+    /// Make no demo
+    #[arg(long)]
+    no_demo: bool,
+    /// Let others reach a service whose demo passwords everybody knows
+    #[arg(long)]
+    allow_demo: bool,
+    /// Open GraphiQL in the browser
+    #[arg(long)]
+    open: bool,
+    /// Show warnings and errors only
+    #[arg(long, short)]
+    quiet: bool,
+    /// How log lines look; default: text at a terminal, json elsewhere
+    #[arg(long, value_enum, env = "BOXOFFICE_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
 }
 
 /// Serves until ctrl-c or SIGTERM; then finishes what runs.
 pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
-    log::start(args.log_format);
+    let began = Instant::now();
+    let format = args.log_format.unwrap_or_else(LogFormat::usual);
+    log::start(format, args.quiet);
     let target = args.store.target()?;
     let keys = keys(&args.store, &target, args.jwt_secret.as_deref(), args.jwt_secret_previous.as_deref())?;
     // The port first: a second start by mistake says so before it touches any data.
     let listener = listen(&args.listen).await?;
     let address = listener.local_addr().map_err(|error| Failure::new(error.to_string(), "try another address"))?;
-    let mut options = Options { migrate: args.migrate, worker: !args.no_worker, ..Options::new(target.clone(), keys) };
+    let (first, demo) = prepare(&args, &target, address).await?;
+
+    let mut options = Options { worker: !args.no_worker, demo: demo.is_some(), ..Options::new(target.clone(), keys) };
+    options.migrate = args.migrate;
     if let Some(batch_max) = args.desk_batch {
-        let usual = crate::booking::desk::Settings::for_db(matches!(target, crate::db::Target::Sqlite(_)));
-        options.desk = Some(crate::booking::desk::Settings { batch_max, ..usual });
+        let usual = desk::Settings::for_db(matches!(target, Target::Sqlite(_)));
+        options.desk = Some(desk::Settings { batch_max, ..usual });
     }
     let app = App::start(options).await?;
-    print_addresses(&address.to_string(), &target.shown(), !args.no_worker);
+    let start = Start {
+        address: address.to_string(),
+        loopback: address.ip().is_loopback(),
+        data: target.shown(),
+        database: if app.ctx.db.is_sqlite() { "SQLite" } else { "PostgreSQL" },
+        key: generated_key(&args),
+        first,
+        worker: !args.no_worker,
+        demo,
+        bookings: demo::counts(&app.ctx.db).await.map_or(0, |counts| counts.bookings),
+        took: began.elapsed(),
+    };
+    announce(&args, format, &start);
 
     let router = app.router();
     let stopping = app.stopping();
@@ -78,6 +117,66 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     app.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Looks whether this is a first start, makes the demo where there is to be one, and refuses to show a demo to others.
+async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Result<(bool, Option<Counts>), Failure> {
+    let failed = |error: DbError| Failure::new(error.to_string(), "see whether something else uses the database");
+    let db = Db::open(target, args.migrate, Chance::system()).await.map_err(StartError::from)?;
+    let fresh = demo::is_fresh(&db).await.map_err(failed)?;
+    if args.demo && !fresh && demo::accounts(&db).await.map_err(failed)? == 0 {
+        return Err(Failure::new(
+            "refusing to mix a demo into a database that is in use",
+            "name another data folder: boxoffice serve --data DIR --demo",
+        )
+        .with_code(4));
+    }
+    let by_itself = db.is_sqlite() && address.ip().is_loopback() && !args.no_demo;
+    if fresh && (args.demo || by_itself) {
+        let made = demo::make(&db, Clock::System.now()).await;
+        made.map_err(|error| Failure::new(error.to_string(), "start without it: boxoffice serve --no-demo"))?;
+    }
+    let there_is = demo::accounts(&db).await.map_err(failed)? > 0;
+    if there_is && !address.ip().is_loopback() && !args.allow_demo {
+        return Err(Failure::new(
+            format!("refusing to listen on {address} while demo accounts exist (everybody knows their password)"),
+            "boxoffice demo clear        or, on a private network only: --allow-demo",
+        )
+        .with_code(4));
+    }
+    let counts = match there_is {
+        true => Some(demo::counts(&db).await.map_err(failed)?),
+        false => None,
+    };
+    db.close().await;
+    Ok((fresh, counts))
+}
+
+/// The key's file, where the key was generated.
+fn generated_key(args: &ServeArgs) -> Option<String> {
+    let generated = args.jwt_secret.is_none() && args.store.database_url.is_none();
+    generated.then(|| args.store.data.join(super::secret::FILE).display().to_string())
+}
+
+/// Says where to go: to people a banner, to machines one line of the log.
+fn announce(args: &ServeArgs, format: LogFormat, start: &Start) {
+    let page = format!("http://{}/graphiql", start.address);
+    match format {
+        LogFormat::Text if args.quiet => {}
+        LogFormat::Text => {
+            print!("{}", banner::banner(start, banner::Colours(log::colours(&std::io::stdout()))));
+        }
+        LogFormat::Json => {
+            let graphql = format!("http://{}/graphql", start.address);
+            tracing::info!(addr = %start.address, %graphql, graphiql = %page, data = %start.data, "listening");
+        }
+    }
+    if args.open {
+        let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+        if let Err(error) = std::process::Command::new(opener).arg(&page).spawn() {
+            tracing::warn!(%error, "cannot open a browser; go to {page}");
+        }
+    }
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Failure> {
@@ -114,18 +213,4 @@ async fn interrupted() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
-}
-
-/// Where to go now; standard output, so that the log can be sent elsewhere.
-fn print_addresses(address: &str, data: &str, worker: bool) {
-    println!();
-    println!("  boxoffice {}   event booking over GraphQL", env!("CARGO_PKG_VERSION"));
-    println!();
-    println!("  GraphiQL   http://{address}/graphiql");
-    println!("  GraphQL    http://{address}/graphql      subscriptions: ws://{address}/graphql/ws");
-    println!("  Data       {data}");
-    println!("  Worker     {}", if worker { "in this process" } else { "elsewhere" });
-    println!();
-    println!("  ctrl-c to stop · boxoffice --help");
-    println!();
 }

@@ -198,6 +198,27 @@ fn is_lost_race(error: &DbError) -> bool {
     sqlstate(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "5" | "6" | "517"))
 }
 
+/// Whether the same statement may succeed later although nothing about it changes: no room, no connection, a lock or
+/// time limit, a lost race. What is left says something about the statement or its data.
+pub fn is_transient(error: &DbError) -> bool {
+    let runtime = match error {
+        DbError::Overloaded | DbError::Failed(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) => return true,
+        DbError::Failed(DbErr::Exec(runtime) | DbErr::Query(runtime)) => runtime,
+        DbError::Failed(_) => return false,
+    };
+    let RuntimeErr::SqlxError(cause) = runtime else { return false };
+    match cause.as_database_error() {
+        Some(answer) => {
+            let code = answer.code().unwrap_or_default();
+            is_lost_race(error) || ["53", "55P03", "57", "58"].iter().any(|class| code.starts_with(class))
+        }
+        None => {
+            use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+            matches!(cause.as_ref(), Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed)
+        }
+    }
+}
+
 /// Whether a unique index or key refused the statement.
 pub fn is_unique_violation(error: &DbError) -> bool {
     sqlstate(error).is_some_and(|code| matches!(code.as_str(), "23505" | "2067" | "1555"))

@@ -3,7 +3,7 @@
 
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, Select,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, LikeExpr},
 };
 
 use crate::clock::Micros;
@@ -73,7 +73,7 @@ fn select(ctx: &Ctx, scope: Scope, filter: &Filter) -> Select<event::Entity> {
         .add_option(filter.status.map(|status| event::Column::Status.eq(status)));
     if let Some(text) = &filter.text {
         let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
-        all = all.add(Expr::cust_with_values("search LIKE ? ESCAPE '!'", [format!("%{escaped}%")]));
+        all = all.add(event::Column::Search.like(LikeExpr::new(format!("%{escaped}%")).escape('!')));
     }
     if let Some(wanted) = filter.has_places {
         let places = Expr::cust(HAS_PLACES);

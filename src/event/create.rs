@@ -48,20 +48,21 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
     if !(1..=CAPACITY_MAX).contains(&new.capacity) {
         return Err(Error::from(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}"))).into());
     }
+    let (title, venue) = (title(&new.title).map_err(Error::from)?, venue(&new.venue).map_err(Error::from)?);
     let event = event::Model {
         id: ctx.id(),
         organizer_id: organizer,
         slug: String::new(), // given inside, where it is seen which are taken
-        title: title(&new.title).map_err(Error::from)?,
+        search: search_text(&title, &venue),
+        title,
         description: description(&new.description).map_err(Error::from)?,
-        venue: venue(&new.venue).map_err(Error::from)?,
+        venue,
         time_zone: time_zone(&new.time_zone).map_err(Error::from)?,
         currency: currency.code().to_owned(),
         status: EventStatus::Draft,
         confirmation: Confirmation::Auto,
         starts_at: new.starts_at,
         ends_at: new.ends_at,
-        search: search_text(&new.title, &new.venue),
         created_at: now,
         updated_at: now,
         published_at: None,

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use self::stages::Progress;
+use self::shape::{Shape, Types};
 use super::Schema;
 use super::cost::{self, Cost, Limits, Refusal};
 use super::fault::{self, Fault, Stage};
@@ -23,9 +23,7 @@ use crate::clock::Clock;
 use crate::id::Chance;
 
 mod root;
-mod stages;
-
-pub use stages::Stages;
+pub mod shape;
 
 /// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
 pub type PerRequest = Arc<dyn Fn(Request, &Actor) -> Request + Send + Sync>;
@@ -55,12 +53,13 @@ impl Default for Settings {
     }
 }
 
-/// Executes requests; cheap to clone. The schema must carry [`Stages`].
+/// Executes requests; cheap to clone.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
     schema: Schema,
+    types: Types,
     clock: Clock,
     chance: Chance,
     settings: Settings,
@@ -72,6 +71,7 @@ pub struct Prepared {
     request: Request,
     kind: OperationType,
     cost: Cost,
+    shape: Shape,
 }
 
 impl Prepared {
@@ -99,11 +99,6 @@ impl Reply {
     /// A request error.
     pub fn refused(fault: Fault, message: impl Into<String>) -> Self {
         fault.server_error(message).into()
-    }
-
-    fn finished(response: Response, stage: Stage, id: &RequestId) -> Self {
-        let response = Box::new(fault::finish(response, stage, &id.0));
-        Self { response, executed: stage == Stage::Executed }
     }
 
     /// The fault of the first error, if there is an error.
@@ -144,7 +139,12 @@ impl Serialize for Reply {
 impl Engine {
     /// An engine for `schema`. Mutations run on `tasks`, so that a graceful stop can wait for them.
     pub fn new(schema: Schema, clock: Clock, chance: Chance, settings: Settings, tasks: TaskTracker) -> Self {
-        Self(Arc::new(Inner { schema, clock, chance, settings, tasks }))
+        let types = Types::read(&schema.sdl()).unwrap_or_else(|error| {
+            // A schema that was built can be read; without its types answers only keep failed fields as null.
+            tracing::error!(%error, "the schema's definition cannot be read");
+            Types::default()
+        });
+        Self(Arc::new(Inner { schema, types, clock, chance, settings, tasks }))
     }
 
     /// Where mutations run, and whatever else a graceful stop has to wait for.
@@ -165,20 +165,21 @@ impl Engine {
         let operation = &cost::pick(document, name.as_deref())?.node;
         let kind = operation.ty;
         require(operation, &variables)?;
+        let shape = self.0.types.shape(document, operation);
         if kind == OperationType::Subscription
             && let Some(document) = root::single_root(document, operation, name.as_deref())?
         {
             request.set_parsed_query(document);
         }
         request.variables = variables;
-        Ok(Prepared { request, kind, cost })
+        Ok(Prepared { request, kind, cost, shape })
     }
 
     /// Executes a query or a mutation. A mutation runs in a task of its own: whoever stops waiting, its client or this
     /// function's patience, the write goes on.
     pub async fn execute(&self, actor: Actor, prepared: Prepared) -> Reply {
         let patience = self.0.settings.patience;
-        let (request, call) = self.call(actor, prepared.request);
+        let (request, call) = self.call(actor, prepared.request, prepared.shape);
         let schema = self.0.schema.clone();
         let kind = prepared.kind;
         let id = call.id.clone();
@@ -215,34 +216,52 @@ impl Engine {
             let engine = self.clone();
             return stream::once(async move { engine.execute(actor, prepared).await }).boxed();
         }
-        let (request, call) = self.call(actor, prepared.request);
-        let replies = AssertUnwindSafe(self.0.schema.execute_stream(request)).catch_unwind();
-        replies
-            .map(move |item| match item {
+        let (request, call) = self.call(actor, prepared.request, prepared.shape);
+        let mut responses = AssertUnwindSafe(self.0.schema.execute_stream(request)).catch_unwind().fuse().boxed();
+        let replies = async move {
+            let first = responses.next().await;
+            // A subscription that did not come about looks like an event that failed, but nothing follows it.
+            let second = match &first {
+                Some(Ok(response)) if response.data == Value::Null => responses.next().now_or_never(),
+                _ => None,
+            };
+            let refused = matches!(second, Some(None));
+            let head = first.into_iter().chain(second.flatten());
+            stream::iter(head).chain(responses).map(move |item| match item {
+                Ok(response) if refused => call.refused(response),
                 Ok(response) => call.finish(response),
                 Err(panic) => call.panicked(panic.as_ref()),
             })
-            .boxed()
+        };
+        replies.flatten_stream().boxed()
     }
 
-    fn call(&self, actor: Actor, request: Request) -> (Request, Call) {
+    fn call(&self, actor: Actor, request: Request, shape: Shape) -> (Request, Call) {
         let id = RequestId(self.0.chance.id::<Uuid>(self.0.clock.now()).to_string());
-        let progress = Progress::default();
-        let request = request.data(actor).data(id.clone()).data(progress.clone());
-        ((self.0.settings.per_request)(request, &actor), Call { id, progress })
+        let request = request.data(actor).data(id.clone());
+        ((self.0.settings.per_request)(request, &actor), Call { id, shape })
     }
 }
 
-/// One execution: its name and how far it came.
+/// One execution: its name, and the shape of what comes out.
 struct Call {
     id: RequestId,
-    progress: Progress,
+    shape: Shape,
 }
 
 impl Call {
-    fn finish(&self, response: Response) -> Reply {
-        let stage = self.progress.stage();
-        Reply::finished(response, stage, &self.id)
+    fn finish(&self, mut response: Response) -> Reply {
+        let stage = stage(&response);
+        if stage == Stage::Executed {
+            self.shape.complete(&mut response);
+        }
+        Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: stage == Stage::Executed }
+    }
+
+    /// The errors of fields that gave no stream.
+    fn refused(&self, response: Response) -> Reply {
+        let stage = stage(&response);
+        Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: false }
     }
 
     /// The text of a panic goes through the same mask as any other internal error.
@@ -250,8 +269,17 @@ impl Call {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
         let response = Response::from_errors(vec![ServerError::new(format!("panic: {text}"), None)]);
-        Reply::finished(response, Stage::Begun, &self.id)
+        Reply { response: Box::new(fault::finish(response, Stage::Executed, &self.id.0)), executed: false }
     }
+}
+
+/// Whether a response comes from execution. The engine does not say, but its resolvers leave traces: data, the path of
+/// the field that failed, or the error it failed with. Validation leaves none of them.
+fn stage(response: &Response) -> Stage {
+    let left_traces = |error: &ServerError| !error.path.is_empty() || error.source.is_some();
+    let is_refused =
+        response.data == Value::Null && !response.errors.is_empty() && !response.errors.iter().any(left_traces);
+    if is_refused { Stage::Refused } else { Stage::Executed }
 }
 
 /// Refuses a request that leaves out a variable the operation cannot do without. The engine would notice only in the

@@ -134,8 +134,6 @@ impl Fault {
 /// How far a request came; what an error without a code means depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Not known to have been refused or executed. Its errors are masked, to be on the safe side.
-    Begun,
     /// Refused by validation.
     Refused,
     /// Fields were resolved.
@@ -153,7 +151,7 @@ pub fn finish(mut response: Response, stage: Stage, request_id: &str) -> Respons
             (Some(_), _) => {}
             (None, Stage::Refused) => assign(error, Fault::GraphqlValidationFailed),
             (None, Stage::Executed) if is_about_input(error) => assign(error, Fault::BadUserInput),
-            (None, Stage::Begun | Stage::Executed) => mask(error, request_id, &mut masked),
+            (None, Stage::Executed) => mask(error, request_id, &mut masked),
         }
     }
     if let Some((text, count)) = masked {

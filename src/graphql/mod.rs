@@ -72,8 +72,7 @@ pub fn schema(services: Option<Services>) -> Schema {
     let mut builder = Schema::build(Query::default(), Mutation::default(), live::LiveSubscription)
         // Documents were measured before: these are a second wall that never stands in anybody's way.
         .limit_depth(64)
-        .limit_recursive_depth(64)
-        .extension(execute::Stages);
+        .limit_recursive_depth(64);
     if let Some(services) = services {
         builder = builder.data(services);
     }

@@ -18,6 +18,7 @@ use crate::graphql::execute::{Engine, Reply};
 use crate::graphql::fault::Fault;
 
 pub mod assets;
+pub mod demo;
 pub mod graphql;
 pub mod health;
 pub mod negotiate;
@@ -41,6 +42,8 @@ pub struct Edge {
     pub body: graphql::Body,
     /// Times and sizes of sockets.
     pub sockets: websocket::Settings,
+    /// Whether the GraphiQL page may list the people of the demo.
+    pub demo: bool,
 }
 
 impl Edge {
@@ -53,18 +56,21 @@ impl Edge {
             origins: Arc::new([]),
             body: graphql::Body::default(),
             sockets: websocket::Settings::default(),
+            demo: false,
         }
     }
 }
 
 /// Everything that is served.
 pub fn router(edge: Edge, readiness: Readiness) -> Router {
+    let demo = edge.demo;
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
         .route("/graphql/ws", get(websocket::upgrade))
         .with_state(edge)
         .merge(health::routes(readiness))
         .merge(assets::routes())
+        .merge(demo::routes(demo))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, Fault::NotFound, "There is nothing at this address.") })
         .layer(from_fn(catch_panic))
 }

@@ -105,6 +105,15 @@ impl Worker {
         tasks.wait().await;
     }
 
+    /// Works off everything that is due, and returns.
+    pub async fn drain(&self) -> Result<(), DbError> {
+        let (room, tasks) = (Arc::new(Semaphore::new(CONCURRENCY)), TaskTracker::new());
+        while self.round(&room, &tasks).await? {}
+        tasks.close();
+        tasks.wait().await;
+        Ok(())
+    }
+
     /// Claims once and starts what was claimed. Says whether there was anything.
     async fn round(&self, room: &Arc<Semaphore>, tasks: &TaskTracker) -> Result<bool, DbError> {
         let (db, now) = (&self.ctx.db, self.ctx.now());

@@ -87,7 +87,7 @@ impl Relay {
         let reacted = react::react(&self.ctx, &self.react).await?;
         if let react::Step::Reacted { heads, .. } = &reacted {
             self.bus.wake_inboxes(heads.iter().copied());
-            self.enqueued.notify_waiters();
+            self.enqueued.notify_one();
         }
         let moved = matches!(reacted, react::Step::Reacted { .. });
         if moved || numbered == number::Step::Numbered {

@@ -1,7 +1,7 @@
 //! Reacting: what follows from each fact is written in the transaction that moves the cursor over it.
 //! Not here: what follows (`reactions`), and numbering.
 //!
-//! A fact that cannot be read, or whose reaction fails alone, is parked with its error and the cursor moves on. A fact of
+//! A fact that cannot be read, or whose reaction fails alone and not for a passing reason, is parked with its error and the cursor moves on. A fact of
 //! a later release is left to a process of that release: this one stops reacting there.
 
 use sea_orm::FromQueryResult;
@@ -10,7 +10,7 @@ use super::history::{self, Row};
 use super::{CHANNEL, React, Reacted};
 use crate::clock::Micros;
 use crate::ctx::Ctx;
-use crate::db::{self, Db, DbError, Lane, Tx, record};
+use crate::db::{self, Db, DbError, Lane, Tx, is_transient, record};
 use crate::fact::{Recorded, UnreadableFact};
 use crate::id::FactId;
 
@@ -94,8 +94,8 @@ async fn one_by_one(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
             Ok(Step::Reacted { heads: more }) => heads.extend(more),
             Ok(_) => break,
             Err(error) => {
-                if matches!(error, DbError::Overloaded) {
-                    return Err(error);
+                if is_transient(&error) {
+                    return Err(error); // says nothing about the fact: the relay tries again
                 }
                 park_next(&ctx.db, ctx.now(), &error).await?;
             }

@@ -3,8 +3,6 @@
 
 use serde_json::json;
 
-use crate::harness::Stage;
-
 scene! {
     /// The example of the product's documents: asks 10, has 2, books 2 and waits for 8 at position 1, in one payload.
     async fn asks_ten_has_two(stage: Stage) {

@@ -1,1 +1,121 @@
-//! x
+//! Scenes of the desk: several orders decided in one commit, and one bad one costing exactly itself.
+//! Not here: who gets what (`allocate`, `booking`).
+
+use std::sync::atomic::Ordering;
+
+use boxoffice::booking::desk::Settings;
+use futures_util::future::join_all;
+
+scene! {
+    /// While the writer is busy, orders gather; then one commit answers all of them.
+    async fn one_commit_answers_many(stage: Stage) {
+        let app = stage.app_with(|options| {
+            options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+            options.relay = false;
+            options.worker = false;
+        })
+        .await;
+        let organizer = app.organizer().await;
+        let people = app.customers(20).await;
+        let event = organizer.event(100).await;
+        let tally = app.app.services.desk.tally();
+        let (batches, orders) = (tally.batches.load(Ordering::Relaxed), tally.orders.load(Ordering::Relaxed));
+        // Somebody holds the event's lock: the first batch waits at it, and everybody else gathers behind.
+        let lock = app.hold_stock(&event).await;
+        let asked = tokio::spawn({
+            let (people, event) = (people.clone(), event.clone());
+            async move { join_all(people.iter().map(|person| person.books(&event, 2))).await }
+        });
+        app.eventually("all orders are in", || async {
+            tally.handed_in.load(Ordering::Relaxed) == orders + people.len() as u64
+        })
+        .await;
+        lock.release().await;
+        assert_eq!(asked.await.unwrap().len(), 20);
+        let committed = tally.batches.load(Ordering::Relaxed) - batches;
+        assert!(committed < 20, "{committed} commits for 20 orders");
+        assert!(tally.largest.load(Ordering::Relaxed) > 1, "no batch held more than one order");
+        assert_eq!(app.sold(&event).await, 40);
+        app.assert_sound(&event).await;
+    }
+}
+
+scene! {
+    /// A request that no transaction can serve costs itself; those beside it are decided as if it had never come.
+    async fn a_bad_request_costs_itself(stage: Stage) {
+        let app = stage.app_with(|options| {
+            options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+            options.relay = false;
+            options.worker = false;
+        })
+        .await;
+        let organizer = app.organizer().await;
+        let mut people = app.customers(9).await;
+        let event = organizer.event(100).await;
+        // Her account is gone behind the service's back, so that her booking violates a foreign key: nothing that the
+        // desk reads beforehand could tell.
+        let culprit = people.remove(4);
+        culprit.ask("{ viewer { id } }", serde_json::json!({})).await.ok();
+        let lock = app.hold_stock(&event).await;
+        let gone = boxoffice::booking::place::Request {
+            user: boxoffice::id::UserId(uuid::Uuid::from_u128(99)),
+            order: boxoffice::booking::place::Order {
+                event: boxoffice::id::Noun::parse(&event).unwrap(),
+                slot: None,
+                items: Vec::new(),
+                quantity: Some(1),
+                fulfilment: boxoffice::status::Fulfilment::AllOrNothing,
+            },
+            key: None,
+        };
+        let desk = app.app.services.desk.clone();
+        let bad = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.submit(gone).await }
+        });
+        let asked = tokio::spawn({
+            let (people, event) = (people.clone(), event.clone());
+            async move { join_all(people.iter().map(|person| person.books(&event, 1))).await }
+        });
+        app.eventually("all orders are in", || async { desk.tally().handed_in.load(Ordering::Relaxed) == 9 }).await;
+        lock.release().await;
+        assert_eq!(asked.await.unwrap().len(), 8, "everybody else has a booking");
+        assert!(matches!(bad.await.unwrap(), Err(boxoffice::booking::Error::Internal)));
+        assert_eq!(app.sold(&event).await, 8);
+        assert_eq!(app.facts("booking.created").await, 8);
+        app.assert_sound(&event).await;
+    }
+}
+
+scene! {
+    /// Twenty sends of one request at the same moment: one booking, twenty equal answers.
+    async fn one_key_sent_twenty_times_at_once(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer) = (app.organizer().await, app.customer().await);
+        let event = organizer.event(100).await;
+        let answers = join_all((0..20).map(|_| customer.book(&event, 3, "ALL_OR_NOTHING", Some("once")))).await;
+        let ids: std::collections::HashSet<String> =
+            answers.into_iter().map(|answer| answer.ok().text("createBooking.booking.id")).collect();
+        assert_eq!(ids.len(), 1);
+        assert_eq!(app.sold(&event).await, 3);
+        app.settled().await;
+        assert_eq!(app.notices(customer.user, "booking.confirmed").await, 1);
+    }
+}
+
+scene! {
+    /// The same key for two events at the same moment: one of the two is refused, whichever lane was second.
+    async fn one_key_for_two_events_at_once(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer) = (app.organizer().await, app.customer().await);
+        for round in 0..10 {
+            let (one, two) = (organizer.event(5).await, organizer.event(5).await);
+            let key = format!("k{round}");
+            let answers = join_all([&one, &two].map(|event| customer.book(event, 1, "ALL_OR_NOTHING", Some(&key)))).await;
+            let mut refusals: Vec<String> = answers.iter().map(|answer| answer.refusal().to_owned()).collect();
+            refusals.sort();
+            assert_eq!(refusals, ["", "IDEMPOTENCY_KEY_REUSED"], "{answers:?}");
+            assert_eq!(app.sold(&one).await + app.sold(&two).await, 1);
+        }
+    }
+}

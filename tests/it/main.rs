@@ -12,6 +12,7 @@ mod harness;
 mod account;
 mod audit;
 mod booking;
+mod demo;
 mod desk;
 mod event;
 mod kill;

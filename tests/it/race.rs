@@ -1,1 +1,137 @@
-//! x
+//! The race: many customers at once for the last places, with cancellations, resizing and repeats in between.
+//! Not here: crashes (`kill`).
+//!
+//! The twin plays the same race against a seller that checks in one transaction and takes in another, and shows that the
+//! referee notices: a race nobody can lose proves nothing.
+
+use boxoffice::id::{BookingId, EventId, Noun};
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::harness::{Actor, TestApp, seeded};
+
+const FULFILMENTS: [&str; 3] = ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLIST"];
+
+/// What a customer of the race was told.
+#[derive(Default)]
+struct Told {
+    /// Bookings acknowledged and not cancelled by themselves.
+    confirmed: Vec<String>,
+}
+
+/// One customer: asks for some places with a key, often repeats the request, sometimes cancels.
+async fn play(person: &Actor, event: &str, n: usize, chance: &boxoffice::id::Chance) -> Told {
+    let fulfilment = FULFILMENTS[n % 3];
+    let quantity = 1 + (chance.fraction() * 3.0) as i64;
+    let key = format!("race-{n}");
+    let send = || person.book(event, quantity, fulfilment, Some(&key));
+    let (first, second) = tokio::join!(send(), send());
+    let id = |answer: &crate::harness::Answer| answer.at("createBooking.booking.id").as_str().map(str::to_owned);
+    for answer in [&first, &second] {
+        assert!(answer.fault().is_empty(), "{}", answer.body);
+        assert!(["", "NOT_ENOUGH_PLACES"].contains(&answer.refusal()), "{}", answer.body);
+    }
+    if first.refusal().is_empty() && second.refusal().is_empty() {
+        assert_eq!(id(&first), id(&second), "two answers to one key");
+    }
+    let Some(booking) = id(&first).or_else(|| id(&second)) else { return Told::default() };
+    if chance.fraction() < 0.3 {
+        person.cancel(&booking).await.ok();
+        return Told::default();
+    }
+    Told { confirmed: vec![booking] }
+}
+
+/// Two hundred customers, ten places, two processes where the database allows them.
+async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str) {
+    let chance = seeded("race");
+    let resizing = async {
+        for capacity in [14, 10, 12, 9, 11, 10] {
+            let answer = organizer.resize(event, capacity).await;
+            assert!(["", "CAPACITY_BELOW_TAKEN"].contains(&answer.refusal()), "{}", answer.body);
+        }
+    };
+    let playing = join_all(people.iter().enumerate().map(|(n, person)| {
+        let (person, chance) = (person.at(&apps[n % apps.len()]), chance.clone());
+        async move { (play(&person, event, n, &chance).await, person) }
+    }));
+    let (told, ()) = tokio::join!(playing, resizing);
+
+    let app = &apps[0];
+    app.settled().await;
+    app.assert_sound(event).await;
+    for (told, person) in &told {
+        let confirmed = "SELECT count(*) AS n FROM booking WHERE id = $1 AND user_id = $2 AND status = 'CONFIRMED'";
+        for booking in &told.confirmed {
+            let id = BookingId::parse(booking).unwrap();
+            assert_eq!(
+                app.number(confirmed, [id.into(), person.user.into()]).await,
+                1,
+                "an acknowledged booking exists"
+            );
+        }
+        // Exactly one notice per thing that happened to them.
+        for (fact, rows) in [
+            ("booking.confirmed", "SELECT count(*) AS n FROM booking WHERE user_id = $1"),
+            ("booking.cancelled", "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND status = 'CANCELLED'"),
+            ("waitlist.promoted", "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND entry_id IS NOT NULL"),
+        ] {
+            let happened = app.number(rows, [person.user.into()]).await;
+            assert_eq!(app.notices(person.user, fact).await, happened, "{fact}");
+        }
+        let numbered =
+            "SELECT CASE WHEN count(*) = COALESCE(MAX(seq), 0) THEN CAST(0 AS bigint) ELSE CAST(1 AS bigint) END AS n
+                        FROM notice WHERE user_id = $1";
+        assert_eq!(app.number(numbered, [person.user.into()]).await, 0, "numbered without gaps");
+    }
+    let id = EventId::parse(event).unwrap();
+    let twice = "SELECT count(*) AS n FROM (SELECT fact_id, user_id FROM notice GROUP BY fact_id, user_id HAVING count(*) > 1) t";
+    assert_eq!(app.number(twice, []).await, 0);
+    let revision = app.number("SELECT revision AS n FROM stock WHERE event_id = $1", [id.into()]).await;
+    let told = "SELECT count(*) AS n FROM fact WHERE event_id = $1 AND kind = 'availability.changed'";
+    assert_eq!(app.number(told, [id.into()]).await, revision, "one revision per commit that changed availability");
+    assert_eq!(app.number("SELECT count(*) AS n FROM parked_fact", []).await, 0);
+}
+
+scene! {
+    async fn two_hundred_for_the_last_ten(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let people = app.customers(200).await;
+        let event = organizer.event(10).await;
+        // PostgreSQL serves several processes: a second one with pools, desk, relay and worker of its own.
+        let apps = match app.db().is_sqlite() {
+            true => vec![app],
+            false => vec![app, stage.app().await],
+        };
+        race(&apps, &people, &organizer, &event).await;
+    }
+}
+
+scene! {
+    /// The twin: check in one transaction, take in another. The referee's own figures must show it oversold.
+    async fn a_naive_seller_loses_the_race(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let event = organizer.event(10).await;
+        let id = EventId::parse(&event).unwrap();
+        // Without the lock and the CHECK that our seller has.
+        app.sql("CREATE TABLE naive_sale (customer bigint)", []).await;
+        let free = "SELECT CAST((SELECT capacity FROM quota WHERE event_id = $1) - (SELECT count(*) FROM naive_sale) AS bigint) AS n";
+        let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(20));
+        join_all((0..20_i64).map(|customer| {
+            let (app, barrier) = (app.clone(), barrier.clone());
+            async move {
+                let available = app.number(free, [id.into()]).await;
+                barrier.wait().await; // everybody has looked before anybody takes
+                if available > 0 {
+                    app.sql("INSERT INTO naive_sale (customer) VALUES ($1)", [customer.into()]).await;
+                }
+            }
+        }))
+        .await;
+        let sold = app.number("SELECT count(*) AS n FROM naive_sale", []).await;
+        assert!(sold > 10, "the naive seller sold {sold} of 10: this race cannot be lost, so it proves nothing");
+        assert_eq!(json!(sold), json!(20));
+    }
+}

@@ -1,1 +1,122 @@
-//! x
+//! Scenes of the line: joining, waiting, being served, leaving.
+//! Not here: the rules by themselves (`allocate`).
+
+use serde_json::json;
+
+scene! {
+    async fn is_served_first_come_first_in_the_same_commit(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let people = app.customers(4).await;
+        let event = organizer.event(2).await;
+        let booking = people[0].books(&event, 2).await;
+        let first = people[1].join(&event, 1, false).await.ok();
+        assert_eq!(first.int("joinWaitlist.waitlistEntry.position"), 1);
+        let second = people[2].join(&event, 2, true).await.ok();
+        assert_eq!(second.int("joinWaitlist.waitlistEntry.position"), 2);
+        people[0].cancel(&booking).await.ok();
+        // Before anything else happened, the line has the places: one whole, one part.
+        assert_eq!(app.sold(&event).await, 2);
+        let entry = second.text("joinWaitlist.waitlistEntry.id");
+        let seen = "query($id: ID!) { node(id: $id) { ... on WaitlistEntry { status position quantity granted } } }";
+        let state = people[2].ask(seen, json!({ "id": entry })).await.ok();
+        assert_eq!(state.at("node"), &json!({ "status": "WAITING", "position": 1, "quantity": 1, "granted": 1 }));
+        let promoted = people[1].ask("{ myBookings(first: 5) { nodes { reference quantity promotedFrom { id } } } }", json!({})).await.ok();
+        assert_eq!(promoted.int("myBookings.nodes.0.quantity"), 1);
+        assert_eq!(promoted.text("myBookings.nodes.0.promotedFrom.id"), first.text("joinWaitlist.waitlistEntry.id"));
+        // Newcomers never overtake, whatever they ask.
+        assert_eq!(people[3].book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
+        organizer.resize(&event, 3).await.ok();
+        let state = people[2].ask(seen, json!({ "id": entry })).await.ok();
+        assert_eq!(state.at("node"), &json!({ "status": "FULFILLED", "position": null, "quantity": 0, "granted": 2 }));
+        app.settled().await;
+        assert_eq!(people[2].notice_kinds().await.iter().filter(|kind| *kind == "WAITLIST_PROMOTED").count(), 2);
+        app.assert_sound(&event).await;
+    }
+}
+
+scene! {
+    async fn a_head_that_does_not_fit_blocks(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let people = app.customers(5).await;
+        let event = organizer.event(3).await;
+        let bookings = [people[0].books(&event, 1).await, people[0].books(&event, 2).await];
+        let large = people[1].join(&event, 3, false).await.ok().text("joinWaitlist.waitlistEntry.id");
+        people[2].join(&event, 1, false).await.ok();
+        people[0].cancel(&bookings[1]).await.ok();
+        assert_eq!(app.sold(&event).await, 1, "two are free, the head wants three");
+        assert_eq!(people[3].book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
+        let availability = app.anonymous().ask("query($id: ID!) { event(id: $id) { availability { available waiting } } }", json!({ "id": event })).await.ok();
+        assert_eq!(availability.at("event.availability"), &json!({ "available": 0, "waiting": 4 }));
+        // When the head leaves, who stands behind is served at once.
+        people[1].leave(&large).await.ok();
+        assert_eq!(app.sold(&event).await, 2);
+        people[3].books(&event, 1).await;
+        app.assert_sound(&event).await;
+    }
+}
+
+scene! {
+    async fn one_open_entry_that_grows_and_goes_to_the_end(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let people = app.customers(3).await;
+        let event = organizer.event(1).await;
+        people[0].books(&event, 1).await;
+        let mine = people[1].book(&event, 2, "PARTIAL_AND_WAITLIST", None).await.ok();
+        people[2].join(&event, 1, false).await.ok();
+        assert_eq!(people[1].join(&event, 1, false).await.refusal(), "ALREADY_WAITING");
+        let grown = people[1].book(&event, 3, "PARTIAL_AND_WAITLIST", None).await.ok();
+        assert_eq!(grown.text("createBooking.waitlistEntry.id"), mine.text("createBooking.waitlistEntry.id"));
+        assert_eq!(grown.int("createBooking.waitlistEntry.quantity"), 5);
+        assert_eq!(grown.int("createBooking.waitlistEntry.position"), 2, "the growth goes to the end");
+        assert_eq!(grown.int("createBooking.waitlisted"), 3);
+        let line = organizer.ask("query($id: ID!) { event(id: $id) { waitlist(first: 9) { nodes { quantity position customer { email } } } } }", json!({ "id": event })).await.ok();
+        assert_eq!(line.at("event.waitlist.nodes.1.quantity"), 5);
+        assert!(line.text("event.waitlist.nodes.0.customer.email").contains("@Example.org"), "organizers can reach who waits");
+    }
+}
+
+scene! {
+    async fn joining_is_refused_where_it_makes_no_sense(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
+        let event = organizer.event(3).await;
+        let free = customer.join(&event, 2, false).await;
+        assert_eq!(free.refusal(), "PLACES_AVAILABLE");
+        assert_eq!(free.int("joinWaitlist.userErrors.0.available"), 3);
+        other.books(&event, 2).await;
+        assert_eq!(customer.join(&event, 2, true).await.refusal(), "PLACES_AVAILABLE", "who takes part can take it now");
+        for quantity in [0, -1, 101] {
+            assert_eq!(customer.join(&event, quantity, false).await.refusal(), "INVALID");
+        }
+        assert_eq!(customer.join(&event, 4, false).await.refusal(), "INVALID", "more than there will ever be");
+        assert_eq!(organizer.join(&event, 1, false).await.fault(), "FORBIDDEN");
+        let entry = customer.join(&event, 2, false).await.ok().text("joinWaitlist.waitlistEntry.id");
+        assert_eq!(other.leave(&entry).await.refusal(), "NOT_FOUND");
+        customer.leave(&entry).await.ok();
+        assert_eq!(customer.leave(&entry).await.refusal(), "NOT_WAITING");
+        let draft = organizer.draft(2).await;
+        assert_eq!(customer.join(&draft, 1, false).await.refusal(), "NOT_FOUND");
+    }
+}
+
+scene! {
+    async fn joining_with_a_key_is_safe_to_repeat(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer) = (app.organizer().await, app.customer().await);
+        let event = organizer.event(1).await;
+        app.customer().await.books(&event, 1).await;
+        let join = |quantity: i64| {
+            let input = json!({ "eventId": event, "quantity": quantity, "idempotencyKey": "w1" });
+            let customer = customer.clone();
+            async move { customer.mutate("joinWaitlist", input, "waitlistEntry { id }").await }
+        };
+        let first = join(1).await.ok();
+        assert_eq!(first.body, join(1).await.ok().body);
+        assert_eq!(join(2).await.refusal(), "IDEMPOTENCY_KEY_REUSED");
+        let mine = customer.ask("{ myWaitlistEntries(first: 5) { nodes { id position quantity } } }", json!({})).await.ok();
+        assert_eq!(mine.at("myWaitlistEntries.nodes").as_array().unwrap().len(), 1);
+    }
+}

@@ -19,15 +19,21 @@ pub const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the other side may take to answer a close frame.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Writes what comes until there is no more, a close frame was written, or the socket is gone. Whoever does not take a
-/// batch within `patience` is told to try again later; a mutation of theirs goes on, a stream they can resume.
+/// Why writing ended before its time.
+enum Broken {
+    Gone,
+    Slow,
+}
+
+/// Writes what comes until there is no more, a close frame was written, or the socket is gone. Whoever takes longer
+/// than `patience` over one message is told to try again later; a mutation of theirs goes on, a stream can be resumed.
 pub async fn run(mut sink: SplitSink<WebSocket, Message>, mut queue: Receiver<Message>, patience: Duration) {
     while let Some(message) = queue.recv().await {
-        match timeout(patience, batch(&mut sink, &mut queue, message)).await {
-            Ok(Ok(closing)) if closing => break,
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) => return,
-            Err(_) => {
+        match batch(&mut sink, &mut queue, message, patience).await {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(Broken::Gone) => return,
+            Err(Broken::Slow) => {
                 queue.close();
                 let close = Message::Close(Some(Close::TRY_LATER.frame()));
                 let _ = timeout(FAREWELL, sink.send(close)).await; // nobody is left to tell
@@ -39,21 +45,33 @@ pub async fn run(mut sink: SplitSink<WebSocket, Message>, mut queue: Receiver<Me
     let _ = timeout(FAREWELL, sink.close()).await; // flushes; an error means that the other side is gone
 }
 
-/// Writes a message and all that wait behind it, then flushes once. True when one of them was a close frame.
+/// Writes a message and those that wait behind it, then flushes once. True when one of them was a close frame.
 async fn batch(
     sink: &mut SplitSink<WebSocket, Message>,
     queue: &mut Receiver<Message>,
     first: Message,
-) -> Result<bool, Error> {
+    patience: Duration,
+) -> Result<bool, Broken> {
     let mut next = Some(first);
     let mut closing = false;
+    // Those that wait now, or a busy stream would never be flushed.
+    let mut more = queue.len();
     while let Some(message) = next {
         closing = matches!(message, Message::Close(_));
-        sink.feed(message).await?;
-        next = if closing { None } else { queue.try_recv().ok() };
+        within(patience, sink.feed(message)).await?;
+        next = if closing || more == 0 { None } else { queue.try_recv().ok() };
+        more = more.saturating_sub(1);
     }
-    sink.flush().await?;
+    within(patience, sink.flush()).await?;
     Ok(closing)
+}
+
+async fn within(patience: Duration, write: impl Future<Output = Result<(), Error>>) -> Result<(), Broken> {
+    match timeout(patience, write).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Broken::Gone),
+        Err(_) => Err(Broken::Slow),
+    }
 }
 
 /// Lets the farewell arrive: closing a connection with unread bytes in it resets it, and a reset overtakes what was

@@ -154,6 +154,11 @@ impl Actor {
         self.mutate("setEventCapacity", input, "event { availability { capacity sold available waiting } }").await
     }
 
+    /// Their display name.
+    pub async fn name(&self) -> String {
+        self.ask("{ viewer { name } }", json!({})).await.ok().text("viewer.name")
+    }
+
     /// The kinds of all notices, oldest first.
     pub async fn notice_kinds(&self) -> Vec<String> {
         let answer = self.ask("{ notices(last: 100) { nodes { number kind } } }", json!({})).await.ok();

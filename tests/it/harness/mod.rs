@@ -32,13 +32,6 @@ pub const SECRET: &[u8] = b"a secret that only tests know, long enough for HS256
 /// How long anything may take before a scene gives up; only bounds a wait, never measures one.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Which database a scene plays on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    Sqlite,
-    Postgres,
-}
-
 /// Declares a scene that plays on both databases.
 #[macro_export]
 macro_rules! scene {
@@ -67,7 +60,6 @@ macro_rules! scene {
 
 /// An empty database, and the services started on it.
 pub struct Stage {
-    pub backend: Backend,
     pub target: Target,
     /// Kept so that the folder lives as long as the scene.
     _folder: Option<tempfile::TempDir>,
@@ -77,13 +69,13 @@ impl Stage {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let target = Target::Sqlite(folder.path().join("boxoffice.db"));
-        Self { backend: Backend::Sqlite, target, _folder: Some(folder) }
+        Self { target, _folder: Some(folder) }
     }
 
     /// `None` where there is no PostgreSQL; says so, and panics when that must not be.
     pub async fn postgres(scene: &str) -> Option<Self> {
         match postgres::database().await {
-            Some(url) => Some(Self { backend: Backend::Postgres, target: Target::Postgres(url), _folder: None }),
+            Some(url) => Some(Self { target: Target::Postgres(url), _folder: None }),
             None => {
                 let strict = std::env::var_os("BOXOFFICE_STRICT").is_some();
                 assert!(!strict, "no PostgreSQL for {scene}: run it through scripts/with-postgres");
@@ -290,4 +282,44 @@ pub fn seeded(scene: &str) -> Chance {
     let seed = seed.unwrap_or_else(|| u64::from_le_bytes(Chance::system().bytes()));
     println!("{scene}: BOXOFFICE_SEED={seed}");
     Chance::seeded(seed)
+}
+
+/// Holds the lock of an event's places, or on SQLite of the whole database, until it is released.
+pub struct HeldStock {
+    release: tokio::sync::oneshot::Sender<()>,
+    held: tokio::task::JoinHandle<()>,
+}
+
+impl TestApp {
+    /// Takes the lock that whoever changes occupancy takes first.
+    pub async fn hold_stock(&self, event: &str) -> HeldStock {
+        let event = boxoffice::id::EventId::parse(event).unwrap();
+        let (release, released) = tokio::sync::oneshot::channel::<()>();
+        let (taken, is_taken) = tokio::sync::oneshot::channel::<()>();
+        let db = self.db().clone();
+        let held = tokio::spawn(async move {
+            // Taken out of their cells by the one run of the closure.
+            let cells = std::sync::Mutex::new(Some((taken, released)));
+            let cells = &cells;
+            let hold = |tx: db::Tx| async move {
+                db::run(&tx, "UPDATE stock SET revision = revision WHERE event_id = $1", [event.into()]).await?;
+                let taken = cells.lock().unwrap().take();
+                if let Some((taken, released)) = taken {
+                    let _ = taken.send(());
+                    let _ = released.await;
+                }
+                Ok::<_, DbError>(())
+            };
+            db.write(Lane::Interactive, hold).await.unwrap();
+        });
+        is_taken.await.unwrap();
+        HeldStock { release, held }
+    }
+}
+
+impl HeldStock {
+    pub async fn release(self) {
+        let _ = self.release.send(());
+        self.held.await.unwrap();
+    }
 }

@@ -1,0 +1,79 @@
+//! Taking the demo away again: everything where nobody else has an account, else only the right to sign in.
+//! Not here: making it.
+
+use sea_orm::DbBackend;
+
+use super::DOMAIN;
+use crate::clock::Micros;
+use crate::db::{self, Db, DbError, Lane, Tx};
+
+/// Every table with rows that belong to somebody, those that others refer to last.
+const TABLES: &[&str] = &[
+    "delivery",
+    "notice",
+    "inbox",
+    "job",
+    "parked_fact",
+    "fact",
+    "idempotency",
+    "booking_item",
+    "booking",
+    "waitlist_entry",
+    "event_change",
+    "stock",
+    "ticket_type",
+    "quota",
+    "slot",
+    "event",
+    "session",
+    "membership",
+    "organizer",
+    "users",
+];
+
+/// Whether somebody has an account that is not of the demo.
+pub async fn real_users(db: &Db) -> Result<i64, DbError> {
+    let sql = "SELECT count(*) AS n FROM users WHERE email_key NOT LIKE $1";
+    db::number(db.read(), sql, [format!("%{DOMAIN}").into()]).await
+}
+
+/// Empties the database. Only where [`real_users`] are none: the caller asks, and this asks again inside.
+pub async fn wipe(db: &Db) -> Result<bool, DbError> {
+    db.write(Lane::Worker, |tx| async move {
+        let sql = "SELECT count(*) AS n FROM users WHERE email_key NOT LIKE $1";
+        if db::number(&tx, sql, [format!("%{DOMAIN}").into()]).await? > 0 {
+            return Ok(false);
+        }
+        for table in TABLES {
+            db::run(&tx, &format!("DELETE FROM {table}"), []).await?;
+        }
+        new_history(&tx).await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// Numbers begin anew under another name, so that a cursor into the old history is recognised.
+async fn new_history(tx: &Tx) -> Result<(), DbError> {
+    use sea_orm::ConnectionTrait;
+    let epoch = match tx.get_database_backend() {
+        DbBackend::Sqlite => "lower(hex(randomblob(6)))",
+        _ => "substr(md5(random()::text || clock_timestamp()::text), 1, 12)",
+    };
+    db::run(tx, &format!("UPDATE stream_head SET last = 0, epoch = {epoch}"), []).await?;
+    db::run(tx, "UPDATE consumer SET last = 0", []).await?;
+    Ok(())
+}
+
+/// Takes the right to sign in from every demo account. Says how many had it.
+pub async fn disable(db: &Db, now: Micros) -> Result<u64, DbError> {
+    db.write(Lane::Worker, |tx| async move {
+        let demo = format!("%{DOMAIN}");
+        let sql = "UPDATE session SET revoked_at = $1 WHERE revoked_at IS NULL AND user_id IN
+                   (SELECT id FROM users WHERE email_key LIKE $2)";
+        db::run(&tx, sql, [now.into(), demo.clone().into()]).await?;
+        let sql = "UPDATE users SET disabled_at = $1 WHERE disabled_at IS NULL AND email_key LIKE $2";
+        db::run(&tx, sql, [now.into(), demo.into()]).await
+    })
+    .await
+}

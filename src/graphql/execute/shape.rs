@@ -1,0 +1,223 @@
+//! Gives a response the shape the specification wants: fields in the order they were asked for, null where a field
+//! failed, and null in place of a parent that cannot do without it.
+//! Not here: what errors say (`fault`). The engine leaves failed fields out and orders fields by when they were done.
+
+use std::collections::HashMap;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    BaseType, ExecutableDocument, FieldDefinition, OperationDefinition, OperationType, Selection, SelectionSet, Type,
+    TypeKind, TypeSystemDefinition,
+};
+use async_graphql::{Name, PathSegment, Positioned, Response, Value};
+
+/// Which positions of a type may be null: the lowest bit is the outermost, the next one that of a list's items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Nullable(u32);
+
+impl Nullable {
+    /// Where nothing is known nothing is taken away.
+    const ALL: Self = Self(u32::MAX);
+
+    fn of(mut ty: &Type) -> Self {
+        let (mut bits, mut level) = (0, 0);
+        loop {
+            bits |= u32::from(ty.nullable) << level;
+            match &ty.base {
+                BaseType::List(inner) if level < 31 => ty = inner,
+                _ => return Self(bits),
+            }
+            level += 1;
+        }
+    }
+
+    fn here(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    fn items(self) -> Self {
+        Self(self.0 >> 1)
+    }
+}
+
+/// The output types of a schema, as far as shapes need them.
+#[derive(Debug, Default)]
+pub struct Types {
+    fields: HashMap<Name, HashMap<Name, (Nullable, Name)>>,
+    query: Option<Name>,
+    mutation: Option<Name>,
+    subscription: Option<Name>,
+}
+
+impl Types {
+    /// Reads a schema definition.
+    pub fn read(sdl: &str) -> Result<Self, async_graphql::parser::Error> {
+        let mut types = Self::default();
+        for definition in parse_schema(sdl)?.definitions {
+            match definition {
+                TypeSystemDefinition::Schema(schema) => {
+                    let schema = schema.node;
+                    types.query = schema.query.map(|name| name.node);
+                    types.mutation = schema.mutation.map(|name| name.node);
+                    types.subscription = schema.subscription.map(|name| name.node);
+                }
+                TypeSystemDefinition::Type(definition) => {
+                    let fields = match definition.node.kind {
+                        TypeKind::Object(object) => object.fields,
+                        TypeKind::Interface(interface) => interface.fields,
+                        _ => continue,
+                    };
+                    types.fields.insert(definition.node.name.node, fields.iter().map(Self::field).collect());
+                }
+                TypeSystemDefinition::Directive(_) => {}
+            }
+        }
+        Ok(types)
+    }
+
+    fn field(field: &Positioned<FieldDefinition>) -> (Name, (Nullable, Name)) {
+        let ty = &field.node.ty.node;
+        let mut base = &ty.base;
+        let named = loop {
+            match base {
+                BaseType::Named(name) => break name.clone(),
+                BaseType::List(inner) => base = &inner.base,
+            }
+        };
+        (field.node.name.node.clone(), (Nullable::of(ty), named))
+    }
+
+    /// The shape of an operation's answers. The document must have passed the cost check, which bounds the work here.
+    pub fn shape(&self, document: &ExecutableDocument, operation: &OperationDefinition) -> Shape {
+        let root = match operation.ty {
+            OperationType::Query => &self.query,
+            OperationType::Mutation => &self.mutation,
+            OperationType::Subscription => &self.subscription,
+        };
+        let mut shape = Shape::default();
+        self.add(&mut shape, document, &operation.selection_set.node, root.as_ref());
+        shape
+    }
+
+    fn add(&self, shape: &mut Shape, document: &ExecutableDocument, set: &SelectionSet, parent: Option<&Name>) {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let name = &field.node.name.node;
+                    let known = parent.and_then(|parent| self.fields.get(parent)?.get(name));
+                    let nullable = known.map_or(Nullable::ALL, |(nullable, _)| *nullable);
+                    let entry = shape.0.entry(field.node.response_key().node.clone());
+                    let (_, inner) = entry.or_insert_with(|| (nullable, Shape::default()));
+                    self.add(inner, document, &field.node.selection_set.node, known.map(|(_, named)| named));
+                }
+                Selection::InlineFragment(inline) => {
+                    let on = inline.node.type_condition.as_ref().map(|condition| &condition.node.on.node);
+                    self.add(shape, document, &inline.node.selection_set.node, on.or(parent));
+                }
+                Selection::FragmentSpread(spread) => {
+                    // An unknown fragment is validation's to report.
+                    if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                        let on = &fragment.node.type_condition.node.on.node;
+                        self.add(shape, document, &fragment.node.selection_set.node, Some(on));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What an object of an answer may contain, in order: the fields of all fragments, whatever type it turns out to have.
+#[derive(Debug, Default)]
+pub struct Shape(IndexMap<Name, (Nullable, Shape)>);
+
+impl Shape {
+    /// Gives a response that was executed this shape.
+    pub fn complete(&self, response: &mut Response) {
+        let failed: Vec<&[PathSegment]> = response.errors.iter().map(|error| error.path.as_slice()).collect();
+        for path in failed.iter().filter(|path| !path.is_empty()) {
+            self.fill(&mut response.data, path);
+        }
+        // Only then: an object that was filled in must not come back after it was taken away with its parent.
+        for path in failed.iter().filter(|path| !path.is_empty()) {
+            self.lift(&mut response.data, Nullable::ALL, path);
+        }
+        if response.data == Value::Null && failed.is_empty() {
+            response.data = Value::Object(IndexMap::new()); // every field was skipped
+        }
+        self.sort(&mut response.data, Nullable::ALL);
+    }
+
+    /// Puts null where the failed field of this path is missing. An object all of whose fields failed is null until
+    /// then, and becomes an object again.
+    fn fill(&self, value: &mut Value, path: &[PathSegment]) {
+        match (path, value) {
+            ([PathSegment::Field(key), rest @ ..], value @ (Value::Object(_) | Value::Null)) => {
+                let Some((key, (_, inner))) = self.0.get_key_value(key.as_str()) else { return };
+                if *value == Value::Null {
+                    *value = Value::Object(IndexMap::new());
+                }
+                let Value::Object(fields) = value else { return };
+                match fields.get_mut(key) {
+                    Some(field) if !rest.is_empty() => inner.fill(field, rest),
+                    Some(_) => {}
+                    // Whatever was to be below it, it is this field that is missing.
+                    None => _ = fields.insert(key.clone(), Value::Null),
+                }
+            }
+            ([PathSegment::Index(index), rest @ ..], Value::List(items)) if !rest.is_empty() => {
+                if let Some(item) = items.get_mut(*index) {
+                    self.fill(item, rest);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Makes the nearest parent null that may be, when null stands where none may on this path. True: so it does here.
+    fn lift(&self, value: &mut Value, nullable: Nullable, path: &[PathSegment]) -> bool {
+        let missing = match (path, &mut *value) {
+            (_, Value::Null) => true,
+            ([PathSegment::Field(key), rest @ ..], Value::Object(fields)) => {
+                match (fields.get_mut(key.as_str()), self.0.get(key.as_str())) {
+                    (Some(field), Some((nullable, inner))) => inner.lift(field, *nullable, rest),
+                    _ => false,
+                }
+            }
+            ([PathSegment::Index(index), rest @ ..], Value::List(items)) => {
+                items.get_mut(*index).is_some_and(|item| self.lift(item, nullable.items(), rest))
+            }
+            _ => false,
+        };
+        if missing && nullable.here() {
+            *value = Value::Null;
+        }
+        missing && !nullable.here()
+    }
+
+    /// Orders the fields of objects as they were asked for; most often they are. Null where none may be is an object
+    /// none of whose fragments applied, since what failed was lifted.
+    fn sort(&self, value: &mut Value, nullable: Nullable) {
+        match value {
+            Value::List(items) => items.iter_mut().for_each(|item| self.sort(item, nullable.items())),
+            Value::Object(fields) => {
+                let mut rest = self.0.keys();
+                if !fields.keys().all(|key| rest.any(|asked| asked == key)) {
+                    let place = |key: &Name| self.0.get_index_of(key).unwrap_or(usize::MAX);
+                    fields.sort_by(|one, _, other, _| place(one).cmp(&place(other)));
+                }
+                for (key, field) in fields {
+                    // Most fields are leaves, which have nothing to sort.
+                    if matches!(field, Value::Object(_) | Value::List(_) | Value::Null)
+                        && let Some((nullable, inner)) = self.0.get(key)
+                        && !inner.0.is_empty()
+                    {
+                        inner.sort(field, *nullable);
+                    }
+                }
+            }
+            Value::Null if !nullable.here() => *value = Value::Object(IndexMap::new()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Who can be acted as, for the GraphiQL page: only where there is a demo, and only names everybody may know.
+//! Not here: signing them in; the page uses the public mutation like anybody else.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::demo::cast::{PASSWORD, PEOPLE};
+
+/// The list, or nothing where there is no demo.
+pub fn routes<S: Clone + Send + Sync + 'static>(shown: bool) -> Router<S> {
+    Router::new().route("/graphiql/demo.json", get(move || async move { list(shown) }))
+}
+
+fn list(shown: bool) -> Response {
+    let caching = [(header::CACHE_CONTROL, "no-store")];
+    if !shown {
+        return (StatusCode::NOT_FOUND, caching, Json(json!({ "people": [] }))).into_response();
+    }
+    let people: Vec<Value> = PEOPLE
+        .iter()
+        .map(|person| {
+            json!({ "email": person.email, "name": person.name, "role": person.role.word(), "hint": person.hint })
+        })
+        .collect();
+    (caching, Json(json!({ "password": PASSWORD, "people": people }))).into_response()
+}

@@ -1,0 +1,248 @@
+//! The life of one socket: what is let in, what runs, and when it ends.
+//! Not here: how a socket comes about, how messages look and how they are written out.
+//!
+//! An operation's id is free again before its last message goes out, because a client may use the id again as soon as
+//! it reads that message.
+//!
+//! Rights stay true on an open socket: its session is asked for twice a second. When it has ended the socket closes
+//! with 4403; when its rights have changed, what runs as a stream ends with FORBIDDEN, because it was let in under the
+//! old ones, and everything after that is asked for under the new ones.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_graphql::Request;
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::future::BoxFuture;
+use futures_util::stream::SplitStream;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::operation::{Finished, Operation};
+use super::protocol::{self, ClientMessage, Close};
+use crate::access::Actor;
+use crate::account::session::{Sessions, Unauthenticated};
+use crate::graphql::fault::Fault;
+use crate::http::Edge;
+use crate::http::parameters::Credential;
+
+/// The reading side of a socket.
+pub(super) struct Connection<'a> {
+    edge: &'a Edge,
+    out: mpsc::Sender<Message>,
+    credential: Credential,
+    /// Nobody before `connection_init` was accepted.
+    viewer: Option<Viewer>,
+    running: JoinSet<Finished>,
+    ids: HashMap<String, (u64, AbortHandle)>,
+    serial: u64,
+    stopping: CancellationToken,
+}
+
+/// Who is on the other side, under which rights.
+struct Viewer {
+    actor: Actor,
+    /// Cancelled when these rights are no longer theirs.
+    rights: CancellationToken,
+    /// Ends when the session or its rights do.
+    change: BoxFuture<'static, Change>,
+}
+
+enum Change {
+    Ended,
+    Rights(Actor),
+}
+
+/// Waits until the database says something else about an actor. When it cannot be asked, what it said last stands.
+async fn change(sessions: Sessions, actor: Actor, every: Duration) -> Change {
+    if !matches!(actor, Actor::User(_)) {
+        return std::future::pending().await;
+    }
+    loop {
+        sleep(every).await;
+        match sessions.refresh(&actor).await {
+            Ok(now) if now != actor => return Change::Rights(now),
+            Ok(_) | Err(Unauthenticated::Unavailable) => {}
+            Err(Unauthenticated::Invalid) => return Change::Ended,
+        }
+    }
+}
+
+impl<'a> Connection<'a> {
+    /// A socket that was just opened; `credential` is what its upgrade carried.
+    pub fn new(edge: &'a Edge, out: mpsc::Sender<Message>, credential: Credential) -> Self {
+        Self {
+            edge,
+            out,
+            credential,
+            viewer: None,
+            running: JoinSet::new(),
+            ids: HashMap::new(),
+            serial: 0,
+            stopping: edge.shutdown.child_token(),
+        }
+    }
+
+    /// Reads until one side ends it; none: the other side did.
+    pub async fn run(mut self, stream: &mut SplitStream<WebSocket>) -> Option<Close> {
+        let settings = self.edge.sockets;
+        let init = Instant::now() + settings.init;
+        let mut silent = Instant::now() + settings.ping;
+        let mut pinged = false;
+        let out = self.out.clone();
+        loop {
+            let is_nobody = self.viewer.is_none();
+            let change = async {
+                match &mut self.viewer {
+                    Some(viewer) => (&mut viewer.change).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let is_open = tokio::select! {
+                // Reading comes last: a client that never stops sending must not keep the others from their turn.
+                biased;
+                () = self.stopping.cancelled() => return self.drain().await,
+                () = out.closed() => return None,
+                change = change => self.changed(change),
+                Some(finished) = self.running.join_next() => {
+                    self.finished(finished.ok());
+                    Ok(())
+                }
+                () = sleep_until(init), if is_nobody => Err(Close::INIT_TIMEOUT),
+                () = sleep_until(silent) => {
+                    if pinged {
+                        return Some(Close::SILENT);
+                    }
+                    silent = Instant::now() + settings.pong;
+                    // No room: much is on its way to this client, and the writer watches whether it arrives.
+                    pinged = out.try_send(Message::Ping(Default::default())).is_ok();
+                    Ok(())
+                }
+                read = stream.next() => {
+                    pinged = false;
+                    silent = Instant::now() + settings.ping;
+                    match read {
+                        Some(Ok(Message::Text(text))) => self.message(text.as_str()).await,
+                        Some(Ok(Message::Binary(_))) => Err(Close::BINARY),
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+                        Some(Ok(Message::Close(_))) | None => return None,
+                        Some(Err(error)) => Err(Close::unreadable(&error)),
+                    }
+                }
+            };
+            if let Err(close) = is_open {
+                return Some(close);
+            }
+        }
+    }
+
+    async fn message(&mut self, text: &str) -> Result<(), Close> {
+        match protocol::read(text)? {
+            ClientMessage::Ping(payload) => self.push(protocol::pong(payload)).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Init(_) if self.viewer.is_some() => Err(Close::SECOND_INIT),
+            ClientMessage::Init(credential) => self.init(credential).await,
+            ClientMessage::Subscribe { id, request } => self.subscribe(id, *request).await,
+            ClientMessage::Complete { id } => {
+                if let Some((_, task)) = self.ids.remove(&id) {
+                    task.abort();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The token of the message counts, else that of the upgrade.
+    async fn init(&mut self, credential: Credential) -> Result<(), Close> {
+        let credential = match credential {
+            Credential::None => std::mem::replace(&mut self.credential, Credential::None),
+            given => given,
+        };
+        let token = match &credential {
+            Credential::None => None,
+            Credential::Bearer(token) => Some(token.as_str()),
+            Credential::Broken => return Err(Close::FORBIDDEN),
+        };
+        let identified = timeout(self.edge.sockets.init, self.edge.sessions.identify(token)).await;
+        let actor = identified.unwrap_or(Err(Unauthenticated::Unavailable)).map_err(|refusal| match refusal {
+            Unauthenticated::Invalid => Close::FORBIDDEN,
+            Unauthenticated::Unavailable => Close::TRY_LATER,
+        })?;
+        self.act_as(actor);
+        self.push(protocol::ack()).await
+    }
+
+    fn act_as(&mut self, actor: Actor) {
+        let change = change(self.edge.sessions.clone(), actor, self.edge.sockets.recheck).boxed();
+        self.viewer = Some(Viewer { actor, rights: CancellationToken::new(), change });
+    }
+
+    fn changed(&mut self, change: Change) -> Result<(), Close> {
+        match change {
+            Change::Ended => Err(Close::FORBIDDEN),
+            Change::Rights(actor) => {
+                if let Some(viewer) = &self.viewer {
+                    viewer.rights.cancel();
+                }
+                self.act_as(actor);
+                Ok(())
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, id: String, request: Request) -> Result<(), Close> {
+        let Some(viewer) = &self.viewer else { return Err(Close::UNAUTHORIZED) };
+        if self.ids.contains_key(&id) {
+            return Err(Close::duplicate(&id));
+        }
+        if self.ids.len() >= self.edge.sockets.operations {
+            let message = format!("A socket runs at most {} operations at a time.", self.edge.sockets.operations);
+            return self.push(protocol::error(&id, &[Fault::TooCostly.server_error(message)])).await;
+        }
+        self.serial += 1;
+        let operation = Operation {
+            id: id.clone(),
+            serial: self.serial,
+            engine: self.edge.engine.clone(),
+            actor: viewer.actor,
+            rights: viewer.rights.clone(),
+            stopping: self.stopping.clone(),
+            out: self.out.clone(),
+        };
+        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(request))));
+        Ok(())
+    }
+
+    /// Frees the id of an operation, then lets its last message go.
+    fn finished(&mut self, finished: Option<Finished>) {
+        let Some(Finished { id, serial, last }) = finished else { return };
+        // The client may have completed it meanwhile, and begun another one under the same id.
+        if self.ids.get(&id).is_some_and(|(own, _)| *own == serial) {
+            self.ids.remove(&id);
+            if let Some((permit, message)) = last {
+                permit.send(message);
+            }
+        }
+    }
+
+    /// Answers a message. When there is no room nothing more is read until there is; the writer cuts off a client that
+    /// does not make room in time.
+    async fn push(&mut self, message: Message) -> Result<(), Close> {
+        tokio::select! {
+            sent = self.out.send(message) => sent.map_err(|_| Close::TRY_LATER),
+            () = self.stopping.cancelled() => Ok(()),
+        }
+    }
+
+    /// The service stops: streams end without a word, so that clients take them up elsewhere, answers are waited for.
+    async fn drain(mut self) -> Option<Close> {
+        let deadline = Instant::now() + self.edge.sockets.drain;
+        while let Ok(Some(finished)) = timeout_at(deadline, self.running.join_next()).await {
+            self.finished(finished.ok());
+        }
+        Some(Close::RESTART)
+    }
+}

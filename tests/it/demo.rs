@@ -1,0 +1,108 @@
+//! Scenes of the demo: what it consists of, that it is as sound as anything made by people, how it goes away.
+//! Not here: when it is made and what the terminal says (`binary`).
+
+use boxoffice::clock::Clock;
+use boxoffice::demo::cast::{EVENTS, LINE, PASSWORD, PEOPLE};
+use boxoffice::demo::{self, remove};
+use serde_json::json;
+
+use crate::harness::{Actor, TestApp};
+
+/// A service on a database with a demo, and its clock at the moment the demo is of.
+async fn staged(stage: &crate::harness::Stage) -> TestApp {
+    let empty = stage
+        .app_with(|options| {
+            options.relay = false;
+            options.worker = false;
+        })
+        .await;
+    assert!(demo::is_fresh(empty.db()).await.unwrap());
+    demo::make(empty.db(), empty.clock.now()).await.unwrap();
+    empty
+}
+
+async fn signed_in(app: &TestApp, email: &str) -> Actor {
+    let sign_in =
+        "mutation($input: SignInInput!) { signIn(input: $input) { token { accessToken } userErrors { code } } }";
+    let input = json!({ "input": { "email": email, "password": PASSWORD } });
+    let answer = app.anonymous().ask(sign_in, input).await.ok();
+    let mut actor = app.anonymous();
+    actor.token = Some(answer.text("signIn.token.accessToken"));
+    actor
+}
+
+scene! {
+    async fn is_what_it_says_and_sound(stage: Stage) {
+        let app = staged(&stage).await;
+        let counts = demo::counts(app.db()).await.unwrap();
+        assert_eq!(counts.events, EVENTS.len() as i64);
+        assert_eq!(counts.waiting, LINE.len() as i64);
+        assert!(counts.bookings > 150, "{} bookings are no history", counts.bookings);
+        let list = "{ events(first: 50) { nodes { id title slug availability { capacity sold available waiting } } } }";
+        let programme = app.anonymous().ask(list, json!({})).await.ok();
+        let events = programme.at("events.nodes").as_array().unwrap().clone();
+        assert_eq!(events.len(), EVENTS.iter().filter(|play| !play.draft).count());
+        for event in &events {
+            let play = EVENTS.iter().find(|play| play.title == event["title"]).unwrap();
+            assert_eq!(event["availability"]["sold"], json!(play.sold), "{}", play.title);
+            app.assert_sound(event["id"].as_str().unwrap()).await;
+        }
+        let by_slug = |slug: &str| events.iter().find(|event| event["slug"] == slug).unwrap()["availability"].clone();
+        assert_eq!(by_slug("rust-nation")["available"], 2);
+        assert_eq!((&by_slug("jazz-on-the-roof")["available"], &by_slug("jazz-on-the-roof")["waiting"]), (&json!(0), &json!(9)));
+        assert_eq!(by_slug("pottery-evening")["available"], 7);
+        // Everything followed, quietly: one notice per fact and person, every delivery on record.
+        assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state <> 'succeeded'", []).await, 0);
+        let undelivered = "SELECT (SELECT count(*) FROM notice) - (SELECT count(*) FROM delivery) AS n";
+        assert_eq!(app.number(undelivered, []).await, 0);
+        assert_eq!(app.number("SELECT count(*) AS n FROM parked_fact", []).await, 0);
+        // The bookings have a history, none of it in the future.
+        let now = app.clock.now();
+        assert_eq!(app.number("SELECT count(*) AS n FROM booking WHERE created_at > $1", [now.into()]).await, 0);
+        let days = "SELECT count(DISTINCT created_at / 86400000000) AS n FROM booking";
+        assert!(app.number(days, []).await > 10);
+    }
+}
+
+scene! {
+    async fn everybody_can_be_acted_as(stage: Stage) {
+        let app = staged(&stage).await;
+        for person in PEOPLE {
+            let actor = signed_in(&app, person.email).await;
+            let viewer = actor.ask("{ viewer { name role } }", json!({})).await.ok();
+            assert_eq!(viewer.at("viewer"), &json!({ "name": person.name, "role": person.role.word() }));
+        }
+        let edsger = signed_in(&app, "edsger@demo.test").await;
+        let mine = edsger.ask("{ myWaitlistEntries(first: 5) { nodes { position event { slug } } } }", json!({})).await.ok();
+        assert_eq!(mine.at("myWaitlistEntries.nodes"), &json!([{ "position": 1, "event": { "slug": "jazz-on-the-roof" } }]));
+        let grace = signed_in(&app, "grace@demo.test").await;
+        assert!(grace.ask("{ myBookings(first: 5) { totalCount } }", json!({})).await.ok().int("myBookings.totalCount") > 0);
+        let page = app.http.get(format!("http://{}/graphiql/demo.json", app.address)).send().await.unwrap();
+        assert_eq!(page.status(), 404, "only a service that shows its demo names the people");
+        let shown = stage.app_with(|options| options.demo = true).await;
+        let page = shown.http.get(format!("http://{}/graphiql/demo.json", shown.address)).send().await.unwrap();
+        let list: serde_json::Value = page.json().await.unwrap();
+        assert_eq!(list["people"].as_array().unwrap().len(), PEOPLE.len());
+    }
+}
+
+scene! {
+    async fn goes_away_whole_or_only_stops_signing_in(stage: Stage) {
+        let app = staged(&stage).await;
+        assert!(demo::accounts(app.db()).await.unwrap() > 0);
+        assert!(remove::wipe(app.db()).await.unwrap());
+        assert!(demo::is_fresh(app.db()).await.unwrap());
+        assert_eq!(app.number("SELECT (SELECT count(*) FROM fact) + (SELECT count(*) FROM event) AS n", []).await, 0);
+        // And it can be made anew.
+        demo::make(app.db(), app.clock.now()).await.unwrap();
+        let real = app.customer().await;
+        assert!(!remove::wipe(app.db()).await.unwrap(), "somebody real has an account");
+        assert_eq!(demo::counts(app.db()).await.unwrap().events, EVENTS.len() as i64);
+        assert!(remove::disable(app.db(), Clock::System.now()).await.unwrap() > 30);
+        assert_eq!(demo::accounts(app.db()).await.unwrap(), 0);
+        let sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { userErrors { code } } }";
+        let input = json!({ "input": { "email": "grace@demo.test", "password": PASSWORD } });
+        assert_eq!(app.anonymous().ask(sign_in, input).await.refusal(), "INVALID_CREDENTIALS");
+        real.ask("{ viewer { id } }", json!({})).await.ok();
+    }
+}
