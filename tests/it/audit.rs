@@ -109,6 +109,14 @@ pub async fn unrest(db: &Db, now: Micros) -> i64 {
 
 /// Everything that is wrong; empty: every promise was kept, to its letter and once.
 pub async fn complaints(db: &Db, promises: &[Promise]) -> Vec<String> {
+    let mut complaints = broken_laws(db).await;
+    complaints.extend(broken_promises(db, promises).await);
+    complaints.extend(broken_waits(db, promises).await);
+    complaints
+}
+
+/// What is wrong whatever was promised to whom.
+pub async fn broken_laws(db: &Db) -> Vec<String> {
     let mut complaints = Vec::new();
     for (law, sql) in LAWS {
         let offenders = db::number(db.read(), sql, []).await.unwrap();
@@ -116,8 +124,6 @@ pub async fn complaints(db: &Db, promises: &[Promise]) -> Vec<String> {
             complaints.push(format!("{law}: {offenders}"));
         }
     }
-    complaints.extend(broken_promises(db, promises).await);
-    complaints.extend(broken_waits(db, promises).await);
     complaints
 }
 

@@ -80,6 +80,12 @@ impl Call {
         self
     }
 
+    /// One argument more.
+    pub fn and(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     /// Starts it and lets it run.
     pub fn begin(mut self) -> Running {
         let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
@@ -167,7 +173,7 @@ impl Running {
             gone = self.child.try_wait().unwrap();
             match gone {
                 Some(_) => Some(String::new()),
-                None => printed_address(&self.stdout.text()),
+                None => address(&self.said()),
             }
         })
         .await;
@@ -196,11 +202,10 @@ impl Drop for Running {
     }
 }
 
-/// `GraphQL    http://127.0.0.1:43210/graphql …`
-fn printed_address(stdout: &str) -> Option<String> {
-    let line = stdout.lines().find(|line| line.trim_start().starts_with("GraphQL "))?;
-    let (_, after) = line.split_once("http://")?;
-    Some(after.split_once("/graphql")?.0.to_owned())
+/// `➜ GraphQL    http://127.0.0.1:43210/graphql` for people, `"addr":"127.0.0.1:43210"` for machines.
+fn address(said: &str) -> Option<String> {
+    let between = |before: &str, after: &str| Some(said.split_once(before)?.1.split_once(after)?.0.to_owned());
+    between("GraphQL    http://", "/graphql").or_else(|| between("\"addr\":\"", "\""))
 }
 
 /// A box office that serves.
@@ -226,17 +231,23 @@ impl Place {
         Self { target: target.clone(), data }
     }
 
-    /// `boxoffice serve` at this place, on any free port, with the secret of the tests.
+    /// `boxoffice serve` at this place, on any free port, with the secret of the tests; without a demo.
     pub fn serve(&self) -> Call {
-        let call = Call::new(["serve", "--listen", "127.0.0.1:0"]).env("BOXOFFICE_JWT_SECRET", secret());
+        self.serve_with("--no-demo")
+    }
+
+    /// The same with a demo where the place is new.
+    pub fn serve_demo(&self) -> Call {
+        self.serve_with("--demo")
+    }
+
+    fn serve_with(&self, demo: &str) -> Call {
+        let call = Call::new(["serve", "--listen", "127.0.0.1:0", demo, "--log-format", "text"]);
+        let call = call.env("BOXOFFICE_JWT_SECRET", secret());
         let call = call.env("BOXOFFICE_DATA", &self.data).standing_in(&self.data);
         match &self.target {
             Target::Sqlite(_) => call,
-            Target::Postgres(url) => {
-                let mut call = call.env("DATABASE_URL", url);
-                call.command.arg("--migrate");
-                call
-            }
+            Target::Postgres(url) => call.env("DATABASE_URL", url).and("--migrate"),
         }
     }
 
