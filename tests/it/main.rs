@@ -9,7 +9,10 @@
 #[macro_use]
 mod harness;
 
+mod access;
 mod account;
+mod allocate;
+mod architecture;
 mod audit;
 mod booking;
 mod demo;
@@ -19,4 +22,7 @@ mod kill;
 mod live;
 mod notification;
 mod race;
+mod reactions;
+mod schema;
+mod units;
 mod waitlist;
