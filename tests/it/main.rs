@@ -23,6 +23,7 @@ mod live;
 mod notification;
 mod race;
 mod reactions;
+mod readme;
 mod schema;
 mod units;
 mod waitlist;
