@@ -11,6 +11,7 @@ mod harness;
 
 mod account;
 mod audit;
+mod binary;
 mod booking;
 mod demo;
 mod desk;
