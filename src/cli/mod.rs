@@ -35,7 +35,10 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Run API and worker in one process
-    #[command(after_help = "Example: boxoffice serve --listen 127.0.0.1:9000 --data /var/lib/boxoffice")]
+    #[command(after_help = "Example: boxoffice serve --listen 127.0.0.1:9000 --data /var/lib/boxoffice\n\n\
+                      Secrets come from the environment:\n  \
+                      BOXOFFICE_JWT_SECRET           signs access tokens, 32 bytes or more; without it on SQLite: generated\n  \
+                      BOXOFFICE_JWT_SECRET_PREVIOUS  the one before: tokens signed with it are still accepted")]
     Serve(serve::ServeArgs),
     /// Bring the database to this release
     #[command(after_help = "Example: DATABASE_URL=postgres://box@db/box boxoffice migrate")]
@@ -141,8 +144,12 @@ pub fn keys(
     };
     let secrets = std::iter::once(secret.as_slice()).chain(previous.map(str::as_bytes));
     Keys::new(secrets).map_err(|weak| {
+        let name = match secret.len() < SECRET_MIN_BYTES {
+            true => "BOXOFFICE_JWT_SECRET",
+            false => "BOXOFFICE_JWT_SECRET_PREVIOUS",
+        };
         Failure::new(
-            format!("BOXOFFICE_JWT_SECRET is too weak ({} bytes, need {SECRET_MIN_BYTES} or more)", weak.has),
+            format!("{name} is too weak ({} bytes, need {SECRET_MIN_BYTES} or more)", weak.has),
             "unset it to use the generated key of the data folder, or: export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\"",
         )
         .with_code(4)

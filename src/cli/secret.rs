@@ -44,8 +44,8 @@ pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot read the key {}: {error}", path.display()), "make it readable for this user")
     };
-    match fs::read_to_string(&path) {
-        Ok(text) => match decode(text.trim()) {
+    match fs::read(&path) {
+        Ok(text) => match decode(text.trim_ascii()) {
             Some(key) => Ok(key),
             None => Err(Failure::new(
                 format!("the key {} is damaged", path.display()),
@@ -72,8 +72,12 @@ pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let key: Option<Vec<u8>> =
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    let key: Option<Vec<u8>> = text.chunks(2).map(byte).collect();
     key.filter(|key| key.len() >= crate::account::token::SECRET_MIN_BYTES)
 }

@@ -70,10 +70,10 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let began = Instant::now();
     let format = args.log_format.unwrap_or_else(LogFormat::usual);
     log::start(format, args.quiet);
-    let target = args.store.target()?;
-    let keys = keys(&args.store, &target, args.jwt_secret.as_deref(), args.jwt_secret_previous.as_deref())?;
     // The port first: a second start by mistake says so before it touches any data.
     let listener = listen(&args.listen).await?;
+    let target = args.store.target()?;
+    let keys = keys(&args.store, &target, args.jwt_secret.as_deref(), args.jwt_secret_previous.as_deref())?;
     let address = listener.local_addr().map_err(|error| Failure::new(error.to_string(), "try another address"))?;
     let (first, demo) = prepare(&args, &target, address).await?;
 

@@ -2,11 +2,14 @@
 //! Not here: what is done with it afterwards.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use migration::Migrator;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, FromQueryResult};
+use sea_orm::sqlx::Connection;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, FromQueryResult, RuntimeErr};
 use sea_orm_migration::MigratorTrait;
 
 use super::{Db, DbError, gate, one, run};
@@ -65,9 +68,13 @@ impl Target {
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(url.to_owned()));
+            return match PgConnectOptions::from_str(url) {
+                Ok(_) => Ok(Self::Postgres(url.to_owned())),
+                Err(error) => Err(ConnectError::BadUrl(error.to_string())),
+            };
         }
-        let scheme: String = url.chars().take_while(|c| *c != ':').take(20).collect();
+        // What stands before a colon only: without one it may be anything, a password included.
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         Err(ConnectError::BadUrl(format!("unknown scheme {scheme:?}")))
     }
 
@@ -75,15 +82,41 @@ impl Target {
     pub fn shown(&self) -> String {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
-            Self::Postgres(url) => match (url.find("://"), url.rfind('@')) {
-                (Some(scheme), Some(at)) if at > scheme => format!("{}…@{}", &url[..scheme + 3], &url[at + 1..]),
-                _ => url.clone(),
-            },
+            Self::Postgres(url) => {
+                let url = url.split_once('?').map_or(url.as_str(), |(url, _)| url); // a password may stand behind it too
+                match (url.find("://"), url.rfind('@')) {
+                    (Some(scheme), Some(at)) if at > scheme => format!("{}…@{}", &url[..scheme + 3], &url[at + 1..]),
+                    _ => url.to_owned(),
+                }
+            }
         }
     }
 
-    fn unreachable(&self, error: &DbErr) -> ConnectError {
-        ConnectError::Unreachable { target: self.shown(), reason: error.to_string() }
+    /// Why it cannot be opened. A pool that tried for a while only says that it gave up, so a server is asked once more.
+    async fn unreachable(&self, error: DbErr) -> ConnectError {
+        match self {
+            Self::Sqlite(_) => ConnectError::Unusable(format!("{}: {}", self.shown(), reason(&error))),
+            Self::Postgres(url) => {
+                let asked = tokio::time::timeout(Duration::from_secs(5), PgConnection::connect(url)).await;
+                let reason = match asked {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => reason(&error),
+                };
+                ConnectError::Unreachable { target: self.shown(), reason }
+            }
+        }
+    }
+}
+
+/// What a database or driver says, without the names of the layers it came through.
+fn reason(error: &DbErr) -> String {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            cause.as_database_error().map_or_else(|| cause.to_string(), |answer| answer.message().to_owned())
+        }
+        error => error.to_string(),
     }
 }
 
@@ -92,15 +125,15 @@ impl Db {
     pub async fn open(target: &Target, migrate: bool, chance: Chance) -> Result<Self, ConnectError> {
         let db = match target {
             Target::Sqlite(path) => {
-                let write = connect(sqlite_options(path, true)).await.map_err(|e| target.unreachable(&e))?;
+                let write = connect(target, sqlite_options(path, true)).await?;
                 check_and_migrate(&write, true).await?;
-                let read = connect(sqlite_options(path, false)).await.map_err(|e| target.unreachable(&e))?;
+                let read = connect(target, sqlite_options(path, false)).await?;
                 Db { read, write, gate: Some(gate::Gate::default()), chance, appended: Arc::default() }
             }
             Target::Postgres(url) => {
-                let write = connect(postgres_options(url, 16)).await.map_err(|e| target.unreachable(&e))?;
+                let write = connect(target, postgres_options(url, 16)).await?;
                 check_and_migrate(&write, migrate).await?;
-                let read = connect(postgres_options(url, 16)).await.map_err(|e| target.unreachable(&e))?;
+                let read = connect(target, postgres_options(url, 16)).await?;
                 Db { read, write, gate: None, chance, appended: Arc::default() }
             }
         };
@@ -122,8 +155,11 @@ impl Db {
     }
 }
 
-async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
-    Database::connect(options).await
+async fn connect(target: &Target, options: ConnectOptions) -> Result<DatabaseConnection, ConnectError> {
+    match Database::connect(options).await {
+        Ok(pool) => Ok(pool),
+        Err(error) => Err(target.unreachable(error).await),
+    }
 }
 
 fn sqlite_options(path: &Path, writer: bool) -> ConnectOptions {
@@ -183,10 +219,13 @@ struct Meta {
 
 /// Refuses databases of a later release before touching them, then applies what is missing.
 async fn check_and_migrate(db: &DatabaseConnection, migrate: bool) -> Result<(), ConnectError> {
-    let unusable = |error: &dyn std::fmt::Display| ConnectError::Unusable(error.to_string());
-    if table_exists(db, "meta").await.map_err(|e| unusable(&e))? {
+    let unusable = |error: DbError| match error {
+        DbError::Failed(error) => ConnectError::Unusable(reason(&error)),
+        error @ DbError::Overloaded => ConnectError::Unusable(error.to_string()),
+    };
+    if table_exists(db, "meta").await.map_err(unusable)? {
         let row: Option<Meta> =
-            one(db, "SELECT value FROM meta WHERE name = 'min_compatible'", []).await.map_err(|e| unusable(&e))?;
+            one(db, "SELECT value FROM meta WHERE name = 'min_compatible'", []).await.map_err(unusable)?;
         let needs = row.and_then(|row| row.value.parse().ok()).unwrap_or(0);
         if needs > migration::RELEASE {
             return Err(ConnectError::TooNew { needs, has: migration::RELEASE });
@@ -194,16 +233,23 @@ async fn check_and_migrate(db: &DatabaseConnection, migrate: bool) -> Result<(),
     }
     // A later, compatible release may have applied steps this binary does not know; the runner would refuse them.
     let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
-    let applied = applied_steps(db).await.map_err(|e| unusable(&e))?;
+    let applied = applied_steps(db).await.map_err(unusable)?;
     let pending = known.iter().filter(|name| !applied.contains(name)).count();
+    if applied.is_empty() && db.get_database_backend() == DbBackend::Sqlite {
+        let sql = "SELECT count(*) AS n FROM sqlite_master
+                   WHERE type = 'table' AND name <> 'seaql_migrations' AND name NOT LIKE 'sqlite_%'";
+        if super::number(db, sql, []).await.map_err(unusable)? > 0 {
+            return Err(ConnectError::Unusable("the file holds tables of something else".into()));
+        }
+    }
     if pending > 0 {
         if !migrate {
             return Err(ConnectError::NotMigrated(pending));
         }
-        Migrator::up(db, None).await.map_err(|e| unusable(&e))?;
+        Migrator::up(db, None).await.map_err(|error| unusable(error.into()))?;
     }
     // Looked at every time: the process that migrated may have died before it came to this.
-    if super::number(db, "SELECT count(*) AS n FROM stream_head", []).await.map_err(|e| unusable(&e))? > 0 {
+    if super::number(db, "SELECT count(*) AS n FROM stream_head", []).await.map_err(unusable)? > 0 {
         return Ok(());
     }
     // A new history gets a name of its own, so that a cursor of another one is recognised.
@@ -214,7 +260,7 @@ async fn check_and_migrate(db: &DatabaseConnection, migrate: bool) -> Result<(),
     let sql = format!(
         "INSERT INTO stream_head (one, last, epoch) SELECT 1, 0, {epoch} WHERE NOT EXISTS (SELECT 1 FROM stream_head)"
     );
-    run(db, &sql, []).await.map_err(|e| unusable(&e))?;
+    run(db, &sql, []).await.map_err(unusable)?;
     Ok(())
 }
 

@@ -3,12 +3,15 @@
 //! (`kill::twin`).
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use boxoffice::clock::Micros;
+use boxoffice::clock::{Clock, Micros};
 use boxoffice::db::{self, Db};
 use boxoffice::id::{BookingId, EventId, Noun, UserId};
 use boxoffice::status::BookingStatus;
 use sea_orm::FromQueryResult;
+
+use crate::harness::PATIENCE;
 
 /// What a customer was told by an answer, and may rely on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +103,22 @@ pub const LAWS: &[(&str, &str)] = &[
 ];
 
 /// Whether anything is still to follow: numbers, reactions, jobs. Zero: the database is at rest.
-pub async fn unrest(db: &Db, now: Micros) -> i64 {
+async fn unrest(db: &Db, now: Micros) -> i64 {
     let sql = "SELECT (SELECT count(*) FROM fact WHERE seq IS NULL)
                + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions')
                + (SELECT count(*) FROM job WHERE state = 'running' OR (state = 'available' AND run_at <= $1)) AS n";
     db::number(db.read(), sql, [now.into()]).await.unwrap()
+}
+
+/// Waits until everything followed.
+pub async fn rest(db: &Db) {
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    let rest = async {
+        while unrest(db, Clock::System.now()).await > 0 {
+            pace.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, rest).await.expect("everything follows");
 }
 
 /// Everything that is wrong; empty: every promise was kept, to its letter and once.

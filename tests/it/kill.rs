@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use boxoffice::access::Role;
 use boxoffice::clock::{Clock, Micros};
-use boxoffice::db::{self, Db, DbError, Lane, Target};
+use boxoffice::db::{self, DbError, Lane, Target};
 use boxoffice::id::Chance;
 use rustix::process::Signal;
 use serde_json::json;
@@ -173,17 +173,6 @@ impl Round {
     }
 }
 
-/// Waits until everything followed.
-async fn rest(db: &Db) {
-    let mut pace = tokio::time::interval(Duration::from_millis(10));
-    let rest = async {
-        while audit::unrest(db, Clock::System.now()).await > 0 {
-            pace.tick().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, rest).await.expect("everything follows");
-}
-
 /// Lets a random number of short ticks pass.
 async fn ticks(n: usize, each: Duration) {
     let mut pace = tokio::time::interval(each);
@@ -259,7 +248,7 @@ scene! {
         }
         customers = insisting.join_all().await;
         let db = place.db().await;
-        rest(&db).await;
+        audit::rest(&db).await;
         served.running.signal(Signal::TERM);
         let ended = served.running.ended().await;
         log += &ended.stderr;
@@ -308,7 +297,7 @@ scene! {
             let db = place.db().await;
             let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
             organizer.event(&served.address, 1).await;
-            rest(&db).await;
+            audit::rest(&db).await;
             assert_eq!(audit::broken_laws(&db).await, Vec::<String>::new(), "{log}");
             db.close().await;
         }
@@ -328,7 +317,7 @@ scene! {
         let db = place.db().await;
         let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
         organizer.event(&served.address, 1).await;
-        rest(&db).await;
+        audit::rest(&db).await;
         assert_eq!(audit::complaints(&db, &[]).await, Vec::<String>::new());
     }
 }

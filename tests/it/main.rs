@@ -14,6 +14,7 @@ mod account;
 mod allocate;
 mod architecture;
 mod audit;
+mod binary;
 mod booking;
 mod demo;
 mod desk;

@@ -242,12 +242,19 @@ impl Place {
     }
 
     fn serve_with(&self, demo: &str) -> Call {
-        let call = Call::new(["serve", "--listen", "127.0.0.1:0", demo, "--log-format", "text"]);
-        let call = call.env("BOXOFFICE_JWT_SECRET", secret());
-        let call = call.env("BOXOFFICE_DATA", &self.data).standing_in(&self.data);
+        let call = self.call(&["serve", "--listen", "127.0.0.1:0", demo, "--log-format", "text"]);
         match &self.target {
             Target::Sqlite(_) => call,
-            Target::Postgres(url) => call.env("DATABASE_URL", url).and("--migrate"),
+            Target::Postgres(_) => call.and("--migrate"),
+        }
+    }
+
+    /// Any command at this place, with the secret of the tests.
+    pub fn call(&self, arguments: &[&str]) -> Call {
+        let call = Call::new(arguments).env("BOXOFFICE_JWT_SECRET", secret()).env("BOXOFFICE_DATA", &self.data);
+        match &self.target {
+            Target::Sqlite(_) => call,
+            Target::Postgres(url) => call.env("DATABASE_URL", url),
         }
     }
 

@@ -293,10 +293,17 @@ pub struct HeldStock {
 impl TestApp {
     /// Takes the lock that whoever changes occupancy takes first.
     pub async fn hold_stock(&self, event: &str) -> HeldStock {
+        HeldStock::take(self.db(), event).await
+    }
+}
+
+impl HeldStock {
+    /// Takes the lock that whoever changes occupancy takes first.
+    pub async fn take(db: &Db, event: &str) -> Self {
         let event = boxoffice::id::EventId::parse(event).unwrap();
         let (release, released) = tokio::sync::oneshot::channel::<()>();
         let (taken, is_taken) = tokio::sync::oneshot::channel::<()>();
-        let db = self.db().clone();
+        let db = db.clone();
         let held = tokio::spawn(async move {
             // Taken out of their cells by the one run of the closure.
             let cells = std::sync::Mutex::new(Some((taken, released)));
@@ -313,11 +320,9 @@ impl TestApp {
             db.write(Lane::Interactive, hold).await.unwrap();
         });
         is_taken.await.unwrap();
-        HeldStock { release, held }
+        Self { release, held }
     }
-}
 
-impl HeldStock {
     pub async fn release(self) {
         let _ = self.release.send(());
         self.held.await.unwrap();
