@@ -137,8 +137,8 @@ impl App {
         let engine = engine(&ctx, &services, &options, &tasks);
         let edge = Edge {
             demo: options.demo,
-            sockets: options.sockets.clone(),
-            body: options.body.clone(),
+            sockets: options.sockets,
+            body: options.body,
             ..Edge::new(engine, services.sessions.clone(), stop.clone())
         };
         let app = Self { ctx, services, edge, stop, tasks, background };
