@@ -20,4 +20,5 @@ mod kill;
 mod live;
 mod notification;
 mod race;
+mod unclear;
 mod waitlist;
