@@ -74,16 +74,15 @@ impl NodeQuery {
         find(ctx, &id).await
     }
 
-    /// Several objects by their ids, in the same order; null where there is none you may see, and an error beside it
-    /// where the id is malformed.
+    /// Several objects by their ids, in the same order; null where there is none you may see.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Their ids, 100 at most.")] ids: Vec<ID>,
-    ) -> Result<Vec<Result<Option<Node>>>> {
+    ) -> Result<Option<Vec<Option<Node>>>> {
         if ids.len() > NODES_MAX {
             return Err(Fault::BadUserInput.error(format!("ids must not be more than {NODES_MAX}.")));
         }
-        Ok(futures_util::future::join_all(ids.iter().map(|id| find(ctx, id))).await)
+        futures_util::future::try_join_all(ids.iter().map(|id| find(ctx, id))).await.map(Some)
     }
 }

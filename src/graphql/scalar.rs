@@ -12,6 +12,7 @@ use crate::money;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime(pub Micros);
 
+/// An instant as RFC 3339 text. Sent in UTC with up to six decimals of a second; read with any offset.
 #[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -36,6 +37,7 @@ impl ScalarType for DateTime {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decimal(pub String);
 
+/// A decimal number as text with exactly the currency's decimals: `12.50` EUR, `1500` JPY, `1.250` BHD.
 #[Scalar(name = "Decimal", specified_by_url = "https://en.wikipedia.org/wiki/Decimal_separator")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -66,6 +68,7 @@ impl ScalarType for Decimal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrencyCode(pub String);
 
+/// A three-letter currency code.
 #[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {

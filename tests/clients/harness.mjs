@@ -42,16 +42,21 @@ function cleanEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter((variable) => !foreign(variable)));
 }
 
-/** A box office with its own data, which outlives `stop` so that it can be started again; `remove` ends both. */
-export async function openBoxoffice() {
+/**
+ * A box office with its own data, which outlives `stop` so that it can be started again; `forget` takes the data away in between and
+ * `remove` ends both. `flags` of `serve`; no demo by default.
+ */
+export async function openBoxoffice({ flags = ['--no-demo'] } = {}) {
   assert.ok(existsSync(binary), `${binary} is missing. fix: cargo build, or set BOXOFFICE_BIN`);
   const data = mkdtempSync(join(tmpdir(), 'boxoffice-client-test-'));
   const address = `127.0.0.1:${await freePort()}`;
   const boxoffice = {
+    origin: `http://${address}`,
     http: `http://${address}/graphql`,
     ws: `ws://${address}/graphql/ws`,
     start,
     stop,
+    forget,
     remove,
     request,
   };
@@ -59,7 +64,7 @@ export async function openBoxoffice() {
   let log = '';
 
   async function start() {
-    const arguments_ = ['serve', '--listen', address, '--data', data];
+    const arguments_ = ['serve', '--listen', address, '--data', data, ...flags];
     child = spawn(binary, arguments_, { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (log += text));
     child.ended = once(child, 'close'); // with its output complete
@@ -85,6 +90,11 @@ export async function openBoxoffice() {
     child.kill(signal);
     const [code, killer] = await within(child.ended, `an end after ${signal}`, STOP);
     assert.deepEqual({ code, killer }, { code: 0, killer: null }, `after ${signal}:\n${log}`);
+  }
+
+  /** Between `stop` and `start`: takes one file of its data away, or all of them. */
+  function forget(file = '') {
+    rmSync(join(data, file), { recursive: true });
   }
 
   /** For `after`: whatever happened in the test, no process stays. */

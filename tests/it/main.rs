@@ -9,16 +9,25 @@
 #[macro_use]
 mod harness;
 
+mod access;
 mod account;
+mod allocate;
+mod architecture;
 mod audit;
 mod binary;
 mod booking;
 mod demo;
 mod desk;
+mod edge;
 mod event;
 mod kill;
 mod live;
 mod notification;
+mod plans;
 mod race;
+mod reactions;
+mod readme;
+mod schema;
 mod unclear;
+mod units;
 mod waitlist;

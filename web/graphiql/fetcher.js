@@ -1,50 +1,97 @@
-// How this page talks to the server: HTTP for queries and mutations, one lazy WebSocket (`graphql-transport-ws`) for subscriptions.
-// The token is whatever the headers editor of the open tab says. Not here: the page itself (main.jsx), remembering tokens (token.jsx).
+// How what stands in the tabs reaches the server: HTTP for queries and mutations, one lazy WebSocket (`graphql-transport-ws`) for
+// subscriptions. A tab whose own headers say `Authorization` is sent with that, every other with the token of whoever acts.
+// Not here: who that is (session.js), the panel's own live feed (feed.js).
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
+import { parse } from 'graphql';
 import { createClient } from 'graphql-ws';
-
-const HTTP_URL = '/graphql';
-const WS_URL = `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/graphql/ws`;
+import { ask, HTTP_URL, WS_URL } from './api.js';
+import { accessToken, whenPersonChanges } from './session.js';
 
 const isAuthorization = ([name]) => name.toLowerCase() === 'authorization';
 
-/** The `Authorization` of these headers, however its name was typed; nothing while its token is still empty. */
-function authorization(headers) {
+/** The `Authorization` that these headers ask for, however its name was typed; nothing while its token is still empty. */
+function ownAuthorization(headers) {
   const [, value = ''] = Object.entries(headers ?? {}).find(isAuthorization) ?? [];
   const trimmed = String(value).trim();
-  return trimmed && !/^bearer$/i.test(trimmed) ? { Authorization: trimmed } : {};
+  return trimmed && !/^bearer$/i.test(trimmed) ? trimmed : null;
 }
 
-function others(headers) {
-  return Object.fromEntries(Object.entries(headers ?? {}).filter((header) => !isAuthorization(header)));
+const others = (headers) => Object.fromEntries(Object.entries(headers ?? {}).filter((header) => !isAuthorization(header)));
+
+/** What goes along with the headers of a tab: its own `Authorization`, else that of whoever acts. */
+export async function authorized(headers) {
+  const own = ownAuthorization(headers);
+  const token = own ? null : await accessToken();
+  return { ...others(headers), ...((own ?? token) && { Authorization: own ?? `Bearer ${token}` }) };
+}
+
+/** `fetch`, which signs in again and repeats when the session behind the token has ended; nothing was executed then. */
+async function fetchAsWhoeverActs(url, init) {
+  const reply = await fetch(url, { ...init, headers: await authorized(init.headers) });
+  if (reply.status !== 401 || ownAuthorization(init.headers)) return reply;
+  const token = await accessToken(await accessToken());
+  return token ? fetch(url, { ...init, headers: { ...others(init.headers), Authorization: `Bearer ${token}` } }) : reply;
+}
+
+// The schema has to stay readable when a typed token has expired: then ask again without it.
+async function schemaFetcher({ query, variables }, { headers }) {
+  const reply = await ask(query, variables, headers);
+  return reply.data || !ownAuthorization(headers) ? reply : ask(query, variables, others(headers));
 }
 
 // The socket opens when a subscription starts and closes with the last one, so its `connection_init` always carries the token of
-// the tab that subscribed.
+// the tab that subscribed. When somebody else acts, the old one ends and the next subscription opens another.
 let headersNow;
-const wsClient = createClient({ url: WS_URL, lazy: true, connectionParams: () => authorization(headersNow) });
+let socket = open();
+whenPersonChanges(() => {
+  socket.dispose();
+  socket = open();
+});
 
-// The schema has to stay readable when a stored token has expired: then ask again without it.
-async function schemaFetcher(params, { headers }) {
-  const ask = async (headers) => {
-    const response = await fetch(HTTP_URL, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
-      body: JSON.stringify(params),
-    });
-    return response.json();
-  };
-  const reply = await ask(headers);
-  return reply.data || !headers.Authorization ? reply : ask(others(headers));
+function open() {
+  let used;
+  let refused;
+  return createClient({
+    url: WS_URL,
+    connectionParams: async () => {
+      const own = ownAuthorization(headersNow);
+      used = own ? null : await accessToken(refused);
+      return own || used ? { Authorization: own ?? `Bearer ${used}` } : {};
+    },
+    on: {
+      closed: ({ code }) => {
+        if (code === 4403) refused = used; // its session has ended: a retry opens with another
+      },
+    },
+  });
 }
 
 // Plain JSON replies only: the server offers neither @defer nor @stream.
-const send = createGraphiQLFetcher({ url: HTTP_URL, wsClient, schemaFetcher, enableIncrementalDelivery: false });
+const send = createGraphiQLFetcher({
+  url: HTTP_URL,
+  fetch: fetchAsWhoeverActs,
+  wsClient: { subscribe: (...parameters) => socket.subscribe(...parameters) },
+  schemaFetcher,
+  enableIncrementalDelivery: false,
+});
 
-/** A GraphiQL fetcher that shows each single reply (not the items of a subscription) to `onReply`. */
+/** GraphiQL learns a moment after a tab opened what stands in it, and until then names the operation of the tab before. */
+function corrected(params, options) {
+  try {
+    const documentAST = parse(params.query);
+    const names = documentAST.definitions.filter(({ operation }) => operation).map(({ name }) => name?.value);
+    const operationName = names.includes(params.operationName) ? params.operationName : names[0];
+    return [{ ...params, operationName }, { ...options, documentAST }];
+  } catch {
+    return [params, options]; // the server says what is wrong with it
+  }
+}
+
+/** A GraphiQL fetcher that shows each single reply (not the items of a subscription) with its request to `onReply`. */
 export const fetcherWith = (onReply) => async (params, options) => {
   headersNow = options?.headers;
-  const result = await send(params, { ...options, headers: { ...others(headersNow), ...authorization(headersNow) } });
-  if (!(Symbol.asyncIterator in Object(result))) onReply(result);
+  const request = corrected(params, options);
+  const result = await send(...request);
+  if (!(Symbol.asyncIterator in Object(result))) onReply(request[0], result);
   return result;
 };

@@ -1,11 +1,18 @@
-// The GraphiQL page: GraphiQL with its documentation, history and explorer panels, our tabs and our ticket button, offline.
-// Not here: transport (fetcher.js), the ready-made operations (operations.js), how the bundle is made (build.mjs).
+// The GraphiQL page: GraphiQL with its documentation, history and explorer panels, our tabs, our panel and our copy buttons, offline.
+// Not here: transport (fetcher.js), who acts (session.js, acting-as.jsx), their notices (feed.js), the ready-made operations
+// (operations.js, events.js), what the buttons copy (snippets.js), how the bundle is made (build.mjs).
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { useGraphiQL } from '@graphiql/react';
+import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
+import { actingAsPlugin } from './acting-as.jsx';
+import { CopyButtons } from './copy.jsx';
+import { EventIds, findEvents, noticeEvent } from './events.js';
+import { keepListening } from './feed.js';
 import { fetcherWith } from './fetcher.js';
 import { tabs } from './operations.js';
-import { noticeToken, TokenButton } from './token.jsx';
+import { adopt, introduce } from './session.js';
 import 'graphiql/style.css';
 import '@graphiql/plugin-explorer/style.css';
 import './page.css';
@@ -18,11 +25,51 @@ globalThis.MonacoEnvironment = {
   },
 };
 
-const fetcher = fetcherWith(noticeToken);
-const plugins = [HISTORY_PLUGIN, explorerPlugin()];
+/** The people of the demo and their password; null where there is none. */
+async function findDemo() {
+  const reply = await fetch('/graphiql/demo.json');
+  const demo = reply.ok ? await reply.json() : null;
+  return demo?.people?.length ? demo : null;
+}
+
+/** Sees what the page should know: a new account, a new event. */
+function onReply({ variables }, reply) {
+  const signedIn = reply.data?.signUp ?? reply.data?.signIn;
+  if (signedIn?.token?.accessToken && variables?.input?.email) adopt(variables.input, signedIn);
+  noticeEvent(reply);
+}
+
+/** Long lines go on below, as in the editor for the response; ids are long. */
+function WrapLines() {
+  const editors = [useGraphiQL((state) => state.queryEditor), useGraphiQL((state) => state.variableEditor)];
+  useEffect(() => {
+    for (const editor of editors) editor?.updateOptions({ wordWrap: 'on' });
+  }, editors);
+  return null;
+}
+
+// Neither may keep the page from opening: without them it lists nobody and fills in no ids.
+const missing = (error) => console.warn('boxoffice:', error);
+const [demo] = await Promise.all([findDemo().catch(missing), findEvents().catch(missing)]);
+
+keepListening();
+if (demo) introduce(demo);
+
+const fetcher = fetcherWith(onReply);
+const actingAs = actingAsPlugin(Boolean(demo));
+const plugins = [actingAs, HISTORY_PLUGIN, explorerPlugin()];
+const isFirstVisit = localStorage.getItem('graphiql:visiblePlugin') === null;
 
 createRoot(document.getElementById('graphiql')).render(
-  <GraphiQL fetcher={fetcher} plugins={plugins} defaultTabs={tabs} shouldPersistHeaders inputValueDeprecation schemaDescription>
+  <GraphiQL
+    fetcher={fetcher}
+    plugins={plugins}
+    visiblePlugin={isFirstVisit ? actingAs : undefined}
+    defaultTabs={tabs(demo)}
+    defaultEditorToolsVisibility="variables"
+    inputValueDeprecation
+    schemaDescription
+  >
     <GraphiQL.Logo>
       <span className="boxoffice-logo">Boxoffice</span>
     </GraphiQL.Logo>
@@ -32,9 +79,11 @@ createRoot(document.getElementById('graphiql')).render(
           {prettify}
           {merge}
           {copy}
-          <TokenButton />
+          <CopyButtons />
         </>
       )}
     </GraphiQL.Toolbar>
+    <EventIds />
+    <WrapLines />
   </GraphiQL>,
 );

@@ -1,9 +1,7 @@
-// The tabs a first visitor finds open, in this order: the whole movement from an account to a notice. Edit here, then `npm run build`;
-// tests/clients checks that they fit schema.graphql. A tab's title is the name of its operation. The first tab has no variables, because
-// GraphiQL ignores those of the first tab. Not here: how a request is sent (fetcher.js). Tabs that a browser has stored win over these.
-
-/** Where an access token goes; a token that is still empty is not sent. */
-const headers = JSON.stringify({ Authorization: 'Bearer ' }, null, 2);
+// The tabs a first visitor finds open, in this order. Edit here, then `npm run build`; tests/clients checks that they fit schema.graphql,
+// tests/browser runs them. A tab's title is the name of its first operation. The first line says as whom to run it and what to look at.
+// The first tab has no variables, because GraphiQL ignores those of the first tab. Not here: how a request is sent (fetcher.js), filling
+// in `eventId` (events.js: `event` is the demo's event that suits). Tabs that a browser has stored win over these.
 
 const variables = (value) => JSON.stringify(value, null, 2);
 
@@ -15,13 +13,50 @@ function day(days, hours = 0) {
   return time.toISOString();
 }
 
-export const tabs = [
+const newEvent = {
+  title: 'An evening with Ada',
+  venue: 'Hall A',
+  timeZone: 'Europe/London',
+  startsAt: day(30),
+  endsAt: day(30, 2),
+  capacity: 10,
+  price: '12.50',
+  currency: 'GBP',
+};
+
+const order = `    message
+    booking {
+      id
+      reference
+      status
+      quantity
+      total {
+        amount
+        currency
+      }
+    }
+    waitlistEntry {
+      id
+      position
+      quantity
+    }
+    userErrors {
+      code
+      message
+      path
+    }`;
+
+export const operations = [
   {
-    query: `# Published events. Run it with Ctrl-Enter.
+    name: 'Browse',
+    query: `# As anyone: what is on sale, and
+# how many places are left.
+# Ctrl-Enter runs it.
 query Browse {
   events(first: 20) {
     nodes {
       id
+      slug
       title
       startsAt
       venue
@@ -39,9 +74,12 @@ query Browse {
 `,
   },
   {
-    query: `# A new account: CUSTOMER books, ORGANIZER sells.
-# Then, in another tab, the ticket button
-# puts your new token into the headers.
+    name: 'SignUp',
+    withoutDemo: true,
+    query: `# As anyone: a new account, and the
+# page acts as it. CUSTOMER books,
+# ORGANIZER sells: make one of each
+# and switch on the left.
 mutation SignUp($input: SignUpInput!) {
   signUp(input: $input) {
     token {
@@ -62,37 +100,45 @@ mutation SignUp($input: SignUpInput!) {
 }
 `,
     variables: variables({
-      input: { email: 'grace@example.org', password: 'correct horse battery', name: 'Grace', role: 'CUSTOMER' },
+      input: { email: 'ada@example.org', password: 'correct horse battery', name: 'Ada', role: 'ORGANIZER' },
     }),
   },
   {
-    query: `# Then, in another tab, the ticket button
-# puts your new token into the headers.
-mutation SignIn($input: SignInInput!) {
-  signIn(input: $input) {
-    token {
-      accessToken
-      expiresAt
-    }
-    viewer {
-      id
-      name
-      role
-    }
-    userErrors {
-      code
-      message
-      path
-    }
+    name: 'Book',
+    event: 'pottery-evening',
+    query: `# As a customer (Grace): look at
+# the feed on the left when you run
+# this, two places for one evening.
+mutation Book($input: CreateBookingInput!) {
+  createBooking(input: $input) {
+${order}
   }
 }
 `,
-    variables: variables({ input: { email: 'grace@example.org', password: 'correct horse battery' } }),
+    variables: variables({ input: { eventId: '', quantity: 2, fulfilment: 'ALL_OR_NOTHING' } }),
   },
   {
-    query: `# For organizers: a token in the headers.
-mutation CreateEvent($input: CreateEventInput!) {
-  createEvent(input: $input) {
+    name: 'AskForMoreThanIsLeft',
+    event: 'rust-nation',
+    query: `# As a customer (Grace): look at
+# the message. Ten were wanted, two
+# were left, you wait for the rest.
+mutation AskForMoreThanIsLeft($input: CreateBookingInput!) {
+  createBooking(input: $input) {
+${order}
+  }
+}
+`,
+    variables: variables({ input: { eventId: '', quantity: 10, fulfilment: 'PARTIAL_AND_WAITLIST' } }),
+  },
+  {
+    name: 'CreateEvent',
+    query: `# As an organizer (Ada): run
+# CreateEvent, then PublishEvent,
+# and look at the tab Browse. The
+# draft's id is filled in below.
+mutation CreateEvent($create: CreateEventInput!) {
+  createEvent(input: $create) {
     event {
       id
       slug
@@ -105,26 +151,9 @@ mutation CreateEvent($input: CreateEventInput!) {
     }
   }
 }
-`,
-    variables: variables({
-      input: {
-        title: 'An evening with Ada',
-        venue: 'Hall A',
-        timeZone: 'Europe/London',
-        startsAt: day(30),
-        endsAt: day(30, 2),
-        capacity: 10,
-        price: '12.50',
-        currency: 'GBP',
-      },
-    }),
-    headers,
-  },
-  {
-    query: `# For organizers: a token in the headers,
-# the id of a draft in the variables.
-mutation PublishEvent($input: EventInput!) {
-  publishEvent(input: $input) {
+
+mutation PublishEvent($publish: EventInput!) {
+  publishEvent(input: $publish) {
     event {
       id
       status
@@ -137,31 +166,21 @@ mutation PublishEvent($input: EventInput!) {
   }
 }
 `,
-    variables: variables({ input: { eventId: '' } }),
-    headers,
+    variables: variables({ create: newEvent, publish: { eventId: '' } }),
   },
   {
-    query: `# For customers: a token in the headers,
-# an event's id (see Browse) in the variables.
-# Add an idempotencyKey of your choice and
-# repeating the request books once.
-mutation Book($input: CreateBookingInput!) {
-  createBooking(input: $input) {
-    message
-    booking {
-      id
-      reference
-      status
-      quantity
-      total {
-        amount
-        currency
-      }
-    }
-    waitlistEntry {
-      id
-      position
-      quantity
+    name: 'ChangeVenue',
+    event: 'rust-nation',
+    query: `# As its organizer (Ada): whoever
+# booked is told. Act as Grace next
+# and look at the feed. Once changed,
+# try another venue below.
+mutation ChangeVenue($input: UpdateEventInput!) {
+  updateEvent(input: $input) {
+    changed
+    event {
+      title
+      venue
     }
     userErrors {
       code
@@ -171,13 +190,14 @@ mutation Book($input: CreateBookingInput!) {
   }
 }
 `,
-    variables: variables({ input: { eventId: '', quantity: 2, fulfilment: 'PARTIAL_AND_WAITLIST' } }),
-    headers,
+    variables: variables({ input: { eventId: '', venue: 'Hall B' } }),
   },
   {
-    query: `# Live, with the token of the headers: leave it
-# running here and book in another window.
-# "after" resumes after the cursor last seen.
+    name: 'MyNotices',
+    query: `# As anyone signed in: your notices,
+# live. GraphiQL ends it when another
+# tab is opened; "after" goes on
+# behind the last cursor you saw.
 subscription MyNotices($after: String) {
   noticeReceived(after: $after) {
     cursor
@@ -191,6 +211,27 @@ subscription MyNotices($after: String) {
 }
 `,
     variables: variables({ after: null }),
-    headers,
+  },
+  {
+    name: 'ForbiddenOnPurpose',
+    query: `# As a customer (Grace): look at the
+# code. Only organizers sell.
+mutation ForbiddenOnPurpose($input: CreateEventInput!) {
+  createEvent(input: $input) {
+    event {
+      id
+    }
+    userErrors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: variables({ input: newEvent }),
   },
 ];
+
+/** The tabs to open with; where there is no demo, one to sign up is among them. */
+export const tabs = (demo) => operations.filter(({ withoutDemo }) => !(demo && withoutDemo)).map(({ query, variables }) => ({ query, variables }));

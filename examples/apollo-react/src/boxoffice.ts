@@ -1,0 +1,50 @@
+// One Apollo client for queries, mutations and live notices that survive a cut connection.
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
+import { SetContextLink } from '@apollo/client/link/context';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { useQuery, useSubscription } from '@apollo/client/react';
+import { OperationTypeNode } from 'graphql';
+import { createClient } from 'graphql-ws';
+import { tap } from 'rxjs';
+import { type NoticeLineFragment, NoticeReceivedDocument, NoticesDocument } from './generated';
+
+/** Who is signed in. A token lasts 15 minutes; when the API closes the socket with 4403, it is time to sign in again. */
+export const session = { token: '', ended: () => {} };
+
+// README: begin
+const authorization = () => (session.token ? { authorization: `Bearer ${session.token}` } : undefined);
+const http = new SetContextLink(() => ({ headers: authorization() })).concat(new HttpLink({ uri: '/graphql' }));
+const socket = createClient({
+  url: '/graphql/ws',
+  connectionParams: authorization,
+  retryAttempts: Infinity,
+  shouldRetry: () => true,
+  on: { closed: (event) => (event as CloseEvent).code === 4403 && session.ended() },
+});
+// After a cut the socket subscribes again and reads `after` again: it is the cursor of the last message by then.
+const resume = new ApolloLink((operation, forward) => {
+  let { after } = operation.variables;
+  operation.variables = { ...operation.variables, get after() { return after } };
+  return forward(operation).pipe(tap(({ data }) => { after = data?.noticeReceived?.cursor ?? after }));
+});
+const live = resume.concat(new GraphQLWsLink(socket));
+const link = ApolloLink.split(({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION, live, http);
+export const client = new ApolloClient({ link, cache: new InMemoryCache() });
+
+/** The newest notices, and each one that comes, exactly once. */
+export function useNotices() {
+  const { data, refetch } = useQuery(NoticesDocument, { fetchPolicy: 'network-only' });
+  useSubscription(NoticeReceivedDocument, {
+    variables: { after: data?.notices?.streamCursor }, // where that list ends
+    skip: !data,
+    onData: ({ data: { data } }) => (data?.noticeReceived.resync ? refetch() : remember(data?.noticeReceived.notice)),
+  });
+  return data?.notices?.nodes ?? [];
+}
+// README: end
+
+function remember(notice?: NoticeLineFragment | null) {
+  if (!notice) return;
+  client.cache.updateQuery({ query: NoticesDocument }, (list) =>
+    list?.notices && { ...list, notices: { ...list.notices, nodes: [notice, ...list.notices.nodes] } });
+}

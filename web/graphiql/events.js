@@ -1,0 +1,70 @@
+// Which event the ready operations are about. Mutations take ids, and ids differ in every database, so `"eventId": ""` in a tab's
+// variables is filled in when the tab is opened: with the demo's event that suits the operation, else with the newest one known.
+// Not here: the operations (operations.js).
+import { useGraphiQL } from '@graphiql/react';
+import { useEffect } from 'react';
+import { dataOf } from './api.js';
+import { operations } from './operations.js';
+import { shared, useShared } from './shared.js';
+
+/** Ids that were filled in at the last visit, by slug. */
+const FILLED = 'boxoffice:eventIds';
+
+/** `bySlug`, and `newest`: the event created last on this page, else one that is on sale. */
+const known = shared({ bySlug: {}, newest: null });
+
+/** Asks for the ids. Tabs that the browser kept from another database get the new ones. */
+export async function findEvents() {
+  const slugs = [...new Set(operations.map(({ event }) => event).filter(Boolean))];
+  const fields = slugs.map((slug, n) => `e${n}: event(slug: ${JSON.stringify(slug)}) { id }`);
+  const data = await dataOf(`{ ${fields.join(' ')} events(first: 1) { nodes { id } } }`);
+  const found = slugs.map((slug, n) => [slug, data[`e${n}`]?.id]).filter(([, id]) => id);
+  const bySlug = Object.fromEntries(found);
+  replaceInStoredTabs(JSON.parse(localStorage.getItem(FILLED) ?? '{}'), bySlug);
+  localStorage.setItem(FILLED, JSON.stringify(bySlug));
+  known.set({ bySlug, newest: data.events?.nodes[0]?.id ?? null });
+}
+
+function replaceInStoredTabs(before, now) {
+  for (const key of ['graphiql:tabState', 'graphiql:variables']) {
+    const stored = localStorage.getItem(key);
+    if (!stored) continue;
+    const renewed = Object.entries(before).reduce((text, [slug, id]) => text.replaceAll(id, now[slug] ?? id), stored);
+    if (renewed !== stored) localStorage.setItem(key, renewed);
+  }
+}
+
+let created = null;
+
+/** Remembers the event of a reply that created one. */
+export function noticeEvent({ data }) {
+  const id = data?.createEvent?.event?.id;
+  if (!id) return;
+  known.set({ ...known.get(), newest: id, created: id, before: created });
+  created = id;
+}
+
+/** The variables with the event filled in, where they leave it open. */
+export function filled(variables, operationName, { bySlug, newest, created, before }) {
+  const operation = operations.find(({ name }) => name === operationName);
+  const creates = operationName === 'CreateEvent' || operationName === 'PublishEvent';
+  const id = creates ? created : (bySlug[operation?.event] ?? newest);
+  if (!id) return variables;
+  const open = variables.replace(/("eventId"\s*:\s*)""/g, `$1"${id}"`);
+  return creates && before ? open.replaceAll(before, id) : open;
+}
+
+/** Fills in the tab that is open. */
+export function EventIds() {
+  const events = useShared(known);
+  const editor = useGraphiQL((state) => state.variableEditor);
+  const tab = useGraphiQL((state) => state.activeTabIndex);
+  const operationName = useGraphiQL((state) => state.tabs[state.activeTabIndex]?.operationName);
+  useEffect(() => {
+    if (!editor) return;
+    const variables = editor.getValue();
+    const full = filled(variables, operationName, events);
+    if (full !== variables) editor.setValue(full);
+  }, [editor, tab, operationName, events]);
+  return null;
+}
