@@ -28,5 +28,6 @@ mod race;
 mod reactions;
 mod readme;
 mod schema;
+mod unclear;
 mod units;
 mod waitlist;
