@@ -8,7 +8,8 @@
 //!  subscription ◄── bus ◄── relay: numbers facts ──► reactions ──► notices, jobs ──► worker: log line, further channels
 //! ```
 //!
-//! Arrows go down: a module uses what stands above it in this file, never what stands below. A test holds it to that.
+//! A group uses itself and the groups above it in this file, never one below; the order inside a group stands in
+//! `tests/it/architecture.rs`, which holds both.
 #![warn(missing_docs)]
 
 // The shared vocabulary.

@@ -266,6 +266,8 @@ async fn concerned(
 #[derive(Default)]
 pub struct LiveSubscription;
 
+/// What can be watched live, one field per operation. States begin with how they stand now, logs with a cursor to go on
+/// from.
 #[Subscription(name = "Subscription")]
 impl LiveSubscription {
     /// Your notices, as they come. Begins with a message that only carries the cursor; with `after`, everything since

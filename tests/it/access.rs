@@ -7,12 +7,12 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use boxoffice::access::{Action, Actor as Who, Role, SignedIn, decide};
 use boxoffice::clock::Micros;
-use boxoffice::id::{OrganizerId, SessionId, UserId};
+use boxoffice::id::{BookingId, Noun, OrganizerId, SessionId, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::socket::Heard;
-use crate::harness::{Actor, TestApp};
+use crate::harness::{Actor, Answer, TestApp};
 
 const MATRIX: &str = include_str!("snapshots/access_matrix.txt");
 
@@ -241,6 +241,35 @@ scene! {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+scene! {
+    /// Each place of the list has an answer of its own, and what one may not see looks like what is not there.
+    async fn nodes_shows_each_object_to_those_who_may(stage: Stage) {
+        let app = stage.app().await;
+        let world = world(&app).await;
+        let unknown = BookingId(Uuid::from_u128(7)).opaque();
+        let ids = json!([world.event, "hello", world.booking, unknown, world.entry, world.viewers[1].user.opaque()]);
+        let query = "query($ids: [ID!]!) { them: nodes(ids: $ids) { __typename } }";
+        let names = |answer: &Answer| -> Vec<String> {
+            let names = answer.at("them").as_array().unwrap_or_else(|| panic!("{}", answer.body)).iter();
+            names.map(|node| node["__typename"].as_str().unwrap_or("null").to_owned()).collect()
+        };
+        for (viewer, seen) in [
+            (0, ["Event", "null", "null", "null", "null", "null"]),
+            (1, ["Event", "null", "Booking", "null", "WaitlistEntry", "User"]),
+            (2, ["Event", "null", "null", "null", "null", "null"]),
+            (3, ["Event", "null", "Booking", "null", "WaitlistEntry", "null"]),
+            (4, ["Event", "null", "null", "null", "null", "null"]),
+            (5, ["Event", "null", "Booking", "null", "WaitlistEntry", "User"]),
+        ] {
+            let answer = world.viewers[viewer].ask(query, json!({ "ids": ids })).await;
+            assert_eq!(names(&answer), seen, "as {}", VIEWERS[viewer]);
+            let errors = answer.body["errors"].as_array().unwrap();
+            assert_eq!(errors.len(), 1, "only the malformed id is an error: {}", answer.body);
+            assert_eq!((answer.fault(), &errors[0]["path"]), ("BAD_USER_INPUT", &json!(["them", 1])));
+        }
     }
 }
 
