@@ -216,7 +216,7 @@ fn every_file_says_what_lives_in_it_and_what_does_not() {
 // --- what stands nowhere
 
 /// Whether the token at `at` is this word, called or not.
-fn word<'a>(tokens: &'a [Placed], at: usize) -> Option<&'a str> {
+fn word(tokens: &[Placed], at: usize) -> Option<&str> {
     match &tokens.get(at)?.token {
         Token::Word(word) => Some(word),
         _ => None,

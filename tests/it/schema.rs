@@ -145,7 +145,7 @@ fn what_is_checked_in_is_what_is_served() {
     assert!(
         checked_in == served,
         "schema.graphql is stale from line {} on. fix: cargo run -- schema print > schema.graphql",
-        first.map_or_else(|| checked_in.lines().count().min(served.lines().count()), |line| line) + 1
+        first.unwrap_or_else(|| checked_in.lines().count().min(served.lines().count())) + 1
     );
 }
 
