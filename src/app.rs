@@ -65,6 +65,10 @@ pub struct Options {
     pub bus: Bus,
     /// Whether the GraphiQL page may list the people of the demo.
     pub demo: bool,
+    /// Times and sizes of sockets.
+    pub sockets: http::websocket::Settings,
+    /// How long a request's body may take, and how large it may be.
+    pub body: http::graphql::Body,
 }
 
 impl Options {
@@ -85,6 +89,8 @@ impl Options {
             limits: cost::Limits::default(),
             bus: Bus::default(),
             demo: false,
+            sockets: http::websocket::Settings::default(),
+            body: http::graphql::Body::default(),
         }
     }
 }
@@ -106,8 +112,7 @@ pub struct App {
     pub ctx: Ctx,
     /// What resolvers share.
     pub services: Services,
-    engine: Engine,
-    demo: bool,
+    edge: Edge,
     stop: CancellationToken,
     tasks: TaskTracker,
     background: TaskTracker,
@@ -130,7 +135,13 @@ impl App {
         };
         let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let engine = engine(&ctx, &services, &options, &tasks);
-        let app = Self { ctx, services, engine, demo: options.demo, stop, tasks, background };
+        let edge = Edge {
+            demo: options.demo,
+            sockets: options.sockets,
+            body: options.body,
+            ..Edge::new(engine, services.sessions.clone(), stop.clone())
+        };
+        let app = Self { ctx, services, edge, stop, tasks, background };
         app.run(&options);
         Ok(app)
     }
@@ -164,8 +175,6 @@ impl App {
 
     /// Everything that is served.
     pub fn router(&self) -> axum::Router {
-        let edge = Edge::new(self.engine.clone(), self.services.sessions.clone(), self.stop.clone());
-        let edge = Edge { demo: self.demo, ..edge };
         let ctx = self.ctx.clone();
         let readiness: Readiness = Arc::new(move || {
             let ctx = ctx.clone();
@@ -174,7 +183,7 @@ impl App {
                 answer.map(|_| ()).map_err(|_| "the database does not answer".to_owned())
             })
         });
-        http::router(edge, readiness)
+        http::router(self.edge.clone(), readiness)
     }
 
     /// Is cancelled when the service stops; sockets and streams watch it.

@@ -132,8 +132,9 @@ async fn decide(ctx: &Ctx, batch: Vec<Waiting>, tally: &Tally) {
                     let _ = waiting.reply.send(Err(DbError::Overloaded.into()));
                 }
             }
-            Err(error) if batch.len() == 1 => {
-                tracing::error!(%error, event = %requests[0].order.event, "a booking could not be decided");
+            // Unclear: what may have happened is not decided a second time, except under its key when asked for again.
+            Err(error) if batch.len() == 1 || matches!(error, DbError::Unclear) => {
+                tracing::error!(%error, event = %requests[0].order.event, size = batch.len(), "a booking could not be decided");
                 for waiting in batch {
                     let _ = waiting.reply.send(Err(Error::Internal));
                 }

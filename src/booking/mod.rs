@@ -26,6 +26,7 @@ pub mod desk;
 pub mod floor;
 pub mod list;
 pub mod place;
+mod rows;
 pub mod settle;
 pub mod waitlist;
 pub mod watch;

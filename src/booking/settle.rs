@@ -4,107 +4,15 @@
 use sea_orm::FromQueryResult;
 
 use super::allocate::{Floor, Promotion, Queued};
+use super::rows::{BookingRow, Cancelled, Ended, EntryRow, Grown, ItemRow, QuotaDelta, Reference, Served, StockRow};
 use crate::clock::Micros;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Tx, record};
+use crate::db::{self, DbError, Tx};
 use crate::fact::Fact;
-use crate::id::{BookingId, BookingItemId, EntryId, EventId, QuotaId, SlotId, TicketTypeId, UserId};
+use crate::id::{BookingId, EntryId, TicketTypeId, UserId};
 use crate::idempotency::{self, Answer};
 use crate::outbox::{self, Draft};
 use crate::status::{BookingStatus, CancelReason, LeaveReason, WaitlistStatus};
-
-record! {
-    struct BookingRow {
-        id: BookingId,
-        reference: String,
-        event_id: EventId,
-        slot_id: SlotId,
-        user_id: UserId,
-        status: BookingStatus,
-        entry_id: Option<EntryId>,
-        created_at: Micros,
-        updated_at: Micros,
-    }
-}
-
-record! {
-    struct ItemRow {
-        id: BookingItemId,
-        booking_id: BookingId,
-        ticket_type_id: TicketTypeId,
-        quantity: i64,
-        unit_price_minor: i64,
-    }
-}
-
-record! {
-    struct EntryRow {
-        id: EntryId,
-        event_id: EventId,
-        ticket_type_id: TicketTypeId,
-        quota_id: QuotaId,
-        user_id: UserId,
-        status: WaitlistStatus,
-        quantity: i64,
-        accepts_part: i64,
-        line_no: i64,
-        created_at: Micros,
-        updated_at: Micros,
-    }
-}
-
-record! {
-    struct Served {
-        id: EntryId,
-        granted: i64,
-    }
-}
-
-record! {
-    struct Grown {
-        id: EntryId,
-        quantity: i64,
-        accepts_part: i64,
-        line_no: i64,
-    }
-}
-
-record! {
-    struct Ended {
-        id: EntryId,
-        status: WaitlistStatus,
-    }
-}
-
-record! {
-    struct Cancelled {
-        id: BookingId,
-        cancel_reason: CancelReason,
-    }
-}
-
-record! {
-    struct QuotaDelta {
-        id: QuotaId,
-        sold: i64,
-        held: i64,
-        capacity: i64,
-    }
-}
-
-record! {
-    struct StockRow {
-        event_id: EventId,
-        revision: i64,
-        line_tail: i64,
-    }
-}
-
-record! {
-    struct Reference {
-        reference: String,
-    }
-}
 
 /// A booking that is to be cancelled.
 #[derive(Debug, Clone, Copy)]

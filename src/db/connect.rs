@@ -221,7 +221,7 @@ struct Meta {
 async fn check_and_migrate(db: &DatabaseConnection, migrate: bool) -> Result<(), ConnectError> {
     let unusable = |error: DbError| match error {
         DbError::Failed(error) => ConnectError::Unusable(reason(&error)),
-        error @ DbError::Overloaded => ConnectError::Unusable(error.to_string()),
+        error @ (DbError::Overloaded | DbError::Unclear) => ConnectError::Unusable(error.to_string()),
     };
     if table_exists(db, "meta").await.map_err(unusable)? {
         let row: Option<Meta> =

@@ -27,6 +27,13 @@ pub use gate::Lane;
 pub(crate) use records::record;
 pub use records::{Cell, Column, Record, insert, records_sql, select_by, update_by};
 
+/// How long a commit that lost its connection is asked after: longer than the server lets a transaction idle whose client
+/// is gone (`idle_in_transaction_session_timeout`), so that there is an answer as soon as there is a server.
+const ASK_FOR: Duration = Duration::from_secs(15);
+
+/// How soon it is asked after again.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
 /// How often a transaction that lost a race is run again before the error is the caller's.
 const TRIES: u32 = 3;
 
@@ -46,6 +53,10 @@ pub enum DbError {
     /// Too many writers wait; try again later. Nothing was changed.
     #[error("too many writers are waiting")]
     Overloaded,
+    /// The connection died during COMMIT and nobody could be asked what became of it. It may have happened: whoever
+    /// runs the same again without looking may do it twice.
+    #[error("the connection was lost during commit, and the database does not say what became of it")]
+    Unclear,
     /// Everything else; internal text, never shown to a client.
     #[error(transparent)]
     Failed(#[from] DbErr),
@@ -156,7 +167,10 @@ impl Db {
             Err(error) if is_disconnected(&error) => {
                 let witness = *witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 match witness {
-                    Some(fact) if self.happened(fact).await? => Ok(value),
+                    Some(fact) if self.happened(fact).await? => {
+                        self.appended.notify_one();
+                        Ok(value)
+                    }
                     _ => Err(DbError::Failed(error).into()),
                 }
             }
@@ -176,19 +190,29 @@ impl Db {
     }
 
     /// After a connection died during COMMIT: did the transaction that appended `fact` commit?
-    ///
+    async fn happened(&self, fact: FactId) -> Result<bool, DbError> {
+        let asking = async {
+            loop {
+                match self.is_taken(fact).await {
+                    Ok(taken) => return taken,
+                    // Other connections may have died with that one, and the dying transaction may hold its locks for long.
+                    Err(error) => tracing::warn!(fact = %fact, %error, "cannot ask yet whether a commit happened"),
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        };
+        let committed = tokio::time::timeout(ASK_FOR, asking).await.map_err(|_| DbError::Unclear)?;
+        tracing::warn!(fact = %fact, committed, "connection lost during commit; asked again");
+        Ok(committed)
+    }
+
     /// Inserting the same unique id on a new connection waits until the dying transaction is decided, whatever rows it
     /// had locked: then either the id is there (it committed) or our row goes in (it did not) and is rolled back.
-    async fn happened(&self, fact: FactId) -> Result<bool, DbError> {
+    async fn is_taken(&self, fact: FactId) -> Result<bool, DbError> {
         let probe = self.write.begin_with_options(TransactionOptions::default()).await?;
-        let inserted = run(
-            &probe,
-            "INSERT INTO fact (id, kind, v, occurred_at, data) VALUES ($1, 'probe', 0, 0, '{}') ON CONFLICT (id) DO NOTHING",
-            [fact.into()],
-        )
-        .await?;
+        let sql = "INSERT INTO fact (id, kind, v, occurred_at, data) VALUES ($1, 'probe', 0, 0, '{}') ON CONFLICT (id) DO NOTHING";
+        let inserted = run(&probe, sql, [fact.into()]).await?;
         probe.rollback().await?;
-        tracing::warn!(fact = %fact, committed = inserted == 0, "connection lost during commit; asked again");
         Ok(inserted == 0)
     }
 }
@@ -202,7 +226,9 @@ fn is_lost_race(error: &DbError) -> bool {
 /// time limit, a lost race. What is left says something about the statement or its data.
 pub fn is_transient(error: &DbError) -> bool {
     let runtime = match error {
-        DbError::Overloaded | DbError::Failed(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) => return true,
+        DbError::Overloaded | DbError::Unclear | DbError::Failed(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) => {
+            return true;
+        }
         DbError::Failed(DbErr::Exec(runtime) | DbErr::Query(runtime)) => runtime,
         DbError::Failed(_) => return false,
     };

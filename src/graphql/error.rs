@@ -144,7 +144,7 @@ pub fn db_fault(error: &DbError) -> Error {
         DbError::Overloaded => {
             Fault::Overloaded.retry_after("The service is busy; try again.", std::time::Duration::from_secs(1))
         }
-        DbError::Failed(error) => Error::new(error.to_string()),
+        DbError::Unclear | DbError::Failed(_) => Error::new(error.to_string()),
     }
 }
 

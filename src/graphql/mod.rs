@@ -23,6 +23,7 @@ pub mod load;
 pub mod node;
 pub mod notice;
 pub mod page;
+pub mod programme;
 pub mod sales;
 pub mod scalar;
 pub mod waitlist;
@@ -32,7 +33,7 @@ pub mod waitlist;
 pub struct Query(
     node::NodeQuery,
     account::AccountQuery,
-    event::EventQuery,
+    programme::ProgrammeQuery,
     booking::BookingQuery,
     waitlist::WaitlistQuery,
     notice::NoticeQuery,

@@ -18,7 +18,7 @@ use crate::audit::{self, Promise};
 use crate::harness::binary::{Guest, Place};
 use crate::harness::{Answer, PATIENCE, postgres, seeded};
 
-mod twin;
+pub mod twin;
 
 /// How often the program is killed.
 const ROUNDS: usize = 20;

@@ -113,12 +113,14 @@ fn every_setting_is_in_the_table_and_nothing_else() {
 fn it_is_short_and_its_links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert!(readme().lines().count() <= 200, "nobody reads more than 200 lines");
+    let links = Regex::new(r"\]\(([^)#]+)\)").unwrap();
+    let paths = Regex::new(r"`((?:src|tests|migration|scripts|web)/[\w./-]+)`").unwrap();
     for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let text = std::fs::read_to_string(root.join(file)).unwrap();
-        for link in Regex::new(r"\]\(([^)#]+)\)").unwrap().captures_iter(&text) {
+        for link in links.captures_iter(&text) {
             assert!(link[1].starts_with("http") || root.join(&link[1]).exists(), "{file}: {}", &link[1]);
         }
-        for path in Regex::new(r"`((?:src|tests|migration|scripts|web)/[\w./-]+)`").unwrap().captures_iter(&text) {
+        for path in paths.captures_iter(&text) {
             assert!(root.join(&path[1]).exists(), "{file} names {}", &path[1]);
         }
     }

@@ -19,6 +19,7 @@ use sea_orm::Value;
 pub mod actor;
 pub mod binary;
 pub mod postgres;
+pub mod proxy;
 pub mod socket;
 
 pub use actor::{Actor, Answer};
@@ -92,22 +93,7 @@ impl Stage {
 
     /// A service that differs from the usual.
     pub async fn app_with(&self, change: impl FnOnce(&mut Options)) -> TestApp {
-        if std::env::var_os("RUST_LOG").is_some() {
-            let filter = tracing_subscriber::EnvFilter::from_default_env();
-            // Another scene may have been first.
-            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        }
-        let mut options = Options::new(self.target.clone(), Keys::new([SECRET]).unwrap());
-        options.clock = Clock::manual(BEGINNING);
-        options.hash_cost = Cost::TEST;
-        change(&mut options);
-        let clock = options.clock.clone();
-        let app = App::start(options).await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = app.router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        TestApp { app: Arc::new(app), address: address.to_string(), clock, http: reqwest::Client::new() }
+        TestApp::on(self.target.clone(), change).await
     }
 }
 
@@ -123,6 +109,26 @@ pub struct TestApp {
 }
 
 impl TestApp {
+    /// A service on a database that may be somebody else's too.
+    pub async fn on(target: Target, change: impl FnOnce(&mut Options)) -> Self {
+        if std::env::var_os("RUST_LOG").is_some() {
+            let filter = tracing_subscriber::EnvFilter::from_default_env();
+            // Another scene may have been first.
+            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        }
+        let mut options = Options::new(target, Keys::new([SECRET]).unwrap());
+        options.clock = Clock::manual(BEGINNING);
+        options.hash_cost = Cost::TEST;
+        change(&mut options);
+        let clock = options.clock.clone();
+        let app = App::start(options).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = app.router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { app: Arc::new(app), address: address.to_string(), clock, http: reqwest::Client::new() }
+    }
+
     pub fn db(&self) -> &Db {
         &self.app.ctx.db
     }

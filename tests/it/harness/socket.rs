@@ -34,6 +34,11 @@ impl Socket {
         Self { stream }
     }
 
+    /// A socket that was opened otherwise.
+    pub fn of(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+        Self { stream }
+    }
+
     /// Connects and initialises with a token.
     pub async fn open(address: &str, token: Option<&str>) -> Self {
         let mut socket = Self::connect(address).await;

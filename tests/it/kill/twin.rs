@@ -88,7 +88,13 @@ impl Fair {
 }
 
 /// The rows of a booking without anything that tells of it.
-async fn enter(tx: &Tx, booking: BookingId, item: BookingItemId, user: UserId, quantity: i64) -> Result<(), DbError> {
+pub async fn enter(
+    tx: &Tx,
+    booking: BookingId,
+    item: BookingItemId,
+    user: UserId,
+    quantity: i64,
+) -> Result<(), DbError> {
     let reference = format!("EVT-{}", &booking.to_string()[30..]);
     let sql = "INSERT INTO booking (id, reference, event_id, slot_id, user_id, status, created_at, updated_at)
                SELECT $1, $2, s.event_id, s.id, $3, 'CONFIRMED', 0, 0 FROM slot s";

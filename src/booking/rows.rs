@@ -1,0 +1,110 @@
+//! The rows a ledger writes, a type per statement.
+//! Not here: how they come about (`settle`).
+
+use crate::clock::Micros;
+use crate::db::record;
+use crate::id::{BookingId, BookingItemId, EntryId, EventId, QuotaId, SlotId, TicketTypeId, UserId};
+use crate::status::{BookingStatus, CancelReason, WaitlistStatus};
+
+record! {
+    /// A new booking.
+    pub(super) struct BookingRow {
+        id: BookingId,
+        reference: String,
+        event_id: EventId,
+        slot_id: SlotId,
+        user_id: UserId,
+        status: BookingStatus,
+        entry_id: Option<EntryId>,
+        created_at: Micros,
+        updated_at: Micros,
+    }
+}
+
+record! {
+    /// A line of a new booking.
+    pub(super) struct ItemRow {
+        id: BookingItemId,
+        booking_id: BookingId,
+        ticket_type_id: TicketTypeId,
+        quantity: i64,
+        unit_price_minor: i64,
+    }
+}
+
+record! {
+    /// A new place in the line.
+    pub(super) struct EntryRow {
+        id: EntryId,
+        event_id: EventId,
+        ticket_type_id: TicketTypeId,
+        quota_id: QuotaId,
+        user_id: UserId,
+        status: WaitlistStatus,
+        quantity: i64,
+        accepts_part: i64,
+        line_no: i64,
+        created_at: Micros,
+        updated_at: Micros,
+    }
+}
+
+record! {
+    /// An entry that got places.
+    pub(super) struct Served {
+        id: EntryId,
+        granted: i64,
+    }
+}
+
+record! {
+    /// An entry that wants more and went to the end.
+    pub(super) struct Grown {
+        id: EntryId,
+        quantity: i64,
+        accepts_part: i64,
+        line_no: i64,
+    }
+}
+
+record! {
+    /// An entry that ended without places.
+    pub(super) struct Ended {
+        id: EntryId,
+        status: WaitlistStatus,
+    }
+}
+
+record! {
+    /// A booking that no longer claims places.
+    pub(super) struct Cancelled {
+        id: BookingId,
+        cancel_reason: CancelReason,
+    }
+}
+
+record! {
+    /// By how much the counters of a quota change.
+    pub(super) struct QuotaDelta {
+        id: QuotaId,
+        sold: i64,
+        held: i64,
+        capacity: i64,
+    }
+}
+
+record! {
+    /// An event's revision and line as they are left.
+    pub(super) struct StockRow {
+        event_id: EventId,
+        revision: i64,
+        line_tail: i64,
+    }
+}
+
+record! {
+    /// A reference that may be taken.
+    pub(super) struct Reference {
+        reference: String,
+    }
+}

@@ -1,0 +1,8 @@
+//! The edge: what a document may ask for, HTTP, the socket, the shape of answers.
+//! Not here: real clients and the specification's audits (`tests/clients`).
+
+mod assets;
+mod cost;
+mod http;
+mod shape;
+mod socket;

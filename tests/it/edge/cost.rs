@@ -1,0 +1,233 @@
+//! The cost of documents: what is counted, what is refused, and that counting itself stays linear.
+//! Not here: that every transport asks (`http`, `socket`).
+
+use async_graphql::parser::parse_query;
+use async_graphql::{Variables, value};
+use boxoffice::graphql::cost::{Cost, Limits, Refusal, check, tokens};
+use boxoffice::graphql::fault::Fault;
+
+/// Everything allowed but what the test is about.
+fn generous() -> Limits {
+    Limits {
+        document_bytes: usize::MAX,
+        tokens: usize::MAX,
+        nesting: usize::MAX,
+        depth: u64::MAX,
+        aliases: u64::MAX,
+        directives: u64::MAX,
+        root_fields: u64::MAX,
+        fragments: usize::MAX,
+        operations: usize::MAX,
+        expanded: u64::MAX,
+        cost: u64::MAX,
+        ..Limits::default()
+    }
+}
+
+fn with(document: &str, variables: async_graphql::Value, limits: &Limits) -> Result<Cost, Refusal> {
+    let document = parse_query(document).expect("the test's document is GraphQL");
+    check(&document, None, &Variables::from_value(variables), limits)
+}
+
+fn counted(document: &str) -> Cost {
+    with(document, value!({}), &generous()).expect("nothing is refused")
+}
+
+fn refused(document: &str) -> String {
+    let refusal = with(document, value!({}), &Limits::default()).expect_err("it is refused");
+    assert_eq!(refusal.fault, Fault::TooCostly, "{}", refusal.message);
+    assert!(!refusal.message.contains('\n') && refusal.message.len() < 200, "{}", refusal.message);
+    refusal.message
+}
+
+/// Fragments that each spread the next one twice.
+fn bomb(levels: usize, operation: &str) -> String {
+    let mut text = operation.to_owned();
+    for level in 0..levels {
+        text.push_str(&format!(" fragment F{level} on Query {{ ...F{} ...F{} }}", level + 1, level + 1));
+    }
+    text.push_str(&format!(" fragment F{levels} on Query {{ hello }}"));
+    text
+}
+
+#[test]
+fn doubling_fragments_are_refused_after_looking_at_each_selection_twice() {
+    for levels in [10, 20, 40, 49] {
+        let text = bomb(levels, "{ ...F0 }");
+        let selections = (2 * levels + 2) as u64;
+        let cost = counted(&text);
+        assert_eq!(cost.visited, 2 * selections, "{levels} levels");
+        assert_eq!(cost.fields, 1 << levels);
+    }
+    refused(&bomb(49, "{ ...F0 }"));
+    // More doublings than a number has bits: sums stay at the end instead of starting anew.
+    assert_eq!(counted(&bomb(200, "{ ...F0 }")).fields, u64::MAX);
+}
+
+#[test]
+fn definitions_that_are_not_executed_are_counted_too() {
+    assert!(refused(&bomb(30, "{ hello }")).contains("written out"));
+    let text = format!("{} query Other {{ ...F0 }}", bomb(30, "query One { hello }"));
+    let document = parse_query(text).expect("GraphQL");
+    let refusal = check(&document, Some("One"), &Variables::default(), &Limits::default()).expect_err("refused");
+    assert_eq!(refusal.fault, Fault::TooCostly);
+}
+
+#[test]
+fn fragments_that_contain_themselves_are_invalid() {
+    for text in [
+        "{ ...A } fragment A on Query { ...A }",
+        "{ ...A } fragment A on Query { thing { ...B } } fragment B on Thing { thing { ...A } }",
+        "{ hello } fragment A on Query { ...B } fragment B on Query { ...A }",
+    ] {
+        let refusal = with(text, value!({}), &Limits::default()).expect_err("refused");
+        assert_eq!(refusal.fault, Fault::GraphqlValidationFailed, "{}", refusal.message);
+    }
+}
+
+#[test]
+fn long_chains_of_deep_fragments_do_not_overflow_the_stack() {
+    let deep = |inner: &str| format!("{}{inner}{}", "thing { ".repeat(50), "} ".repeat(50));
+    let mut text = "{ ...F0 }".to_owned();
+    for level in 0..500 {
+        text.push_str(&format!(" fragment F{level} on Thing {{ {} }}", deep(&format!("...F{}", level + 1))));
+    }
+    text.push_str(" fragment F500 on Thing { id }");
+    assert_eq!(counted(&text).depth, 500 * 50 + 1);
+    assert!(refused(&text).contains("fragments"));
+}
+
+#[test]
+fn depth_counts_fields_through_fragments_and_not_the_fragments() {
+    let nested = |levels: usize| format!("{{ {} id {} }}", "thing { ".repeat(levels), "} ".repeat(levels));
+    assert_eq!(counted(&nested(11)).depth, 12);
+    assert!(with(&nested(11), value!({}), &Limits::default()).is_ok());
+    assert_eq!(refused(&nested(12)), "The operation has 13 levels of fields; at most 12 are allowed.");
+    let text = "{ ... on Query { ...A } } fragment A on Query { thing { ... { ...B } } } fragment B on Thing { id }";
+    assert_eq!(counted(text).depth, 2);
+}
+
+#[test]
+fn aliases_directives_and_roots_have_limits_wherever_they_stand() {
+    let aliases = |n: usize| (0..n).map(|i| format!("a{i}: id ")).collect::<String>();
+    assert!(with(&format!("{{ thing {{ {} }} }}", aliases(15)), value!({}), &Limits::default()).is_ok());
+    assert!(refused(&format!("{{ thing {{ {} }} }}", aliases(16))).contains("16 aliases"));
+    let spread = format!("{{ thing {{ ...A thing {{ ...A }} }} }} fragment A on Thing {{ {} }}", aliases(8));
+    assert!(refused(&spread).contains("16 aliases"));
+
+    let directives = |n: usize| "@include(if: true) ".repeat(n);
+    assert!(refused(&format!("{{ hello {} }}", directives(11))).contains("11 directives"));
+    let everywhere = format!(
+        "query Q($v: Int {d}) {d} {{ hello {d} ... {d} {{ hello }} ...A {d} }} fragment A on Query {d} {{ hello }}",
+        d = directives(2)
+    );
+    assert_eq!(counted(&everywhere).directives, 12);
+
+    assert!(refused(&format!("{{ {} }}", "hello ".repeat(11))).contains("11 root fields"));
+    let roots = "{ ...A ... { ...A } hello } fragment A on Query { hello hello hello hello hello }";
+    assert!(refused(roots).contains("11 root fields"));
+}
+
+#[test]
+fn documents_have_few_definitions() {
+    let operations: String = (0..11).map(|i| format!("query Q{i} {{ hello }} ")).collect();
+    assert!(refused(&operations).contains("11 operations"));
+    let fragments: String = (0..51).map(|i| format!(" fragment F{i} on Query {{ hello }}")).collect();
+    assert!(refused(&format!("{{ hello }}{fragments}")).contains("51 fragments"));
+}
+
+#[test]
+fn a_page_counts_as_often_as_it_is_long() {
+    // The connection, totalCount, nodes: one each; what stands below nodes: ten times.
+    assert_eq!(counted("{ things(first: 10) { totalCount nodes { id } } }").cost, 3 + 10);
+    assert_eq!(counted("{ things(last: 10) { edges { cursor node { id } } } }").cost, 2 + 10 * 3);
+    let both = "{ things(first: 10) { ...A } } fragment A on Conn { nodes { ...B } } fragment B on Thing { id }";
+    assert_eq!(counted(both).cost, 2 + 10);
+    // Pages in pages multiply.
+    assert_eq!(counted("{ things(first: 10) { nodes { things(first: 5) { nodes { id } } } } }").cost, 2 + 10 * (2 + 5));
+    // A plain list; and a connection that nobody gave a length.
+    assert_eq!(counted("{ thing { things(first: 7) { id } } }").cost, 2 + 7);
+    assert_eq!(counted("{ things { nodes { id } } }").cost, 2 + 20);
+    assert_eq!(counted(r#"{ nodes(ids: ["a", "b", "c"]) { id } }"#).cost, 1 + 3);
+    assert!(refused("{ things(first: 100) { nodes { things(first: 100) { nodes { id } } } } }").contains("cost"));
+}
+
+#[test]
+fn a_page_size_may_stand_in_a_variable() {
+    let cost = |declared: &str, variables| {
+        let text = format!("query Q({declared}) {{ things(first: $n) {{ nodes {{ id }} }} }}");
+        with(&text, variables, &generous()).expect("nothing is refused").cost
+    };
+    assert_eq!(cost("$n: Int", value!({ "n": 10 })), 2 + 10);
+    assert_eq!(cost("$n: Int = 30", value!({})), 2 + 30);
+    assert_eq!(cost("$n: Int = 30", value!({ "n": 10 })), 2 + 10);
+    assert_eq!(cost("$n: Int", value!({ "n": null })), 2 + 20, "as if it were left out");
+    assert_eq!(cost("$n: Int", value!({})), 2 + 100, "unknown: the longest page");
+    for strange in [value!(-5), value!(0), value!(1)] {
+        assert_eq!(cost("$n: Int", value!({ "n": strange })), 2 + 1);
+    }
+    for strange in [value!(1_000_000_000_000_i64), value!(18_446_744_073_709_551_615_u64), value!(1.5), value!("ten")] {
+        assert_eq!(cost("$n: Int", value!({ "n": strange })), 2 + 100);
+    }
+    let ids = "query Q($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    assert_eq!(with(ids, value!({ "ids": ["a", "b"] }), &generous()).expect("counted").cost, 1 + 2);
+    let mixed = "query Q($a: ID!) { nodes(ids: [$a, \"b\"]) { id } }";
+    assert_eq!(with(mixed, value!({ "a": "a" }), &generous()).expect("counted").cost, 1 + 2);
+}
+
+#[test]
+fn the_introspection_of_current_tools_fits_and_circles_do_not() {
+    for text in [include_str!("data/introspection.graphql"), include_str!("data/introspection-plain.graphql")] {
+        Limits::default().check_text(text).expect("short enough");
+        let cost = with(text, value!({}), &Limits::default()).expect("introspection works");
+        assert!(cost.depth == 1 && cost.cost < 1_000, "{cost:?}");
+    }
+    let circle = "{ __schema { types { fields { type { fields { name } } } } } }";
+    assert!(refused(circle).contains("introspection lists"));
+    let deep = format!("{{ __type(name: \"A\") {{ {} name {} }} }}", "ofType { ".repeat(20), "} ".repeat(20));
+    assert!(refused(&deep).contains("levels of introspection"));
+    let wide = format!("{{ __schema {{ types {{ {} }} }} }}", "name ".repeat(600));
+    assert!(refused(&wide).contains("introspection fields"));
+    // What stands beside introspection keeps its own limits.
+    let beside = format!("{{ __typename {} id {} }}", "thing { ".repeat(12), "} ".repeat(12));
+    assert!(refused(&beside).contains("levels of fields"));
+}
+
+#[test]
+fn an_operation_has_to_be_meant() {
+    let document = parse_query("query A { hello } query B { thing { id } }").expect("GraphQL");
+    let ask = |name| check(&document, name, &Variables::default(), &Limits::default());
+    assert_eq!(ask(Some("B")).expect("counted").fields, 2);
+    for name in [None, Some(""), Some("C")] {
+        assert_eq!(ask(name).expect_err("refused").fault, Fault::BadUserInput);
+    }
+    let single = parse_query("query A { hello }").expect("GraphQL");
+    assert!(check(&single, None, &Variables::default(), &Limits::default()).is_ok());
+    assert!(check(&single, Some(""), &Variables::default(), &Limits::default()).is_ok());
+}
+
+#[test]
+fn tokens_are_counted_before_anything_is_parsed() {
+    for (text, count) in [
+        ("", 0),
+        ("{ hello }", 3),
+        ("{hello,,,world} # a comment { } \n", 4),
+        ("query Q($a: [Int!]! = [1, -2.5e+3]) @x { a(b: $a) ...F }", 30),
+        (r#"{ a(b: "one \" two", c: """ three \""" "four" """) }"#, 11),
+        ("\"never closed", 1),
+        ("\"\"\"never closed", 1),
+        ("\"ends with a backslash\\", 1),
+        ("\u{feff}{ä}", 7), // broken text counts by its bytes
+    ] {
+        assert_eq!(tokens(text).count, count, "{text}");
+    }
+    assert_eq!(tokens("{ a(b: [{ c: 1 }]) { d } } ] ] {").nesting, 4);
+    assert_eq!(tokens("# {{{\n \"{{{\" \"\"\"{{{\"\"\"").nesting, 0);
+    let limits = Limits::default();
+    assert!(limits.check_text(&format!("{}{}", "[".repeat(64), "]".repeat(64))).is_ok());
+    assert_eq!(limits.check_text(&"{".repeat(65)).expect_err("refused").fault, Fault::TooCostly);
+    assert!(limits.check_text(&"a ".repeat(2_000)).is_ok());
+    assert_eq!(limits.check_text(&"a ".repeat(2_001)).expect_err("refused").fault, Fault::TooCostly);
+    assert!(limits.check_text(&" ".repeat(16 * 1024)).is_ok());
+    assert_eq!(limits.check_text(&" ".repeat(16 * 1024 + 1)).expect_err("refused").fault, Fault::TooCostly);
+}
