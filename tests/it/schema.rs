@@ -188,11 +188,16 @@ fn everything_is_described() {
 
 // --- null
 
+/// Whether a description names a role; the words may stand on two lines.
+pub fn needs_a_role(text: &str) -> bool {
+    text.split_whitespace().any(|word| word == "Needs")
+}
+
 /// A refusal of one field must not cost its neighbours: what is guarded is nullable. Only a subscription has no
 /// neighbours; a refused one has no data at all.
 fn guarded_but_not_null(contract: &Contract) -> Vec<String> {
     let guarded = contract.fields().into_iter().filter(|(path, field)| {
-        description(field).contains("Needs ") && !field.ty.node.nullable && !path.starts_with("Subscription.")
+        needs_a_role(description(field)) && !field.ty.node.nullable && !path.starts_with("Subscription.")
     });
     guarded
         .map(|(path, field)| format!("{path}: {} is guarded: a refusal would null its parent", field.ty.node))

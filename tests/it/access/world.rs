@@ -1,0 +1,284 @@
+//! A world with something of everybody's in it, and how a viewer gets at each of its objects.
+//! Not here: what anybody should get (`snapshots/access_matrix.txt`), and comparing it (`access`).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use boxoffice::id::{BookingId, Noun};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::{Actor, TestApp};
+
+/// The columns of the matrix, in order. Own and foreign are meant from the event: its customers, its organizer.
+pub const VIEWERS: [&str; 6] =
+    ["anonymous", "customer own", "customer foreign", "organizer own", "organizer foreign", "admin"];
+
+/// One event with all that can hang on it, and who looks at it.
+pub struct World {
+    app: TestApp,
+    /// As [`VIEWERS`].
+    pub viewers: Vec<Actor>,
+    /// Somebody else with places at the event, who fills fresh ones too.
+    filler: Actor,
+    /// Published, full, with somebody in line.
+    pub event: String,
+    /// Its organizer's other event, that nobody else knows of.
+    pub draft: String,
+    /// Of the own customer, promoted from the line and cancelled since: every field of it has a value.
+    pub booking: String,
+    reference: String,
+    /// Of the own customer, waiting.
+    pub entry: String,
+    /// The organizer of the event.
+    organizer: String,
+}
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+impl World {
+    pub async fn build(app: &TestApp) -> Self {
+        let (own, foreign, filler) = (app.customer().await, app.customer().await, app.customer().await);
+        let (organizer, rival, admin) = (app.organizer().await, app.organizer().await, app.admin().await);
+        let event = organizer.event(5).await;
+        let draft = organizer.draft(5).await;
+        let first = filler.books(&event, 5).await;
+        own.join(&event, 1, false).await.ok();
+        filler.cancel(&first).await.ok(); // the line gives the own customer a booking
+        filler.books(&event, 4).await;
+        let mine = own.ask("{ myBookings(first: 1) { nodes { id reference } } }", json!({})).await.ok();
+        let (booking, reference) = (mine.text("myBookings.nodes.0.id"), mine.text("myBookings.nodes.0.reference"));
+        let change = json!({ "eventId": event, "venue": "Hall B" });
+        organizer.mutate("updateEvent", change, "changed").await.ok();
+        app.settled().await; // who booked is told of the change before the booking is cancelled
+        let entry = own.join(&event, 3, false).await.ok().text("joinWaitlist.waitlistEntry.id");
+        own.cancel(&booking).await.ok(); // one place comes free; the line wants three
+        app.settled().await;
+        let sold_by = organizer.ask("query($id: ID!) { event(id: $id) { organizer { id } } }", json!({ "id": event }));
+        let sold_by = sold_by.await.ok().text("event.organizer.id");
+        let viewers = vec![app.anonymous(), own, foreign, organizer, rival, admin];
+        Self { app: app.clone(), viewers, filler, event, draft, booking, reference, entry, organizer: sold_by }
+    }
+
+    fn own(&self) -> &Actor {
+        &self.viewers[1]
+    }
+
+    fn organizer(&self) -> &Actor {
+        &self.viewers[3]
+    }
+
+    async fn fresh_entry(&self) -> String {
+        let event = self.organizer().event(1).await;
+        self.filler.books(&event, 1).await;
+        self.own().join(&event, 1, false).await.ok().text("joinWaitlist.waitlistEntry.id")
+    }
+
+    /// What to send to a mutation so that whoever may do it succeeds, on things made for this one try; with `case`, so
+    /// that something else happens.
+    pub async fn input(&self, mutation: &str, case: &str) -> Value {
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let person = json!({ "email": format!("new{n}@example.org"), "password": "correct horse", "name": "New" });
+        match (mutation, case) {
+            ("signUp" | "createAdmin", "") => person,
+            ("signIn", "") => {
+                let made = self.app.anonymous().mutate("signUp", person.clone(), "viewer { id }").await;
+                made.ok();
+                json!({ "email": person["email"], "password": person["password"] })
+            }
+            ("signIn", "wrong password") => json!({ "email": "nobody@example.org", "password": "wrong" }),
+            ("createEvent", "") => json!({
+                "title": "T", "venue": "V", "timeZone": "UTC", "capacity": 1,
+                "startsAt": "2026-05-01T00:00:00Z", "endsAt": "2026-05-02T00:00:00Z",
+            }),
+            ("publishEvent" | "deleteEvent", "") => json!({ "eventId": self.organizer().draft(5).await }),
+            ("cancelEvent", "") => json!({ "eventId": self.organizer().event(5).await }),
+            ("updateEvent", "") => json!({ "eventId": self.organizer().event(5).await, "venue": "Hall C" }),
+            ("setEventCapacity", "") => json!({ "eventId": self.organizer().event(5).await, "capacity": 6 }),
+            ("setEventCapacity", "too few") => json!({ "eventId": self.event, "capacity": 1 }),
+            ("createBooking", "") => json!({ "eventId": self.organizer().event(5).await, "quantity": 1 }),
+            ("createBooking", "draft") => json!({ "eventId": self.draft, "quantity": 1 }),
+            ("createBooking", "too many") => json!({ "eventId": self.event, "quantity": 100 }),
+            ("cancelBooking", "") => {
+                json!({ "bookingId": self.own().books(&self.organizer().event(5).await, 1).await })
+            }
+            ("joinWaitlist", "") => {
+                let event = self.organizer().event(1).await;
+                self.filler.books(&event, 1).await;
+                json!({ "eventId": event, "quantity": 1 })
+            }
+            ("joinWaitlist", "draft") => json!({ "eventId": self.draft, "quantity": 1 }),
+            ("joinWaitlist", "free") => json!({ "eventId": self.organizer().event(5).await, "quantity": 1 }),
+            ("leaveWaitlist", "") => json!({ "entryId": self.fresh_entry().await }),
+            ("markNoticesRead", "") => json!({ "upTo": 0 }),
+            other => panic!("no input for {other:?}: write one in tests/it/access/world.rs"),
+        }
+    }
+
+    /// How to get at an object of a type, with `FIELDS` where its fields are asked for.
+    pub fn route(&self, of: &str) -> Route {
+        let Self { event, draft, booking, entry, .. } = self;
+        let query = |document: String, path: &'static str| Route::Query { document, path };
+        let at_event = |fields: &str| format!("{{ event(id: \"{event}\") {{ {fields} }} }}");
+        let mutation = |name, case, path| Route::Mutation { name, case, path };
+        let live = |document: &str| Route::Live { document: document.to_owned() };
+        match of {
+            "Event" => query(at_event("FIELDS"), "event"),
+            "Event[draft]" => query(format!("{{ event(id: \"{draft}\") {{ FIELDS }} }}"), "event"),
+            "Slot" => query(at_event("slots { FIELDS }"), "event.slots.0"),
+            "TicketType" => query(at_event("ticketTypes { FIELDS }"), "event.ticketTypes.0"),
+            "Availability" => query(at_event("availability { FIELDS }"), "event.availability"),
+            "Money" => query(at_event("price { FIELDS }"), "event.price"),
+            "Organizer" => query(at_event("organizer { FIELDS }"), "event.organizer"),
+            "EventConnection" => query("{ events(first: 1) { FIELDS } }".into(), "events"),
+            "EventEdge" => query("{ events(first: 1) { edges { FIELDS } } }".into(), "events.edges.0"),
+            "PageInfo" => query("{ events(first: 1) { pageInfo { FIELDS } } }".into(), "events.pageInfo"),
+
+            "Booking" => query(format!("{{ booking(id: \"{booking}\") {{ FIELDS }} }}"), "booking"),
+            "BookingItem" => {
+                query(format!("{{ booking(id: \"{booking}\") {{ items {{ FIELDS }} }} }}"), "booking.items.0")
+            }
+            "User" => {
+                query(format!("{{ booking(id: \"{booking}\") {{ customer {{ FIELDS }} }} }}"), "booking.customer")
+            }
+            "User[oneself]" => query("{ viewer { FIELDS } }".into(), "viewer"),
+            "User[organizer]" => {
+                let user = self.organizer().user.opaque();
+                query(format!("{{ node(id: \"{user}\") {{ ... on User {{ FIELDS }} }} }}"), "node")
+            }
+            "BookingConnection" => query(at_event("bookings(first: 1) { FIELDS }"), "event.bookings"),
+            "BookingConnection[mine]" => query("{ myBookings(first: 1) { FIELDS } }".into(), "myBookings"),
+            "BookingEdge" => query(at_event("bookings(first: 1) { edges { FIELDS } }"), "event.bookings.edges.0"),
+            "BookingEdge[mine]" => query("{ myBookings(first: 1) { edges { FIELDS } } }".into(), "myBookings.edges.0"),
+            "Participant" => {
+                query(at_event("participants(first: 1) { nodes { FIELDS } }"), "event.participants.nodes.0")
+            }
+            "ParticipantConnection" => query(at_event("participants(first: 1) { FIELDS }"), "event.participants"),
+            "ParticipantEdge" => {
+                query(at_event("participants(first: 1) { edges { FIELDS } }"), "event.participants.edges.0")
+            }
+
+            "WaitlistEntry" => {
+                query(format!("{{ node(id: \"{entry}\") {{ ... on WaitlistEntry {{ FIELDS }} }} }}"), "node")
+            }
+            "WaitlistEntryConnection" => {
+                query("{ myWaitlistEntries(first: 1) { FIELDS } }".into(), "myWaitlistEntries")
+            }
+            "WaitlistEntryEdge" => {
+                query("{ myWaitlistEntries(first: 1) { edges { FIELDS } } }".into(), "myWaitlistEntries.edges.0")
+            }
+            "WaitlistLineConnection" => query(at_event("waitlist(first: 1) { FIELDS }"), "event.waitlist"),
+            "WaitlistLineEdge" => query(at_event("waitlist(first: 1) { edges { FIELDS } }"), "event.waitlist.edges.0"),
+
+            // Nobody else was promoted, or has a booking whose event changed.
+            "Notice" => query(
+                "{ notices(first: 100) { nodes { kind FIELDS } } }".into(),
+                "notices.nodes.kind=WAITLIST_PROMOTED",
+            ),
+            "EventChange" => query(
+                "{ notices(first: 100) { nodes { kind changes { FIELDS } } } }".into(),
+                "notices.nodes.kind=EVENT_UPDATED.changes.0",
+            ),
+            "NoticeConnection" => query("{ notices(first: 1) { FIELDS } }".into(), "notices"),
+            "NoticeEdge" => query("{ notices(first: 1) { edges { FIELDS } } }".into(), "notices.edges.0"),
+
+            "NoticeFrame" => live("subscription { it: noticeReceived { FIELDS } }"),
+            "BookingFrame" => live("subscription { it: bookingChanged { FIELDS } }"),
+            "BookingFrame[of my events]" => live("subscription { it: eventBookingChanged { FIELDS } }"),
+
+            "AccessToken" => mutation("signIn", "", "it.token"),
+            "SignInPayload" => mutation("signUp", "", "it"),
+            "CreateAdminPayload" => mutation("createAdmin", "", "it"),
+            "EventPayload" => mutation("publishEvent", "", "it"),
+            "UpdateEventPayload" => mutation("updateEvent", "", "it"),
+            "DeleteEventPayload" => mutation("deleteEvent", "", "it"),
+            "CreateBookingPayload" => mutation("createBooking", "", "it"),
+            "CancelBookingPayload" => mutation("cancelBooking", "", "it"),
+            "WaitlistPayload" => mutation("joinWaitlist", "", "it"),
+            "MarkNoticesReadPayload" => mutation("markNoticesRead", "", "it"),
+            "RefusalError" => mutation("signIn", "wrong password", "it.userErrors.__typename=RefusalError"),
+            "NotEnoughPlacesError" => {
+                mutation("createBooking", "too many", "it.userErrors.__typename=NotEnoughPlacesError")
+            }
+            "PlacesAvailableError" => mutation("joinWaitlist", "free", "it.userErrors.__typename=PlacesAvailableError"),
+            "CapacityBelowTakenError" => {
+                mutation("setEventCapacity", "too few", "it.userErrors.__typename=CapacityBelowTakenError")
+            }
+            other => panic!("no route to {other}: write one in tests/it/access/world.rs"),
+        }
+    }
+
+    /// How to ask a root field, with the name `it`.
+    pub fn root(&self, field: &str) -> Route {
+        let Self { event, draft, booking, entry, reference, organizer, .. } = self;
+        let customer = self.own().user.opaque();
+        let unknown = BookingId(Uuid::from_u128(7)).opaque();
+        let asked = match field {
+            "Query.booking" => format!("booking(id: \"{booking}\") {{ id }}"),
+            "Query.booking[by reference]" => format!("booking(reference: \"{reference}\") {{ id }}"),
+            "Query.booking[unknown]" => format!("booking(id: \"{unknown}\") {{ id }}"),
+            "Query.event" => format!("event(id: \"{event}\") {{ id }}"),
+            "Query.event[draft]" => format!("event(id: \"{draft}\") {{ id }}"),
+            "Query.events" => "events(first: 1) { nodes { id } }".into(),
+            "Query.myBookings" => "myBookings(first: 1) { nodes { id } }".into(),
+            "Query.myEvents" => "myEvents(first: 1) { nodes { id } }".into(),
+            "Query.myWaitlistEntries" => "myWaitlistEntries(first: 1) { nodes { id } }".into(),
+            "Query.node" => format!("node(id: \"{entry}\") {{ id }}"),
+            "Query.node[booking]" => format!("node(id: \"{booking}\") {{ id }}"),
+            "Query.node[draft]" => format!("node(id: \"{draft}\") {{ id }}"),
+            "Query.node[customer]" => format!("node(id: \"{customer}\") {{ id }}"),
+            "Query.node[organizer]" => format!("node(id: \"{organizer}\") {{ id }}"),
+            "Query.nodes" => format!("nodes(ids: [\"{event}\"]) {{ id }}"),
+            "Query.notices" => "notices(first: 1) { nodes { id } }".into(),
+            "Query.viewer" => "viewer { id }".into(),
+            "Subscription.availabilityChanged" => format!("availabilityChanged(eventId: \"{event}\") {{ revision }}"),
+            "Subscription.availabilityChanged[draft]" => {
+                format!("availabilityChanged(eventId: \"{draft}\") {{ revision }}")
+            }
+            "Subscription.bookingChanged" => "bookingChanged { cursor }".into(),
+            "Subscription.eventBookingChanged" => "eventBookingChanged { cursor }".into(),
+            "Subscription.noticeReceived" => "noticeReceived { cursor }".into(),
+            "Subscription.waitlistEntryChanged" => format!("waitlistEntryChanged(entryId: \"{entry}\") {{ status }}"),
+            "Mutation.createBooking[draft]" => {
+                return Route::Mutation { name: "createBooking", case: "draft", path: "it" };
+            }
+            "Mutation.joinWaitlist[draft]" => {
+                return Route::Mutation { name: "joinWaitlist", case: "draft", path: "it" };
+            }
+            "Mutation.cancelBooking" => return Route::mutation("cancelBooking"),
+            "Mutation.cancelEvent" => return Route::mutation("cancelEvent"),
+            "Mutation.createAdmin" => return Route::mutation("createAdmin"),
+            "Mutation.createBooking" => return Route::mutation("createBooking"),
+            "Mutation.createEvent" => return Route::mutation("createEvent"),
+            "Mutation.deleteEvent" => return Route::mutation("deleteEvent"),
+            "Mutation.joinWaitlist" => return Route::mutation("joinWaitlist"),
+            "Mutation.leaveWaitlist" => return Route::mutation("leaveWaitlist"),
+            "Mutation.markNoticesRead" => return Route::mutation("markNoticesRead"),
+            "Mutation.publishEvent" => return Route::mutation("publishEvent"),
+            "Mutation.setEventCapacity" => return Route::mutation("setEventCapacity"),
+            "Mutation.signIn" => return Route::mutation("signIn"),
+            "Mutation.signUp" => return Route::mutation("signUp"),
+            "Mutation.updateEvent" => return Route::mutation("updateEvent"),
+            other => panic!("no document asks {other}: write one in tests/it/access/world.rs"),
+        };
+        match field.starts_with("Query.") {
+            true => Route::Query { document: format!("{{ it: {asked} }}"), path: "it" },
+            false => Route::Live { document: format!("subscription {{ it: {asked} }}") },
+        }
+    }
+}
+
+/// A way to an object.
+pub enum Route {
+    /// A document over HTTP, and where the object stands in the answer.
+    Query { document: String, path: &'static str },
+    /// A mutation with an input of [`World::input`], called `it`.
+    Mutation { name: &'static str, case: &'static str, path: &'static str },
+    /// A document over the socket whose root field is called `it`; its first message counts.
+    Live { document: String },
+}
+
+impl Route {
+    fn mutation(name: &'static str) -> Self {
+        Self::Mutation { name, case: "", path: "it" }
+    }
+}
