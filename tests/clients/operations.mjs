@@ -39,9 +39,9 @@ export function accepted(payload) {
   return payload;
 }
 
-/** A new account and its access token. */
-export async function signUp(boxoffice, role) {
-  const input = { email: `${randomUUID()}@example.org`, password: 'correct horse battery', name: role.toLowerCase(), role };
+/** A new account and its access token; its password is `correct horse battery`. */
+export async function signUp(boxoffice, role, email = `${randomUUID()}@example.org`) {
+  const input = { email, password: 'correct horse battery', name: role.toLowerCase(), role };
   const { signUp } = await boxoffice.request(SIGN_UP, { input });
   const { token, viewer } = accepted(signUp);
   return { id: viewer.id, token: token.accessToken };

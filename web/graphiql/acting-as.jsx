@@ -128,9 +128,14 @@ function Feed() {
         tabIndex={notices.length ? 0 : undefined} // it scrolls
       >
         <ol>
-          {notices.map(({ number, kind, text, occurredAt }) => (
-            <li key={number} data-kind={kind}>
+          {notices.map(({ number, text, occurredAt, changes }) => (
+            <li key={number}>
               <time dateTime={occurredAt}>{moment(occurredAt)}</time> {text}
+              {changes.map((change) => (
+                <span key={change.field} className="boxoffice-change">
+                  {change.old || 'nothing'} → {change.new || 'nothing'}
+                </span>
+              ))}
             </li>
           ))}
         </ol>

@@ -6,7 +6,7 @@ import { WS_URL } from './api.js';
 import { accessToken, Refused, whenPersonChanges } from './session.js';
 import { shared } from './shared.js';
 
-const NOTICE = 'number kind text occurredAt';
+const NOTICE = 'number kind text occurredAt changes { field old new }';
 export const HISTORY = `query FeedHistory { notices(first: 20) { streamCursor nodes { ${NOTICE} } } }`;
 export const LIVE = `subscription Feed($after: String) { noticeReceived(after: $after) { cursor resync notice { ${NOTICE} } } }`;
 

@@ -166,7 +166,7 @@ mutation PublishEvent($publish: EventInput!) {
   }
 }
 `,
-    variables: variables({ create: newEvent, publish: { eventId: '' } }),
+    variables: variables({ publish: { eventId: '' }, create: newEvent }),
   },
   {
     name: 'ChangeVenue',
