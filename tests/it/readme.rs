@@ -110,6 +110,14 @@ fn every_setting_is_in_the_table_and_nothing_else() {
 }
 
 #[test]
+fn the_live_example_is_the_one_that_runs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/apollo-react/src/boxoffice.ts");
+    let source = std::fs::read_to_string(path).unwrap();
+    let heart = source.split_once("// README: begin\n").unwrap().1.split_once("\n// README: end").unwrap().0;
+    assert_eq!(block("live"), heart, "copy the marked region of the example");
+}
+
+#[test]
 fn it_is_short_and_its_links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert!(readme().lines().count() <= 200, "nobody reads more than 200 lines");
