@@ -266,9 +266,8 @@ impl Call {
 
     /// The text of a panic goes through the same mask as any other internal error.
     fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
-        let response = Response::from_errors(vec![ServerError::new(format!("panic: {text}"), None)]);
+        let text = format!("panic: {}", fault::panic_text(panic));
+        let response = Response::from_errors(vec![ServerError::new(text, None)]);
         Reply { response: Box::new(fault::finish(response, Stage::Executed, &self.id.0)), executed: false }
     }
 }

@@ -1,6 +1,7 @@
 //! The closed list of faults: what a client may be told when an answer fails, and the masking of everything else.
 //! Not here: expected refusals (they are data of a payload), and which transport shows which status when.
 
+use std::any::Any;
 use std::time::Duration;
 
 use async_graphql::{Error, ErrorExtensionValues, Response, ServerError, Value};
@@ -204,6 +205,12 @@ pub fn parse_failed(error: ServerError) -> ServerError {
     let mut failed = Fault::GraphqlParseFailed.server_error(one_line(&message));
     failed.locations = error.locations;
     failed
+}
+
+/// What a panic said, for the log.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text")
 }
 
 /// A text on one line, control characters blanked, at most 200 characters.

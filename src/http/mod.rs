@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::session::Sessions;
 use crate::graphql::execute::{Engine, Reply};
-use crate::graphql::fault::Fault;
+use crate::graphql::fault::{Fault, panic_text};
 
 pub mod assets;
 pub mod demo;
@@ -87,9 +87,7 @@ async fn catch_panic(request: Request, next: Next) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
-            tracing::error!(path, error = text, "a handler panicked");
+            tracing::error!(path, error = panic_text(panic.as_ref()), "a handler panicked");
             plain(StatusCode::INTERNAL_SERVER_ERROR, Fault::Internal, "Something went wrong on our side.")
         }
     }

@@ -16,6 +16,9 @@ pub fn tokens(text: &str) -> Tokens {
     let mut at = 0;
     let mut found = Tokens::default();
     let mut open: usize = 0;
+    // Three quotes that nothing closes are an empty string and the beginning of another one, to the parser too. Once
+    // nothing closes one block string, nothing closes a later one.
+    let mut closes = true;
     while let Some(&byte) = bytes.get(at) {
         let rest = &bytes[at..];
         let skip = |rest: &[u8], inside: fn(u8) -> bool| rest.iter().take_while(|byte| inside(**byte)).count();
@@ -29,7 +32,13 @@ pub fn tokens(text: &str) -> Tokens {
                 continue;
             }
             b'.' if rest.starts_with(b"...") => at += 3,
-            b'"' if rest.starts_with(b"\"\"\"") => at += 3 + block_string(&rest[3..]),
+            b'"' if closes && rest.starts_with(b"\"\"\"") => match block_string(&rest[3..]) {
+                Some(length) => at += 3 + length,
+                None => {
+                    closes = false;
+                    at += 2;
+                }
+            },
             b'"' => at += 1 + string(&rest[1..]),
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => at += skip(rest, |byte| byte == b'_' || byte.is_ascii_alphanumeric()),
             b'-' | b'0'..=b'9' => {
@@ -65,17 +74,17 @@ fn string(rest: &[u8]) -> usize {
     at.min(rest.len())
 }
 
-/// Bytes up to the end of a block string, its closing quotes included.
-fn block_string(rest: &[u8]) -> usize {
+/// Bytes up to the end of a block string, its closing quotes included; none: it has no end.
+fn block_string(rest: &[u8]) -> Option<usize> {
     let mut at = 0;
     while at < rest.len() {
         if rest[at..].starts_with(b"\\\"\"\"") {
             at += 4;
         } else if rest[at..].starts_with(b"\"\"\"") {
-            return at + 3;
+            return Some(at + 3);
         } else {
             at += 1;
         }
     }
-    rest.len()
+    None
 }

@@ -18,7 +18,7 @@ pub(super) fn single_root(
     let refused = |message: &str| Refusal { fault: Fault::GraphqlValidationFailed, message: message.to_owned() };
     let fields = root_fields(document, operation)
         .ok_or_else(|| refused("The root field of a subscription must not have @skip or @include."))?;
-    let one = fields.first().filter(|one| fields.iter().all(|field| key(field) == key(one)));
+    let one = fields.first().filter(|one| fields.iter().all(|field| is_same(&field.node, &one.node)));
     let Some(one) = one else {
         return Err(refused("A subscription must have exactly one root field."));
     };
@@ -48,8 +48,15 @@ pub(super) fn single_root(
     Ok(Some(document))
 }
 
-fn key(field: &Positioned<Field>) -> (&Name, &Name) {
-    (&field.node.response_key().node, &field.node.name.node)
+/// Whether two fields are one, asked for twice. Other arguments make another field of it: once they are written out as
+/// one, validation would not see it.
+fn is_same(one: &Field, other: &Field) -> bool {
+    one.response_key().node == other.response_key().node
+        && one.name.node == other.name.node
+        && one.arguments.len() == other.arguments.len()
+        && one.arguments.iter().all(|(name, value)| {
+            other.arguments.iter().any(|(own, given)| own.node == name.node && given.node == value.node)
+        })
 }
 
 /// The fields of a subscription's root with fragments written out; `None` when a condition hangs on one of them.

@@ -1,19 +1,20 @@
 //! One operation of a socket, from `subscribe` to its last message.
 //! Not here: which operations there are; the connection keeps their ids.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
 use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Message;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 use tokio_util::sync::CancellationToken;
 
 use super::protocol;
 use crate::access::Actor;
 use crate::graphql::execute::{Engine, Reply};
-use crate::graphql::fault::Fault;
+use crate::graphql::fault::{Fault, panic_text};
 
 /// What an operation needs.
 pub struct Operation {
@@ -38,9 +39,14 @@ pub struct Finished {
 }
 
 impl Operation {
-    /// Runs to the end. Waits while the client does not read: streams wait with it, or skip what they may skip.
+    /// Runs to the end. Waits while the client does not read: streams wait with it, or skip what they may skip. A panic
+    /// costs this operation only, and its text stays inside.
     pub async fn run(self, request: Request) -> Finished {
-        let last = match self.stream(request).await {
+        let last = AssertUnwindSafe(self.stream(request)).catch_unwind().await.unwrap_or_else(|panic| {
+            tracing::error!(error = panic_text(panic.as_ref()), "an operation of a socket panicked");
+            Some(protocol::error(&self.id, &[Fault::Internal.server_error("Something went wrong on our side.")]))
+        });
+        let last = match last {
             Some(message) => self.out.clone().reserve_owned().await.ok().map(|permit| (permit, message)),
             None => None,
         };
