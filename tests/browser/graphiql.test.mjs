@@ -189,6 +189,11 @@ test('the operation is copied as curl command and as Apollo hook', () =>
     const { document, options } = useBook();
     assert.match(print(parse(document)), /^mutation Book\(\$input: CreateBookingInput!\) \{\n {2}createBooking/);
     assert.equal(options.variables.input.quantity, 2);
+
+    await openTab(page, 'MyNotices');
+    assert.match(await copied('Copy as Apollo hook', 'import '), /useSubscription\(MY_NOTICES/);
+    await page.getByRole('button', { name: 'Copy as curl' }).click();
+    await page.getByText('Not copied: A subscription needs a socket').waitFor();
   }));
 
 test('without a demo: sign up, sell, sign in, book', () =>
