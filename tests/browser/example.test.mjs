@@ -105,11 +105,16 @@ test('it lists, signs in, books, and tells live through a cut and a restart: no 
     await boxoffice.start();
     await notice(await bookElsewhere());
 
+    const shown = async () => (await log.getByRole('listitem').allInnerTexts()).map((text) => text.replace(/^[\d:]+ /, ''));
     const { notices } = await boxoffice.request(NOTICES, {}, customer.token);
-    const shown = await log.getByRole('listitem').allInnerTexts();
-    const texts = shown.map((text) => text.replace(/^[\d:]+ /, ''));
-    assert.deepEqual(
-      texts,
-      notices.nodes.map(({ text }) => text),
-    );
+    const all = notices.nodes.map(({ text }) => text);
+    assert.deepEqual(await shown(), all);
+
+    await boxoffice.stop();
+    boxoffice.forget('secret.key'); // every session has ended
+    await boxoffice.start();
+    await page.getByLabel('E-mail').waitFor();
+    await signIn('correct horse battery');
+    await notice(missed);
+    assert.deepEqual(await shown(), all);
   }));

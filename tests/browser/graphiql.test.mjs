@@ -8,6 +8,7 @@ import { parse, print } from 'graphql';
 import { openBoxoffice } from '../clients/harness.mjs';
 import { accepted, BOOK, NOTICES, order, signUp } from '../clients/operations.mjs';
 import { flaws, onPage, openBrowser } from './browser.mjs';
+import { openGate } from './gate.mjs';
 import { actAs, eventFilledIn, live, notice, notices, open, openTab, panel, person, response, run, sentBy, tabNames } from './graphiql.mjs';
 
 const SIGN_IN = 'mutation ($input: SignInInput!) { signIn(input: $input) { token { accessToken } } }';
@@ -92,7 +93,8 @@ test('every other ready operation does what its first line says', () =>
     assert.equal((await run(page, 'ForbiddenOnPurpose')).errors[0].extensions.code, 'FORBIDDEN');
     await response(page, 'FORBIDDEN').waitFor();
 
-    await actAs(page, 'Ada');
+    await person(page, 'Nina').click();
+    await actAs(page, 'Ada'); // of two clicks the later one counts
     await openTab(page, 'CreateEvent');
     const { event } = accepted((await run(page, 'CreateEvent', { ofSeveral: true })).data.createEvent);
     assert.equal(event.status, 'DRAFT');
@@ -189,6 +191,11 @@ test('the operation is copied as curl command and as Apollo hook', () =>
     const { document, options } = useBook();
     assert.match(print(parse(document)), /^mutation Book\(\$input: CreateBookingInput!\) \{\n {2}createBooking/);
     assert.equal(options.variables.input.quantity, 2);
+
+    await openTab(page, 'MyNotices');
+    assert.match(await copied('Copy as Apollo hook', 'import '), /useSubscription\(MY_NOTICES/);
+    await page.getByRole('button', { name: 'Copy as curl' }).click();
+    await page.getByText('Not copied: A subscription needs a socket').waitFor();
   }));
 
 test('without a demo: sign up, sell, sign in, book', () =>
@@ -224,20 +231,31 @@ test('without a demo: sign up, sell, sign in, book', () =>
     await notice(page, reference);
   }));
 
-test('another key and another database: the page goes on as the same person', () =>
-  onPage(browser, { expected: [/WebSocket/] }, async (page) => {
-    await open(page, demo);
+test('a cut cable, another key, another database: the page goes on as the same person', async (t) => {
+  const gate = await openGate(demo.origin);
+  t.after(gate.remove);
+  await onPage(browser, { expected: [/WebSocket/] }, async (page) => {
+    await open(page, gate);
     await actAs(page, 'Grace');
     const before = await notices(page).count();
+    const arrived = async (reference, more) => {
+      await notice(page, reference);
+      await live(page, 'Grace');
+      assert.equal(await notices(page).count(), before + more);
+    };
+
+    gate.shut();
+    await panel(page).getByText('connection lost').waitFor();
+    await bookElsewhere('grace@demo.test', 'late-set');
+    const missed = await bookElsewhere('grace@demo.test', 'late-set');
+    gate.open();
+    await arrived(missed.reference, 2);
+
     await demo.stop();
     await panel(page).getByText('connection lost').waitFor();
     demo.forget('secret.key'); // every token is worthless now
     await demo.start();
-    const references = [];
-    for (const slug of ['late-set', 'late-set']) references.push((await bookElsewhere('grace@demo.test', slug)).reference);
-    await live(page, 'Grace');
-    await notice(page, references[1]);
-    assert.equal(await notices(page).count(), before + 2);
+    await arrived((await bookElsewhere('grace@demo.test', 'late-set')).reference, 3);
 
     const pottery = async () => (await demo.request(EVENT, { slug: 'pottery-evening' })).event.id;
     const stored = await pottery();
@@ -252,4 +270,5 @@ test('another key and another database: the page goes on as the same person', ()
     assert.notEqual(id, stored);
     await page.locator('.graphiql-editor-tool').filter({ hasText: id }).waitFor();
     accepted((await run(page, 'Book')).data.createBooking);
-  }));
+  });
+});

@@ -43,7 +43,7 @@ function listen() {
     url: WS_URL,
     connectionParams: async () => {
       used = await accessToken(refused);
-      return { Authorization: `Bearer ${used}` };
+      return used ? { Authorization: `Bearer ${used}` } : {};
     },
     lazyCloseTimeout: 1_000, // what was and what comes share a socket
     keepAlive: 10_000,

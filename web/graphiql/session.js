@@ -8,7 +8,7 @@ const SIGN_IN = `mutation SignIn($input: SignInInput!) {
   signIn(input: $input) { token { accessToken expiresAt } viewer { name role } userErrors { message } }
 }`;
 
-/** How long before its end a token is given up. */
+/** How long before its end a token is given up: half its life at most. */
 const MARGIN = 30_000;
 
 /** Where a reload finds who acted; their address only. */
@@ -59,15 +59,22 @@ async function signIn({ email, password, name }) {
 
 /** Until when a token serves, by this machine's clock: the server's may be another. */
 function proofOf({ accessToken, expiresAt }, date) {
-  return { token: accessToken, until: Date.now() + Date.parse(expiresAt) - date - MARGIN };
+  const life = Date.parse(expiresAt) - date;
+  return { token: accessToken, until: Date.now() + life - Math.min(MARGIN, life / 2) };
 }
 
 function settle(person, newProof) {
   proof = newProof;
-  if (person && !people.get().some((known) => same(known, person))) people.set([...people.get(), person]);
-  if (person) sessionStorage.setItem(REMEMBERED, person.email);
+  if (person) remember(person);
   else sessionStorage.removeItem(REMEMBERED);
   session.set({ person, pending: null, problem: null });
+}
+
+function remember(person) {
+  const known = people.get();
+  const isKnown = known.some((one) => same(one, person));
+  people.set(isKnown ? known.map((one) => (same(one, person) ? { ...one, ...person } : one)) : [...known, person]);
+  sessionStorage.setItem(REMEMBERED, person.email);
 }
 
 /** Acts as this person from now on, null being nobody. Says whether that worked; of two calls the later one counts. */
@@ -104,9 +111,10 @@ export async function accessToken(refused) {
   const { person } = session.get();
   if (!person) return null;
   if (proof.until > Date.now() && proof.token !== refused) return proof.token;
-  if (renewal?.turn !== turn) renewal = renew(person, turn);
+  const mine = turn;
+  if (renewal?.turn !== mine) renewal = renew(person, mine);
   await renewal.done;
-  return accessToken();
+  return mine === turn ? proof.token : accessToken();
 }
 
 function renew(person, mine) {
