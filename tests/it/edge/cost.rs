@@ -215,7 +215,7 @@ fn tokens_are_counted_before_anything_is_parsed() {
         ("query Q($a: [Int!]! = [1, -2.5e+3]) @x { a(b: $a) ...F }", 30),
         (r#"{ a(b: "one \" two", c: """ three \""" "four" """) }"#, 11),
         ("\"never closed", 1),
-        ("\"\"\"never closed", 1),
+        ("\"\"\"never closed", 2),
         ("\"ends with a backslash\\", 1),
         ("\u{feff}{ä}", 7), // broken text counts by its bytes
     ] {
@@ -223,6 +223,11 @@ fn tokens_are_counted_before_anything_is_parsed() {
     }
     assert_eq!(tokens("{ a(b: [{ c: 1 }]) { d } } ] ] {").nesting, 4);
     assert_eq!(tokens("# {{{\n \"{{{\" \"\"\"{{{\"\"\"").nesting, 0);
+    // The parser reads three quotes that nothing closes as an empty string and the beginning of another.
+    let hidden = format!("{{ a(b: [\"\"\"x\"]) {}{} }}", "{ a ".repeat(50), "}".repeat(50));
+    parse_query(&hidden).unwrap();
+    assert_eq!(tokens(&hidden).nesting, 51);
+    assert_eq!(tokens(r#"{ a(b: ["""x"]) { c(d: "{{{") } }"#).nesting, 3);
     let limits = Limits::default();
     assert!(limits.check_text(&format!("{}{}", "[".repeat(64), "]".repeat(64))).is_ok());
     assert_eq!(limits.check_text(&"{".repeat(65)).expect_err("refused").fault, Fault::TooCostly);
