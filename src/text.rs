@@ -21,7 +21,7 @@ impl Invalid {
 /// Trims a text and checks it: 1 to `max` characters, one line, nothing invisible.
 pub fn line(field: &'static str, text: &str, max: usize) -> Result<String, Invalid> {
     let text = text.trim();
-    if text.is_empty() {
+    if text.chars().all(|c| c.is_whitespace() || is_silent(c)) {
         return Err(Invalid::new(field, "must not be empty"));
     }
     check(field, text, max, false)?;
@@ -45,9 +45,17 @@ fn check(field: &'static str, text: &str, max: usize, many: bool) -> Result<(), 
     Ok(())
 }
 
-/// Control characters, and the invisible ones that make a text read differently from what it is: directional
-/// overrides, zero-width marks, the byte order mark. The joiners U+200C and U+200D stay: Persian and emoji need them.
+/// Control characters, and the invisible ones that make a text read differently from what it is: directional marks and
+/// overrides, separators of lines, hyphens and fillers nobody sees, zero-width marks, the byte order mark.
 fn is_forbidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+        || matches!(c,
+            '\u{AD}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
+            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}')
+}
+
+/// Joiners, variation selectors and tags: Persian, Hindi, emoji and flags are written with them, but not by them alone.
+fn is_silent(c: char) -> bool {
+    matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E007F}')
 }

@@ -1,6 +1,8 @@
 //! Small pure things: money, ids, time, backoff, text, tokens, status tables.
 //! Not here: anything with a database but the CHECKs that must name the same words.
 
+mod letters;
+
 use std::time::Duration;
 
 use boxoffice::account::token::{Keys, LIFETIME};
