@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-mod source;
+pub mod source;
 
 use source::{Placed, Token, arrows, tokens};
 
@@ -42,7 +42,7 @@ fn root() -> PathBuf {
 }
 
 /// Every Rust file below a folder, as path from the root of the repository and text.
-fn sources(folder: &str) -> Vec<(String, String)> {
+pub fn sources(folder: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         let Ok(entries) = fs::read_dir(folder) else { return };
         for path in entries.map(|entry| entry.unwrap().path()) {
