@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migration::Migrator;
-use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sqlx::{Connection, Error, Executor};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, FromQueryResult, RuntimeErr};
 use sea_orm_migration::MigratorTrait;
 
@@ -132,7 +132,9 @@ impl Db {
             }
             Target::Postgres(url) => {
                 let write = connect(target, postgres_options(url, 16)).await?;
+                let turn = if migrate { Some(take_turn(target, url).await?) } else { None };
                 check_and_migrate(&write, migrate).await?;
+                drop(turn);
                 let read = connect(target, postgres_options(url, 16)).await?;
                 Db { read, write, gate: None, chance, appended: Arc::default() }
             }
@@ -160,6 +162,15 @@ async fn connect(target: &Target, options: ConnectOptions) -> Result<DatabaseCon
         Ok(pool) => Ok(pool),
         Err(error) => Err(target.unreachable(error).await),
     }
+}
+
+/// Processes that are told to migrate do so one after the other: all but the first then find nothing to do. Whoever
+/// drops the connection, or dies, lets the next one in.
+async fn take_turn(target: &Target, url: &str) -> Result<PgConnection, ConnectError> {
+    let failed = |error: Error| ConnectError::Unreachable { target: target.shown(), reason: error.to_string() };
+    let mut turn = PgConnection::connect(url).await.map_err(failed)?;
+    turn.execute("BEGIN; SELECT pg_advisory_xact_lock(4805871)").await.map_err(failed)?;
+    Ok(turn)
 }
 
 fn sqlite_options(path: &Path, writer: bool) -> ConnectOptions {
