@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use boxoffice::access::Role;
+use boxoffice::db::Target;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -16,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::audit::{self, Promise};
 use crate::harness::binary::{Call, Ended, Guest, Place, until};
 use crate::harness::socket::Socket;
-use crate::harness::{Answer, HeldStock, PATIENCE};
+use crate::harness::{Answer, HeldStock, PATIENCE, Stage, postgres};
 
 mod refusals;
 mod user;
@@ -249,6 +250,25 @@ scene! {
         audit::rest(&db).await;
         assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
         drop(served);
+    }
+}
+
+mod several_processes_are_told_to_migrate {
+    use super::*;
+
+    #[tokio::test]
+    async fn postgres() {
+        // Says so where there is no PostgreSQL.
+        if Stage::postgres("several_processes_are_told_to_migrate").await.is_none() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::of(&Target::Postgres(postgres::empty_database().await.unwrap()), folder.path());
+        let starts: Vec<_> = (0..4).map(|_| place.call(&["migrate"]).begin()).collect();
+        for start in starts {
+            let ended = start.ended().await;
+            assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+        }
     }
 }
 
