@@ -6,8 +6,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::{OperationDefinition, OperationType};
-use async_graphql::{Request, Response, ServerError, Value, Variables};
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, Response, ServerError, Value};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tokio_util::task::TaskTracker;
@@ -15,6 +15,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use self::shape::{Shape, Types};
+use self::variables::Filled;
 use super::Schema;
 use super::cost::{self, Cost, Limits, Refusal};
 use super::fault::{self, Fault, Stage};
@@ -24,6 +25,7 @@ use crate::id::Chance;
 
 mod root;
 pub mod shape;
+mod variables;
 
 /// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
 pub type PerRequest = Arc<dyn Fn(Request, &Actor) -> Request + Send + Sync>;
@@ -72,6 +74,7 @@ pub struct Prepared {
     kind: OperationType,
     cost: Cost,
     shape: Shape,
+    filled: Filled,
 }
 
 impl Prepared {
@@ -164,7 +167,8 @@ impl Engine {
         let cost = cost::check(document, name.as_deref(), &variables, limits)?;
         let operation = &cost::pick(document, name.as_deref())?.node;
         let kind = operation.ty;
-        require(operation, &variables)?;
+        variables::require(operation, &variables)?;
+        let filled = Filled::read(document, &variables);
         let shape = self.0.types.shape(document, operation);
         if kind == OperationType::Subscription
             && let Some(document) = root::single_root(document, operation, name.as_deref())?
@@ -172,16 +176,16 @@ impl Engine {
             request.set_parsed_query(document);
         }
         request.variables = variables;
-        Ok(Prepared { request, kind, cost, shape })
+        Ok(Prepared { request, kind, cost, shape, filled })
     }
 
     /// Executes a query or a mutation. A mutation runs in a task of its own: whoever stops waiting, its client or this
     /// function's patience, the write goes on.
     pub async fn execute(&self, actor: Actor, prepared: Prepared) -> Reply {
         let patience = self.0.settings.patience;
-        let (request, call) = self.call(actor, prepared.request, prepared.shape);
-        let schema = self.0.schema.clone();
         let kind = prepared.kind;
+        let (request, call) = self.call(actor, prepared);
+        let schema = self.0.schema.clone();
         let id = call.id.clone();
         let span = tracing::info_span!("graphql", request_id = %id.0, %kind);
         let run = async move {
@@ -216,7 +220,7 @@ impl Engine {
             let engine = self.clone();
             return stream::once(async move { engine.execute(actor, prepared).await }).boxed();
         }
-        let (request, call) = self.call(actor, prepared.request, prepared.shape);
+        let (request, call) = self.call(actor, prepared);
         let mut responses = AssertUnwindSafe(self.0.schema.execute_stream(request)).catch_unwind().fuse().boxed();
         let replies = async move {
             let first = responses.next().await;
@@ -236,31 +240,37 @@ impl Engine {
         replies.flatten_stream().boxed()
     }
 
-    fn call(&self, actor: Actor, request: Request, shape: Shape) -> (Request, Call) {
+    fn call(&self, actor: Actor, prepared: Prepared) -> (Request, Call) {
+        let Prepared { request, shape, filled, .. } = prepared;
         let id = RequestId(self.0.chance.id::<Uuid>(self.0.clock.now()).to_string());
         let request = request.data(actor).data(id.clone());
-        ((self.0.settings.per_request)(request, &actor), Call { id, shape })
+        ((self.0.settings.per_request)(request, &actor), Call { id, shape, filled })
     }
 }
 
-/// One execution: its name, and the shape of what comes out.
+/// One execution: its name, the shape of what comes out, and what is the variables' fault.
 struct Call {
     id: RequestId,
     shape: Shape,
+    filled: Filled,
 }
 
 impl Call {
     fn finish(&self, mut response: Response) -> Reply {
         let stage = stage(&response);
-        if stage == Stage::Executed {
-            self.shape.complete(&mut response);
+        match stage {
+            Stage::Executed => self.shape.complete(&mut response),
+            Stage::Refused => self.filled.blame(&mut response),
         }
         Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: stage == Stage::Executed }
     }
 
     /// The errors of fields that gave no stream.
-    fn refused(&self, response: Response) -> Reply {
+    fn refused(&self, mut response: Response) -> Reply {
         let stage = stage(&response);
+        if stage == Stage::Refused {
+            self.filled.blame(&mut response);
+        }
         Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: false }
     }
 
@@ -279,21 +289,4 @@ fn stage(response: &Response) -> Stage {
     let is_refused =
         response.data == Value::Null && !response.errors.is_empty() && !response.errors.iter().any(left_traces);
     if is_refused { Stage::Refused } else { Stage::Executed }
-}
-
-/// Refuses a request that leaves out a variable the operation cannot do without. The engine would notice only in the
-/// field that uses it, when other fields may have run.
-fn require(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
-    for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
-        let given = variables.get(&declared.name.node);
-        let missing = match given {
-            None => declared.default_value.is_none(),
-            Some(value) => *value == Value::Null,
-        };
-        if !declared.var_type.node.nullable && missing {
-            let message = format!("Variable ${} of type {} needs a value.", declared.name.node, declared.var_type.node);
-            return Err(Refusal { fault: Fault::BadUserInput, message: fault::one_line(&message) });
-        }
-    }
-    Ok(())
 }
