@@ -191,7 +191,7 @@ scene! {
             tokio::time::timeout(PATIENCE, some).await.expect("bookings");
             served.running.signal(signal);
             for mut socket in sockets {
-                assert_eq!(socket.close_code().await, 1012);
+                assert_eq!(socket.closed().await.0, 1012);
             }
             let ended = served.running.ended().await;
             assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -242,7 +242,7 @@ scene! {
             let answer = Answer { status: 200, body: json!({ "data": socket.next("1").await }) }.ok();
             promises.push(promised(guest, &event, &answer));
             assert_eq!(socket.message().await["type"], "complete");
-            assert_eq!(socket.close_code().await, 1012);
+            assert_eq!(socket.closed().await.0, 1012);
         }
         let ended = served.running.ended().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -3,6 +3,10 @@
 
 mod assets;
 mod cost;
+mod faults;
+mod frames;
 mod http;
+mod record;
 mod shape;
 mod socket;
+mod stand;
