@@ -57,6 +57,12 @@ pub enum ConnectError {
     Unusable(String),
 }
 
+/// Where every statement is told of, at the level TRACE.
+pub const STATEMENTS: &str = "boxoffice::statements";
+
+/// Statements that take longer are worth an operator's look.
+const SLOW: Duration = Duration::from_secs(1);
+
 impl Target {
     /// Reads `DATABASE_URL`: `sqlite:PATH` or `postgres://user:password@host/name`.
     pub fn parse(url: &str) -> Result<Self, ConnectError> {
@@ -159,8 +165,21 @@ impl Db {
 
 async fn connect(target: &Target, options: ConnectOptions) -> Result<DatabaseConnection, ConnectError> {
     match Database::connect(options).await {
-        Ok(pool) => Ok(pool),
+        Ok(mut pool) => {
+            pool.set_metric_callback(watch);
+            Ok(pool)
+        }
         Err(error) => Err(target.unreachable(error).await),
+    }
+}
+
+/// Tells of every statement, and aloud of slow ones. Values are bound, so the text holds nobody's data.
+fn watch(info: &sea_orm::metric::Info<'_>) {
+    let statement = info.statement.sql.as_str();
+    tracing::trace!(target: STATEMENTS, statement);
+    if info.elapsed > SLOW {
+        let millis = info.elapsed.as_millis() as u64;
+        tracing::warn!(statement, millis, "a statement was slow");
     }
 }
 
