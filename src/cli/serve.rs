@@ -1,8 +1,10 @@
 //! `boxoffice serve`: API and worker in one process, until ctrl-c.
 //! Not here: what is served (`http`).
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::serve::ListenerExt;
@@ -122,7 +124,12 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
 /// Looks whether this is a first start, makes the demo where there is to be one, and refuses to show a demo to others.
 async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Result<(bool, Option<Counts>), Failure> {
     let failed = |error: DbError| Failure::new(error.to_string(), "see whether something else uses the database");
+    let _turn = take_turn(target);
     let db = Db::open(target, args.migrate, Chance::system()).await.map_err(StartError::from)?;
+    if demo::is_half_made(&db).await.map_err(failed)? {
+        // Somebody pressed ctrl-c in the first second. Real accounts keep everything: then this does nothing.
+        demo::remove::wipe(&db).await.map_err(failed)?;
+    }
     let fresh = demo::is_fresh(&db).await.map_err(failed)?;
     if args.demo && !fresh && demo::accounts(&db).await.map_err(failed)? == 0 {
         return Err(Failure::new(
@@ -150,6 +157,16 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
     };
     db.close().await;
     Ok((fresh, counts))
+}
+
+/// Two first starts in one folder come one after the other: the second finds what the first made. Where folders cannot
+/// be locked nothing is lost but that.
+fn take_turn(target: &Target) -> Option<File> {
+    let Target::Sqlite(path) = target else { return None };
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = File::open(folder).ok()?;
+    folder.lock().ok()?; // nothing else runs yet that could be kept waiting
+    Some(folder)
 }
 
 /// The key's file, where the key was generated.

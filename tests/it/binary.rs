@@ -19,6 +19,7 @@ use crate::harness::binary::{Call, Ended, Guest, Place, until};
 use crate::harness::socket::Socket;
 use crate::harness::{Answer, HeldStock, PATIENCE, Stage, postgres};
 
+mod demo;
 mod refusals;
 mod user;
 
@@ -55,6 +56,10 @@ async fn a_first_start_makes_everything_and_a_second_keeps_it() {
     };
     let first = serve().await;
     assert_eq!((mode(&data), mode(&data.join("secret.key"))), (0o700, 0o600));
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), holdings(&data).len() - 1 + 2, "nothing is left lying about");
+    for file in ["boxoffice.db", "boxoffice.db-wal"] {
+        assert_eq!(mode(&data.join(file)), 0o600, "{file} is its owner's, whatever folder it is in");
+    }
     assert!(data.join("boxoffice.db").is_file());
     let key = std::fs::read_to_string(data.join("secret.key")).unwrap();
     for part in ["/graphiql", "/graphql", "/graphql/ws"] {
