@@ -19,6 +19,7 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::db::{ConnectError, Db, Target};
+use crate::graphql::budget::{self, Budgets};
 use crate::graphql::execute::{self, Engine};
 use crate::graphql::{Services, cost, load, schema};
 use crate::http::{self, Edge, Readiness};
@@ -69,6 +70,10 @@ pub struct Options {
     pub sockets: http::websocket::Settings,
     /// How long a request's body may take, and how large it may be.
     pub body: http::graphql::Body,
+    /// Numbers and times of connections; for whoever listens.
+    pub connections: http::listen::Settings,
+    /// How much each viewer may ask; none: as much as they like.
+    pub budget: Option<budget::Settings>,
 }
 
 impl Options {
@@ -91,6 +96,8 @@ impl Options {
             demo: false,
             sockets: http::websocket::Settings::default(),
             body: http::graphql::Body::default(),
+            connections: http::listen::Settings::default(),
+            budget: Some(budget::Settings::default()),
         }
     }
 }
@@ -113,6 +120,7 @@ pub struct App {
     /// What resolvers share.
     pub services: Services,
     edge: Edge,
+    budgets: Option<Budgets>,
     stop: CancellationToken,
     tasks: TaskTracker,
     background: TaskTracker,
@@ -134,14 +142,15 @@ impl App {
             board: Board::default(),
         };
         let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
-        let engine = engine(&ctx, &services, &options, &tasks);
+        let budgets = options.budget.map(|settings| Budgets::new(settings, &options.clock));
+        let engine = engine(&ctx, &services, &options, budgets.clone(), &tasks);
         let edge = Edge {
             demo: options.demo,
             sockets: options.sockets,
             body: options.body,
             ..Edge::new(engine, services.sessions.clone(), stop.clone())
         };
-        let app = Self { ctx, services, edge, stop, tasks, background };
+        let app = Self { ctx, services, edge, budgets, stop, tasks, background };
         app.run(&options);
         Ok(app)
     }
@@ -170,6 +179,9 @@ impl App {
             };
             self.background.spawn(worker.run(stop.clone()));
             self.background.spawn(sweep(ctx.clone(), stop.clone()));
+        }
+        if let Some(budgets) = self.budgets.clone() {
+            self.background.spawn(forget(budgets, stop.clone()));
         }
     }
 
@@ -208,10 +220,11 @@ impl App {
 }
 
 /// The engine, with what each request brings along.
-fn engine(ctx: &Ctx, services: &Services, options: &Options, tasks: &TaskTracker) -> Engine {
+fn engine(ctx: &Ctx, services: &Services, options: &Options, budgets: Option<Budgets>, tasks: &TaskTracker) -> Engine {
     let base = ctx.clone();
     let settings = execute::Settings {
         limits: options.limits.clone(),
+        budgets,
         per_request: Arc::new(move |request, actor| {
             request.data(base.acting_as(*actor)).data(load::loaders(base.db.clone()))
         }),
@@ -228,6 +241,13 @@ fn handlers(ctx: &Ctx, options: &Options) -> HashMap<&'static str, Handler> {
         (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone())),
         (call_off::KIND, call_off::handler(ctx.clone())),
     ])
+}
+
+/// Forgets who has not asked for a while.
+async fn forget(budgets: Budgets, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        budgets.forget();
+    }
 }
 
 /// Archives what is over and forgets old answers, in chunks.

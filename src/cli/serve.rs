@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::TcpListener;
 
@@ -19,6 +18,7 @@ use crate::booking::desk;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Target};
 use crate::demo::{self, Counts};
+use crate::http;
 use crate::id::Chance;
 
 /// How long begun requests may take after ctrl-c.
@@ -85,6 +85,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         let usual = desk::Settings::for_db(matches!(target, Target::Sqlite(_)));
         options.desk = Some(desk::Settings { batch_max, ..usual });
     }
+    let connections = options.connections;
     let app = App::start(options).await?;
     let start = Start {
         address: address.to_string(),
@@ -103,13 +104,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let router = app.router();
     let stopping = app.stopping();
     let signal = stopping.clone();
-    let listener = listener.tap_io(|stream| {
-        // Answers are small and awaited: waiting to fill a packet only delays them. A failure costs nothing but that.
-        let _ = stream.set_nodelay(true);
-    });
-    let server = tokio::spawn(async move {
-        axum::serve(listener, router).with_graceful_shutdown(async move { signal.cancelled().await }).await
-    });
+    let server = tokio::spawn(http::listen::serve(listener, router, connections, signal));
     interrupted().await;
     tracing::info!("stopping; what runs is finished first");
     stopping.cancel();

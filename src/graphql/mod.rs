@@ -12,6 +12,7 @@ use crate::bus::Bus;
 
 pub mod account;
 pub mod booking;
+pub mod budget;
 pub mod cost;
 pub mod error;
 pub mod event;

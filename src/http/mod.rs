@@ -13,14 +13,18 @@ use axum::{Json, Router};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
+use self::crowd::Crowd;
 use crate::account::session::Sessions;
 use crate::graphql::execute::{Engine, Reply};
 use crate::graphql::fault::{Fault, panic_text};
+use crate::id::UserId;
 
 pub mod assets;
+pub mod crowd;
 pub mod demo;
 pub mod graphql;
 pub mod health;
+pub mod listen;
 pub mod negotiate;
 pub mod parameters;
 pub mod websocket;
@@ -42,6 +46,8 @@ pub struct Edge {
     pub body: graphql::Body,
     /// Times and sizes of sockets.
     pub sockets: websocket::Settings,
+    /// Who has how many sockets.
+    pub crowd: Crowd<UserId>,
     /// Whether the GraphiQL page may list the people of the demo.
     pub demo: bool,
 }
@@ -56,6 +62,7 @@ impl Edge {
             origins: Arc::new([]),
             body: graphql::Body::default(),
             sockets: websocket::Settings::default(),
+            crowd: Crowd::default(),
             demo: false,
         }
     }

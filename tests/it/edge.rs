@@ -6,6 +6,7 @@ mod cost;
 mod faults;
 mod frames;
 mod http;
+mod limits;
 mod record;
 mod shape;
 mod socket;

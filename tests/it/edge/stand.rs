@@ -68,6 +68,7 @@ impl Stand {
         let ctx = app.app.ctx.clone();
         let settings = Settings {
             patience: plan.patience,
+            mutation_patience: plan.patience,
             per_request: Arc::new(move |request, actor| {
                 assert!(request.operation_name.as_deref() != Some("Panics"), "secret of a panic outside of fields");
                 request.data(ctx.acting_as(*actor)).data(load::loaders(ctx.db.clone()))
