@@ -74,6 +74,10 @@ pub struct Options {
     pub connections: http::listen::Settings,
     /// How much each viewer may ask; none: as much as they like.
     pub budget: Option<budget::Settings>,
+    /// How long a query may take.
+    pub patience: Duration,
+    /// Whether strangers are shown as little as possible: no introspection, no suggestions, no GraphiQL.
+    pub production: bool,
 }
 
 impl Options {
@@ -98,6 +102,8 @@ impl Options {
             body: http::graphql::Body::default(),
             connections: http::listen::Settings::default(),
             budget: Some(budget::Settings::default()),
+            patience: execute::Settings::default().patience,
+            production: false,
         }
     }
 }
@@ -146,6 +152,7 @@ impl App {
         let engine = engine(&ctx, &services, &options, budgets.clone(), &tasks);
         let edge = Edge {
             demo: options.demo,
+            page: !options.production,
             sockets: options.sockets,
             body: options.body,
             ..Edge::new(engine, services.sessions.clone(), stop.clone())
@@ -225,12 +232,13 @@ fn engine(ctx: &Ctx, services: &Services, options: &Options, budgets: Option<Bud
     let settings = execute::Settings {
         limits: options.limits.clone(),
         budgets,
+        patience: options.patience,
         per_request: Arc::new(move |request, actor| {
             request.data(base.acting_as(*actor)).data(load::loaders(base.db.clone()))
         }),
         ..execute::Settings::default()
     };
-    let schema = schema(Some(services.clone()));
+    let schema = schema(Some(services.clone()), options.production);
     Engine::new(schema, options.clock.clone(), options.chance.clone(), settings, tasks.clone())
 }
 

@@ -11,6 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::banner::{self, Start};
+use super::limits::LimitArgs;
 use super::log::{self, LogFormat};
 use super::{Failure, StoreArgs, keys};
 use crate::app::{App, Options, StartError};
@@ -56,6 +57,9 @@ pub struct ServeArgs {
     /// Let others reach a service whose demo passwords everybody knows
     #[arg(long)]
     allow_demo: bool,
+    /// Show strangers as little as possible: no introspection, no suggestions, no GraphiQL; and refuse what is unsafe
+    #[arg(long, env = "BOXOFFICE_PRODUCTION")]
+    production: bool,
     /// Open GraphiQL in the browser
     #[arg(long)]
     open: bool,
@@ -65,11 +69,16 @@ pub struct ServeArgs {
     /// How log lines look; default: text at a terminal, json elsewhere
     #[arg(long, value_enum, env = "BOXOFFICE_LOG_FORMAT")]
     log_format: Option<LogFormat>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 /// Serves until ctrl-c or SIGTERM; then finishes what runs.
 pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let began = Instant::now();
+    if args.production {
+        refuse_what_is_unsafe(&args)?;
+    }
     let format = args.log_format.unwrap_or_else(LogFormat::usual);
     log::start(format, args.quiet);
     // The port first: a second start by mistake says so before it touches any data.
@@ -81,6 +90,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
 
     let mut options = Options { worker: !args.no_worker, demo: demo.is_some(), ..Options::new(target.clone(), keys) };
     options.migrate = args.migrate;
+    options.production = args.production;
+    args.limits.apply(&mut options);
     if let Some(batch_max) = args.desk_batch {
         let usual = desk::Settings::for_db(matches!(target, Target::Sqlite(_)));
         options.desk = Some(desk::Settings { batch_max, ..usual });
@@ -89,6 +100,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let app = App::start(options).await?;
     let start = Start {
         address: address.to_string(),
+        page: !args.production,
         loopback: address.ip().is_loopback(),
         data: target.shown(),
         database: if app.ctx.db.is_sqlite() { "SQLite" } else { "PostgreSQL" },
@@ -100,6 +112,9 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         took: began.elapsed(),
     };
     announce(&args, format, &start);
+    if !args.production && !address.ip().is_loopback() {
+        tracing::warn!("others can reach this service, GraphiQL and introspection included; --production hides them");
+    }
 
     let router = app.router();
     let stopping = app.stopping();
@@ -133,12 +148,18 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
         )
         .with_code(4));
     }
-    let by_itself = db.is_sqlite() && address.ip().is_loopback() && !args.no_demo;
+    let by_itself = db.is_sqlite() && address.ip().is_loopback() && !args.no_demo && !args.production;
     if fresh && (args.demo || by_itself) {
         let made = demo::make(&db, Clock::System.now()).await;
         made.map_err(|error| Failure::new(error.to_string(), "start without it: boxoffice serve --no-demo"))?;
     }
     let there_is = demo::accounts(&db).await.map_err(failed)? > 0;
+    if there_is && args.production {
+        return Err(unsafe_setting(
+            "there are demo accounts, and everybody knows their password",
+            "boxoffice demo clear",
+        ));
+    }
     if there_is && !address.ip().is_loopback() && !args.allow_demo {
         return Err(Failure::new(
             format!("refusing to listen on {address} while demo accounts exist (everybody knows their password)"),
@@ -152,6 +173,28 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
     };
     db.close().await;
     Ok((fresh, counts))
+}
+
+/// What no service on the open internet may do.
+fn refuse_what_is_unsafe(args: &ServeArgs) -> Result<(), Failure> {
+    if args.jwt_secret.is_none() {
+        let fix = "export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\", the same one for every process";
+        return Err(unsafe_setting("BOXOFFICE_JWT_SECRET is not set", fix));
+    }
+    if args.demo || args.allow_demo {
+        return Err(unsafe_setting(
+            "a demo is asked for, and everybody knows its passwords",
+            "leave --demo and --allow-demo out",
+        ));
+    }
+    if !args.limits.has_buckets() {
+        return Err(unsafe_setting("nothing bounds what one viewer may ask", "set --bucket-points above 0"));
+    }
+    Ok(())
+}
+
+fn unsafe_setting(what: &str, fix: &str) -> Failure {
+    Failure::new(format!("refusing to start for production: {what}"), fix).with_code(4)
 }
 
 /// Two first starts in one folder come one after the other: the second finds what the first made. Where folders cannot
@@ -180,10 +223,11 @@ fn announce(args: &ServeArgs, format: LogFormat, start: &Start) {
         }
         LogFormat::Json => {
             let graphql = format!("http://{}/graphql", start.address);
-            tracing::info!(addr = %start.address, %graphql, graphiql = %page, data = %start.data, "listening");
+            let graphiql = start.page.then_some(&page).map(tracing::field::display);
+            tracing::info!(addr = %start.address, %graphql, graphiql, data = %start.data, "listening");
         }
     }
-    if args.open {
+    if args.open && start.page {
         let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         if let Err(error) = std::process::Command::new(opener).arg(&page).spawn() {
             tracing::warn!(%error, "cannot open a browser; go to {page}");

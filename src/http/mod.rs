@@ -50,6 +50,8 @@ pub struct Edge {
     pub crowd: Crowd<UserId>,
     /// Whether the GraphiQL page may list the people of the demo.
     pub demo: bool,
+    /// Whether there is a GraphiQL page.
+    pub page: bool,
 }
 
 impl Edge {
@@ -64,20 +66,23 @@ impl Edge {
             sockets: websocket::Settings::default(),
             crowd: Crowd::default(),
             demo: false,
+            page: true,
         }
     }
 }
 
 /// Everything that is served.
 pub fn router(edge: Edge, readiness: Readiness) -> Router {
-    let demo = edge.demo;
+    let page = match edge.page {
+        true => assets::routes().merge(demo::routes(edge.demo)),
+        false => Router::new(),
+    };
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
         .route("/graphql/ws", get(websocket::upgrade))
         .with_state(edge)
         .merge(health::routes(readiness))
-        .merge(assets::routes())
-        .merge(demo::routes(demo))
+        .merge(page)
         .fallback(|| async { plain(StatusCode::NOT_FOUND, Fault::NotFound, "There is nothing at this address.") })
         .layer(from_fn(catch_panic))
 }

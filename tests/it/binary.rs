@@ -19,6 +19,7 @@ use crate::harness::binary::{Call, Ended, Guest, Place, until};
 use crate::harness::socket::Socket;
 use crate::harness::{Answer, HeldStock, PATIENCE, Stage, postgres};
 
+mod config;
 mod demo;
 mod refusals;
 mod user;
