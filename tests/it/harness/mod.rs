@@ -19,6 +19,7 @@ use sea_orm::Value;
 
 pub mod actor;
 pub mod binary;
+pub mod log;
 pub mod postgres;
 pub mod proxy;
 pub mod socket;
@@ -112,11 +113,7 @@ pub struct TestApp {
 impl TestApp {
     /// A service on a database that may be somebody else's too.
     pub async fn on(target: Target, change: impl FnOnce(&mut Options)) -> Self {
-        if std::env::var_os("RUST_LOG").is_some() {
-            let filter = tracing_subscriber::EnvFilter::from_default_env();
-            // Another scene may have been first.
-            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        }
+        log::start();
         let mut options = Options::new(target, Keys::new([SECRET]).unwrap());
         options.clock = Clock::manual(BEGINNING);
         options.hash_cost = Cost::TEST;
