@@ -120,6 +120,7 @@ impl TestApp {
         // Everybody comes from one address here, asks fast, and time stands still: no bucket would ever refill.
         options.budget = None;
         options.connections.per_address = 10_000;
+        options.sockets.per_user = 1_000;
         change(&mut options);
         let (clock, connections) = (options.clock.clone(), options.connections);
         let app = App::start(options).await.unwrap();
