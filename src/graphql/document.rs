@@ -13,6 +13,8 @@ use super::budget::Peer;
 use super::execute::Reply;
 use super::fault::Fault;
 
+pub mod trusted;
+
 /// How much text is remembered by its hash, in bytes; what was not asked for longest is forgotten.
 const REMEMBERED: u64 = 16 * 1024 * 1024;
 
