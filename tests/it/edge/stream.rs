@@ -199,6 +199,24 @@ async fn a_silent_stream_shows_that_it_lives() {
 }
 
 #[tokio::test]
+async fn a_panic_costs_its_stream_only() {
+    let stand = Stand::open(|_| ()).await;
+    let url = format!("http://{}/graphql/stream", stand.app.address);
+    for (query, name) in
+        [("query Panics { __typename }", "Panics"), ("query Q { viewer { id } panics: viewer { id } }", "Q")]
+    {
+        let request = stand.app.http.post(&url).header(ACCEPT, EVENTS);
+        let mut events = Events::open(request.json(&json!({ "query": query, "operationName": name })), EVENTS).await;
+        let rest = events.rest().await;
+        assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "INTERNAL", "{rest:?}");
+        assert!(!format!("{rest:?}").contains("secret"), "{rest:?}");
+        assert_eq!(rest[1..], [complete()]);
+    }
+    let mut events = Events::open(stream(&stand.app, "{ __typename }", json!({})), EVENTS).await;
+    assert_eq!(events.next().await.1, json!({ "__typename": "Query" }));
+}
+
+#[tokio::test]
 async fn who_does_not_read_is_left() {
     let stand = Stand::open(|plan| plan.sockets.write = Duration::from_millis(50)).await;
     let event = stand.app.organizer().await.event(1).await;
