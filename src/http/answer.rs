@@ -102,7 +102,6 @@ fn send(media: Media, status: StatusCode, reply: &impl Serialize) -> Response {
                 (header::CONTENT_TYPE, media.content_type()),
                 // Answers depend on who asks.
                 (header::CACHE_CONTROL, "no-store"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             ];
             (status, headers, body).into_response()
         }

@@ -172,7 +172,7 @@ struct Call<'a> {
 impl Call<'_> {
     async fn answer(self, ask: Ask) -> Result<Response, Problem> {
         let Self { edge, takes, actor, .. } = self;
-        let prepared = edge.engine.prepare(ask.from(self.peer));
+        let prepared = edge.engine.prepare(ask.sent_from(self.peer));
         let kind = prepared.as_ref().ok().map(|prepared| prepared.kind());
         if self.is_get && kind == Some(OperationType::Mutation) {
             let message = "A GET changes nothing: send mutations as POST.";
@@ -222,7 +222,7 @@ impl Call<'_> {
         }
         let mut replies = Vec::with_capacity(asks.len());
         for ask in asks {
-            replies.push(match ask.and_then(|ask| self.edge.engine.prepare(ask.from(self.peer))) {
+            replies.push(match ask.and_then(|ask| self.edge.engine.prepare(ask.sent_from(self.peer))) {
                 Ok(prepared) => self.edge.engine.execute(self.actor, prepared).await,
                 Err(reply) => reply,
             });

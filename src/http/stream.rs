@@ -79,9 +79,7 @@ pub(super) fn respond(
         Framing::Events => sse::respond(parts),
         Framing::Parts => multipart::respond(parts),
     };
-    for (name, value) in
-        [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (BUFFERING, "no")]
-    {
+    for (name, value) in [(header::CACHE_CONTROL, "no-store"), (BUFFERING, "no")] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     Ok(response)

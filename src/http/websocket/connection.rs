@@ -211,7 +211,7 @@ impl<'a> Connection<'a> {
             stopping: self.stopping.clone(),
             out: self.out.clone(),
         };
-        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(ask.from(self.peer)))));
+        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(ask.sent_from(self.peer)))));
         Ok(())
     }
 

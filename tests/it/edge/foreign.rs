@@ -115,6 +115,15 @@ async fn an_origin_is_written_as_browsers_send_it() {
         let ended = Call::new(["serve", "--listen", "127.0.0.1:0", "--allow-origin", text]).end().await;
         assert_eq!(ended.code, Some(2), "{text}: {ended:?}");
     }
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        format!("listen = \"127.0.0.1:0\"\nno_demo = true\nallow_origin = [\"https://a.example\", \"{SHOP}\"]\n");
+    std::fs::write(folder.path().join("boxoffice.toml"), settings).unwrap();
+    let served = Call::new(["serve"]).standing_in(folder.path()).begin().ready().await;
+    for page in [SHOP, "https://a.example"] {
+        let request = reqwest::Client::new().get(format!("http://{}/healthz", served.address)).header("origin", page);
+        assert_eq!(header(&request.send().await.unwrap(), "access-control-allow-origin"), page);
+    }
     let ended = Call::new(["serve"]).env("BOXOFFICE_ALLOW_ORIGINS", "https://a.example,*").end().await;
     assert!(ended.code == Some(2) && ended.stderr.contains("is no origin"), "{ended:?}");
 }

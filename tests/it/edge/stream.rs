@@ -49,6 +49,11 @@ async fn queries_and_mutations_are_one_result() {
     let get = app.http.get(format!("http://{}/graphql/stream?query={{__typename}}", app.address));
     let mut events = Events::open(get.header(ACCEPT, EVENTS), EVENTS).await;
     assert_eq!(events.next().await.1, json!({ "__typename": "Query" }));
+    // As a browser's own EventSource asks.
+    let watch = format!("subscription{{availabilityChanged(eventId:%22{event}%22){{available}}}}");
+    let get = app.http.get(format!("http://{}/graphql/stream?query={watch}", app.address));
+    let mut events = Events::open(get.header(ACCEPT, EVENTS), EVENTS).await;
+    assert_eq!(events.next().await.1, json!({ "availabilityChanged": { "available": 1 } }));
     // Who takes nothing but events gets them at the usual address too.
     let mut events = Events::open(ask(&app, "{ __typename }").header(ACCEPT, EVENTS), EVENTS).await;
     assert_eq!(events.next().await.1, json!({ "__typename": "Query" }));
