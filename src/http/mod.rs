@@ -35,7 +35,6 @@ pub mod listen;
 mod multipart;
 pub mod negotiate;
 pub mod parameters;
-mod rights;
 mod sse;
 mod stream;
 pub mod websocket;

@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Problem;
 use super::negotiate::Framing;
-use super::rights::{self, Change};
 use super::websocket::Settings;
 use super::{Edge, multipart, sse};
 use crate::access::Actor;
+use crate::account::session::Change;
 use crate::graphql::execute::{Prepared, Reply};
 use crate::graphql::fault::{Fault, panic_text};
 
@@ -104,7 +104,8 @@ fn produce(
     let stopping = edge.shutdown.clone();
     let streams = prepared.kind() == OperationType::Subscription;
     let resumable = prepared.is_resumable();
-    let change = rights::change(edge.sessions.clone(), actor, settings.recheck);
+    let sessions = edge.sessions.clone();
+    let change = async move { sessions.change(actor, settings.recheck).await };
     let replies = edge.engine.subscribe(actor, prepared).map(move |reply| {
         let cursor = if resumable { reply.cursor() } else { None };
         Part::Next(reply, cursor)

@@ -23,14 +23,13 @@ use tokio_util::sync::CancellationToken;
 use super::operation::{Finished, Operation};
 use super::protocol::{self, ClientMessage, Close};
 use crate::access::Actor;
-use crate::account::session::Unauthenticated;
+use crate::account::session::{Change, Unauthenticated};
 use crate::graphql::budget::Peer;
 use crate::graphql::document::Ask;
 use crate::graphql::fault::Fault;
 use crate::http::Edge;
 use crate::http::crowd::Place;
 use crate::http::parameters::Credential;
-use crate::http::rights::{self, Change};
 use crate::id::UserId;
 
 /// The reading side of a socket.
@@ -175,7 +174,8 @@ impl<'a> Connection<'a> {
     }
 
     fn act_as(&mut self, actor: Actor) {
-        let change = rights::change(self.edge.sessions.clone(), actor, self.edge.sockets.recheck).boxed();
+        let (sessions, every) = (self.edge.sessions.clone(), self.edge.sockets.recheck);
+        let change = async move { sessions.change(actor, every).await }.boxed();
         self.viewer = Some(Viewer { actor, rights: CancellationToken::new(), change });
     }
 
