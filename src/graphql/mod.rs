@@ -4,6 +4,7 @@
 
 use async_graphql::{MergedObject, SDLExportOptions};
 
+use crate::account::brake::Brake;
 use crate::account::password::Hasher;
 use crate::account::session::Sessions;
 use crate::booking::desk::Desk;
@@ -11,6 +12,7 @@ use crate::booking::watch::Board;
 use crate::bus::Bus;
 
 pub mod account;
+pub mod api_token;
 pub mod booking;
 pub mod budget;
 pub mod cost;
@@ -27,6 +29,8 @@ pub mod page;
 pub mod programme;
 pub mod sales;
 pub mod scalar;
+pub mod session;
+pub mod users;
 pub mod waitlist;
 
 /// What can be asked.
@@ -34,6 +38,9 @@ pub mod waitlist;
 pub struct Query(
     node::NodeQuery,
     account::AccountQuery,
+    session::SessionQuery,
+    api_token::ApiTokenQuery,
+    users::UsersQuery,
     programme::ProgrammeQuery,
     booking::BookingQuery,
     waitlist::WaitlistQuery,
@@ -45,6 +52,9 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     account::AccountMutation,
+    session::SessionMutation,
+    api_token::ApiTokenMutation,
+    users::UsersMutation,
     event::EventMutation,
     booking::BookingMutation,
     waitlist::WaitlistMutation,
@@ -61,6 +71,8 @@ pub struct Services {
     pub desk: Desk,
     /// Hashes passwords.
     pub hasher: Hasher,
+    /// Slows down guessing.
+    pub brake: Brake,
     /// Looks sessions up.
     pub sessions: Sessions,
     /// Wakes log streams.

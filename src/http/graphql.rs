@@ -20,8 +20,8 @@ use super::Edge;
 use super::negotiate::{self, Media};
 use super::parameters::{self, Credential};
 use crate::access::Actor;
+use crate::access::Peer;
 use crate::account::session::{Sessions, Unauthenticated};
-use crate::graphql::budget::Peer;
 use crate::graphql::execute::{Prepared, Reply};
 use crate::graphql::fault::Fault;
 

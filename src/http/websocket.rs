@@ -20,7 +20,7 @@ use self::protocol::{Close, SUBPROTOCOL};
 use super::Edge;
 use super::listen::Held;
 use super::parameters::Credential;
-use crate::graphql::budget::Peer;
+use crate::access::Peer;
 use crate::graphql::fault::Fault;
 
 mod connection;
