@@ -1,6 +1,7 @@
 //! The composition root: builds pools, desk, bus, relay, worker and schema, and knows all of them. Nothing else does.
 //! Not here: where settings come from (`cli`) and what listens (`cli::serve`).
 
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::Actor;
+use crate::access::{Actor, Peer};
+use crate::account::brake::{self, Brake};
 use crate::account::password::{Cost, Hasher};
+use crate::account::revocation;
 use crate::account::session::Sessions;
 use crate::account::token::Keys;
 use crate::booking::watch::Board;
@@ -63,6 +66,8 @@ pub struct Options {
     pub lease: Duration,
     /// Where deliveries go.
     pub channel: deliver::Channel,
+    /// How guessing is slowed down; none: it is not.
+    pub brakes: Option<brake::Settings>,
     /// What a document may ask for.
     pub limits: cost::Limits,
     /// The bus to use.
@@ -104,6 +109,7 @@ impl Options {
             worker: true,
             lease: LEASE,
             channel: deliver::Channel::default(),
+            brakes: Some(brake::Settings::default()),
             limits: cost::Limits::default(),
             bus: Bus::default(),
             demo: false,
@@ -155,13 +161,15 @@ impl App {
             None => Documents::default(),
         };
         let db = Db::open(&options.target, options.migrate, options.chance.clone()).await?;
-        let ctx = Ctx { actor: Actor::System, db, clock: options.clock.clone(), chance: options.chance.clone() };
+        let ctx =
+            Ctx { actor: Actor::System, peer: None, db, clock: options.clock.clone(), chance: options.chance.clone() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let sessions = Sessions::new(ctx.db.clone(), options.clock.clone(), options.keys.clone());
         let desk_settings = options.desk.unwrap_or_else(|| desk::Settings::for_db(ctx.db.is_sqlite()));
         let services = Services {
             desk: desk::Desk::open(&ctx, desk_settings),
             hasher: Hasher::new(options.hash_cost, cores)?,
+            brake: Brake(options.brakes),
             sessions,
             bus: options.bus.clone(),
             board: Board::default(),
@@ -186,6 +194,8 @@ impl App {
     fn run(&self, options: &Options) {
         let (ctx, stop) = (&self.ctx, &self.stop);
         let enqueued = Arc::new(Notify::new());
+        let sessions = self.services.sessions.clone();
+        self.background.spawn(revocation::watch(ctx.db.clone(), ctx.clock.clone(), sessions, stop.clone()));
         self.background.spawn(self.services.board.clone().run(ctx.clone(), options.bus.clone(), stop.clone()));
         if options.relay {
             let relay = Relay {
@@ -263,7 +273,9 @@ fn engine(
         budgets,
         patience: options.patience,
         per_request: Arc::new(move |request, actor| {
-            request.data(base.acting_as(*actor)).data(load::loaders(base.db.clone()))
+            let peer = request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
+            let ctx = Ctx { peer, ..base.acting_as(*actor) };
+            request.data(ctx).data(load::loaders(base.db.clone()))
         }),
         ..execute::Settings::default()
     };
@@ -292,6 +304,12 @@ async fn sweep(ctx: Ctx, stop: CancellationToken) {
     loop {
         if let Err(error) = event::archive::archive(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot archive finished events");
+        }
+        if let Err(error) = revocation::forget(&ctx.db, ctx.now()).await {
+            tracing::error!(%error, "cannot forget revocations");
+        }
+        if let Err(error) = brake::forget(&ctx.db, ctx.now()).await {
+            tracing::error!(%error, "cannot forget failed attempts");
         }
         if let Err(error) = idempotency::forget(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot forget old answers");

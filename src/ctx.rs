@@ -1,7 +1,7 @@
 //! The context of a verb: who acts, on which database, at what time, with what chance.
 //! Not here: anything a verb may not use inside a transaction (mail, network, hashing) and anything of GraphQL.
 
-use crate::access::{Action, Actor, Decision, decide};
+use crate::access::{Action, Actor, Decision, Peer, decide};
 use crate::clock::{Clock, Micros};
 use crate::db::Db;
 use crate::id::Chance;
@@ -11,6 +11,8 @@ use crate::id::Chance;
 pub struct Ctx {
     /// Who is acting.
     pub actor: Actor,
+    /// Where the request comes from; none: from inside.
+    pub peer: Option<Peer>,
     /// The database.
     pub db: Db,
     /// The time.

@@ -93,6 +93,8 @@ nouns! {
     OrganizerId = "Organizer";
     /// A sign-in.
     SessionId = "Session";
+    /// What a program signs in with.
+    ApiTokenId = "ApiToken";
     /// What one can book.
     EventId = "Event";
     /// One bookable date and time of an event.

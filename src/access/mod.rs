@@ -2,12 +2,16 @@
 //! Not here: what they may do (`policy`), and how a token becomes an actor (`account::session`).
 
 use crate::clock::Micros;
-use crate::id::{OrganizerId, SessionId, UserId};
+use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
+mod peer;
 pub mod policy;
+mod scope;
 
 pub use crate::status::Role;
+pub use peer::Peer;
 pub use policy::{Action, Decision, decide};
+pub use scope::{Scope, Scopes};
 
 /// A signed-in user as the database saw them when the request began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +22,19 @@ pub struct SignedIn {
     pub role: Role,
     /// For which organizer they act, if for any.
     pub organizer: Option<OrganizerId>,
-    /// Through which sign-in.
-    pub session: SessionId,
+    /// How they proved it.
+    pub via: Via,
     /// When the token ends.
     pub expires_at: Micros,
+}
+
+/// How a user proved to be this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// A sign-in with a password; may do all the user may.
+    Session(SessionId),
+    /// A program with a token; may do what its scopes allow of that.
+    ApiToken(ApiTokenId, Scopes),
 }
 
 /// Who is acting.
@@ -47,6 +60,14 @@ impl Actor {
     /// The user's id, if there is one; what facts record as the cause.
     pub fn user_id(&self) -> Option<UserId> {
         self.signed_in().map(|user| user.user)
+    }
+
+    /// The sign-in, if a person signed in with one.
+    pub fn session(&self) -> Option<SessionId> {
+        match self.signed_in()?.via {
+            Via::Session(session) => Some(session),
+            Via::ApiToken(..) => None,
+        }
     }
 
     /// Whether the actor may see and do what belongs to `organizer`.

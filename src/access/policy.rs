@@ -4,7 +4,7 @@
 //! The role part is asked by the guard on a GraphQL field, the ownership part by the verb inside its transaction.
 //! "Not yours" and "not there" are the same answer, so that nobody learns which ids exist.
 
-use super::{Actor, Role};
+use super::{Actor, Role, Via};
 use crate::id::{OrganizerId, UserId};
 
 /// Something an actor wants to do. Variants with an owner are asked once the row is known.
@@ -22,7 +22,11 @@ pub enum Action {
     SeeSales,
     /// Cancel a booking: its customer, its organizer, an admin.
     CancelBooking,
-    /// Make administrators.
+    /// Read one's notices.
+    ReadNotices,
+    /// Change one's password, end sign-ins, make tokens for programs: only a person who signed in.
+    ManageAccount,
+    /// Make administrators, change roles, disable accounts.
     Administer,
     /// Change an event of this organizer.
     ManageEventOf(OrganizerId),
@@ -59,9 +63,14 @@ pub fn decide(actor: &Actor, action: Action) -> Decision {
         return Allow;
     }
     let Some(user) = actor.signed_in() else { return SignIn };
+    if let Via::ApiToken(_, scopes) = user.via
+        && !scopes.cover(action)
+    {
+        return Forbid;
+    }
     let allow_or = |yes: bool, no: Decision| if yes { Allow } else { no };
     match action {
-        Action::Browse | Action::UseAccount => Allow,
+        Action::Browse | Action::UseAccount | Action::ReadNotices | Action::ManageAccount => Allow,
         Action::BookPlaces => allow_or(user.role == Role::Customer, Forbid),
         Action::RunEvents => allow_or(user.role == Role::Organizer || user.role == Role::Admin, Forbid),
         Action::SeeSales => allow_or(user.role != Role::Customer, Forbid),

@@ -1,13 +1,21 @@
 //! Accounts: who there is, how they prove it, and what a proof is worth.
-//! Not here: what a signed-in user may do (`access`), and braking repeated attempts (the edge).
+//! Not here: what a signed-in user may do (`access`).
 
 use crate::ctx::Denied;
 use crate::db::{DbError, MaybeDb};
 use crate::text::Invalid;
 
+pub mod administer;
+pub mod api_token;
+pub mod brake;
+pub mod change_password;
 pub mod password;
+pub mod refresh;
+pub mod revocation;
+pub mod secret;
 pub mod session;
 pub mod sign_in;
+pub mod sign_out;
 pub mod sign_up;
 pub mod store;
 pub mod token;
@@ -27,12 +35,33 @@ pub enum Error {
     /// No such account, or not its password; the same answer for both.
     #[error("e-mail address or password is wrong")]
     BadCredentials,
+    /// The refresh token is none, has ended, was used before, or its session has ended.
+    #[error("this session has ended; sign in again")]
+    SessionEnded,
+    /// No such session of one's own.
+    #[error("there is no such session")]
+    SessionNotFound,
+    /// No such token of one's own.
+    #[error("there is no such token")]
+    TokenNotFound,
+    /// No such user.
+    #[error("there is no such user")]
+    UserNotFound,
+    /// Too many attempts; so long to wait.
+    #[error("too many attempts; try again in {} s", .0.as_millis().div_ceil(1_000))]
+    Braked(std::time::Duration),
     /// Hashing failed or has no room.
     #[error("password hashing failed: {0}")]
     Hashing(String),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<jsonwebtoken::errors::Error> for Error {
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        Self::Hashing(error.to_string())
+    }
 }
 
 impl MaybeDb for Error {

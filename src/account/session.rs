@@ -1,23 +1,31 @@
 //! Sessions: from a bearer token to the actor as the database sees them now.
-//! Not here: passwords (`sign_in`) and the transport that carried the token (`http`).
+//! Not here: passwords (`sign_in`), how a session goes on and ends (`refresh`, `sign_out`), and the transport that carried
+//! the token (`http`).
+//!
+//! What the database said of a session is remembered until a revocation says otherwise (`revocation`), for half a minute
+//! at most: a thousand idle sockets cost nothing, and an ended session is refused within a second.
 
 use std::time::Duration;
 
 use moka::sync::Cache;
 use sea_orm::FromQueryResult;
+use uuid::Uuid;
 
+use super::secret;
 use super::token::{Claims, Keys};
-use crate::access::{Actor, Role, SignedIn};
+use crate::access::{Actor, Role, Scopes, SignedIn, Via};
 use crate::clock::{Clock, Micros};
-use crate::db::{self, Db, DbError};
-use crate::id::{OrganizerId, SessionId, UserId};
+use crate::db::{self, Db, DbError, Lane};
+use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
-/// How long the database's word on a session is taken for granted: a revocation or change of role is noticed this
-/// much later at most.
-const TRUSTED_FOR: Duration = Duration::from_millis(500);
+/// How long the database's word on a session is taken for granted when no revocation is heard of: a safety net.
+const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 
 /// How many sessions are remembered at once.
 const REMEMBERED: u64 = 100_000;
+
+/// How exactly it is known when an API token was last used.
+const USED_TO_THE: Duration = Duration::from_secs(3_600);
 
 /// The token is broken, ended or revoked, or its user is disabled. Which of these is nobody's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,20 +53,50 @@ pub struct Sessions {
     db: Db,
     clock: Clock,
     keys: Keys,
-    known: Cache<SessionId, Option<Standing>>,
+    /// By session or API token.
+    known: Cache<Uuid, Option<Standing>>,
 }
 
-#[derive(Debug, Clone, Copy, FromQueryResult)]
+/// What the database says of a sign-in.
+#[derive(Debug, Clone)]
 struct Standing {
+    user: UserId,
+    role: Role,
+    organizer: Option<OrganizerId>,
+    /// Of an API token.
+    token: Option<TokenStanding>,
+}
+
+#[derive(Debug, Clone)]
+struct TokenStanding {
+    hash: String,
+    scopes: Scopes,
+    expires_at: Micros,
+    used_at: Option<Micros>,
+}
+
+#[derive(FromQueryResult)]
+struct SessionRow {
     user_id: UserId,
     role: Role,
     organizer_id: Option<OrganizerId>,
 }
 
+#[derive(FromQueryResult)]
+struct TokenRow {
+    user_id: UserId,
+    role: Role,
+    organizer_id: Option<OrganizerId>,
+    hash: String,
+    scopes: i64,
+    expires_at: Micros,
+    used_at: Option<Micros>,
+}
+
 impl Sessions {
     /// Sessions signed with `keys`.
     pub fn new(db: Db, clock: Clock, keys: Keys) -> Self {
-        let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(TRUSTED_FOR).build();
+        let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build();
         Self { db, clock, keys, known }
     }
 
@@ -67,20 +105,35 @@ impl Sessions {
         self.keys.sign(user, session, self.clock.now())
     }
 
+    /// The keys tokens are signed with.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     /// The actor behind a bearer token; none: nobody signed in.
     pub async fn identify(&self, bearer: Option<&str>) -> Result<Actor, Unauthenticated> {
         let Some(token) = bearer else { return Ok(Actor::Anonymous) };
+        if token.starts_with(secret::API_TOKEN) {
+            return self.program(token).await;
+        }
         let claims: Claims = self.keys.verify(token, self.clock.now()).ok_or(Unauthenticated::Invalid)?;
-        self.standing(claims.sub, claims.sid, Micros(claims.exp.saturating_mul(1_000_000))).await
+        let expires_at = Micros(claims.exp.saturating_mul(1_000_000));
+        self.person(claims.sub, claims.sid, expires_at).await
     }
 
     /// The same actor as the database sees them now. Refused when the token ended, the session was revoked or the user
     /// disabled.
     pub async fn refresh(&self, actor: &Actor) -> Result<Actor, Unauthenticated> {
-        match actor {
-            Actor::Anonymous | Actor::System => Ok(*actor),
-            Actor::User(user) if user.expires_at <= self.clock.now() => Err(Unauthenticated::Invalid),
-            Actor::User(user) => self.standing(user.user, user.session, user.expires_at).await,
+        let Actor::User(user) = actor else { return Ok(*actor) };
+        if user.expires_at <= self.clock.now() {
+            return Err(Unauthenticated::Invalid);
+        }
+        match user.via {
+            Via::Session(session) => self.person(user.user, session, user.expires_at).await,
+            Via::ApiToken(id, _) => {
+                let standing = self.standing(id.0).await?.ok_or(Unauthenticated::Invalid)?;
+                self.program_of(id, &standing)
+            }
         }
     }
 
@@ -100,31 +153,101 @@ impl Sessions {
         }
     }
 
-    async fn standing(&self, user: UserId, session: SessionId, expires_at: Micros) -> Result<Actor, Unauthenticated> {
-        let standing = match self.known.get(&session) {
-            Some(standing) => standing,
-            None => {
-                let standing = self.ask(session).await.map_err(|error| {
-                    tracing::error!(%error, "cannot look up a session");
-                    Unauthenticated::Unavailable
-                })?;
-                self.known.insert(session, standing);
-                standing
-            }
-        };
-        match standing {
-            Some(Standing { user_id, role, organizer_id }) if user_id == user => {
-                Ok(Actor::User(SignedIn { user, role, organizer: organizer_id, session, expires_at }))
+    /// Forgets what is remembered of these sign-ins, so that the database is asked again.
+    pub fn forget(&self, subjects: impl IntoIterator<Item = Uuid>) {
+        for subject in subjects {
+            self.known.invalidate(&subject);
+        }
+    }
+
+    async fn person(&self, user: UserId, session: SessionId, expires_at: Micros) -> Result<Actor, Unauthenticated> {
+        match self.standing(session.0).await? {
+            Some(Standing { user: owner, role, organizer, token: None }) if owner == user => {
+                Ok(Actor::User(SignedIn { user, role, organizer, via: Via::Session(session), expires_at }))
             }
             _ => Err(Unauthenticated::Invalid),
         }
     }
 
-    async fn ask(&self, session: SessionId) -> Result<Option<Standing>, DbError> {
+    async fn program(&self, token: &str) -> Result<Actor, Unauthenticated> {
+        let (id, secret) = secret::parse_api_token(token).ok_or(Unauthenticated::Invalid)?;
+        let standing = self.standing(id.0).await?.ok_or(Unauthenticated::Invalid)?;
+        let is_it = standing.token.as_ref().is_some_and(|token| token.hash == secret::hash(&secret));
+        if !is_it {
+            return Err(Unauthenticated::Invalid);
+        }
+        let actor = self.program_of(id, &standing)?;
+        self.note_use(id, standing);
+        Ok(actor)
+    }
+
+    fn program_of(&self, id: ApiTokenId, standing: &Standing) -> Result<Actor, Unauthenticated> {
+        let Standing { user, role, organizer, token: Some(token) } = standing else {
+            return Err(Unauthenticated::Invalid);
+        };
+        if token.expires_at <= self.clock.now() {
+            return Err(Unauthenticated::Invalid);
+        }
+        let via = Via::ApiToken(id, token.scopes);
+        let expires_at = token.expires_at;
+        Ok(Actor::User(SignedIn { user: *user, role: *role, organizer: *organizer, via, expires_at }))
+    }
+
+    /// Writes down that a token is in use, once an hour and in nobody's way.
+    fn note_use(&self, id: ApiTokenId, mut standing: Standing) {
+        let now = self.clock.now();
+        let Some(token) = &mut standing.token else { return };
+        if token.used_at.is_some_and(|used_at| used_at > now.minus(USED_TO_THE)) {
+            return;
+        }
+        token.used_at = Some(now);
+        self.known.insert(id.0, Some(standing));
+        let db = self.db.clone();
+        tokio::spawn(async move {
+            let sql = "UPDATE api_token SET used_at = $1 WHERE id = $2";
+            let write = |tx: db::Tx| async move { db::run(&tx, sql, [now.into(), id.into()]).await };
+            if let Err(error) = db.write::<_, DbError, _, _>(Lane::Worker, write).await {
+                tracing::warn!(%error, "cannot note the use of an API token");
+            }
+        });
+    }
+
+    async fn standing(&self, subject: Uuid) -> Result<Option<Standing>, Unauthenticated> {
+        if let Some(standing) = self.known.get(&subject) {
+            return Ok(standing);
+        }
+        let standing = self.ask(subject).await.map_err(|error| {
+            tracing::error!(%error, "cannot look up a session");
+            Unauthenticated::Unavailable
+        })?;
+        self.known.insert(subject, standing.clone());
+        Ok(standing)
+    }
+
+    async fn ask(&self, subject: Uuid) -> Result<Option<Standing>, DbError> {
         let sql = "SELECT s.user_id, u.role, m.organizer_id FROM session s
                    JOIN users u ON u.id = s.user_id
                    LEFT JOIN membership m ON m.user_id = u.id
                    WHERE s.id = $1 AND s.revoked_at IS NULL AND u.disabled_at IS NULL";
-        db::one(self.db.read(), sql, [session.into()]).await
+        let row: Option<SessionRow> = db::one(self.db.read(), sql, [subject.into()]).await?;
+        if let Some(SessionRow { user_id, role, organizer_id }) = row {
+            return Ok(Some(Standing { user: user_id, role, organizer: organizer_id, token: None }));
+        }
+        let sql = "SELECT t.user_id, u.role, m.organizer_id, t.hash, t.scopes, t.expires_at, t.used_at FROM api_token t
+                   JOIN users u ON u.id = t.user_id
+                   LEFT JOIN membership m ON m.user_id = u.id
+                   WHERE t.id = $1 AND t.revoked_at IS NULL AND u.disabled_at IS NULL";
+        let row: Option<TokenRow> = db::one(self.db.read(), sql, [subject.into()]).await?;
+        Ok(row.map(|row| Standing {
+            user: row.user_id,
+            role: row.role,
+            organizer: row.organizer_id,
+            token: Some(TokenStanding {
+                hash: row.hash,
+                scopes: Scopes::from_bits(row.scopes),
+                expires_at: row.expires_at,
+                used_at: row.used_at,
+            }),
+        }))
     }
 }

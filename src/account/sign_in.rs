@@ -1,7 +1,9 @@
 //! Signing in: address and password against a session.
-//! Not here: braking repeated attempts, and the token a session is shown as.
+//! Not here: counting attempts (`brake`), and the token a session is shown as.
 
+use super::brake::Brake;
 use super::password::Hasher;
+use super::refresh::{self, Refresh};
 use super::sign_up::Opened;
 use super::{Error, email, store};
 use crate::ctx::Ctx;
@@ -10,11 +12,19 @@ use crate::id::SessionId;
 
 /// Opens a session for the account with this address and password.
 ///
-/// Unknown address, wrong password and disabled account take the same work and give the same answer.
-pub async fn sign_in(ctx: &Ctx, hasher: &Hasher, address: &str, password: String) -> Result<Opened, Error> {
-    let found = match email(address) {
-        Ok((_, key)) => store::by_email(ctx.db.read(), &key).await?,
-        Err(_) => None,
+/// Unknown address, wrong password and disabled account take the same work, are braked alike and give the same answer.
+pub async fn sign_in(
+    ctx: &Ctx,
+    hasher: &Hasher,
+    brake: &Brake,
+    address: &str,
+    password: String,
+) -> Result<(Opened, Refresh), Error> {
+    let key = email(address).ok().map(|(_, key)| key);
+    let attempt = brake.password(ctx, key.as_deref().unwrap_or("no address")).await?;
+    let found = match &key {
+        Some(key) => store::by_email(ctx.db.read(), key).await?,
+        None => None,
     };
     // A text no account can have as password is not worth hashing megabytes of.
     if password.len() > 1_000 {
@@ -32,14 +42,19 @@ pub async fn sign_in(ctx: &Ctx, hasher: &Hasher, address: &str, password: String
 
     let now = ctx.now();
     let session: SessionId = ctx.id();
-    let (user, renewed) = (&user, &renewed);
-    ctx.db
+    let token = refresh::begin(ctx);
+    let (user, renewed, first, attempt) = (&user, &renewed, &token.token, &attempt);
+    let opened = ctx
+        .db
         .write(Lane::Interactive, |tx| async move {
             store::insert_session(&tx, session, user.id, now).await?;
+            refresh::first(&tx, session, first, now).await?;
+            attempt.succeeded(&tx, now).await?;
             if let Some(hash) = renewed {
                 store::replace_hash(&tx, user.id, &user.password_hash, hash).await?;
             }
-            Ok(Opened { user: user.id, session })
+            Ok::<_, Error>(Opened { user: user.id, session })
         })
-        .await
+        .await?;
+    Ok((opened, token))
 }

@@ -1,7 +1,9 @@
 //! Opening an account: customers and organizers by themselves, admins by an admin or the command line.
 //! Not here: signing in afterwards.
 
+use super::brake::Brake;
 use super::password::Hasher;
+use super::refresh::{self, Refresh};
 use super::{Error, email, new_password, store};
 use crate::access::{Action, Role};
 use crate::ctx::Ctx;
@@ -30,12 +32,19 @@ pub struct NewAccount {
 pub struct Opened {
     /// The user.
     pub user: UserId,
-    /// Their first session.
+    /// The session.
     pub session: SessionId,
 }
 
 /// Opens an account as customer or organizer.
-pub async fn sign_up(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<Opened, Error> {
+pub async fn sign_up(
+    ctx: &Ctx,
+    hasher: &Hasher,
+    brake: &Brake,
+    account: NewAccount,
+    role: Role,
+) -> Result<(Opened, Refresh), Error> {
+    brake.sign_up(ctx).await?;
     if role == Role::Admin {
         return Err(text::Invalid::new("role", "an administrator is made by another administrator").into());
     }
@@ -45,16 +54,16 @@ pub async fn sign_up(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role
 /// Makes an administrator: by an administrator, or by the service itself (command line).
 pub async fn create_admin(ctx: &Ctx, hasher: &Hasher, account: NewAccount) -> Result<Opened, Error> {
     ctx.allow(Action::Administer)?;
-    open(ctx, hasher, account, Role::Admin).await
+    Ok(open(ctx, hasher, account, Role::Admin).await?.0)
 }
 
 /// Makes an account of any role; only for the service itself (command line).
 pub async fn create_user(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<Opened, Error> {
     ctx.allow(Action::Administer)?;
-    open(ctx, hasher, account, role).await
+    Ok(open(ctx, hasher, account, role).await?.0)
 }
 
-async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<Opened, Error> {
+async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<(Opened, Refresh), Error> {
     let (shown, key) = email(&account.email)?;
     let name = text::line("name", &account.name, 100)?;
     let organizer_name = match account.organizer_name.as_deref() {
@@ -82,16 +91,20 @@ async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Re
         created_at: now,
     };
     let fact = Draft::new(ctx, Fact::UserRegistered { user }).caused_by(ctx.actor.user_id().or(Some(user)));
-    let (row, organizer_name, fact) = (&row, &organizer_name, &fact);
-    ctx.db
+    let token = refresh::begin(ctx);
+    let (row, organizer_name, fact, first) = (&row, &organizer_name, &fact, &token.token);
+    let opened = ctx
+        .db
         .write(Lane::Interactive, |tx| async move {
             store::insert_user(&tx, row.clone()).await?;
             if role == Role::Organizer {
                 store::insert_organizer(&tx, organizer, organizer_name, user, now).await?;
             }
             store::insert_session(&tx, session, user, now).await?;
+            refresh::first(&tx, session, first, now).await?;
             outbox::append(&tx, std::slice::from_ref(fact)).await?;
-            Ok(Opened { user, session })
+            Ok::<_, Error>(Opened { user, session })
         })
-        .await
+        .await?;
+    Ok((opened, token))
 }

@@ -53,7 +53,13 @@ pub async fn insert_organizer(tx: &Tx, id: OrganizerId, name: &str, user: UserId
 
 /// Opens a session.
 pub async fn insert_session(tx: &Tx, id: SessionId, user: UserId, now: Micros) -> Result<(), DbError> {
-    let row = session::ActiveModel { id: Set(id), user_id: Set(user), created_at: Set(now), revoked_at: Set(None) };
+    let row = session::ActiveModel {
+        id: Set(id),
+        user_id: Set(user),
+        created_at: Set(now),
+        revoked_at: Set(None),
+        seen_at: Set(Some(now)),
+    };
     session::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(())
 }

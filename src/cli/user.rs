@@ -57,7 +57,7 @@ pub async fn user(args: UserArgs) -> Result<(), Failure> {
     let password = password()?;
     let target = args.store.target()?;
     let db = Db::open(&target, false, Chance::system()).await.map_err(StartError::from)?;
-    let ctx = Ctx { actor: Actor::System, db: db.clone(), clock: Clock::System, chance: Chance::system() };
+    let ctx = Ctx { actor: Actor::System, peer: None, db: db.clone(), clock: Clock::System, chance: Chance::system() };
     let hasher = Hasher::new(Cost::STANDARD, 1).map_err(StartError::from)?;
     let role = match args.role {
         RoleArg::Customer => Role::Customer,

@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 
-use crate::access::{Actor, Role, SignedIn};
+use crate::access::{Actor, Role, SignedIn, Via};
 use crate::account::password::{Cost, Hasher};
 use crate::account::sign_up::{self, NewAccount};
 use crate::account::store;
@@ -110,6 +110,7 @@ pub async fn make(db: &Db, now: Micros) -> Result<Counts, Error> {
     mark(db, true).await?;
     let ctx = Ctx {
         actor: Actor::System,
+        peer: None,
         db: db.clone(),
         clock: Clock::manual(now.minus(HISTORY)),
         chance: Chance::system(),
@@ -164,7 +165,7 @@ async fn sign_one_up(
     let opened = sign_up::create_user(ctx, hasher, account, role).await.map_err(refused)?;
     let organizer = store::organizer_of(ctx.db.read(), opened.user).await?;
     let expires_at = Micros(i64::MAX);
-    let signed_in = SignedIn { user: opened.user, role, organizer, session: opened.session, expires_at };
+    let signed_in = SignedIn { user: opened.user, role, organizer, via: Via::Session(opened.session), expires_at };
     Ok((email, Actor::User(signed_in)))
 }
 

@@ -1,6 +1,7 @@
 //! One file per table. Tables form a graph, so they are one module at the bottom and know nobody above.
 //! No behaviour here: queries live with the slice that asks them.
 
+pub mod api_token;
 pub mod booking;
 pub mod booking_item;
 pub mod event;

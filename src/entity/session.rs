@@ -15,6 +15,7 @@ pub struct Model {
     pub user_id: UserId,
     pub created_at: Micros,
     pub revoked_at: Option<Micros>,
+    pub seen_at: Option<Micros>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -10,6 +10,7 @@ use super::load::{Load, failed};
 use super::page::id;
 use super::scalar::DateTime;
 use crate::access::{Action, Role};
+use crate::account::refresh::Refresh;
 use crate::account::sign_in::sign_in;
 use crate::account::sign_up::{self, NewAccount, Opened};
 use crate::entity::{organizer, users};
@@ -174,11 +175,15 @@ pub struct CreateAdminInput {
 pub struct AccessToken {
     /// The token.
     access_token: String,
-    /// When it ends; sign in again before.
+    /// When it ends; `refreshSession` before.
     expires_at: DateTime,
+    /// Good once, for `refreshSession`: what to go on with without the password. Keep it as a secret.
+    refresh_token: String,
+    /// When the refresh token ends; sign in again before.
+    refresh_expires_at: DateTime,
 }
 
-/// Outcome of `signUp` and `signIn`.
+/// Outcome of `signUp`, `signIn` and `refreshSession`.
 #[derive(SimpleObject, Default)]
 pub struct SignInPayload {
     /// Proof of the sign-in; null when it was refused.
@@ -198,8 +203,12 @@ pub struct CreateAdminPayload {
     user_errors: Vec<UserError>,
 }
 
-async fn signed_in(ctx: &Context<'_>, opened: Result<Opened, crate::account::Error>) -> Result<Option<SignInPayload>> {
-    let opened = match opened {
+/// What a session that was opened or renewed is shown as.
+pub(super) async fn signed_in(
+    ctx: &Context<'_>,
+    opened: Result<(Opened, Refresh), crate::account::Error>,
+) -> Result<Option<SignInPayload>> {
+    let (opened, refresh) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             return Ok(Some(SignInPayload { user_errors: vec![error.explain()?], ..Default::default() }));
@@ -209,7 +218,12 @@ async fn signed_in(ctx: &Context<'_>, opened: Result<Opened, crate::account::Err
     let (access_token, expires_at) = services.sessions.token(opened.user, opened.session)?;
     let viewer = ctx.data::<Load>()?.load_one(opened.user).await.map_err(failed)?;
     Ok(Some(SignInPayload {
-        token: Some(AccessToken { access_token, expires_at: DateTime(expires_at) }),
+        token: Some(AccessToken {
+            access_token,
+            expires_at: DateTime(expires_at),
+            refresh_token: refresh.token,
+            refresh_expires_at: DateTime(refresh.expires_at),
+        }),
         viewer: viewer.map(User::signed_in),
         user_errors: Vec::new(),
     }))
@@ -252,8 +266,8 @@ impl AccountMutation {
             name: input.name,
             organizer_name: input.organizer_name,
         };
-        let hasher = &ctx.data::<Services>()?.hasher;
-        signed_in(ctx, sign_up::sign_up(acting(ctx)?, hasher, account, role).await).await
+        let Services { hasher, brake, .. } = ctx.data::<Services>()?;
+        signed_in(ctx, sign_up::sign_up(acting(ctx)?, hasher, brake, account, role).await).await
     }
 
     /// Signs in. Unknown address and wrong password give the same answer.
@@ -262,8 +276,8 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whose session to open.")] input: SignInInput,
     ) -> Result<Option<SignInPayload>> {
-        let hasher = &ctx.data::<Services>()?.hasher;
-        signed_in(ctx, sign_in(acting(ctx)?, hasher, &input.email, input.password).await).await
+        let Services { hasher, brake, .. } = ctx.data::<Services>()?;
+        signed_in(ctx, sign_in(acting(ctx)?, hasher, brake, &input.email, input.password).await).await
     }
 
     /// Makes an administrator. Needs ADMIN.

@@ -4,7 +4,7 @@
 //! Buckets belong to one process: a viewer who reaches three of them has three. That bounds the load each of them takes,
 //! which is what buckets are for, and costs no round trip.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use crate::access::Actor;
+use crate::access::{Actor, Peer};
 use crate::clock::Clock;
 use crate::id::UserId;
 
@@ -33,23 +33,6 @@ impl Default for Settings {
     fn default() -> Self {
         let of = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         Self { points: of(1_000), per_second: of(50) }
-    }
-}
-
-/// Where a request comes from. A proxy's address, unless proxies are trusted to name their clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Peer(pub IpAddr);
-
-impl Peer {
-    /// What counts as one place: an IPv4 address, or the network of 64 bits that one IPv6 customer has to choose from.
-    pub fn place(self) -> IpAddr {
-        match self.0.to_canonical() {
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-            v4 => v4,
-        }
     }
 }
 

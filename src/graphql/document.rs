@@ -9,9 +9,9 @@ use async_graphql::Request;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::budget::Peer;
 use super::execute::Reply;
 use super::fault::Fault;
+use crate::access::Peer;
 
 pub mod trusted;
 

@@ -20,6 +20,8 @@ pub enum UserErrorCode {
     EmailTaken,
     /// E-mail address or password is wrong.
     InvalidCredentials,
+    /// The session has ended: sign in again.
+    SessionEnded,
     /// The object's status does not allow this.
     WrongStatus,
     /// The event has begun or is over.
@@ -152,6 +154,14 @@ pub fn db_fault(error: &DbError) -> Error {
 pub trait Explain {
     /// `Ok`: data. `Err`: a fault.
     fn explain(self) -> Result<UserError>;
+
+    /// The same where there is no payload for data, in a query: what is refused there is not there.
+    fn fault(self) -> Error
+    where
+        Self: Sized,
+    {
+        self.explain().map_or_else(|fault| fault, |_| Fault::NotFound.error("There is no such thing."))
+    }
 }
 
 impl Explain for account::Error {
@@ -161,6 +171,11 @@ impl Explain for account::Error {
             Self::Invalid(what) => Ok(invalid(what)),
             Self::EmailTaken => Ok(refusal(UserErrorCode::EmailTaken, &self)),
             Self::BadCredentials => Ok(refusal(UserErrorCode::InvalidCredentials, &self)),
+            Self::SessionEnded => Ok(refusal(UserErrorCode::SessionEnded, &self)),
+            Self::SessionNotFound | Self::TokenNotFound | Self::UserNotFound => {
+                Ok(refusal(UserErrorCode::NotFound, &self))
+            }
+            Self::Braked(wait) => Err(Fault::RateLimited.retry_after(sentence(&self.to_string()), *wait)),
             Self::Hashing(why) => Err(Error::new(why)),
             Self::Db(error) => Err(db_fault(error)),
         }

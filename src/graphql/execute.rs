@@ -17,11 +17,11 @@ use uuid::Uuid;
 use self::shape::{Shape, Types};
 use self::variables::Filled;
 use super::Schema;
-use super::budget::{Balance, Budgets, Peer};
+use super::budget::{Balance, Budgets};
 use super::cost::{self, Cost, Limits, Refusal};
 use super::document::{Ask, Documents};
 use super::fault::{self, Fault, Stage};
-use crate::access::Actor;
+use crate::access::{Actor, Peer};
 use crate::clock::Clock;
 use crate::id::Chance;
 

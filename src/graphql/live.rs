@@ -272,7 +272,7 @@ pub struct LiveSubscription;
 impl LiveSubscription {
     /// Your notices, as they come. Begins with a message that only carries the cursor; with `after`, everything since
     /// follows first. No gap and no duplicate, through any reconnect. Needs a signed-in user.
-    #[graphql(guard = "May(Action::UseAccount)")]
+    #[graphql(guard = "May(Action::ReadNotices)")]
     async fn notice_received(
         &self,
         ctx: &Context<'_>,
@@ -293,7 +293,7 @@ impl LiveSubscription {
                 let full = rows.len() as u64 == CHUNK;
                 for row in rows {
                     last = row.seq;
-                    still_may(&services, &ctx, Action::UseAccount).await?;
+                    still_may(&services, &ctx, Action::ReadNotices).await?;
                     let cursor = LogCursor::notices(&epoch, last).encode();
                     let frame = NoticeFrame { cursor, resync: false, notice: Some(Notice::new(row)?) };
                     out.send(Ok(frame)).await.map_err(gone)?;

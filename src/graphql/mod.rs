@@ -4,6 +4,7 @@
 
 use async_graphql::{MergedObject, SDLExportOptions};
 
+use crate::account::brake::Brake;
 use crate::account::password::Hasher;
 use crate::account::session::Sessions;
 use crate::booking::desk::Desk;
@@ -11,6 +12,7 @@ use crate::booking::watch::Board;
 use crate::bus::Bus;
 
 pub mod account;
+pub mod api_token;
 pub mod booking;
 pub mod budget;
 pub mod cost;
@@ -28,6 +30,8 @@ pub mod page;
 pub mod programme;
 pub mod sales;
 pub mod scalar;
+pub mod session;
+pub mod users;
 pub mod waitlist;
 
 /// What can be asked.
@@ -35,6 +39,9 @@ pub mod waitlist;
 pub struct Query(
     node::NodeQuery,
     account::AccountQuery,
+    session::SessionQuery,
+    api_token::ApiTokenQuery,
+    users::UsersQuery,
     programme::ProgrammeQuery,
     booking::BookingQuery,
     waitlist::WaitlistQuery,
@@ -46,6 +53,9 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     account::AccountMutation,
+    session::SessionMutation,
+    api_token::ApiTokenMutation,
+    users::UsersMutation,
     event::EventMutation,
     booking::BookingMutation,
     waitlist::WaitlistMutation,
@@ -62,6 +72,8 @@ pub struct Services {
     pub desk: Desk,
     /// Hashes passwords.
     pub hasher: Hasher,
+    /// Slows down guessing.
+    pub brake: Brake,
     /// Looks sessions up.
     pub sessions: Sessions,
     /// Wakes log streams.

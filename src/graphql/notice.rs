@@ -221,7 +221,7 @@ pub struct NoticeQuery;
 #[Object]
 impl NoticeQuery {
     /// What you were told, newest first. Needs a signed-in user.
-    #[graphql(guard = "May(Action::UseAccount)")]
+    #[graphql(guard = "May(Action::ReadNotices)")]
     async fn notices(
         &self,
         ctx: &Context<'_>,
@@ -263,7 +263,7 @@ pub struct NoticeMutation;
 #[Object]
 impl NoticeMutation {
     /// Marks your notices read up to a number, on all your devices. Needs a signed-in user.
-    #[graphql(guard = "May(Action::UseAccount)")]
+    #[graphql(guard = "May(Action::ReadNotices)")]
     async fn mark_notices_read(
         &self,
         ctx: &Context<'_>,

@@ -69,6 +69,7 @@ macro_rules! id_keys {
 }
 
 id_keys!(crate::id::EventId, crate::id::BookingId, crate::id::EntryId, crate::id::UserId);
+id_keys!(crate::id::SessionId, crate::id::ApiTokenId);
 
 /// A cursor as clients see it: opaque, versioned.
 pub struct Cursor<K>(pub K);

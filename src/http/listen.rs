@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::crowd::{Crowd, Place};
-use crate::graphql::budget::Peer;
+use crate::access::Peer;
 
 /// Numbers and times of connections.
 #[derive(Debug, Clone, Copy)]

@@ -21,7 +21,7 @@ use super::Edge;
 use super::cors::Origins;
 use super::listen::Held;
 use super::parameters::Credential;
-use crate::graphql::budget::Peer;
+use crate::access::Peer;
 use crate::graphql::fault::Fault;
 
 mod connection;

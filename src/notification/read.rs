@@ -65,7 +65,7 @@ impl MaybeDb for Error {
 
 /// Marks the actor's notices read up to number `up_to`; never back. Returns up to where they are read now.
 pub async fn mark_read(ctx: &Ctx, up_to: i64) -> Result<i64, Error> {
-    ctx.allow(Action::UseAccount)?;
+    ctx.allow(Action::ReadNotices)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     ctx.db
         .write(Lane::Interactive, |tx| async move {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition};
-use boxoffice::access::{Action, Actor as Who, Role, SignedIn, decide};
+use boxoffice::access::{Action, Actor as Who, Role, SignedIn, Via, decide};
 use boxoffice::clock::Micros;
 use boxoffice::id::{BookingId, Noun, OrganizerId, SessionId, UserId};
 use serde_json::{Value, json};
@@ -90,11 +90,10 @@ impl Types {
         let input = &definition.arguments[0].node.ty.node;
         let fields = match path.strip_prefix("it").unwrap() {
             "" => fields.to_owned(),
-            ".token" => format!("token {{ {fields} }}"),
-            errors => {
-                let of = errors.strip_prefix(".userErrors.__typename=").unwrap();
-                format!("userErrors {{ __typename ... on {of} {{ {fields} }} }}")
-            }
+            path => match path.strip_prefix(".userErrors.__typename=") {
+                Some(of) => format!("userErrors {{ __typename ... on {of} {{ {fields} }} }}"),
+                None => format!("{} {{ {fields} }}", &path[1..]),
+            },
         };
         format!("mutation($input: {input}) {{ it: {name}(input: $input) {{ {fields} userErrors {{ code }} }} }}")
     }
@@ -374,6 +373,8 @@ fn number(action: Action) -> usize {
         Action::SeeSalesOf(_) => 8,
         Action::OwnThingOf(_) => 9,
         Action::BookingOf { .. } => 10,
+        Action::ReadNotices => 11,
+        Action::ManageAccount => 12,
     }
 }
 
@@ -383,7 +384,13 @@ fn the_policy_as_a_table() {
     let (me, other): (UserId, UserId) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
     let (mine, theirs) = (OrganizerId(Uuid::from_u128(3)), OrganizerId(Uuid::from_u128(4)));
     let user = |role, organizer| {
-        Who::User(SignedIn { user: me, role, organizer, session: SessionId(Uuid::nil()), expires_at: Micros(0) })
+        Who::User(SignedIn {
+            user: me,
+            role,
+            organizer,
+            via: Via::Session(SessionId(Uuid::nil())),
+            expires_at: Micros(0),
+        })
     };
     let actors = [
         ("anonymous", Who::Anonymous),
@@ -398,6 +405,8 @@ fn the_policy_as_a_table() {
     let actions = [
         ("browse", Action::Browse),
         ("use an account", Action::UseAccount),
+        ("read notices", Action::ReadNotices),
+        ("manage one's account", Action::ManageAccount),
         ("book places", Action::BookPlaces),
         ("run events", Action::RunEvents),
         ("see sales", Action::SeeSales),
@@ -414,7 +423,7 @@ fn the_policy_as_a_table() {
         ("another's booking at theirs", Action::BookingOf { customer: other, organizer: theirs }),
     ];
     let numbers: BTreeSet<usize> = actions.iter().map(|(_, action)| number(*action)).collect();
-    assert_eq!(numbers, (0..=10).collect(), "every action has a row");
+    assert_eq!(numbers, (0..=12).collect(), "every action has a row");
     let mut text = format!("{:<28}", "");
     for (name, _) in &actors {
         text.push_str(&format!("{name:<12}"));

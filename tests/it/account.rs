@@ -2,9 +2,15 @@
 //! Not here: tokens and addresses by themselves (`units`), and the command line (`binary`).
 
 use boxoffice::account::password::Cost;
+use boxoffice::id::Noun;
 use serde_json::json;
 
 use crate::harness::TestApp;
+
+mod administer;
+mod api_tokens;
+mod brakes;
+mod sessions;
 
 const SIGN_UP: &str = "mutation($input: SignUpInput!) { signUp(input: $input) { token { accessToken expiresAt }
     viewer { id email name role organizer { name } } userErrors { code message path } } }";
@@ -132,7 +138,7 @@ scene! {
         assert_eq!(customer.ask(viewer, json!({})).await.fault(), "UNAUTHENTICATED");
         let renewed = app.renewed(&customer).await;
         renewed.ask(viewer, json!({})).await.ok();
-        app.sql("UPDATE session SET revoked_at = 1 WHERE user_id = $1", [customer.user.into()]).await;
+        app.revoke(customer.user).await;
         app.eventually("the session is refused", || async {
             renewed.ask(viewer, json!({})).await.fault() == "UNAUTHENTICATED"
         }).await;
@@ -145,11 +151,14 @@ scene! {
         let (organizer, customer) = (app.organizer().await, app.customer().await);
         let event = organizer.event(3).await;
         customer.books(&event, 1).await;
-        app.sql("UPDATE users SET role = 'ORGANIZER' WHERE id = $1", [customer.user.into()]).await;
+        let admin = app.admin().await;
+        let user = customer.user.opaque();
+        let role = json!({ "userId": user, "role": "ORGANIZER" });
+        admin.mutate("setUserRole", role, "user { role organizer { name } }").await.ok();
         app.eventually("the old role is gone", || async {
             customer.book(&event, 1, "PARTIAL", None).await.fault() == "FORBIDDEN"
         }).await;
-        app.sql("UPDATE users SET disabled_at = 1 WHERE id = $1", [customer.user.into()]).await;
+        admin.mutate("disableUser", json!({ "userId": user }), "user { id }").await.ok();
         app.eventually("the account is refused", || async {
             customer.ask("{ viewer { id } }", json!({})).await.fault() == "UNAUTHENTICATED"
         }).await;

@@ -237,7 +237,7 @@ scene! {
         let (mut socket, _) = notices(&customer, Value::Null).await;
         customer.books(&event, 1).await;
         socket.next("n").await;
-        app.sql("UPDATE session SET revoked_at = 1 WHERE user_id = $1", [customer.user.into()]).await;
+        app.revoke(customer.user).await;
         app.eventually("the session is refused", || async {
             customer.ask("{ viewer { id } }", json!({})).await.fault() == "UNAUTHENTICATED"
         }).await;

@@ -26,7 +26,37 @@ async fn a_day(app: &TestApp) {
     let input = json!({ "email": email, "password": "correct horse battery", "name": "Grace", "role": "CUSTOMER" });
     app.anonymous().mutate("signUp", input, "token { expiresAt }").await.ok();
     let input = json!({ "email": email, "password": "correct horse battery" });
-    app.anonymous().mutate("signIn", input, "token { expiresAt }").await.ok();
+    app.anonymous().mutate("signIn", input.clone(), "token { expiresAt }").await.ok();
+    let again = app.anonymous().mutate("signIn", input, "token { accessToken refreshToken } viewer { id }").await.ok();
+    let refresh = json!({ "refreshToken": again.text("signIn.token.refreshToken") });
+    app.anonymous().mutate("refreshSession", refresh.clone(), "token { expiresAt }").await.ok();
+    app.anonymous().mutate("refreshSession", refresh, "token { expiresAt }").await.ok();
+    app.anonymous()
+        .mutate("refreshSession", json!({ "refreshToken": format!("bor_{}", "A".repeat(43)) }), "viewer { id }")
+        .await;
+    let mut grace = app.customer().await;
+    grace.token = Some(again.text("signIn.token.accessToken"));
+    let ends = json!({ "name": "till", "scopes": ["BOOK"], "expiresAt": "2026-02-01T00:00:00Z" });
+    let made = grace.mutate("createApiToken", ends, "secret apiToken { id }").await.ok();
+    let mut till = grace.clone();
+    till.token = Some(made.text("createApiToken.secret"));
+    till.ask("{ viewer { id } }", json!({})).await.ok();
+    grace
+        .ask("{ mySessions(first: 5) { nodes { id } } myApiTokens(first: 5) { nodes { id usedAt } } }", json!({}))
+        .await
+        .ok();
+    let revoke = json!({ "apiTokenId": made.text("createApiToken.apiToken.id") });
+    grace.mutate("revokeApiToken", revoke, "apiToken { id }").await.ok();
+    let change = json!({ "currentPassword": "correct horse battery", "newPassword": "a better password" });
+    grace.mutate("changePassword", change, "viewer { id }").await.ok();
+    let user = json!({ "userId": again.text("signIn.viewer.id") });
+    admin.ask("{ users(first: 5, filter: { email: \"grace@example.org\" }) { nodes { id } } }", json!({})).await.ok();
+    admin.ask("{ users(last: 5) { nodes { id } } }", json!({})).await.ok();
+    let role = json!({ "userId": again.text("signIn.viewer.id"), "role": "ORGANIZER" });
+    admin.mutate("setUserRole", role, "user { id }").await.ok();
+    admin.mutate("disableUser", user.clone(), "user { id }").await.ok();
+    admin.mutate("enableUser", user, "user { id }").await.ok();
+    grace.mutate("signOutEverywhere", json!({}), "ended").await;
 
     let event = organizer.event(4).await;
     let cancelled = organizer.event(4).await;
@@ -79,6 +109,8 @@ async fn a_day(app: &TestApp) {
     organizer.ask("{ myEvents(first: 5) { totalCount nodes { id } } }", json!({})).await.ok();
     boxoffice::event::archive::archive(app.db(), app.clock.now()).await.unwrap();
     boxoffice::idempotency::forget(app.db(), app.clock.now()).await.unwrap();
+    boxoffice::account::revocation::forget(app.db(), app.clock.now()).await.unwrap();
+    boxoffice::account::brake::forget(app.db(), app.clock.now()).await.unwrap();
     app.settled().await;
 }
 
@@ -95,6 +127,10 @@ async fn whole_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     let is_whole = |step: &String| {
         let Some(name) = step.strip_prefix("SCAN ").filter(|_| !step.contains("VIRTUAL TABLE")) else { return false };
         let name = name.split(' ').next().unwrap_or("");
+        // The first rows in an index's own order are no whole table.
+        if step.contains("USING INDEX") && sql.contains(" LIMIT ") && !sql.contains(" WHERE ") {
+            return false;
+        }
         let is_derived = name.starts_with('(') || name == "CONSTANT" || sql.contains(&format!(") {name}"));
         !is_derived
     };
@@ -139,7 +175,7 @@ async fn read_whole(app: &TestApp, sql: &str) -> Vec<String> {
 
 async fn play(stage: Stage) {
     log::collect();
-    let app = stage.app().await;
+    let app = stage.app_with(|options| options.brakes = Some(Default::default())).await;
     a_day(&app).await;
     let ran: BTreeSet<String> = log::collected();
     // The question can be answered with no: here is a statement without an index.

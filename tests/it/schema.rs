@@ -20,10 +20,13 @@ const FOREIGN: &[&str] = &["PageInfo", "Boolean", "Float", "ID", "Int", "String"
 /// Connections have no description of their own in the library; what they are, Relay's specification says. So do these
 /// fields of theirs and of their edges.
 const CONNECTIONS: &[&str] = &[
+    "ApiTokenConnection",
     "BookingConnection",
     "EventConnection",
     "NoticeConnection",
     "ParticipantConnection",
+    "SessionConnection",
+    "UserConnection",
     "WaitlistEntryConnection",
     "WaitlistLineConnection",
 ];
@@ -44,6 +47,8 @@ const INTS: &[&str] = &[
     "taken",
     "waiting",
     "waitlisted",
+    // sign-ins of a person
+    "ended",
     // places in a line, notices of a person, rows of a list
     "number",
     "position",

@@ -22,9 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::operation::{Finished, Operation};
 use super::protocol::{self, ClientMessage, Close};
-use crate::access::Actor;
+use crate::access::{Actor, Peer};
 use crate::account::session::{Change, Unauthenticated};
-use crate::graphql::budget::Peer;
 use crate::graphql::document::Ask;
 use crate::graphql::fault::Fault;
 use crate::http::Edge;

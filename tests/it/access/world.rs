@@ -3,7 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use boxoffice::id::{BookingId, Noun};
+use boxoffice::account::password::{Cost, Hasher};
+use boxoffice::id::{ApiTokenId, BookingId, Noun, SessionId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -35,6 +36,13 @@ pub struct World {
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
+/// Of every viewer.
+const PASSWORD: &str = "correct horse battery";
+
+fn api_token() -> Value {
+    json!({ "name": "till", "scopes": ["BOOK"], "expiresAt": "2026-06-01T00:00:00Z" })
+}
+
 impl World {
     pub async fn build(app: &TestApp) -> Self {
         let (own, foreign, filler) = (app.customer().await, app.customer().await, app.customer().await);
@@ -56,6 +64,11 @@ impl World {
         let sold_by = organizer.ask("query($id: ID!) { event(id: $id) { organizer { id } } }", json!({ "id": event }));
         let sold_by = sold_by.await.ok().text("event.organizer.id");
         let viewers = vec![app.anonymous(), own, foreign, organizer, rival, admin];
+        let hash = Hasher::new(Cost::TEST, 1).unwrap().hash(PASSWORD.to_owned()).await.unwrap();
+        app.sql("UPDATE users SET password_hash = $1", [hash.into()]).await;
+        for viewer in &viewers[1..] {
+            viewer.mutate("createApiToken", api_token(), "secret").await.ok();
+        }
         Self { app: app.clone(), viewers, filler, event, draft, booking, reference, entry, organizer: sold_by }
     }
 
@@ -110,6 +123,18 @@ impl World {
             ("joinWaitlist", "free") => json!({ "eventId": self.organizer().event(5).await, "quantity": 1 }),
             ("leaveWaitlist", "") => json!({ "entryId": self.fresh_entry().await }),
             ("markNoticesRead", "") => json!({ "upTo": 0 }),
+            ("refreshSession", "") => {
+                let made = self.app.anonymous().mutate("signUp", person.clone(), "token { refreshToken }").await.ok();
+                json!({ "refreshToken": made.text("signUp.token.refreshToken") })
+            }
+            // Nobody's: whoever asks is needed for the rows that follow.
+            ("signOut", "") => json!({ "sessionId": SessionId(Uuid::from_u128(7)).opaque() }),
+            ("signOutEverywhere", "") => json!({ "stayHere": true }),
+            ("changePassword", "") => json!({ "currentPassword": PASSWORD, "newPassword": PASSWORD }),
+            ("createApiToken", "") => api_token(),
+            ("revokeApiToken", "") => json!({ "apiTokenId": ApiTokenId(Uuid::from_u128(7)).opaque() }),
+            ("disableUser" | "enableUser", "") => json!({ "userId": self.app.customer().await.user.opaque() }),
+            ("setUserRole", "") => json!({ "userId": self.app.customer().await.user.opaque(), "role": "ORGANIZER" }),
             other => panic!("no input for {other:?}: write one in tests/it/access/world.rs"),
         }
     }
@@ -184,6 +209,20 @@ impl World {
             "BookingFrame" => live("subscription { it: bookingChanged { FIELDS } }"),
             "BookingFrame[of my events]" => live("subscription { it: eventBookingChanged { FIELDS } }"),
 
+            "Session" => query("{ mySessions(first: 1) { nodes { FIELDS } } }".into(), "mySessions.nodes.0"),
+            "SessionConnection" => query("{ mySessions(first: 1) { FIELDS } }".into(), "mySessions"),
+            "SessionEdge" => query("{ mySessions(first: 1) { edges { FIELDS } } }".into(), "mySessions.edges.0"),
+            "ApiToken" => query("{ myApiTokens(first: 1) { nodes { FIELDS } } }".into(), "myApiTokens.nodes.0"),
+            "ApiTokenConnection" => query("{ myApiTokens(first: 1) { FIELDS } }".into(), "myApiTokens"),
+            "ApiTokenEdge" => query("{ myApiTokens(first: 1) { edges { FIELDS } } }".into(), "myApiTokens.edges.0"),
+            "UserConnection" => query("{ users(first: 1) { FIELDS } }".into(), "users"),
+            "UserEdge" => query("{ users(first: 1) { edges { FIELDS } } }".into(), "users.edges.0"),
+
+            "SignOutPayload" => mutation("signOutEverywhere", "", "it"),
+            "ChangePasswordPayload" => mutation("changePassword", "", "it"),
+            "CreateApiTokenPayload" => mutation("createApiToken", "", "it"),
+            "RevokeApiTokenPayload" => mutation("revokeApiToken", "", "it"),
+            "UserPayload" => mutation("setUserRole", "", "it"),
             "AccessToken" => mutation("signIn", "", "it.token"),
             "SignInPayload" => mutation("signUp", "", "it"),
             "CreateAdminPayload" => mutation("createAdmin", "", "it"),
@@ -227,6 +266,9 @@ impl World {
             "Query.node[customer]" => format!("node(id: \"{customer}\") {{ id }}"),
             "Query.node[organizer]" => format!("node(id: \"{organizer}\") {{ id }}"),
             "Query.nodes" => format!("nodes(ids: [\"{event}\"]) {{ id }}"),
+            "Query.myApiTokens" => "myApiTokens(first: 1) { nodes { id } }".into(),
+            "Query.mySessions" => "mySessions(first: 1) { nodes { id } }".into(),
+            "Query.users" => "users(first: 1) { nodes { id } }".into(),
             "Query.notices" => "notices(first: 1) { nodes { id } }".into(),
             "Query.viewer" => "viewer { id }".into(),
             "Subscription.availabilityChanged" => format!("availabilityChanged(eventId: \"{event}\") {{ revision }}"),
@@ -243,6 +285,15 @@ impl World {
             "Mutation.joinWaitlist[draft]" => {
                 return Route::Mutation { name: "joinWaitlist", case: "draft", path: "it" };
             }
+            "Mutation.changePassword" => return Route::mutation("changePassword"),
+            "Mutation.createApiToken" => return Route::mutation("createApiToken"),
+            "Mutation.disableUser" => return Route::mutation("disableUser"),
+            "Mutation.enableUser" => return Route::mutation("enableUser"),
+            "Mutation.refreshSession" => return Route::mutation("refreshSession"),
+            "Mutation.revokeApiToken" => return Route::mutation("revokeApiToken"),
+            "Mutation.setUserRole" => return Route::mutation("setUserRole"),
+            "Mutation.signOut" => return Route::mutation("signOut"),
+            "Mutation.signOutEverywhere" => return Route::mutation("signOutEverywhere"),
             "Mutation.cancelBooking" => return Route::mutation("cancelBooking"),
             "Mutation.cancelEvent" => return Route::mutation("cancelEvent"),
             "Mutation.createAdmin" => return Route::mutation("createAdmin"),

@@ -4,7 +4,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use boxoffice::graphql::budget::{self, Peer};
+use boxoffice::access::Peer;
+use boxoffice::graphql::budget;
 use boxoffice::http::listen::client;
 use reqwest::header::RETRY_AFTER;
 use serde_json::{Value, json};

@@ -247,7 +247,7 @@ async fn closes_4403_when_a_session_ends() {
     let (signed_out, expired) = (app.customer().await, app.customer().await);
     let (mut first, mut second, mut nobody) =
         (signed_out.socket().await, expired.socket().await, anonymous(&app).await);
-    app.sql("UPDATE session SET revoked_at = 1 WHERE user_id = $1", [signed_out.user.into()]).await;
+    app.revoke(signed_out.user).await;
     assert_eq!(first.closed().await, (4403, "Forbidden".to_owned()));
     answer(&mut second, "{ __typename }").await;
     app.clock.advance(Duration::from_secs(15 * 60));
@@ -460,7 +460,8 @@ async fn changed_rights_end_streams_and_count_from_then_on() {
     stand.saboteur.begun.seen().await;
     let book = "{ myBookings(first: 1) { totalCount } }";
     assert_eq!(answer(&mut socket, book).await["myBookings"]["totalCount"], 0);
-    stand.app.sql("UPDATE users SET role = 'ADMIN' WHERE id = $1", [customer.user.into()]).await;
+    let role = json!({ "userId": boxoffice::id::Noun::opaque(customer.user), "role": "ADMIN" });
+    stand.app.admin().await.mutate("setUserRole", role, "user { role }").await.ok();
     assert_eq!(refusal(&mut socket, "s").await, "FORBIDDEN");
     stand.saboteur.gate.give();
     assert!(socket.next("q").await["waits"]["name"].is_string(), "what has an end is let go on");

@@ -174,8 +174,13 @@ async fn a_stream_ends_with_its_session_and_its_rights() {
     let rest = events.rest().await;
     assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{rest:?}");
     assert_eq!(rest[1..], [complete()]);
+    let (_stage, _app, person, mut events) = watched(EVENTS).await;
+    person.mutate("signOut", json!({}), "ended").await.ok();
+    let rest = events.rest().await;
+    assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{rest:?}");
     let (_stage, app, person, mut events) = watched(EVENTS).await;
-    app.sql("UPDATE users SET role = 'ADMIN' WHERE id = $1", [person.user.into()]).await;
+    let role = json!({ "userId": boxoffice::id::Noun::opaque(person.user), "role": "ADMIN" });
+    app.admin().await.mutate("setUserRole", role, "user { role }").await.ok();
     let rest = events.rest().await;
     assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "FORBIDDEN", "{rest:?}");
     assert_eq!(rest[1..], [complete()]);

@@ -89,6 +89,7 @@ impl Actor {
             match name {
                 "publishEvent" | "cancelEvent" | "deleteEvent" => "Event".to_owned(),
                 "setEventCapacity" => "SetCapacity".to_owned(),
+                "disableUser" | "enableUser" => "User".to_owned(),
                 _ => format!("{}{}", name[..1].to_uppercase(), &name[1..]),
             }
         );

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use boxoffice::access::Role;
 use boxoffice::account::password::Cost;
+use boxoffice::account::revocation;
 use boxoffice::account::store as accounts;
 use boxoffice::account::token::Keys;
 use boxoffice::app::{App, Options};
@@ -120,6 +121,7 @@ impl TestApp {
         options.hash_cost = Cost::TEST;
         // Everybody comes from one address here, asks fast, and time stands still: no bucket would ever refill.
         options.budget = None;
+        options.brakes = None;
         options.connections.per_address = 10_000;
         options.sockets.per_user = 1_000;
         change(&mut options);
@@ -209,6 +211,17 @@ impl TestApp {
         let binds = &binds;
         let run = |tx: db::Tx| async move { db::run(&tx, sql, binds.clone()).await };
         self.db().write::<_, DbError, _, _>(Lane::Interactive, run).await.unwrap()
+    }
+
+    /// Ends every sign-in of a user behind the service's back, as another process would.
+    pub async fn revoke(&self, user: UserId) {
+        let now = self.clock.now();
+        let revoke = |tx: db::Tx| async move {
+            let sql = "UPDATE session SET revoked_at = $2 WHERE user_id = $1";
+            db::run(&tx, sql, [user.into(), now.into()]).await?;
+            revocation::revoke_all(&tx, user, now).await
+        };
+        self.db().write::<_, DbError, _, _>(Lane::Interactive, revoke).await.unwrap();
     }
 
     /// Waits until a condition holds; gives up loudly.

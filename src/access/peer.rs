@@ -1,0 +1,21 @@
+//! Where a request comes from.
+//! Not here: finding it out (`http::listen`), and what is counted by it (`graphql::budget`, `account::brake`).
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Where a request comes from. A proxy's address, unless proxies are trusted to name their clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Peer(pub IpAddr);
+
+impl Peer {
+    /// What counts as one place: an IPv4 address, or the network of 64 bits that one IPv6 customer has to choose from.
+    pub fn place(self) -> IpAddr {
+        match self.0.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            v4 => v4,
+        }
+    }
+}

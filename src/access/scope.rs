@@ -1,0 +1,74 @@
+//! What a program may do in its user's name.
+//! Not here: what the user may do (`policy`); a program never may more than that.
+
+use super::Action;
+
+/// One kind of thing a program may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Book places, wait in line, see and cancel the user's own bookings.
+    Book,
+    /// Create, edit, publish and call off the organizer's events.
+    RunEvents,
+    /// See bookings, participants and lines of the organizer's events.
+    SeeSales,
+    /// Read the user's notices.
+    ReadNotices,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Book, Self::RunEvents, Self::SeeSales, Self::ReadNotices];
+
+    fn bit(self) -> i64 {
+        match self {
+            Self::Book => 1,
+            Self::RunEvents => 2,
+            Self::SeeSales => 4,
+            Self::ReadNotices => 8,
+        }
+    }
+}
+
+/// A set of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scopes(i64);
+
+impl Scopes {
+    /// These scopes.
+    pub fn of(scopes: &[Scope]) -> Self {
+        Self(scopes.iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+
+    /// As stored; bits of later releases are kept and allow nothing here.
+    pub fn from_bits(bits: i64) -> Self {
+        Self(bits)
+    }
+
+    /// To be stored.
+    pub fn bits(self) -> i64 {
+        self.0
+    }
+
+    /// Whether this one is among them.
+    pub fn has(self, scope: Scope) -> bool {
+        self.0 & scope.bit() != 0
+    }
+
+    /// Whether any of them covers an action. Accounts and administration are covered by none.
+    pub fn cover(self, action: Action) -> bool {
+        let any = |scopes: &[Scope]| scopes.iter().any(|scope| self.has(*scope));
+        match action {
+            Action::Browse => true,
+            Action::UseAccount => self.0 != 0, // who one is
+            Action::ReadNotices => any(&[Scope::ReadNotices]),
+            Action::BookPlaces => any(&[Scope::Book]),
+            Action::RunEvents | Action::ManageEventOf(_) => any(&[Scope::RunEvents]),
+            Action::SeeSales | Action::SeeSalesOf(_) => any(&[Scope::SeeSales]),
+            Action::CancelBooking => any(&[Scope::Book, Scope::RunEvents]),
+            Action::BookingOf { .. } => any(&[Scope::Book, Scope::SeeSales, Scope::RunEvents]),
+            Action::OwnThingOf(_) => any(&[Scope::Book, Scope::ReadNotices]),
+            Action::ManageAccount | Action::Administer => false,
+        }
+    }
+}

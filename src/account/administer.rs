@@ -1,0 +1,96 @@
+//! What administrators do with other people's accounts: give a role, disable, enable, look them up.
+//! Not here: making administrators (`sign_up`).
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{Error, revocation, sign_out, store};
+use crate::access::{Action, Role};
+use crate::ctx::Ctx;
+use crate::db::{self, DbError, Lane, Tx};
+use crate::entity::users;
+use crate::id::{OrganizerId, UserId};
+use crate::page::{Page, Paging};
+use crate::text::Invalid;
+
+/// Gives a user another role. It counts at once: what runs on their sockets ends. An ORGANIZER gets an organizer of their
+/// name, unless they have had one; a former one keeps it, without the right to use it.
+pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error> {
+    let organizer: OrganizerId = ctx.id();
+    change(ctx, id, |tx, user| async move {
+        if user.role == role {
+            return Ok(());
+        }
+        let sql = "UPDATE users SET role = $2 WHERE id = $1";
+        db::run(&tx, sql, [id.into(), role.into()]).await?;
+        if role == Role::Organizer && store::organizer_of(&tx, id).await?.is_none() {
+            store::insert_organizer(&tx, organizer, &user.name, id, ctx.now()).await?;
+        }
+        revocation::revoke_all(&tx, id, ctx.now()).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Takes from a user the right to sign in, and ends every sign-in they have. Their bookings and events stay.
+pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
+    change(ctx, id, |tx, _| async move {
+        let sql = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+        db::run(&tx, sql, [id.into(), ctx.now().into()]).await?;
+        sign_out::end_all_of(&tx, id, None, ctx.now()).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Gives the right to sign in back.
+pub async fn enable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
+    change(ctx, id, |tx, _| async move {
+        db::run(&tx, "UPDATE users SET disabled_at = NULL WHERE id = $1", [id.into()]).await?;
+        revocation::revoke_all(&tx, id, ctx.now()).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Changes somebody else's account. Nobody changes their own: an administrator cannot lock everybody out by mistake.
+async fn change<F, Fut>(ctx: &Ctx, id: UserId, body: F) -> Result<UserId, Error>
+where
+    F: Fn(Tx, users::Model) -> Fut,
+    Fut: Future<Output = Result<(), DbError>>,
+{
+    ctx.allow(Action::Administer)?;
+    if ctx.actor.user_id() == Some(id) {
+        return Err(Invalid::new("userId", "must be somebody else's").into());
+    }
+    let body = &body;
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let found = users::Entity::find_by_id(id).one(&tx).await.map_err(DbError::from)?;
+            let user = found.ok_or(Error::UserNotFound)?;
+            body(tx, user).await?;
+            Ok(id)
+        })
+        .await
+}
+
+/// Which users.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this role.
+    pub role: Option<Role>,
+    /// Who has this address, whatever its case.
+    pub email: Option<String>,
+}
+
+/// One page of all users.
+pub async fn list(ctx: &Ctx, filter: Filter, paging: Paging<UserId>) -> Result<Page<users::Model>, Error> {
+    ctx.allow(Action::Administer)?;
+    let mut users = users::Entity::find();
+    if let Some(role) = filter.role {
+        users = users.filter(users::Column::Role.eq(role));
+    }
+    if let Some(email) = filter.email {
+        users = users.filter(users::Column::EmailKey.eq(email.trim().to_ascii_lowercase()));
+    }
+    Ok(paging.run(users.cursor_by(users::Column::Id), ctx.db.read()).await?)
+}

@@ -1,0 +1,110 @@
+//! Tokens for programs: made and revoked by the user they act for, shown once, limited to scopes.
+//! Not here: what a scope covers (`access::scope`), and recognising a token (`session`).
+
+use std::time::Duration;
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{Error, revocation, secret};
+use crate::access::{Action, Scope, Scopes};
+use crate::clock::Micros;
+use crate::ctx::{Ctx, Denied};
+use crate::db::{self, DbError, Lane};
+use crate::entity::api_token;
+use crate::id::ApiTokenId;
+use crate::page::{Page, Paging};
+use crate::text::{self, Invalid};
+
+/// How long a token may be good.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+/// How many live tokens a user may have.
+const TOKENS_MAX: i64 = 50;
+
+/// What a token is made from.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// What its user calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it ends; within a year.
+    pub expires_at: Micros,
+}
+
+/// Makes a token. Returns its row's id and the token, which is nowhere afterwards.
+pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Error> {
+    ctx.allow(Action::ManageAccount)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let name = text::line("name", &new.name, 100)?;
+    if new.scopes.is_empty() {
+        return Err(Invalid::new("scopes", "must be one at least").into());
+    }
+    let now = ctx.now();
+    if new.expires_at <= now || new.expires_at > now.plus(LONGEST) {
+        return Err(Invalid::new("expiresAt", "must be in the future, within a year").into());
+    }
+    let id: ApiTokenId = ctx.id();
+    let (token, secret) = secret::api_token(id, &ctx.chance);
+    let row = api_token::Model {
+        id,
+        user_id: user,
+        name,
+        hash: secret::hash(&secret),
+        scopes: Scopes::of(&new.scopes).bits(),
+        created_at: now,
+        expires_at: new.expires_at,
+        used_at: None,
+        revoked_at: None,
+    };
+    let row = &row;
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let sql =
+                "SELECT count(*) AS n FROM api_token WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
+            if db::number(&tx, sql, [user.into(), now.into()]).await? >= TOKENS_MAX {
+                return Err(Invalid::new("name", format!("you have {TOKENS_MAX} tokens: revoke one first")).into());
+            }
+            let row: api_token::ActiveModel = row.clone().into();
+            let insert = api_token::Entity::insert(sea_orm::IntoActiveModel::into_active_model(row));
+            insert.exec_without_returning(&tx).await.map_err(DbError::from)?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    Ok((id, token))
+}
+
+/// Revokes one of one's own tokens. Revoking a revoked one changes nothing.
+pub async fn revoke(ctx: &Ctx, id: ApiTokenId) -> Result<ApiTokenId, Error> {
+    ctx.allow(Action::ManageAccount)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let now = ctx.now();
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let found = api_token::Entity::find_by_id(id).one(&tx).await.map_err(DbError::from)?;
+            let Some(token) = found.filter(|token| token.user_id == user) else { return Err(Error::TokenNotFound) };
+            if token.revoked_at.is_none() {
+                let row = api_token::ActiveModel { id: Set(id), revoked_at: Set(Some(now)), ..Default::default() };
+                api_token::Entity::update(row).exec(&tx).await.map_err(DbError::from)?;
+                revocation::revoke(&tx, id.0, now).await?;
+            }
+            Ok(id)
+        })
+        .await
+}
+
+/// One page of one's own tokens that are not revoked.
+pub async fn list(ctx: &Ctx, paging: Paging<ApiTokenId>) -> Result<Page<api_token::Model>, Error> {
+    ctx.allow(Action::ManageAccount)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let mine = api_token::Entity::find()
+        .filter(api_token::Column::UserId.eq(user))
+        .filter(api_token::Column::RevokedAt.is_null());
+    Ok(paging.run(mine.cursor_by(api_token::Column::Id), ctx.db.read()).await?)
+}
+
+/// One of one's own tokens.
+pub async fn by_id(ctx: &Ctx, id: ApiTokenId) -> Result<Option<api_token::Model>, Error> {
+    let found = api_token::Entity::find_by_id(id).one(ctx.db.read()).await.map_err(DbError::from)?;
+    Ok(found.filter(|token| Some(token.user_id) == ctx.actor.user_id()))
+}

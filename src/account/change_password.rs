@@ -1,0 +1,45 @@
+//! Changing one's password: whoever else knows the old one is signed out.
+//! Not here: a forgotten password; that needs mail.
+
+use sea_orm::EntityTrait;
+
+use super::brake::Brake;
+use super::password::Hasher;
+use super::{Error, new_password, sign_out, store};
+use crate::access::Action;
+use crate::ctx::{Ctx, Denied};
+use crate::db::{DbError, Lane};
+use crate::entity::users;
+use crate::id::UserId;
+
+/// Replaces the password after checking the current one. Every other session of the user ends, this one goes on.
+pub async fn change_password(
+    ctx: &Ctx,
+    hasher: &Hasher,
+    brake: &Brake,
+    current: String,
+    new: String,
+) -> Result<UserId, Error> {
+    ctx.allow(Action::ManageAccount)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    new_password("newPassword", &new)?;
+    let row = users::Entity::find_by_id(user).one(ctx.db.read()).await.map_err(DbError::from)?;
+    let row = row.ok_or(Denied::SignIn)?;
+    let attempt = brake.password(ctx, &row.email_key).await?;
+    if current.len() > 1_000 || !hasher.verify(current, Some(row.password_hash.clone())).await? {
+        return Err(Error::BadCredentials);
+    }
+    let hash = hasher.hash(new).await?;
+    let now = ctx.now();
+    let (old, hash, attempt) = (&row.password_hash, &hash, &attempt);
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            if store::replace_hash(&tx, user, old, hash).await? == 0 {
+                return Err(Error::BadCredentials); // somebody changed it meanwhile
+            }
+            sign_out::end_all_of(&tx, user, ctx.actor.session(), now).await?;
+            attempt.succeeded(&tx, now).await?;
+            Ok(user)
+        })
+        .await
+}

@@ -1,0 +1,55 @@
+//! Ending sign-ins: this one, one of one's own, all of them; and the list of them.
+//! Not here: ending somebody else's (`administer`).
+
+use super::{Error, refresh, revocation};
+use crate::access::Action;
+use crate::clock::Micros;
+use crate::ctx::{Ctx, Denied};
+use crate::db::{self, DbError, Lane, Tx};
+use crate::entity::session;
+use crate::id::{SessionId, UserId};
+use crate::page::{Page, Paging};
+
+/// Ends one of one's own sessions. Ending an ended one changes nothing.
+pub async fn end(ctx: &Ctx, id: SessionId) -> Result<SessionId, Error> {
+    ctx.allow(Action::ManageAccount)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let now = ctx.now();
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let sql = "SELECT count(*) AS n FROM session WHERE id = $1 AND user_id = $2";
+            if db::number(&tx, sql, [id.into(), user.into()]).await? == 0 {
+                return Err(Error::SessionNotFound);
+            }
+            refresh::end(&tx, id, now).await?;
+            Ok(id)
+        })
+        .await
+}
+
+/// Ends every session of whoever asks, but for one if it is named; says how many there were.
+pub async fn end_all(ctx: &Ctx, but: Option<SessionId>) -> Result<u64, Error> {
+    ctx.allow(Action::ManageAccount)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let now = ctx.now();
+    ctx.db.write(Lane::Interactive, |tx| async move { Ok(end_all_of(&tx, user, but, now).await?) }).await
+}
+
+/// Ends every session of a user but one; says how many there were.
+pub(super) async fn end_all_of(tx: &Tx, user: UserId, but: Option<SessionId>, now: Micros) -> Result<u64, DbError> {
+    let but = but.unwrap_or(SessionId(uuid::Uuid::nil()));
+    let sql = "UPDATE session SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL AND id <> $3";
+    let ended = db::run(tx, sql, [user.into(), now.into(), but.into()]).await?;
+    revocation::revoke_all(tx, user, now).await?;
+    Ok(ended)
+}
+
+/// One page of one's own live sessions.
+pub async fn list(ctx: &Ctx, paging: Paging<SessionId>) -> Result<Page<session::Model>, Error> {
+    use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+    ctx.allow(Action::ManageAccount)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let mine =
+        session::Entity::find().filter(session::Column::UserId.eq(user)).filter(session::Column::RevokedAt.is_null());
+    Ok(paging.run(mine.cursor_by(session::Column::Id), ctx.db.read()).await?)
+}

@@ -1,0 +1,28 @@
+//! Table `api_token`: what programs of a user sign in with.
+//! No behaviour here; what the columns mean stands in `migration/`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::clock::Micros;
+use crate::id::{ApiTokenId, UserId};
+
+/// What a program of a user signs in with.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "api_token")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ApiTokenId,
+    pub user_id: UserId,
+    pub name: String,
+    pub hash: String,
+    pub scopes: i64,
+    pub created_at: Micros,
+    pub expires_at: Micros,
+    pub used_at: Option<Micros>,
+    pub revoked_at: Option<Micros>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,68 @@
+//! Scenes of administrators: roles, disabling, enabling, looking people up.
+//! Not here: what a role may do (`access`), and sockets that a change ends (`sessions`).
+
+use boxoffice::id::Noun;
+use serde_json::json;
+
+use super::sessions::sign_up;
+
+scene! {
+    async fn a_customer_becomes_an_organizer_and_is_disabled(stage: Stage) {
+        let app = stage.app().await;
+        let admin = app.admin().await;
+        let grace = sign_up(&app, "Grace@example.org").await;
+        let user = grace.actor.user.opaque();
+        let found = admin.ask(
+            "{ users(first: 5, filter: { email: \"grace@EXAMPLE.org\" }) { nodes { id email role } } }", json!({})).await.ok();
+        assert_eq!(found.at("users.nodes"), &json!([{ "id": user, "email": "Grace@example.org", "role": "CUSTOMER" }]));
+        let admins = admin.ask("{ users(first: 5, filter: { role: ADMIN }) { nodes { role } } }", json!({})).await.ok();
+        assert_eq!(admins.at("users.nodes"), &json!([{ "role": "ADMIN" }]));
+
+        let role = |role: &str| json!({ "userId": user, "role": role });
+        let made = admin.mutate("setUserRole", role("ORGANIZER"), "user { role organizer { id name } }").await.ok();
+        assert_eq!(made.text("setUserRole.user.organizer.name"), "Grace");
+        app.eventually("she runs events", || async {
+            grace.actor.ask("{ myEvents(first: 1) { totalCount } }", json!({})).await.fault().is_empty()
+        }).await;
+        let event = grace.actor.event(3).await;
+        // Back again: the event stays, the right to run it does not; and the organizer is the same when she returns.
+        admin.mutate("setUserRole", role("CUSTOMER"), "user { role }").await.ok();
+        app.eventually("she does not any more", || async {
+            grace.actor.ask("{ myEvents(first: 1) { totalCount } }", json!({})).await.fault() == "FORBIDDEN"
+        }).await;
+        let again = admin.mutate("setUserRole", role("ORGANIZER"), "user { organizer { id } }").await.ok();
+        assert_eq!(again.at("setUserRole.user.organizer.id"), made.at("setUserRole.user.organizer.id"));
+        app.assert_sound(&event).await;
+
+        let one = json!({ "userId": user });
+        admin.mutate("disableUser", one.clone(), "user { id }").await.ok();
+        let sign_in = || async {
+            let input = json!({ "email": grace.email, "password": "correct horse battery" });
+            app.anonymous().mutate("signIn", input, "viewer { id }").await
+        };
+        assert_eq!(sign_in().await.refusal(), "INVALID_CREDENTIALS", "as if she were unknown");
+        let refreshed = app.anonymous().mutate("refreshSession", json!({ "refreshToken": grace.refresh }), "viewer { id }").await;
+        assert_eq!(refreshed.refusal(), "SESSION_ENDED");
+        admin.mutate("enableUser", one, "user { id }").await.ok();
+        sign_in().await.ok();
+    }
+}
+
+scene! {
+    async fn nobody_changes_their_own_account_or_one_that_is_not_there(stage: Stage) {
+        let app = stage.app().await;
+        let admin = app.admin().await;
+        let me = json!({ "userId": admin.user.opaque() });
+        for verb in ["disableUser", "enableUser"] {
+            let answer = admin.mutate(verb, me.clone(), "user { id }").await;
+            assert_eq!(answer.refusal(), "INVALID", "no administrator locks everybody out by mistake");
+        }
+        let demoted = admin.mutate("setUserRole", json!({ "userId": admin.user.opaque(), "role": "CUSTOMER" }), "user { id }").await;
+        assert_eq!(demoted.refusal(), "INVALID");
+        let nobody = boxoffice::id::UserId(uuid::Uuid::from_u128(7)).opaque();
+        assert_eq!(admin.mutate("disableUser", json!({ "userId": nobody }), "user { id }").await.refusal(), "NOT_FOUND");
+        let event = boxoffice::id::EventId(uuid::Uuid::from_u128(7)).opaque();
+        assert_eq!(admin.mutate("disableUser", json!({ "userId": event }), "user { id }").await.refusal(), "NOT_FOUND");
+        assert_eq!(admin.mutate("disableUser", json!({ "userId": "?" }), "user { id }").await.fault(), "BAD_USER_INPUT");
+    }
+}
