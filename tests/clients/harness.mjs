@@ -27,6 +27,13 @@ export async function within(promise, what, milliseconds = PATIENCE) {
   return Promise.race([promise, late]).finally(() => stop.abort());
 }
 
+/** A promise that the test keeps when it likes. */
+export function promise() {
+  let keep;
+  const kept = new Promise((resolve) => (keep = resolve));
+  return { kept, keep };
+}
+
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
