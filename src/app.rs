@@ -19,6 +19,7 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::db::{ConnectError, Db, Target};
+use crate::graphql::budget::{self, Budgets};
 use crate::graphql::execute::{self, Engine};
 use crate::graphql::{Services, cost, load, schema};
 use crate::http::{self, Edge, Readiness};
@@ -69,6 +70,14 @@ pub struct Options {
     pub sockets: http::websocket::Settings,
     /// How long a request's body may take, and how large it may be.
     pub body: http::graphql::Body,
+    /// Numbers and times of connections; for whoever listens.
+    pub connections: http::listen::Settings,
+    /// How much each viewer may ask; none: as much as they like.
+    pub budget: Option<budget::Settings>,
+    /// How long a query may take.
+    pub patience: Duration,
+    /// Whether strangers are shown as little as possible: no introspection, no suggestions, no GraphiQL.
+    pub production: bool,
 }
 
 impl Options {
@@ -91,6 +100,10 @@ impl Options {
             demo: false,
             sockets: http::websocket::Settings::default(),
             body: http::graphql::Body::default(),
+            connections: http::listen::Settings::default(),
+            budget: Some(budget::Settings::default()),
+            patience: execute::Settings::default().patience,
+            production: false,
         }
     }
 }
@@ -113,6 +126,7 @@ pub struct App {
     /// What resolvers share.
     pub services: Services,
     edge: Edge,
+    budgets: Option<Budgets>,
     stop: CancellationToken,
     tasks: TaskTracker,
     background: TaskTracker,
@@ -134,14 +148,16 @@ impl App {
             board: Board::default(),
         };
         let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
-        let engine = engine(&ctx, &services, &options, &tasks);
+        let budgets = options.budget.map(|settings| Budgets::new(settings, &options.clock));
+        let engine = engine(&ctx, &services, &options, budgets.clone(), &tasks);
         let edge = Edge {
             demo: options.demo,
+            page: !options.production,
             sockets: options.sockets,
             body: options.body,
             ..Edge::new(engine, services.sessions.clone(), stop.clone())
         };
-        let app = Self { ctx, services, edge, stop, tasks, background };
+        let app = Self { ctx, services, edge, budgets, stop, tasks, background };
         app.run(&options);
         Ok(app)
     }
@@ -170,6 +186,9 @@ impl App {
             };
             self.background.spawn(worker.run(stop.clone()));
             self.background.spawn(sweep(ctx.clone(), stop.clone()));
+        }
+        if let Some(budgets) = self.budgets.clone() {
+            self.background.spawn(forget(budgets, stop.clone()));
         }
     }
 
@@ -208,16 +227,18 @@ impl App {
 }
 
 /// The engine, with what each request brings along.
-fn engine(ctx: &Ctx, services: &Services, options: &Options, tasks: &TaskTracker) -> Engine {
+fn engine(ctx: &Ctx, services: &Services, options: &Options, budgets: Option<Budgets>, tasks: &TaskTracker) -> Engine {
     let base = ctx.clone();
     let settings = execute::Settings {
         limits: options.limits.clone(),
+        budgets,
+        patience: options.patience,
         per_request: Arc::new(move |request, actor| {
             request.data(base.acting_as(*actor)).data(load::loaders(base.db.clone()))
         }),
         ..execute::Settings::default()
     };
-    let schema = schema(Some(services.clone()));
+    let schema = schema(Some(services.clone()), options.production);
     Engine::new(schema, options.clock.clone(), options.chance.clone(), settings, tasks.clone())
 }
 
@@ -228,6 +249,13 @@ fn handlers(ctx: &Ctx, options: &Options) -> HashMap<&'static str, Handler> {
         (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone())),
         (call_off::KIND, call_off::handler(ctx.clone())),
     ])
+}
+
+/// Forgets who has not asked for a while.
+async fn forget(budgets: Budgets, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        budgets.forget();
+    }
 }
 
 /// Archives what is over and forgets old answers, in chunks.

@@ -3,8 +3,7 @@
 
 use std::process::ExitCode;
 
-use boxoffice::cli::{Cli, Command, Failure, demo, log, migrate, schema, serve, user};
-use clap::Parser;
+use boxoffice::cli::{Command, Failure, config, demo, log, migrate, schema, serve, user};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,14 +12,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     // Two TLS providers are linked in; rustls would refuse to choose between them.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let command = Cli::parse().command.or_else(|| Cli::parse_from(["boxoffice", "serve"]).command);
-    let done = match command {
-        Some(Command::Serve(args)) => serve::serve(args).await,
-        Some(Command::Migrate(args)) => migrate::migrate(args).await,
-        Some(Command::User(args)) => user::user(args).await,
-        Some(Command::Demo(args)) => demo::demo(args).await,
-        Some(Command::Schema(args)) => schema::schema(args),
-        None => Ok(()),
+    let done = match config::parse().map(|cli| cli.command) {
+        Err(failure) => Err(failure),
+        Ok(Some(Command::Serve(args))) => serve::serve(*args).await,
+        Ok(Some(Command::Migrate(args))) => migrate::migrate(args).await,
+        Ok(Some(Command::User(args))) => user::user(args).await,
+        Ok(Some(Command::Demo(args))) => demo::demo(args).await,
+        Ok(Some(Command::Schema(args))) => schema::schema(args),
+        Ok(None) => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

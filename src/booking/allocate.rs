@@ -6,6 +6,8 @@
 //!    there and stays; a head that does not fit blocks.
 //! 2. While anyone still waits for a quota, its free places belong to the line: newcomers find none.
 //! 3. Newcomers are served in the order they arrived, each by its own [`Fulfilment`].
+//! 4. Who waits already and asks for more goes to the end of the line, and the line is served again: whom they blocked
+//!    must not wait for the next transaction.
 
 use std::collections::HashMap;
 
@@ -59,7 +61,8 @@ pub struct Pool {
     pub sold: i64,
     /// Held with a deadline.
     pub held: i64,
-    /// The head of the line: as much of it as the free places could serve, and one more.
+    /// The head of the line: as much of it as the free places could serve, one more, and as many more as might go to
+    /// the end.
     pub line: Vec<Waiting>,
     /// Whether the line goes on behind `line`.
     pub line_goes_on: bool,
@@ -91,6 +94,8 @@ pub struct Wish {
     pub items: Vec<(TicketTypeId, i64)>,
     /// What to do when fewer are free.
     pub fulfilment: Fulfilment,
+    /// Fresh ids for places in the line, one per item; used by those that have to wait.
+    pub entries: Vec<EntryId>,
 }
 
 /// What a wish got.
@@ -102,6 +107,8 @@ pub enum Outcome {
         booked: Vec<(TicketTypeId, i64)>,
         /// Waiting for the rest, by kind.
         queued: Vec<Queued>,
+        /// What the line got because an entry of this user went to the end of it.
+        then: Vec<Promotion>,
     },
     /// Nothing, and nothing changed.
     Refused {
@@ -119,10 +126,16 @@ pub struct Queued {
     pub kind: TicketTypeId,
     /// Which quota's line.
     pub quota: QuotaId,
-    /// The entry that grew; `None`: a new one.
-    pub grown: Option<EntryId>,
-    /// Places the entry wants now.
+    /// The entry.
+    pub entry: EntryId,
+    /// Whether it waited before, and grew.
+    pub grew: bool,
+    /// Places it wants in addition.
+    pub more: i64,
+    /// Places it wants now.
     pub quantity: i64,
+    /// Whether fewer will do for now.
+    pub accepts_part: bool,
     /// Its new number in the line.
     pub line_no: i64,
 }
@@ -141,7 +154,7 @@ pub struct Promotion {
 pub struct Allocation {
     /// The floor afterwards.
     pub floor: Floor,
-    /// What the line got, in order.
+    /// What the line got before anybody else, in order.
     pub promotions: Vec<Promotion>,
     /// What each wish got, in the order of the wishes.
     pub outcomes: Vec<Outcome>,
@@ -182,13 +195,18 @@ impl Floor {
 
 /// Decides. See the rules above; kinds that are not of this event count as having no places.
 pub fn allocate(mut floor: Floor, wishes: &[Wish]) -> Allocation {
+    let promotions = serve_lines(&mut floor);
+    let outcomes = wishes.iter().map(|wish| serve_newcomer(&mut floor, wish)).collect();
+    Allocation { floor, promotions, outcomes }
+}
+
+fn serve_lines(floor: &mut Floor) -> Vec<Promotion> {
     let mut promotions = Vec::new();
     let pools = if floor.is_on_sale() { floor.pools.len() } else { 0 };
     for at in 0..pools {
-        serve_line(&mut floor, at, &mut promotions);
+        serve_line(floor, at, &mut promotions);
     }
-    let outcomes = wishes.iter().map(|wish| serve_newcomer(&mut floor, wish)).collect();
-    Allocation { floor, promotions, outcomes }
+    promotions
 }
 
 fn serve_line(floor: &mut Floor, at: usize, promotions: &mut Vec<Promotion>) {
@@ -223,7 +241,7 @@ fn serve_newcomer(floor: &mut Floor, wish: &Wish) -> Outcome {
     let before: Vec<Pool> = floor.pools.clone();
     let mut booked = Vec::new();
     let mut missing = Vec::new();
-    for &(kind, quantity) in &wish.items {
+    for (at, &(kind, quantity)) in wish.items.iter().enumerate() {
         let got = floor.free_for_newcomers(kind).clamp(0, quantity);
         if let Some(pool) = floor.pool_of(kind) {
             pool.sold += got;
@@ -232,7 +250,7 @@ fn serve_newcomer(floor: &mut Floor, wish: &Wish) -> Outcome {
             booked.push((kind, got));
         }
         if got < quantity {
-            missing.push((kind, quantity - got));
+            missing.push((at, kind, quantity - got));
         }
     }
     let available: i64 = booked.iter().map(|(_, quantity)| quantity).sum();
@@ -245,29 +263,47 @@ fn serve_newcomer(floor: &mut Floor, wish: &Wish) -> Outcome {
         floor.pools = before;
         return Outcome::Refused { available, requested };
     }
-    let queued = match wish.fulfilment {
-        Fulfilment::PartialAndWaitlist => {
-            missing.into_iter().filter_map(|(kind, quantity)| queue(floor, wish.user, kind, quantity, true)).collect()
+    let mut queued = Vec::new();
+    if wish.fulfilment == Fulfilment::PartialAndWaitlist {
+        for (at, kind, quantity) in missing {
+            let Some(&entry) = wish.entries.get(at) else { continue };
+            let joining = Waiting { entry, user: wish.user, kind, quantity, accepts_part: true, line_no: 0 };
+            queued.extend(queue(floor, joining));
         }
-        Fulfilment::AllOrNothing | Fulfilment::Partial => Vec::new(),
-    };
-    Outcome::Granted { booked, queued }
+    }
+    let then = if queued.iter().any(|queued| queued.grew) { serve_lines(floor) } else { Vec::new() };
+    Outcome::Granted { booked, queued, then }
 }
 
-/// Puts somebody at the end of the line; an entry they have grows by `quantity` and goes to the end with all it wants.
-pub fn queue(floor: &mut Floor, user: UserId, kind: TicketTypeId, quantity: i64, accepts_part: bool) -> Option<Queued> {
-    let quota = floor.kind(kind)?.quota;
-    floor.line_tail += 1;
-    let line_no = floor.line_tail;
-    let open = floor.open.get(&(user, kind)).copied();
-    let total = quantity + open.map_or(0, |open| open.quantity);
+/// Puts somebody at the end of the line, where they get their number; an entry they have grows by what is wanted now
+/// and goes to the end with all it wants.
+pub fn queue(floor: &mut Floor, joining: Waiting) -> Option<Queued> {
+    let key = (joining.user, joining.kind);
+    let quota = floor.kind(joining.kind)?.quota;
     let pool = floor.pools.iter_mut().find(|pool| pool.id == quota)?;
-    if let Some(open) = open {
-        pool.line.retain(|waiting| waiting.entry != open.entry);
-        let grown = Waiting { quantity: total, accepts_part: open.accepts_part || accepts_part, line_no, ..open };
-        floor.open.insert((user, kind), grown);
+    floor.line_tail += 1;
+    let open = floor.open.get(&key).copied();
+    let entry = Waiting {
+        entry: open.map_or(joining.entry, |open| open.entry),
+        quantity: joining.quantity + open.map_or(0, |open| open.quantity),
+        accepts_part: joining.accepts_part || open.is_some_and(|open| open.accepts_part),
+        line_no: floor.line_tail,
+        ..joining
+    };
+    pool.line.retain(|waiting| waiting.entry != entry.entry);
+    // Behind those who were not read nobody is served in this transaction: they take what is free.
+    if !pool.line_goes_on {
+        pool.line.push(entry);
     }
-    // Nobody behind is served in this transaction any more: it is enough to know that somebody waits.
-    pool.line_goes_on = true;
-    Some(Queued { kind, quota, grown: open.map(|open| open.entry), quantity: total, line_no })
+    floor.open.insert(key, entry);
+    Some(Queued {
+        kind: entry.kind,
+        quota,
+        entry: entry.entry,
+        grew: open.is_some(),
+        more: joining.quantity,
+        quantity: entry.quantity,
+        accepts_part: entry.accepts_part,
+        line_no: entry.line_no,
+    })
 }

@@ -48,7 +48,7 @@ pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<BookingId, Error> {
                         _ => pool.held -= item.quantity,
                     }
                     if !pool.line.is_empty() {
-                        floor::read_line(&tx, pool).await?;
+                        floor::read_line(&tx, pool, 0).await?;
                     }
                 }
             }

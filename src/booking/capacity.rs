@@ -43,7 +43,7 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
             }
             pool.capacity = capacity;
             if !pool.line.is_empty() {
-                floor::read_line(&tx, pool).await?;
+                floor::read_line(&tx, pool, 0).await?;
             }
             let allocation = allocate(changed, &[]);
             let mut ledger = Ledger::new(ctx);

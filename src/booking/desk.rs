@@ -98,18 +98,21 @@ impl Desk {
 async fn work(ctx: Ctx, mut entrance: mpsc::Receiver<Waiting>, batch_max: usize, tally: Arc<Tally>) {
     let mut batch = Vec::new();
     while entrance.recv_many(&mut batch, batch_max).await > 0 {
-        // Two requests with one key cannot be decided in one statement each; the later one waits for the next batch
-        // and finds the first one's answer there.
-        let mut keys = HashSet::new();
-        let (now, later): (Vec<Waiting>, Vec<Waiting>) = batch.drain(..).partition(|waiting| {
-            let key = waiting.request.key.as_ref().map(|(key, _)| (waiting.request.user, key.clone()));
-            key.is_none_or(|key| keys.insert(key))
-        });
-        decide(&ctx, now, &tally).await;
-        for waiting in later {
-            decide(&ctx, vec![waiting], &tally).await;
+        while !batch.is_empty() {
+            let (now, later) = apart(std::mem::take(&mut batch));
+            decide(&ctx, now, &tally).await;
+            batch = later;
         }
     }
+}
+
+/// Sets aside the second order under one key: it finds the first one's answer in the next batch.
+fn apart(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+    let mut keys = HashSet::new();
+    batch.into_iter().partition(|Waiting { request, .. }| match &request.key {
+        Some((key, _)) => keys.insert((request.user, key.clone())),
+        None => true,
+    })
 }
 
 /// Decides a batch and answers it, splitting it when it fails as a whole.

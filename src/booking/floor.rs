@@ -95,11 +95,6 @@ pub async fn lock(
     let roots: Vec<Root> = db::select_by(tx, &sql, &keys, []).await?;
     // From here on nobody else changes occupancy of these events.
     let mut floors = read(tx, &keys, roots, now).await?;
-    for floor in floors.values_mut() {
-        for pool in floor.pools.iter_mut().filter(|pool| pool.line_goes_on) {
-            read_line(tx, pool).await?;
-        }
-    }
     let open: Vec<OpenKey> =
         users.iter().map(|(user_id, event_id)| OpenKey { user_id: *user_id, event_id: *event_id }).collect();
     let sql = "SELECT w.id, w.user_id, w.event_id, w.ticket_type_id, w.quantity, w.accepts_part, w.line_no
@@ -109,6 +104,13 @@ pub async fn lock(
     for row in rows {
         if let Some(floor) = floors.get_mut(&row.event_id) {
             floor.open.insert((row.user_id, row.ticket_type_id), row.waiting());
+        }
+    }
+    for Floor { pools, kinds, open, .. } in floors.values_mut() {
+        for pool in pools.iter_mut().filter(|pool| pool.line_goes_on) {
+            let is_here = |kind| kinds.iter().any(|own: &Kind| own.id == kind && own.quota == pool.id);
+            let may_go_to_the_end = open.values().filter(|waiting| is_here(waiting.kind)).count();
+            read_line(tx, pool, may_go_to_the_end).await?;
         }
     }
     Ok(floors)
@@ -166,10 +168,10 @@ async fn read(
     Ok(floors)
 }
 
-/// Reads as much of a pool's line as its free places could serve, and one entry more. Call again after places came
-/// free within the transaction.
-pub async fn read_line(c: &impl ConnectionTrait, pool: &mut Pool) -> Result<(), DbError> {
-    let limit = pool.free().max(0) + 1;
+/// Reads as much of a pool's line as its free places could serve, one entry more, and `beyond` more: as many as might
+/// leave their place. Call again after places came free within the transaction.
+pub async fn read_line(c: &impl ConnectionTrait, pool: &mut Pool, beyond: usize) -> Result<(), DbError> {
+    let limit = pool.free().max(0) + 1 + beyond as i64;
     let sql = "SELECT id, user_id, event_id, ticket_type_id, quantity, accepts_part, line_no FROM waitlist_entry
                WHERE quota_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
     let rows: Vec<WaitingRow> = db::all(c, sql, [pool.id.into(), (limit + 1).into()]).await?;

@@ -186,11 +186,11 @@ pub async fn participants(
 ) -> Result<(Vec<Participant>, bool), DbError> {
     let sql = "SELECT b.user_id, CAST(SUM(i.quantity) AS bigint) AS places
                FROM booking b JOIN booking_item i ON i.booking_id = b.id
-               WHERE b.event_id = $1 AND b.status = 'CONFIRMED' AND ($2 IS NULL OR b.user_id > $2)
+               WHERE b.event_id = $1 AND b.status = 'CONFIRMED' AND b.user_id > $2
                GROUP BY b.user_id ORDER BY b.user_id LIMIT $3";
-    let after: sea_orm::Value = after.map_or_else(|| sea_orm::Value::Uuid(None), Into::into);
+    let after = after.unwrap_or(UserId(uuid::Uuid::nil())); // before everybody
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows: Vec<PersonRow> = db::all(c, sql, [event.into(), after, (limit + 1).into()]).await?;
+    let mut rows: Vec<PersonRow> = db::all(c, sql, [event.into(), after.into(), (limit + 1).into()]).await?;
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
     Ok((rows.into_iter().map(|row| Participant { user: row.user_id, places: row.places }).collect(), more))

@@ -123,7 +123,7 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
     let mut answers: Vec<Option<Result<Placed, Error>>> = Vec::with_capacity(requests.len());
     let mut wishes: HashMap<EventId, (Vec<usize>, Vec<Wish>)> = HashMap::new();
     for (at, request) in requests.iter().enumerate() {
-        match wish(request, &floors, &stored) {
+        match wish(ctx, request, &floors, &stored) {
             Ok(Step::Wish(wish)) => {
                 let of_event = wishes.entry(request.order.event).or_default();
                 of_event.0.push(at);
@@ -166,6 +166,7 @@ async fn stored_answers(tx: &Tx, requests: &[Request]) -> Result<HashMap<(UserId
 
 /// Everything that can refuse a request before anybody asks how many places are free.
 fn wish(
+    ctx: &Ctx,
     request: &Request,
     floors: &HashMap<EventId, Floor>,
     stored: &HashMap<(UserId, String), Stored>,
@@ -203,7 +204,8 @@ fn wish(
     if order.slot.is_some_and(|slot| !slots.contains(&slot)) {
         return Err(Invalid::new("slotId", "there is no such date at this event").into());
     }
-    Ok(Step::Wish(Wish { user: request.user, items, fulfilment: order.fulfilment }))
+    let entries = items.iter().map(|_| ctx.id()).collect();
+    Ok(Step::Wish(Wish { user: request.user, items, fulfilment: order.fulfilment, entries }))
 }
 
 /// Enters what a wish got into the ledger and makes the answer.
@@ -214,21 +216,22 @@ fn enter(
     wish: &Wish,
     outcome: &Outcome,
 ) -> Result<Placed, Error> {
-    let (booked, queued) = match outcome {
+    let (booked, queued, then) = match outcome {
         Outcome::Refused { available, requested } => {
             return Err(Error::NotEnoughPlaces { available: *available, requested: *requested });
         }
-        Outcome::Granted { booked, queued } => (booked, queued),
+        Outcome::Granted { booked, queued, then } => (booked, queued, then),
     };
     let requested: i64 = wish.items.iter().map(|(_, quantity)| quantity).sum();
     let places: i64 = booked.iter().map(|(_, quantity)| quantity).sum();
     let placed = Placed {
         booking: ledger.book(&allocation.floor, wish.user, booked, None, Some(wish.user)),
-        entries: queued.iter().map(|queued| ledger.queue(&allocation.floor, wish.user, queued, true)).collect(),
+        entries: queued.iter().map(|queued| ledger.queue(&allocation.floor, wish.user, queued)).collect(),
         booked: places,
         queued: if queued.is_empty() { 0 } else { requested - places },
         requested,
     };
+    ledger.promote(&allocation.floor, then);
     if let Some((key, fingerprint)) = &request.key {
         let now = ledger.now();
         ledger.answer(idempotency::answer(wish.user, key.clone(), OPERATION, fingerprint.clone(), &placed, now));

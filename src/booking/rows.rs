@@ -42,6 +42,7 @@ record! {
         user_id: UserId,
         status: WaitlistStatus,
         quantity: i64,
+        granted: i64,
         accepts_part: i64,
         line_no: i64,
         created_at: Micros,
@@ -61,9 +62,34 @@ record! {
     /// An entry that wants more and went to the end.
     pub(super) struct Grown {
         id: EntryId,
-        quantity: i64,
+        more: i64,
         accepts_part: i64,
         line_no: i64,
+    }
+}
+
+impl Grown {
+    /// Still more places wanted before it is written.
+    pub(super) fn grow(&mut self, more: i64, accepts_part: i64, line_no: i64) {
+        self.more += more;
+        (self.accepts_part, self.line_no) = (accepts_part, line_no);
+    }
+}
+
+impl EntryRow {
+    /// More places wanted before it is written.
+    pub(super) fn grow(&mut self, more: i64, accepts_part: i64, line_no: i64) {
+        self.quantity += more;
+        (self.accepts_part, self.line_no) = (accepts_part, line_no);
+    }
+
+    /// Places for an entry before it is written.
+    pub(super) fn serve(&mut self, granted: i64) {
+        self.quantity -= granted;
+        self.granted += granted;
+        if self.quantity == 0 {
+            self.status = WaitlistStatus::Fulfilled;
+        }
     }
 }
 

@@ -136,7 +136,10 @@ impl Ledger {
         for Promotion { waiting, granted } in promotions {
             let places = [(waiting.kind, *granted)];
             let Some(booking) = self.book(floor, waiting.user, &places, Some(waiting.entry), None) else { continue };
-            self.served.push(Served { id: waiting.entry, granted: *granted });
+            match self.entries.iter_mut().find(|entry| entry.id == waiting.entry) {
+                Some(entry) => entry.serve(*granted), // joined in this very transaction
+                None => self.served.push(Served { id: waiting.entry, granted: *granted }),
+            }
             let fact = Fact::WaitlistPromoted {
                 entry: waiting.entry,
                 booking,
@@ -151,35 +154,32 @@ impl Ledger {
     }
 
     /// A new or grown place in the line.
-    pub fn queue(&mut self, floor: &Floor, user: UserId, queued: &Queued, accepts_part: bool) -> EntryId {
-        let entry = match queued.grown {
-            Some(id) => {
-                self.grown.push(Grown {
-                    id,
-                    quantity: queued.quantity,
-                    accepts_part: i64::from(accepts_part),
-                    line_no: queued.line_no,
-                });
-                id
-            }
-            None => {
-                let id = self.ctx.id();
-                self.entries.push(EntryRow {
-                    id,
-                    event_id: floor.event,
-                    ticket_type_id: queued.kind,
-                    quota_id: queued.quota,
-                    user_id: user,
-                    status: WaitlistStatus::Waiting,
-                    quantity: queued.quantity,
-                    accepts_part: i64::from(accepts_part),
-                    line_no: queued.line_no,
-                    created_at: self.now,
-                    updated_at: self.now,
-                });
-                id
-            }
-        };
+    pub fn queue(&mut self, floor: &Floor, user: UserId, queued: &Queued) -> EntryId {
+        let Queued { entry, more, line_no, .. } = *queued;
+        let accepts_part = i64::from(queued.accepts_part);
+        // Orders that are decided together may be one person's: what was entered for the first grows with the next.
+        if let Some(row) = self.entries.iter_mut().find(|row| row.id == entry) {
+            row.grow(more, accepts_part, line_no);
+        } else if let Some(row) = self.grown.iter_mut().find(|row| row.id == entry) {
+            row.grow(more, accepts_part, line_no);
+        } else if queued.grew {
+            self.grown.push(Grown { id: entry, more, accepts_part, line_no });
+        } else {
+            self.entries.push(EntryRow {
+                id: entry,
+                event_id: floor.event,
+                ticket_type_id: queued.kind,
+                quota_id: queued.quota,
+                user_id: user,
+                status: WaitlistStatus::Waiting,
+                quantity: queued.quantity,
+                granted: 0,
+                accepts_part,
+                line_no,
+                created_at: self.now,
+                updated_at: self.now,
+            });
+        }
         let fact = Fact::WaitlistJoined {
             entry,
             event: floor.event,
@@ -270,17 +270,17 @@ impl Ledger {
         let changed = db::update_by(tx, sql, &self.cancelled, [self.now.into()]).await?;
         expect(changed, self.cancelled.len(), "bookings cancelled")?;
 
+        // Before it is served: what it asks for now counts when it gets something in the same transaction.
+        let sql = "UPDATE waitlist_entry SET quantity = quantity + r.more, line_no = r.line_no,
+                   accepts_part = r.accepts_part, updated_at = $2 FROM {records} WHERE waitlist_entry.id = r.id AND status = 'WAITING'";
+        let changed = db::update_by(tx, sql, &self.grown, [self.now.into()]).await?;
+        expect(changed, self.grown.len(), "entries grown")?;
         let sql =
             "UPDATE waitlist_entry SET quantity = quantity - r.granted, granted = waitlist_entry.granted + r.granted,
                    status = CASE WHEN quantity = r.granted THEN 'FULFILLED' ELSE status END, updated_at = $2
                    FROM {records} WHERE waitlist_entry.id = r.id AND status = 'WAITING'";
         let changed = db::update_by(tx, sql, &self.served, [self.now.into()]).await?;
         expect(changed, self.served.len(), "entries served")?;
-        let sql = "UPDATE waitlist_entry SET quantity = r.quantity, line_no = r.line_no, updated_at = $2,
-                   accepts_part = CASE WHEN r.accepts_part = 1 THEN 1 ELSE waitlist_entry.accepts_part END
-                   FROM {records} WHERE waitlist_entry.id = r.id AND status = 'WAITING'";
-        let changed = db::update_by(tx, sql, &self.grown, [self.now.into()]).await?;
-        expect(changed, self.grown.len(), "entries grown")?;
         let sql = "UPDATE waitlist_entry SET status = r.status, updated_at = $2
                    FROM {records} WHERE waitlist_entry.id = r.id AND waitlist_entry.status = 'WAITING'";
         let changed = db::update_by(tx, sql, &self.ended, [self.now.into()]).await?;

@@ -3,7 +3,7 @@
 
 use sea_orm::EntityTrait;
 
-use super::allocate::{allocate, queue};
+use super::allocate::{Waiting, allocate, queue};
 use super::settle::{Leaving, Ledger};
 use super::{Error, PLACES_MAX, floor};
 use crate::access::Action;
@@ -81,11 +81,18 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
                 let message = format!("the event has only {} places", pool.capacity);
                 return Err(Invalid::new("quantity", message).into());
             }
-            let queued = queue(&mut allocation.floor, user, kind.id, join.quantity, join.accepts_part);
-            let queued = queued.ok_or(Error::Internal)?;
+            let joining = Waiting {
+                entry: ctx.id(),
+                user,
+                kind: kind.id,
+                quantity: join.quantity,
+                accepts_part: join.accepts_part,
+                line_no: 0, // given by the line
+            };
+            let queued = queue(&mut allocation.floor, joining).ok_or(Error::Internal)?;
             let mut ledger = Ledger::new(ctx);
             ledger.promote(&allocation.floor, &allocation.promotions);
-            let entry = ledger.queue(&allocation.floor, user, &queued, join.accepts_part);
+            let entry = ledger.queue(&allocation.floor, user, &queued);
             if let Some(key) = key {
                 let now = ledger.now();
                 ledger.answer(idempotency::answer(user, key.clone(), OPERATION, fingerprint.clone(), &entry, now));

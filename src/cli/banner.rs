@@ -13,6 +13,8 @@ use crate::status::Role;
 pub struct Start {
     /// `host:port`.
     pub address: String,
+    /// Whether there is a GraphiQL page.
+    pub page: bool,
     /// Whether only this machine can reach it.
     pub loopback: bool,
     /// Where the data lives, without password.
@@ -70,7 +72,9 @@ fn draw(text: &mut String, start: &Start, colours: Colours) -> std::fmt::Result 
     writeln!(text, "\n  {}   event booking over GraphQL{:>28}\n", colours.bold(&name), seconds)?;
     let mut line = |mark: &str, word: &str, value: &str| writeln!(text, "  {mark} {word:<10} {value}");
     let arrow = colours.cyan("➜");
-    line(&arrow, "GraphiQL", &colours.cyan(&format!("http://{address}/graphiql")))?;
+    if start.page {
+        line(&arrow, "GraphiQL", &colours.cyan(&format!("http://{address}/graphiql")))?;
+    }
     line(&arrow, "GraphQL", &colours.cyan(&format!("http://{address}/graphql")))?;
     line(" ", "live", &colours.cyan(&format!("ws://{address}/graphql/ws")))?;
     let data = format!("{}   {}", start.data, start.database);
@@ -101,7 +105,8 @@ fn draw(text: &mut String, start: &Start, colours: Colours) -> std::fmt::Result 
         writeln!(text, "    Try        open GraphiQL, act as Grace, run Book, watch the feed")?;
     } else {
         writeln!(text)?;
-        writeln!(text, "    Try        open GraphiQL and sign up")?;
+        let how = if start.page { "open GraphiQL and sign up" } else { "sign up with any GraphQL client" };
+        writeln!(text, "    Try        {how}")?;
     }
     writeln!(text, "               ctrl-c to stop · boxoffice --help\n")
 }

@@ -1,4 +1,5 @@
-//! The command line: one verb per file. Every setting is a flag, an environment variable, or its default, in this order.
+//! The command line: one verb per file. Every setting is a flag, an environment variable, a line of `boxoffice.toml`, or
+//! its default, in this order.
 //! Not here: what the service is made of (`app`).
 
 use std::path::PathBuf;
@@ -10,12 +11,15 @@ use crate::app::StartError;
 use crate::db::{ConnectError, Target};
 
 pub mod banner;
+pub mod config;
 pub mod demo;
+pub mod limits;
 pub mod log;
 pub mod migrate;
 pub mod schema;
 pub mod secret;
 pub mod serve;
+pub mod settings;
 pub mod user;
 
 /// Event booking over GraphQL: sells places and tells everyone concerned, live and durably.
@@ -26,6 +30,9 @@ pub mod user;
     after_help = "Without a command: serve.\n\nExit codes: 0 ok, 1 failed, 2 wrong usage, 4 refused for safety, 75 try again later (a server did not answer)."
 )]
 pub struct Cli {
+    /// File of settings; default: boxoffice.toml in the working directory, if there is one
+    #[arg(long, global = true, value_name = "FILE", env = "BOXOFFICE_CONFIG")]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -39,7 +46,7 @@ pub enum Command {
                       Secrets come from the environment:\n  \
                       BOXOFFICE_JWT_SECRET           signs access tokens, 32 bytes or more; without it on SQLite: generated\n  \
                       BOXOFFICE_JWT_SECRET_PREVIOUS  the one before: tokens signed with it are still accepted")]
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// Bring the database to this release
     #[command(after_help = "Example: DATABASE_URL=postgres://box@db/box boxoffice migrate")]
     Migrate(StoreArgs),

@@ -55,13 +55,7 @@ pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let key: [u8; 48] = Chance::system().bytes();
             let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let written =
-                options.open(&path).and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()));
-            match written {
+            match write_whole(&path, &text) {
                 Ok(()) => Ok(key.to_vec()),
                 // Another process was faster: its key is the key.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => read_or_generate(folder),
@@ -70,6 +64,21 @@ pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Writes a new file with mode 600, whole or not at all: under another name first, then under its own. Fails with
+/// `AlreadyExists` when somebody else was faster.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    writeln!(file, "{text}").and_then(|()| file.sync_all())?;
+    let linked = fs::hard_link(&draft, path);
+    let removed = fs::remove_file(&draft);
+    linked.and(removed)
 }
 
 fn decode(text: &[u8]) -> Option<Vec<u8>> {

@@ -1,15 +1,17 @@
 //! `boxoffice serve`: API and worker in one process, until ctrl-c.
 //! Not here: what is served (`http`).
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::TcpListener;
 
 use super::banner::{self, Start};
+use super::limits::LimitArgs;
 use super::log::{self, LogFormat};
 use super::{Failure, StoreArgs, keys};
 use crate::app::{App, Options, StartError};
@@ -17,6 +19,7 @@ use crate::booking::desk;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Target};
 use crate::demo::{self, Counts};
+use crate::http;
 use crate::id::Chance;
 
 /// How long begun requests may take after ctrl-c.
@@ -54,6 +57,9 @@ pub struct ServeArgs {
     /// Let others reach a service whose demo passwords everybody knows
     #[arg(long)]
     allow_demo: bool,
+    /// Show strangers as little as possible: no introspection, no suggestions, no GraphiQL; and refuse what is unsafe
+    #[arg(long, env = "BOXOFFICE_PRODUCTION")]
+    production: bool,
     /// Open GraphiQL in the browser
     #[arg(long)]
     open: bool,
@@ -63,11 +69,16 @@ pub struct ServeArgs {
     /// How log lines look; default: text at a terminal, json elsewhere
     #[arg(long, value_enum, env = "BOXOFFICE_LOG_FORMAT")]
     log_format: Option<LogFormat>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 /// Serves until ctrl-c or SIGTERM; then finishes what runs.
 pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let began = Instant::now();
+    if args.production {
+        refuse_what_is_unsafe(&args)?;
+    }
     let format = args.log_format.unwrap_or_else(LogFormat::usual);
     log::start(format, args.quiet);
     // The port first: a second start by mistake says so before it touches any data.
@@ -79,13 +90,17 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
 
     let mut options = Options { worker: !args.no_worker, demo: demo.is_some(), ..Options::new(target.clone(), keys) };
     options.migrate = args.migrate;
+    options.production = args.production;
+    args.limits.apply(&mut options);
     if let Some(batch_max) = args.desk_batch {
         let usual = desk::Settings::for_db(matches!(target, Target::Sqlite(_)));
         options.desk = Some(desk::Settings { batch_max, ..usual });
     }
+    let connections = options.connections;
     let app = App::start(options).await?;
     let start = Start {
         address: address.to_string(),
+        page: !args.production,
         loopback: address.ip().is_loopback(),
         data: target.shown(),
         database: if app.ctx.db.is_sqlite() { "SQLite" } else { "PostgreSQL" },
@@ -97,17 +112,14 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         took: began.elapsed(),
     };
     announce(&args, format, &start);
+    if !args.production && !address.ip().is_loopback() {
+        tracing::warn!("others can reach this service, GraphiQL and introspection included; --production hides them");
+    }
 
     let router = app.router();
     let stopping = app.stopping();
     let signal = stopping.clone();
-    let listener = listener.tap_io(|stream| {
-        // Answers are small and awaited: waiting to fill a packet only delays them. A failure costs nothing but that.
-        let _ = stream.set_nodelay(true);
-    });
-    let server = tokio::spawn(async move {
-        axum::serve(listener, router).with_graceful_shutdown(async move { signal.cancelled().await }).await
-    });
+    let server = tokio::spawn(http::listen::serve(listener, router, connections, signal));
     interrupted().await;
     tracing::info!("stopping; what runs is finished first");
     stopping.cancel();
@@ -122,7 +134,12 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
 /// Looks whether this is a first start, makes the demo where there is to be one, and refuses to show a demo to others.
 async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Result<(bool, Option<Counts>), Failure> {
     let failed = |error: DbError| Failure::new(error.to_string(), "see whether something else uses the database");
+    let _turn = take_turn(target);
     let db = Db::open(target, args.migrate, Chance::system()).await.map_err(StartError::from)?;
+    if demo::is_half_made(&db).await.map_err(failed)? {
+        // Somebody pressed ctrl-c in the first second. Real accounts keep everything: then this does nothing.
+        demo::remove::wipe(&db).await.map_err(failed)?;
+    }
     let fresh = demo::is_fresh(&db).await.map_err(failed)?;
     if args.demo && !fresh && demo::accounts(&db).await.map_err(failed)? == 0 {
         return Err(Failure::new(
@@ -131,12 +148,18 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
         )
         .with_code(4));
     }
-    let by_itself = db.is_sqlite() && address.ip().is_loopback() && !args.no_demo;
+    let by_itself = db.is_sqlite() && address.ip().is_loopback() && !args.no_demo && !args.production;
     if fresh && (args.demo || by_itself) {
         let made = demo::make(&db, Clock::System.now()).await;
         made.map_err(|error| Failure::new(error.to_string(), "start without it: boxoffice serve --no-demo"))?;
     }
     let there_is = demo::accounts(&db).await.map_err(failed)? > 0;
+    if there_is && args.production {
+        return Err(unsafe_setting(
+            "there are demo accounts, and everybody knows their password",
+            "boxoffice demo clear",
+        ));
+    }
     if there_is && !address.ip().is_loopback() && !args.allow_demo {
         return Err(Failure::new(
             format!("refusing to listen on {address} while demo accounts exist (everybody knows their password)"),
@@ -150,6 +173,38 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
     };
     db.close().await;
     Ok((fresh, counts))
+}
+
+/// What no service on the open internet may do.
+fn refuse_what_is_unsafe(args: &ServeArgs) -> Result<(), Failure> {
+    if args.jwt_secret.is_none() {
+        let fix = "export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\", the same one for every process";
+        return Err(unsafe_setting("BOXOFFICE_JWT_SECRET is not set", fix));
+    }
+    if args.demo || args.allow_demo {
+        return Err(unsafe_setting(
+            "a demo is asked for, and everybody knows its passwords",
+            "leave --demo and --allow-demo out",
+        ));
+    }
+    if !args.limits.has_buckets() {
+        return Err(unsafe_setting("nothing bounds what one viewer may ask", "set --bucket-points above 0"));
+    }
+    Ok(())
+}
+
+fn unsafe_setting(what: &str, fix: &str) -> Failure {
+    Failure::new(format!("refusing to start for production: {what}"), fix).with_code(4)
+}
+
+/// Two first starts in one folder come one after the other: the second finds what the first made. Where folders cannot
+/// be locked nothing is lost but that.
+fn take_turn(target: &Target) -> Option<File> {
+    let Target::Sqlite(path) = target else { return None };
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = File::open(folder).ok()?;
+    folder.lock().ok()?; // nothing else runs yet that could be kept waiting
+    Some(folder)
 }
 
 /// The key's file, where the key was generated.
@@ -168,10 +223,11 @@ fn announce(args: &ServeArgs, format: LogFormat, start: &Start) {
         }
         LogFormat::Json => {
             let graphql = format!("http://{}/graphql", start.address);
-            tracing::info!(addr = %start.address, %graphql, graphiql = %page, data = %start.data, "listening");
+            let graphiql = start.page.then_some(&page).map(tracing::field::display);
+            tracing::info!(addr = %start.address, %graphql, graphiql, data = %start.data, "listening");
         }
     }
-    if args.open {
+    if args.open && start.page {
         let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         if let Err(error) = std::process::Command::new(opener).arg(&page).spawn() {
             tracing::warn!(%error, "cannot open a browser; go to {page}");

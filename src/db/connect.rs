@@ -15,8 +15,9 @@ use sea_orm_migration::MigratorTrait;
 use super::{Db, DbError, gate, one, run};
 use crate::id::Chance;
 
-/// How long a connection may have been idle before it is asked whether it still lives.
-const IDLE_BEFORE_TEST: Duration = Duration::from_secs(15);
+/// How long a connection may have been idle before it is asked whether it still lives. Short, because each connection
+/// that a restarted server left dead costs a request otherwise; and where connections are idle, asking costs nothing.
+const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
 
 /// Where the data lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,12 @@ pub enum ConnectError {
     #[error("this database cannot be used: {0}")]
     Unusable(String),
 }
+
+/// Where every statement is told of, at the level TRACE.
+pub const STATEMENTS: &str = "boxoffice::statements";
+
+/// Statements that take longer are worth an operator's look.
+const SLOW: Duration = Duration::from_secs(1);
 
 impl Target {
     /// Reads `DATABASE_URL`: `sqlite:PATH` or `postgres://user:password@host/name`.
@@ -125,6 +132,7 @@ impl Db {
     pub async fn open(target: &Target, migrate: bool, chance: Chance) -> Result<Self, ConnectError> {
         let db = match target {
             Target::Sqlite(path) => {
+                create_private(path).map_err(|error| ConnectError::Unusable(format!("{}: {error}", target.shown())))?;
                 let write = connect(target, sqlite_options(path, true)).await?;
                 check_and_migrate(&write, true).await?;
                 let read = connect(target, sqlite_options(path, false)).await?;
@@ -157,10 +165,35 @@ impl Db {
     }
 }
 
+/// Makes a missing file readable by its owner only, whatever folder it is in; its write-ahead log follows it.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 async fn connect(target: &Target, options: ConnectOptions) -> Result<DatabaseConnection, ConnectError> {
     match Database::connect(options).await {
-        Ok(pool) => Ok(pool),
+        Ok(mut pool) => {
+            pool.set_metric_callback(watch);
+            Ok(pool)
+        }
         Err(error) => Err(target.unreachable(error).await),
+    }
+}
+
+/// Tells of every statement, and aloud of slow ones. Values are bound, so the text holds nobody's data.
+fn watch(info: &sea_orm::metric::Info<'_>) {
+    let statement = info.statement.sql.as_str();
+    tracing::trace!(target: STATEMENTS, statement);
+    if info.elapsed > SLOW {
+        let millis = info.elapsed.as_millis() as u64;
+        tracing::warn!(statement, millis, "a statement was slow");
     }
 }
 
@@ -188,7 +221,7 @@ fn sqlite_options(path: &Path, writer: bool) -> ConnectOptions {
             use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
             sqlite
                 .filename(&path)
-                .create_if_missing(writer)
+                .create_if_missing(false)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full) // NORMAL may lose the last commits when the power fails
                 .foreign_keys(true)

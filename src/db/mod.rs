@@ -22,7 +22,7 @@ mod connect;
 mod gate;
 mod records;
 
-pub use connect::{ConnectError, Target};
+pub use connect::{ConnectError, STATEMENTS, Target};
 pub use gate::Lane;
 pub(crate) use records::record;
 pub use records::{Cell, Column, Record, insert, records_sql, select_by, update_by};

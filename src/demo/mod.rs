@@ -23,7 +23,7 @@ use crate::booking::waitlist::{Join, join};
 use crate::bus::Bus;
 use crate::clock::{Clock, Micros};
 use crate::ctx::Ctx;
-use crate::db::{self, Db, DbError};
+use crate::db::{self, Db, DbError, Lane};
 use crate::event::create::{NewEvent, create};
 use crate::event::publish::publish;
 use crate::id::{Chance, EventId};
@@ -91,8 +91,23 @@ pub async fn counts(db: &Db) -> Result<Counts, DbError> {
     })
 }
 
+/// Whether whoever made the demo here was interrupted.
+pub async fn is_half_made(db: &Db) -> Result<bool, DbError> {
+    Ok(db::number(db.read(), "SELECT count(*) AS n FROM meta WHERE name = 'demo_begun'", []).await? > 0)
+}
+
+/// Says that a demo is being made here, or that it is whole.
+async fn mark(db: &Db, begun: bool) -> Result<u64, DbError> {
+    let sql = match begun {
+        true => "INSERT INTO meta (name, value) VALUES ('demo_begun', '1') ON CONFLICT DO NOTHING",
+        false => "DELETE FROM meta WHERE name = 'demo_begun'",
+    };
+    db.write(Lane::Worker, |tx| async move { db::run(&tx, sql, []).await }).await
+}
+
 /// Makes the demo as of `now`.
 pub async fn make(db: &Db, now: Micros) -> Result<Counts, Error> {
+    mark(db, true).await?;
     let ctx = Ctx {
         actor: Actor::System,
         db: db.clone(),
@@ -104,6 +119,7 @@ pub async fn make(db: &Db, now: Micros) -> Result<Counts, Error> {
     let events = open_events(&ctx, &cast, now).await?;
     play(&ctx, &desk, &cast, &events, now).await?;
     settle(&ctx).await?;
+    mark(db, false).await?;
     Ok(counts(db).await?)
 }
 

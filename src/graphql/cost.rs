@@ -36,7 +36,7 @@ pub struct Limits {
     pub tokens: usize,
     /// Brackets in each other, of selections, arguments, lists and objects alike; 64.
     pub nesting: usize,
-    /// Levels of fields; 12. Introspection has a bound of its own.
+    /// Levels of fields; 10. Introspection has a bound of its own.
     pub depth: u64,
     /// Aliases of an operation, its fragments written out; 15.
     pub aliases: u64,
@@ -51,7 +51,7 @@ pub struct Limits {
     /// Fields and spreads of all definitions with their fragments written out; 10,000. Bounds the work of validation,
     /// which looks at definitions that are not executed, too.
     pub expanded: u64,
-    /// Cost of the operation: each field counts one, what stands in a list as often as the list is long; 2,000.
+    /// Cost of the operation: each field counts one, what stands in a list as often as the list is long; 1,000.
     pub cost: u64,
     /// The longest page a list gives; 100. Also assumed where the length cannot be known beforehand.
     pub page: u64,
@@ -65,14 +65,14 @@ impl Default for Limits {
             document_bytes: 16 * 1024,
             tokens: 2_000,
             nesting: 64,
-            depth: 12,
+            depth: 10,
             aliases: 15,
             directives: 10,
             root_fields: 10,
             fragments: 50,
             operations: 10,
             expanded: 10_000,
-            cost: 2_000,
+            cost: 1_000,
             page: 100,
             default_page: 20,
         }

@@ -1,7 +1,7 @@
 //! The one way in for every transport: text → tokens → one parse → cost → execution, and finished errors on the way out.
 //! Not here: who is asking (`account::session`), how a transport frames the answer (`http`), and the schema itself.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use self::shape::{Shape, Types};
 use self::variables::Filled;
 use super::Schema;
+use super::budget::{Balance, Budgets, Peer};
 use super::cost::{self, Cost, Limits, Refusal};
 use super::fault::{self, Fault, Stage};
 use crate::access::Actor;
@@ -39,8 +40,13 @@ pub struct RequestId(pub String);
 pub struct Settings {
     /// What a document may ask for.
     pub limits: Limits,
-    /// How long an answer is waited for; a mutation goes on afterwards. 30 s.
+    /// Who may still ask how much; none: everybody as much as they like.
+    pub budgets: Option<Budgets>,
+    /// How long a query may take; 5 s.
     pub patience: Duration,
+    /// How long the answer of a mutation is waited for, which goes on afterwards; 30 s. Longer than a query, because a
+    /// connection that dies while it commits is asked about on another one, and that answer is worth the wait.
+    pub mutation_patience: Duration,
     /// See [`PerRequest`].
     pub per_request: PerRequest,
 }
@@ -49,7 +55,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            patience: Duration::from_secs(30),
+            budgets: None,
+            patience: Duration::from_secs(5),
+            mutation_patience: Duration::from_secs(30),
             per_request: Arc::new(|request, _| request),
         }
     }
@@ -182,7 +190,19 @@ impl Engine {
     /// Executes a query or a mutation. A mutation runs in a task of its own: whoever stops waiting, its client or this
     /// function's patience, the write goes on.
     pub async fn execute(&self, actor: Actor, prepared: Prepared) -> Reply {
-        let patience = self.0.settings.patience;
+        let balance = match self.charge(&actor, &prepared) {
+            Ok(balance) => balance,
+            Err(refused) => return refused,
+        };
+        let mut reply = self.run(actor, prepared).await;
+        if let Some(balance) = balance {
+            reply.response.extensions.insert("cost".to_owned(), balance.extension());
+        }
+        reply
+    }
+
+    async fn run(&self, actor: Actor, prepared: Prepared) -> Reply {
+        let Settings { patience, mutation_patience, .. } = self.0.settings;
         let kind = prepared.kind;
         let (request, call) = self.call(actor, prepared);
         let schema = self.0.schema.clone();
@@ -200,7 +220,7 @@ impl Engine {
                 Ok(reply) => return reply,
                 Err(_) => "The query took too long and was given up.",
             },
-            OperationType::Mutation => match tokio::time::timeout(patience, self.0.tasks.spawn(run)).await {
+            OperationType::Mutation => match tokio::time::timeout(mutation_patience, self.0.tasks.spawn(run)).await {
                 Ok(Ok(reply)) => return reply,
                 Ok(Err(_)) => "The service is stopping; ask again with the same idempotency key.",
                 Err(_) => "The mutation takes long and goes on; ask again with the same idempotency key.",
@@ -220,6 +240,9 @@ impl Engine {
             let engine = self.clone();
             return stream::once(async move { engine.execute(actor, prepared).await }).boxed();
         }
+        if let Err(refused) = self.charge(&actor, &prepared) {
+            return stream::once(async move { refused }).boxed();
+        }
         let (request, call) = self.call(actor, prepared);
         let mut responses = AssertUnwindSafe(self.0.schema.execute_stream(request)).catch_unwind().fuse().boxed();
         let replies = async move {
@@ -238,6 +261,17 @@ impl Engine {
             })
         };
         replies.flatten_stream().boxed()
+    }
+
+    /// Takes what an operation costs from its viewer's bucket.
+    fn charge(&self, actor: &Actor, prepared: &Prepared) -> Result<Option<Balance>, Reply> {
+        let Some(budgets) = &self.0.settings.budgets else { return Ok(None) };
+        let peer = prepared.request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
+        budgets.charge(actor, peer, prepared.cost.cost).map(Some).map_err(|wait| {
+            let seconds = wait.as_millis().div_ceil(1_000);
+            let message = format!("You have asked for much in a short time; ask again in {seconds} s.");
+            Fault::RateLimited.server_error_after(message, wait).into()
+        })
     }
 
     fn call(&self, actor: Actor, prepared: Prepared) -> (Request, Call) {

@@ -112,10 +112,7 @@ impl Fault {
 
     /// The same for a fault that passes: the client is told when to try again.
     pub fn retry_after(self, message: impl Into<String>, wait: Duration) -> Error {
-        let mut extensions = self.extensions();
-        // GraphQL's Int has 32 bits.
-        extensions.set("retryAfterMs", i32::try_from(wait.as_millis()).unwrap_or(i32::MAX));
-        Error { message: message.into(), source: None, extensions: Some(extensions) }
+        Error { message: message.into(), source: None, extensions: Some(self.extensions_after(wait)) }
     }
 
     /// An error about a request as a whole.
@@ -123,6 +120,20 @@ impl Fault {
         let mut error = ServerError::new(message, None);
         error.extensions = Some(self.extensions());
         error
+    }
+
+    /// The same for a fault that passes.
+    pub fn server_error_after(self, message: impl Into<String>, wait: Duration) -> ServerError {
+        let mut error = ServerError::new(message, None);
+        error.extensions = Some(self.extensions_after(wait));
+        error
+    }
+
+    fn extensions_after(self, wait: Duration) -> ErrorExtensionValues {
+        let mut extensions = self.extensions();
+        // GraphQL's Int has 32 bits.
+        extensions.set("retryAfterMs", i32::try_from(wait.as_millis()).unwrap_or(i32::MAX));
+        extensions
     }
 
     fn extensions(self) -> ErrorExtensionValues {

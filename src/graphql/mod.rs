@@ -12,6 +12,7 @@ use crate::bus::Bus;
 
 pub mod account;
 pub mod booking;
+pub mod budget;
 pub mod cost;
 pub mod error;
 pub mod event;
@@ -68,8 +69,9 @@ pub struct Services {
     pub board: Board,
 }
 
-/// Builds the schema. Without services it can be printed but not executed.
-pub fn schema(services: Option<Services>) -> Schema {
+/// Builds the schema. Without services it can be printed but not executed. With `discreet` it answers no introspection
+/// and does not suggest names to whoever guesses one.
+pub fn schema(services: Option<Services>, discreet: bool) -> Schema {
     let mut builder = Schema::build(Query::default(), Mutation::default(), live::LiveSubscription)
         // Documents were measured before: these are a second wall that never stands in anybody's way.
         .limit_depth(64)
@@ -77,11 +79,14 @@ pub fn schema(services: Option<Services>) -> Schema {
     if let Some(services) = services {
         builder = builder.data(services);
     }
+    if discreet {
+        builder = builder.disable_introspection().disable_suggestions();
+    }
     builder.finish()
 }
 
 /// The public contract as it is checked in: sorted, so that a change is a small difference.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
-    schema(None).sdl_with_options(options)
+    schema(None, false).sdl_with_options(options)
 }

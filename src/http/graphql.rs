@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
-use axum::body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, body};
 use futures_util::StreamExt;
 
 use super::Edge;
@@ -21,6 +21,7 @@ use super::negotiate::{self, Media};
 use super::parameters::{self, Credential};
 use crate::access::Actor;
 use crate::account::session::{Sessions, Unauthenticated};
+use crate::graphql::budget::Peer;
 use crate::graphql::execute::{Prepared, Reply};
 use crate::graphql::fault::Fault;
 
@@ -68,13 +69,18 @@ impl From<Reply> for Problem {
 }
 
 /// `POST /graphql`.
-pub(super) async fn post(State(edge): State<Edge>, headers: HeaderMap, body: body::Body) -> Response {
+pub(super) async fn post(
+    State(edge): State<Edge>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    body: body::Body,
+) -> Response {
     let answer = async |media| {
         negotiate::json_body(&headers)
             .map_err(|message| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Fault::BadUserInput, message))?;
         let actor = identify(&edge.sessions, Credential::of(&headers)).await?;
         let body = read(body, &headers, edge.body).await?;
-        let request = parameters::from_body(&body)?;
+        let request = from(peer, parameters::from_body(&body)?);
         run(&edge, media, actor, request, |_| Ok(())).await
     };
     negotiated(&headers, answer).await
@@ -83,6 +89,7 @@ pub(super) async fn post(State(edge): State<Edge>, headers: HeaderMap, body: bod
 /// `GET /graphql?query=…`, for queries only.
 pub(super) async fn get(
     State(edge): State<Edge>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     pairs: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
@@ -96,7 +103,7 @@ pub(super) async fn get(
         let pairs = pairs.map_err(|_| {
             Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The query string cannot be decoded.")
         })?;
-        let request = parameters::from_pairs(pairs.0)?;
+        let request = from(peer, parameters::from_pairs(pairs.0)?);
         run(&edge, media, actor, request, |prepared| match prepared.kind() {
             OperationType::Mutation => {
                 let message = "A GET runs queries only: send mutations as POST.";
@@ -108,6 +115,14 @@ pub(super) async fn get(
         .await
     };
     negotiated(&headers, answer).await
+}
+
+/// The request with where it comes from.
+fn from(peer: Option<Extension<Peer>>, request: Request) -> Request {
+    match peer {
+        Some(Extension(peer)) => request.data(peer),
+        None => request,
+    }
 }
 
 /// Any other method.

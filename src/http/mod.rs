@@ -13,14 +13,18 @@ use axum::{Json, Router};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
+use self::crowd::Crowd;
 use crate::account::session::Sessions;
 use crate::graphql::execute::{Engine, Reply};
 use crate::graphql::fault::{Fault, panic_text};
+use crate::id::UserId;
 
 pub mod assets;
+pub mod crowd;
 pub mod demo;
 pub mod graphql;
 pub mod health;
+pub mod listen;
 pub mod negotiate;
 pub mod parameters;
 pub mod websocket;
@@ -42,8 +46,12 @@ pub struct Edge {
     pub body: graphql::Body,
     /// Times and sizes of sockets.
     pub sockets: websocket::Settings,
+    /// Who has how many sockets.
+    pub crowd: Crowd<UserId>,
     /// Whether the GraphiQL page may list the people of the demo.
     pub demo: bool,
+    /// Whether there is a GraphiQL page.
+    pub page: bool,
 }
 
 impl Edge {
@@ -56,21 +64,25 @@ impl Edge {
             origins: Arc::new([]),
             body: graphql::Body::default(),
             sockets: websocket::Settings::default(),
+            crowd: Crowd::default(),
             demo: false,
+            page: true,
         }
     }
 }
 
 /// Everything that is served.
 pub fn router(edge: Edge, readiness: Readiness) -> Router {
-    let demo = edge.demo;
+    let page = match edge.page {
+        true => assets::routes().merge(demo::routes(edge.demo)),
+        false => Router::new(),
+    };
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
         .route("/graphql/ws", get(websocket::upgrade))
         .with_state(edge)
         .merge(health::routes(readiness))
-        .merge(assets::routes())
-        .merge(demo::routes(demo))
+        .merge(page)
         .fallback(|| async { plain(StatusCode::NOT_FOUND, Fault::NotFound, "There is nothing at this address.") })
         .layer(from_fn(catch_panic))
 }

@@ -3,8 +3,10 @@
 //!
 //! One task reads and decides, one writes, and each operation has one of its own.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -16,7 +18,9 @@ use tokio::sync::mpsc;
 use self::connection::Connection;
 use self::protocol::{Close, SUBPROTOCOL};
 use super::Edge;
+use super::listen::Held;
 use super::parameters::Credential;
+use crate::graphql::budget::Peer;
 use crate::graphql::fault::Fault;
 
 mod connection;
@@ -43,6 +47,12 @@ pub struct Settings {
     pub operations: usize,
     /// Size of a message from the client; 64 KiB.
     pub message: usize,
+    /// Sockets of one user at a time; 10.
+    pub per_user: usize,
+    /// Messages from the client per second, in the long run; 10.
+    pub messages_per_second: NonZeroU32,
+    /// Messages from the client at once; 100, so that a client that comes back can take up all it had.
+    pub messages_at_once: NonZeroU32,
     /// Messages waiting to be written; 256. Operations wait when it is full.
     pub queue: usize,
 }
@@ -58,6 +68,9 @@ impl Default for Settings {
             drain: Duration::from_secs(5),
             operations: 64,
             message: 64 * 1024,
+            per_user: 10,
+            messages_per_second: NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN),
+            messages_at_once: NonZeroU32::new(100).unwrap_or(NonZeroU32::MIN),
             queue: 256,
         }
     }
@@ -69,6 +82,8 @@ const BUFFER: usize = 4 * 1024;
 /// `GET /graphql/ws`.
 pub(super) async fn upgrade(
     State(edge): State<Edge>,
+    peer: Option<Extension<Peer>>,
+    held: Option<Extension<Held>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -97,12 +112,15 @@ pub(super) async fn upgrade(
     let credential = Credential::of(&headers);
     let size = edge.sockets.message;
     let tasks = edge.engine.tasks().clone();
-    upgrade
-        .max_message_size(size)
-        .max_frame_size(size)
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .on_upgrade(move |socket| tasks.track_future(serve(edge, socket, credential, acceptable)))
+    upgrade.max_message_size(size).max_frame_size(size).read_buffer_size(BUFFER).write_buffer_size(BUFFER).on_upgrade(
+        move |socket| {
+            tasks.track_future(async move {
+                let _held = held; // it is still a connection of its address
+                let peer = peer.map(|Extension(peer)| peer);
+                serve(edge, socket, peer, credential, acceptable).await;
+            })
+        },
+    )
 }
 
 /// Whether a socket may be opened from where the browser says it is opened: from no page, from a page of this host, or
@@ -115,12 +133,12 @@ fn origin_may(headers: &HeaderMap, allowed: &[String]) -> bool {
     own || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
 }
 
-async fn serve(edge: Edge, socket: WebSocket, credential: Credential, acceptable: bool) {
+async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Credential, acceptable: bool) {
     let (sink, mut stream) = socket.split();
     let (out, queue) = mpsc::channel(edge.sockets.queue);
     let writer = tokio::spawn(writer::run(sink, queue, edge.sockets.write));
     let close = if acceptable {
-        Connection::new(&edge, out.clone(), credential).run(&mut stream).await
+        Connection::new(&edge, out.clone(), peer, credential).run(&mut stream).await
     } else {
         Some(Close::SUBPROTOCOL)
     };

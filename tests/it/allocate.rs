@@ -3,8 +3,11 @@
 
 use std::collections::HashMap;
 
-use boxoffice::booking::allocate::{Allocation, Floor, Kind, Outcome, Pool, Waiting, Wish, allocate, queue};
-use boxoffice::id::{Chance, EventId, TicketTypeId, UserId};
+use boxoffice::booking::allocate::{
+    Allocation, Floor, Kind, Outcome, Pool, Promotion, Queued, Waiting, Wish, allocate, queue,
+};
+use boxoffice::clock::Micros;
+use boxoffice::id::{Chance, EntryId, EventId, TicketTypeId, UserId};
 use boxoffice::status::{EventStatus, Fulfilment};
 use uuid::Uuid;
 
@@ -38,7 +41,12 @@ fn floor(capacity: i64, sold: i64, line: Vec<Waiting>) -> Floor {
 }
 
 fn wish(user: u128, quantity: i64, fulfilment: Fulfilment) -> Wish {
-    Wish { user: id::<UserId>(user), items: vec![(kind(0), quantity)], fulfilment }
+    Wish { user: id::<UserId>(user), items: vec![(kind(0), quantity)], fulfilment, entries: ids(1) }
+}
+
+/// Fresh ids for places in the line.
+fn ids(n: usize) -> Vec<EntryId> {
+    (0..n).map(|_| Chance::system().id(Micros(0))).collect()
 }
 
 fn booked(outcome: &Outcome) -> i64 {
@@ -100,15 +108,30 @@ fn an_entry_grows_and_goes_to_the_end() {
     before.open.insert((id(1), kind(0)), waiting(1, 2, false));
     let done = allocate(before, &[wish(1, 3, PartialAndWaitlist)]);
     let Outcome::Granted { queued, .. } = &done.outcomes[0] else { panic!() };
-    assert_eq!((queued[0].grown, queued[0].quantity, queued[0].line_no), (Some(id(1)), 5, 3));
+    assert_eq!((queued[0].entry, queued[0].grew, queued[0].quantity, queued[0].line_no), (id(1), true, 5, 3));
     assert_eq!(done.floor.pools[0].line[0].entry, id(2), "it left its place");
+}
+
+#[test]
+fn whom_a_growing_entry_blocked_is_served_at_once() {
+    // Three are free; the head wants five, all or none.
+    let mut before = floor(5, 2, vec![waiting(1, 5, false), waiting(2, 1, false), waiting(3, 1, false)]);
+    before.open.insert((id(1), kind(0)), waiting(1, 5, false));
+    let done = allocate(before, &[wish(9, 1, Partial), wish(1, 2, PartialAndWaitlist), wish(8, 1, Partial)]);
+    assert!(done.promotions.is_empty() && booked(&done.outcomes[0]) == 0, "until then the head blocks");
+    let Outcome::Granted { then, .. } = &done.outcomes[1] else { panic!() };
+    let granted: Vec<_> = then.iter().map(|p| (p.waiting.entry.0.as_u128(), p.granted)).collect();
+    assert_eq!(granted, [(2, 1), (3, 1), (1, 1)], "those behind, and of what is left a part for the one who grew");
+    assert_eq!((done.floor.pools[0].sold, done.floor.pools[0].line[0].quantity), (5, 6));
+    assert_eq!(booked(&done.outcomes[2]), 0);
 }
 
 #[test]
 fn kinds_that_share_a_quota_share_its_places() {
     let mut before = floor(3, 0, vec![]);
     before.kinds.push(Kind { id: kind(1), slot: id(3), quota: id(4), price_minor: 0 });
-    let both = Wish { user: id(9), items: vec![(kind(0), 2), (kind(1), 2)], fulfilment: AllOrNothing };
+    let items = vec![(kind(0), 2), (kind(1), 2)];
+    let both = Wish { user: id(9), items, fulfilment: AllOrNothing, entries: ids(2) };
     let done = allocate(before.clone(), std::slice::from_ref(&both));
     assert_eq!(done.outcomes, [Outcome::Refused { available: 3, requested: 4 }]);
     assert_eq!(done.floor.pools[0].sold, 0, "a refusal changes nothing");
@@ -153,9 +176,10 @@ fn a_line_holds_only_its_own_quota() {
     let done = allocate(before.clone(), &[of(0, 1), of(1, 1)]);
     assert_eq!(done.outcomes.iter().map(booked).collect::<Vec<_>>(), [0, 1]);
     // One order over both: books what it can of the one, waits for the other.
-    let both = Wish { items: vec![(kind(0), 1), (kind(1), 3)], ..wish(9, 1, PartialAndWaitlist) };
+    let items = vec![(kind(0), 1), (kind(1), 3)];
+    let both = Wish { items, entries: ids(2), ..wish(9, 1, PartialAndWaitlist) };
     let done = allocate(before, &[both]);
-    let Outcome::Granted { booked, queued } = &done.outcomes[0] else { panic!() };
+    let Outcome::Granted { booked, queued, .. } = &done.outcomes[0] else { panic!() };
     assert_eq!(booked, &[(kind(1), 2)]);
     let queued: Vec<_> = queued.iter().map(|queued| (queued.kind, queued.quantity, queued.line_no)).collect();
     assert_eq!(queued, [(kind(0), 1, 2), (kind(1), 1, 3)]);
@@ -168,22 +192,23 @@ fn an_entry_that_was_served_meanwhile_does_not_grow() {
     let done = allocate(before.clone(), &[wish(1, 2, PartialAndWaitlist)]);
     let Outcome::Granted { queued, .. } = &done.outcomes[0] else { panic!() };
     assert_eq!((done.promotions[0].granted, booked(&done.outcomes[0])), (2, 1));
-    assert_eq!((queued[0].grown, queued[0].quantity), (None, 1), "the old one is fulfilled, this is a new one");
+    assert_eq!((queued[0].grew, queued[0].quantity), (false, 1), "the old one is fulfilled, this is a new one");
     // One that got a part grows from what is left of it.
     before.pools[0].capacity = 1;
     let done = allocate(before, &[wish(1, 2, PartialAndWaitlist)]);
     let Outcome::Granted { queued, .. } = &done.outcomes[0] else { panic!() };
-    assert_eq!((queued[0].grown, queued[0].quantity), (Some(id(1)), 3));
+    assert_eq!((queued[0].entry, queued[0].grew, queued[0].quantity), (id(1), true, 3));
 }
 
 #[test]
 fn joining_goes_to_the_end_and_keeps_newcomers_out() {
     let mut before = floor(3, 1, vec![]);
-    let queued = queue(&mut before, id(7), kind(0), 3, false).unwrap();
-    assert_eq!((queued.grown, queued.quantity, queued.line_no, before.line_tail), (None, 3, 1, 1));
+    let queued = queue(&mut before, waiting(7, 3, false)).unwrap();
+    assert_eq!((queued.entry, queued.grew, queued.quantity, queued.line_no), (id(7), false, 3, 1));
+    assert_eq!(before.line_tail, 1);
     assert_eq!((before.pools[0].free(), before.pools[0].free_for_newcomers()), (2, 0));
-    assert_eq!(queue(&mut before, id(8), kind(0), 1, false).unwrap().line_no, 2);
-    assert_eq!(queue(&mut before, id(8), kind(9), 1, false), None, "a kind of another event");
+    assert_eq!(queue(&mut before, waiting(8, 1, false)).unwrap().line_no, 2);
+    assert_eq!(queue(&mut before, Waiting { kind: kind(9), ..waiting(8, 1, false) }), None, "a kind of another event");
 }
 
 #[test]
@@ -209,7 +234,7 @@ impl Draw<'_> {
     }
 }
 
-/// A floor as it stands in the tables, with every line in full length, and wishes at most one of a user.
+/// A floor as it stands in the tables, with every line in full length, and wishes, sometimes several of one user.
 fn random_case(draw: &Draw<'_>) -> (Floor, Vec<Wish>) {
     let pools = 1 + draw.below(2);
     let kinds = pools + draw.below(2); // the last one shares the first quota
@@ -244,10 +269,7 @@ fn random_case(draw: &Draw<'_>) -> (Floor, Vec<Wish>) {
         let first = draw.below(kinds);
         let of = (first..(first + 1 + draw.below(2)).min(kinds)).map(|n| (kind(n as u128), 1 + draw.below(5)));
         let fulfilment = [AllOrNothing, Partial, PartialAndWaitlist][draw.below(3) as usize];
-        let wish = Wish { user, items: of.collect(), fulfilment };
-        if !wishes.iter().any(|other| other.user == user) {
-            wishes.push(wish);
-        }
+        wishes.push(Wish { user, items: of.collect(), fulfilment, entries: ids(2) });
     }
     for entry in whole.pools.iter().flat_map(|pool| &pool.line) {
         if wishes.iter().any(|wish| wish.user == entry.user) {
@@ -257,11 +279,13 @@ fn random_case(draw: &Draw<'_>) -> (Floor, Vec<Wish>) {
     (whole, wishes)
 }
 
-/// The same floor as `booking::floor` reads it: of each line as much as the free places could serve, and one more.
+/// The same floor as `booking::floor` reads it: of each line as much as the free places could serve, one more, and as
+/// many more as have open entries and might go to the end.
 fn as_read(whole: &Floor) -> Floor {
     let mut read = whole.clone();
-    for pool in &mut read.pools {
-        let shown = pool.free() as usize + 1;
+    for (at, pool) in read.pools.iter_mut().enumerate() {
+        let may_go = whole.open.values().filter(|waiting| pool_of(whole, waiting.kind) == at).count();
+        let shown = pool.free() as usize + 1 + may_go;
         pool.line_goes_on = pool.line.len() > shown;
         pool.line.truncate(shown);
     }
@@ -273,117 +297,117 @@ fn pool_of(floor: &Floor, kind: TicketTypeId) -> usize {
     floor.pools.iter().position(|pool| pool.id == quota).unwrap()
 }
 
-/// What was booked from one pool.
-fn booked_from(floor: &Floor, outcome: &Outcome, at: usize) -> i64 {
-    let Outcome::Granted { booked, .. } = outcome else { return 0 };
-    booked.iter().filter(|(kind, _)| pool_of(floor, *kind) == at).map(|(_, quantity)| quantity).sum()
+/// The rules once more, told from outside: walks through what was decided and holds every step against them.
+struct Witness<'a> {
+    floor: &'a Floor,
+    free: Vec<i64>,
+    lines: Vec<Vec<Waiting>>,
+    tail: i64,
 }
 
-/// Whether an outcome put somebody into the line of a pool.
-fn queued_at(floor: &Floor, outcome: &Outcome, at: usize) -> bool {
-    matches!(outcome, Outcome::Granted { queued, .. } if queued.iter().any(|queued| pool_of(floor, queued.kind) == at))
-}
-
-/// Places neither appear nor vanish, and nothing is oversold.
-fn check_places(before: &Floor, done: &Allocation) {
-    for (at, (old, new)) in before.pools.iter().zip(&done.floor.pools).enumerate() {
-        assert!((0..=new.capacity).contains(&(new.sold + new.held)), "oversold");
-        assert_eq!((old.id, old.capacity, old.held), (new.id, new.capacity, new.held));
-        let of_pool = done.promotions.iter().filter(|promotion| pool_of(before, promotion.waiting.kind) == at);
-        let promoted: i64 = of_pool.map(|promotion| promotion.granted).sum();
-        let booked: i64 = done.outcomes.iter().map(|outcome| booked_from(before, outcome, at)).sum();
-        assert_eq!(new.sold - old.sold, promoted + booked, "places appear or vanish");
+impl<'a> Witness<'a> {
+    fn hold(floor: &'a Floor, wishes: &[Wish], done: &Allocation) -> Self {
+        let free = floor.pools.iter().map(Pool::free).collect();
+        let lines = floor.pools.iter().map(|pool| pool.line.clone()).collect();
+        let mut witness = Self { floor, free, lines, tail: floor.line_tail };
+        witness.served(&done.promotions);
+        for (wish, outcome) in wishes.iter().zip(&done.outcomes) {
+            witness.answered(wish, outcome);
+        }
+        witness.left(&done.floor);
+        witness
     }
-}
 
-/// The line is served from its head, in order, as far as it goes; nobody overtakes it, and those who queue keep later
-/// ones out.
-fn check_line(whole: &Floor, done: &Allocation) {
-    for (at, pool) in whole.pools.iter().enumerate() {
-        let of_pool = done.promotions.iter().filter(|promotion| pool_of(whole, promotion.waiting.kind) == at);
-        let served: Vec<_> = of_pool.collect();
-        let mut free = pool.free();
-        for (place, (entry, promotion)) in pool.line.iter().zip(&served).enumerate() {
-            assert_eq!(*entry, promotion.waiting, "somebody was passed over");
-            let is_last = place + 1 == served.len();
-            let is_part = entry.accepts_part && promotion.granted == free && promotion.granted < entry.quantity;
-            assert!(promotion.granted == entry.quantity || (is_last && is_part), "{promotion:?} of {free}");
-            assert!(promotion.granted > 0);
-            free -= promotion.granted;
+    /// The line is served from its heads, in order, and as far as it goes.
+    fn served(&mut self, promotions: &[Promotion]) {
+        for Promotion { waiting, granted } in promotions {
+            let at = pool_of(self.floor, waiting.kind);
+            let head = self.lines[at].first_mut().expect("nobody waits");
+            assert_eq!(head, waiting, "somebody was passed over");
+            let is_part = head.accepts_part && *granted == self.free[at] && *granted < head.quantity;
+            assert!(*granted > 0 && (*granted == head.quantity || is_part), "{granted} of {}", self.free[at]);
+            self.free[at] -= granted;
+            head.quantity -= granted;
+            if head.quantity == 0 {
+                self.lines[at].remove(0);
+            }
         }
-        let fulfilled = served.iter().filter(|promotion| promotion.granted == promotion.waiting.quantity).count();
-        let mut somebody_waits = false;
-        if let Some(head) = pool.line.get(fulfilled) {
-            somebody_waits = true;
-            let fits = free >= head.quantity || (head.accepts_part && free > 0);
-            assert!(!fits, "a place is free that the head of the line would take");
+        for (line, free) in self.lines.iter().zip(&self.free) {
+            assert!(*free >= 0, "oversold");
+            if let Some(head) = line.first() {
+                let fits = *free >= head.quantity || (head.accepts_part && *free > 0);
+                assert!(!fits, "a place is free that the head of the line would take");
+            }
         }
-        for outcome in &done.outcomes {
-            let booked = booked_from(whole, outcome, at);
-            assert!(booked == 0 || !somebody_waits, "a newcomer overtook the line");
-            free -= booked;
-            somebody_waits |= queued_at(whole, outcome, at);
-        }
-        assert!(free >= 0);
-        assert_eq!(somebody_waits, !done.floor.pools[at].line.is_empty() || done.floor.pools[at].line_goes_on);
     }
-}
 
-/// Each wish got what its fulfilment promises, and new numbers in the line rise.
-fn check_wishes(whole: &Floor, wishes: &[Wish], done: &Allocation) {
-    let mut last = whole.line_tail;
-    for (wish, outcome) in wishes.iter().zip(&done.outcomes) {
+    /// A wish got what its fulfilment promises, never before those who wait.
+    fn answered(&mut self, wish: &Wish, outcome: &Outcome) {
         let requested: i64 = wish.items.iter().map(|(_, quantity)| quantity).sum();
-        let (booked, queued) = match (wish.fulfilment, outcome) {
-            (PartialAndWaitlist, Outcome::Refused { .. }) => panic!("refused instead of queued"),
-            (_, Outcome::Refused { available, requested: told }) => {
+        let (booked, queued, then) = match outcome {
+            Outcome::Refused { available, requested: told } => {
+                assert_ne!(wish.fulfilment, PartialAndWaitlist, "refused instead of queued");
                 assert_eq!(*told, requested);
                 assert!(*available < requested && (wish.fulfilment == AllOrNothing || *available == 0));
-                continue;
+                return;
             }
-            (_, Outcome::Granted { booked, queued }) => (booked, queued),
+            Outcome::Granted { booked, queued, then } => (booked, queued, then),
         };
-        let got = |kind| booked.iter().filter(|(of, _)| *of == kind).map(|(_, n)| *n).sum::<i64>();
-        let all: i64 = booked.iter().map(|(_, quantity)| quantity).sum();
-        assert!(booked.iter().all(|(_, quantity)| *quantity > 0));
+        let mut all = 0;
+        for (kind, quantity) in booked {
+            let at = pool_of(self.floor, *kind);
+            assert!(self.lines[at].is_empty(), "a newcomer overtook the line");
+            assert!(*quantity > 0);
+            self.free[at] -= quantity;
+            all += quantity;
+        }
         match wish.fulfilment {
             AllOrNothing => assert!(all == requested && queued.is_empty()),
             Partial => assert!(all > 0 && all <= requested && queued.is_empty()),
-            PartialAndWaitlist => {
-                for (kind, wanted) in &wish.items {
-                    let open = whole.open.get(&(wish.user, *kind)).and_then(|open| {
-                        let served = done.promotions.iter().find(|promotion| promotion.waiting.entry == open.entry);
-                        let left = open.quantity - served.map_or(0, |promotion| promotion.granted);
-                        (left > 0).then_some((open.entry, left))
-                    });
-                    let missing = wanted - got(*kind);
-                    let found = queued.iter().find(|queued| queued.kind == *kind);
-                    let (entry, left) = open.map_or((None, 0), |(entry, left)| (Some(entry), left));
-                    let expected = (missing > 0).then_some((entry, left + missing));
-                    assert_eq!(found.map(|queued| (queued.grown, queued.quantity)), expected);
-                }
-            }
+            PartialAndWaitlist => assert_eq!(all + queued.iter().map(|queued| queued.more).sum::<i64>(), requested),
         }
         for queued in queued {
-            assert_eq!(queued.line_no, last + 1);
-            assert_eq!(Some(queued.quota), whole.kind(queued.kind).map(|kind| kind.quota));
-            last = queued.line_no;
+            self.queued(wish, queued);
+        }
+        self.served(then);
+    }
+
+    /// Who waits has one entry per kind; it grows, and goes to the end.
+    fn queued(&mut self, wish: &Wish, queued: &Queued) {
+        let line = &mut self.lines[pool_of(self.floor, queued.kind)];
+        let place = line.iter().position(|waiting| (waiting.user, waiting.kind) == (wish.user, queued.kind));
+        let open = place.map(|place| line.remove(place));
+        assert_eq!(queued.grew, open.is_some());
+        match open {
+            Some(open) => assert_eq!((queued.entry, queued.quantity), (open.entry, open.quantity + queued.more)),
+            None => assert!(wish.entries.contains(&queued.entry) && queued.quantity == queued.more),
+        }
+        self.tail += 1;
+        assert_eq!((queued.line_no, queued.accepts_part), (self.tail, true));
+        let Queued { entry, kind, quantity, accepts_part, line_no, .. } = *queued;
+        line.push(Waiting { entry, user: wish.user, kind, quantity, accepts_part, line_no });
+    }
+
+    /// The floor is left as the steps say.
+    fn left(&self, after: &Floor) {
+        assert_eq!(after.line_tail, self.tail);
+        for (at, pool) in after.pools.iter().enumerate() {
+            let before = &self.floor.pools[at];
+            assert_eq!((pool.capacity, pool.held, pool.free()), (before.capacity, before.held, self.free[at]));
+            assert_eq!(pool.line.is_empty() && !pool.line_goes_on, self.lines[at].is_empty());
         }
     }
-    assert_eq!(done.floor.line_tail, last);
 }
 
 #[test]
 fn thousands_of_random_floors_stay_sound() {
     let chance = seeded("allocate");
-    let (mut promoted, mut grown, mut refused, mut split) = (0, 0, 0, 0);
+    let (mut promoted, mut grown, mut freed, mut refused, mut split) = (0, 0, 0, 0, 0);
     for _ in 0..30_000 {
         let draw = Draw(&chance);
         let (whole, wishes) = random_case(&draw);
         let done = allocate(as_read(&whole), &wishes);
-        check_places(&whole, &done);
-        check_line(&whole, &done);
-        check_wishes(&whole, &wishes, &done);
+        Witness::hold(&whole, &wishes, &done);
         promoted += done.promotions.len();
 
         // What was read of the line is enough to decide as if all of it had been.
@@ -399,13 +423,13 @@ fn thousands_of_random_floors_stay_sound() {
         assert_eq!(without.floor, done.floor);
         assert_eq!(without.outcomes, kept.iter().map(|at| done.outcomes[*at].clone()).collect::<Vec<_>>());
 
-        // Together or one after the other, unless somebody left their place in the line: then who stands behind them is
-        // served by the next transaction.
-        let grows = done.outcomes.iter().any(
-            |outcome| matches!(outcome, Outcome::Granted { queued, .. } if queued.iter().any(|q| q.grown.is_some())),
-        );
-        grown += usize::from(grows);
-        if !grows && wishes.len() > 1 {
+        // Together or one after the other: a batch leaves nothing undone.
+        let grew =
+            |outcome: &Outcome| matches!(outcome, Outcome::Granted { queued, .. } if queued.iter().any(|q| q.grew));
+        grown += usize::from(done.outcomes.iter().any(grew));
+        freed +=
+            done.outcomes.iter().filter(|o| matches!(o, Outcome::Granted { then, .. } if !then.is_empty())).count();
+        if wishes.len() > 1 {
             split += 1;
             let (first, second) = wishes.split_at(draw.below(wishes.len() as i64) as usize);
             let early = allocate(as_read(&whole), first);
@@ -417,7 +441,7 @@ fn thousands_of_random_floors_stay_sound() {
     }
     // The draw reaches every corner.
     assert!(
-        promoted > 5_000 && grown > 1_000 && refused > 5_000 && split > 5_000,
-        "{promoted} {grown} {refused} {split}"
+        promoted > 5_000 && grown > 1_000 && freed > 100 && refused > 5_000 && split > 5_000,
+        "{promoted} {grown} {freed} {refused} {split}"
     );
 }

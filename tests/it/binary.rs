@@ -19,6 +19,8 @@ use crate::harness::binary::{Call, Ended, Guest, Place, until};
 use crate::harness::socket::Socket;
 use crate::harness::{Answer, HeldStock, PATIENCE, Stage, postgres};
 
+mod config;
+mod demo;
 mod refusals;
 mod schema;
 mod user;
@@ -56,6 +58,10 @@ async fn a_first_start_makes_everything_and_a_second_keeps_it() {
     };
     let first = serve().await;
     assert_eq!((mode(&data), mode(&data.join("secret.key"))), (0o700, 0o600));
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), holdings(&data).len() - 1 + 2, "nothing is left lying about");
+    for file in ["boxoffice.db", "boxoffice.db-wal"] {
+        assert_eq!(mode(&data.join(file)), 0o600, "{file} is its owner's, whatever folder it is in");
+    }
     assert!(data.join("boxoffice.db").is_file());
     let key = std::fs::read_to_string(data.join("secret.key")).unwrap();
     for part in ["/graphiql", "/graphql", "/graphql/ws"] {
@@ -192,7 +198,7 @@ scene! {
             tokio::time::timeout(PATIENCE, some).await.expect("bookings");
             served.running.signal(signal);
             for mut socket in sockets {
-                assert_eq!(socket.close_code().await, 1012);
+                assert_eq!(socket.closed().await.0, 1012);
             }
             let ended = served.running.ended().await;
             assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -243,7 +249,7 @@ scene! {
             let answer = Answer { status: 200, body: json!({ "data": socket.next("1").await }) }.ok();
             promises.push(promised(guest, &event, &answer));
             assert_eq!(socket.message().await["type"], "complete");
-            assert_eq!(socket.close_code().await, 1012);
+            assert_eq!(socket.closed().await.0, 1012);
         }
         let ended = served.running.ended().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");

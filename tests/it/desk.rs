@@ -41,6 +41,42 @@ scene! {
 }
 
 scene! {
+    /// One customer's orders that are decided together share one place in the line, as if they had come one by one.
+    async fn orders_of_one_customer_share_a_batch_and_an_entry(stage: Stage) {
+        let app = stage.app_with(|options| {
+            options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+            options.relay = false;
+            options.worker = false;
+        })
+        .await;
+        let organizer = app.organizer().await;
+        let (eager, other) = (app.customer().await, app.customer().await);
+        let event = organizer.event(3).await;
+        let tally = app.app.services.desk.tally();
+        let lock = app.hold_stock(&event).await;
+        let (batches, mut asked) = (tally.batches.load(Ordering::Relaxed), Vec::new());
+        for (at, person) in [&other, &eager, &eager, &other, &eager].into_iter().enumerate() {
+            let (person, event) = (person.clone(), event.clone());
+            asked.push(tokio::spawn(async move { person.book(&event, 2, "PARTIAL_AND_WAITLIST", None).await.ok() }));
+            app.eventually("it is in", || async { tally.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
+        }
+        lock.release().await;
+        let answers: Vec<_> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
+        // The first may have been a batch by itself; the four behind it were one.
+        assert!(tally.batches.load(Ordering::Relaxed) - batches <= 2);
+        assert!(tally.largest.load(Ordering::Relaxed) >= 4);
+        let entries: Vec<String> =
+            [1, 2, 4].iter().map(|at| answers[*at].text("createBooking.waitlistEntry.id")).collect();
+        assert!(entries.iter().all(|entry| *entry == entries[0]), "one open entry");
+        assert_eq!(answers[4].int("createBooking.waitlistEntry.quantity"), 5);
+        assert_eq!(app.sold(&event).await, 3);
+        let waiting = "SELECT count(*) AS n FROM waitlist_entry WHERE status = 'WAITING'";
+        assert_eq!(app.number(waiting, []).await, 2);
+        app.assert_sound(&event).await;
+    }
+}
+
+scene! {
     /// A request that no transaction can serve costs itself; those beside it are decided as if it had never come.
     async fn a_bad_request_costs_itself(stage: Stage) {
         let app = stage.app_with(|options| {

@@ -3,6 +3,11 @@
 
 mod assets;
 mod cost;
+mod faults;
+mod frames;
 mod http;
+mod limits;
+mod record;
 mod shape;
 mod socket;
+mod stand;

@@ -79,6 +79,37 @@ scene! {
 }
 
 scene! {
+    /// Whoever asks for more while they block the line stops blocking it in the same commit.
+    async fn whom_a_growing_entry_blocked_is_served_in_the_same_commit(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let people = app.customers(4).await;
+        let event = organizer.event(5).await;
+        let booked = people[0].books(&event, 3).await;
+        people[0].books(&event, 2).await;
+        let blocking = people[1].join(&event, 5, false).await.ok().text("joinWaitlist.waitlistEntry.id");
+        people[2].join(&event, 1, false).await.ok();
+        people[0].cancel(&booked).await.ok();
+        assert_eq!(app.sold(&event).await, 2, "three are free, the head wants five at once");
+        let revision = "SELECT revision AS n FROM stock";
+        let before = app.number(revision, []).await;
+        let grown = people[1].book(&event, 2, "PARTIAL_AND_WAITLIST", None).await.ok();
+        assert_eq!(grown.text("createBooking.outcome"), "WAITLISTED");
+        assert_eq!(grown.text("createBooking.waitlistEntry.id"), blocking);
+        // The one behind got their place; what was left is a part for the one who grew, who takes parts now.
+        assert_eq!(grown.int("createBooking.waitlistEntry.quantity"), 5);
+        assert_eq!(app.sold(&event).await, 5);
+        assert_eq!(app.number(revision, []).await, before + 1, "one commit, one revision");
+        app.settled().await;
+        for person in &people[1..3] {
+            let kinds = person.notice_kinds().await;
+            assert_eq!(kinds.iter().filter(|kind| *kind == "WAITLIST_PROMOTED").count(), 1, "{kinds:?}");
+        }
+        app.assert_sound(&event).await;
+    }
+}
+
+scene! {
     async fn joining_is_refused_where_it_makes_no_sense(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);

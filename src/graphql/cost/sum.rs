@@ -14,6 +14,10 @@ const NESTING: u64 = 200;
 /// Introspection fields whose lists multiply with each other.
 const INTROSPECTION_LISTS: [&str; 5] = ["types", "fields", "inputFields", "interfaces", "possibleTypes"];
 
+/// So many fields of introspection cost as much as one of data: they lie in memory and are bounded apart. A page that
+/// introspects whenever it is loaded must not empty its viewer's bucket.
+const INTROSPECTION_DISCOUNT: u64 = 4;
+
 /// Sums of one selection set, fragments written out. Nothing in it depends on where the set stands.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sum {
@@ -124,7 +128,7 @@ impl<'a> Count<'a> {
         if matches!(name, "__schema" | "__type") {
             sum.introspection = Introspection { depth: sum.depth, lists: inner.lists, size: sum.nodes };
             sum.depth = 1;
-            sum.cost = sum.fields;
+            sum.cost = sum.fields.div_ceil(INTROSPECTION_DISCOUNT);
             return Ok(sum);
         }
         let children = match (self.length(field), inner.paged) {

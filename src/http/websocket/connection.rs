@@ -16,6 +16,7 @@ use axum::extract::ws::{Message, WebSocket};
 use futures_util::future::BoxFuture;
 use futures_util::stream::SplitStream;
 use futures_util::{FutureExt, StreamExt};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
@@ -25,15 +26,23 @@ use super::operation::{Finished, Operation};
 use super::protocol::{self, ClientMessage, Close};
 use crate::access::Actor;
 use crate::account::session::{Sessions, Unauthenticated};
+use crate::graphql::budget::Peer;
 use crate::graphql::fault::Fault;
 use crate::http::Edge;
+use crate::http::crowd::Place;
 use crate::http::parameters::Credential;
+use crate::id::UserId;
 
 /// The reading side of a socket.
 pub(super) struct Connection<'a> {
     edge: &'a Edge,
     out: mpsc::Sender<Message>,
+    peer: Option<Peer>,
     credential: Credential,
+    /// How fast the client may send.
+    pace: DefaultDirectRateLimiter,
+    /// One of the sockets its user may have.
+    seat: Option<Place<UserId>>,
     /// Nobody before `connection_init` was accepted.
     viewer: Option<Viewer>,
     running: JoinSet<Finished>,
@@ -73,11 +82,16 @@ async fn change(sessions: Sessions, actor: Actor, every: Duration) -> Change {
 
 impl<'a> Connection<'a> {
     /// A socket that was just opened; `credential` is what its upgrade carried.
-    pub fn new(edge: &'a Edge, out: mpsc::Sender<Message>, credential: Credential) -> Self {
+    pub fn new(edge: &'a Edge, out: mpsc::Sender<Message>, peer: Option<Peer>, credential: Credential) -> Self {
+        let sockets = edge.sockets;
+        let pace = Quota::per_second(sockets.messages_per_second).allow_burst(sockets.messages_at_once);
         Self {
             edge,
             out,
+            peer,
             credential,
+            pace: RateLimiter::direct(pace),
+            seat: None,
             viewer: None,
             running: JoinSet::new(),
             ids: HashMap::new(),
@@ -140,6 +154,7 @@ impl<'a> Connection<'a> {
     }
 
     async fn message(&mut self, text: &str) -> Result<(), Close> {
+        self.pace.check().map_err(|_| Close::TOO_MANY_MESSAGES)?;
         match protocol::read(text)? {
             ClientMessage::Ping(payload) => self.push(protocol::pong(payload)).await,
             ClientMessage::Pong => Ok(()),
@@ -171,6 +186,10 @@ impl<'a> Connection<'a> {
             Unauthenticated::Invalid => Close::FORBIDDEN,
             Unauthenticated::Unavailable => Close::TRY_LATER,
         })?;
+        if let Some(user) = actor.user_id() {
+            let seat = self.edge.crowd.enter(user, self.edge.sockets.per_user);
+            self.seat = Some(seat.ok_or(Close::TOO_MANY_SOCKETS)?);
+        }
         self.act_as(actor);
         self.push(protocol::ack()).await
     }
@@ -211,6 +230,10 @@ impl<'a> Connection<'a> {
             rights: viewer.rights.clone(),
             stopping: self.stopping.clone(),
             out: self.out.clone(),
+        };
+        let request = match self.peer {
+            Some(peer) => request.data(peer),
+            None => request,
         };
         self.ids.insert(id, (self.serial, self.running.spawn(operation.run(request))));
         Ok(())

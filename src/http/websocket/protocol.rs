@@ -40,6 +40,10 @@ impl Close {
     pub const INIT_TIMEOUT: Self = Self::new(4408, "Connection initialisation timeout");
     /// A second `connection_init`.
     pub const SECOND_INIT: Self = Self::new(4429, "Too many initialisation requests");
+    /// The client sends faster than it may.
+    pub const TOO_MANY_MESSAGES: Self = Self::new(4429, "Too many messages");
+    /// The user has as many sockets as they may have. Not a reason to try again: clients stop at this code.
+    pub const TOO_MANY_SOCKETS: Self = Self::new(4429, "Too many sockets of this user");
     /// The client did not answer a ping. Most likely nobody reads this; whoever does may connect again.
     pub const SILENT: Self = Self::new(1001, "No answer to a ping");
     /// The service stops or starts anew; clients come back by themselves.

@@ -13,6 +13,7 @@ use boxoffice::app::{App, Options};
 use boxoffice::clock::{Clock, Micros};
 use boxoffice::db::{self, Db, DbError, Lane, Target};
 use boxoffice::entity::users;
+use boxoffice::http;
 use boxoffice::id::{Chance, Noun, OrganizerId, SessionId, UserId};
 use sea_orm::Value;
 
@@ -119,13 +120,16 @@ impl TestApp {
         let mut options = Options::new(target, Keys::new([SECRET]).unwrap());
         options.clock = Clock::manual(BEGINNING);
         options.hash_cost = Cost::TEST;
+        // Everybody comes from one address here, asks fast, and time stands still: no bucket would ever refill.
+        options.budget = None;
+        options.connections.per_address = 10_000;
         change(&mut options);
-        let clock = options.clock.clone();
+        let (clock, connections) = (options.clock.clone(), options.connections);
         let app = App::start(options).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = app.router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(http::listen::serve(listener, router, connections, app.stopping()));
         Self { app: Arc::new(app), address: address.to_string(), clock, http: reqwest::Client::new() }
     }
 

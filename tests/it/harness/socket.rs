@@ -4,9 +4,9 @@
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::PATIENCE;
@@ -28,25 +28,30 @@ pub enum Heard {
 impl Socket {
     /// Connects without saying anything.
     pub async fn connect(address: &str) -> Self {
-        let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-        let (stream, _) = connect_async(request).await.unwrap();
-        Self { stream }
+        Self::connect_with(address, &[("sec-websocket-protocol", "graphql-transport-ws")]).await.unwrap()
     }
 
-    /// A socket that was opened otherwise.
-    pub fn of(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
-        Self { stream }
+    /// Connects with these headers alone; an error when it may not.
+    pub async fn connect_with(address: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        let mut request = format!("ws://{address}/graphql/ws").into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        connect_async(request).await.map(|(stream, _)| Self { stream })
     }
 
     /// Connects and initialises with a token.
     pub async fn open(address: &str, token: Option<&str>) -> Self {
         let mut socket = Self::connect(address).await;
-        let payload = token.map(|token| json!({ "Authorization": format!("Bearer {token}") }));
-        socket.say(json!({ "type": "connection_init", "payload": payload })).await;
-        let ack = socket.message().await;
-        assert_eq!(ack["type"], "connection_ack", "{ack}");
+        socket.init(json!(token.map(|token| json!({ "Authorization": format!("Bearer {token}") })))).await;
         socket
+    }
+
+    /// Initialises with this payload and is let in.
+    pub async fn init(&mut self, payload: Value) {
+        self.say(json!({ "type": "connection_init", "payload": payload })).await;
+        let ack = self.message().await;
+        assert_eq!(ack["type"], "connection_ack", "{ack}");
     }
 
     /// Sends a message of the protocol.
@@ -106,11 +111,11 @@ impl Socket {
         message["payload"]["data"].clone()
     }
 
-    /// The code the socket closes with, whatever it says before.
-    pub async fn close_code(&mut self) -> u16 {
+    /// The code and reason the socket closes with, whatever it says before.
+    pub async fn closed(&mut self) -> (u16, String) {
         loop {
-            if let Heard::Closed(code, _) = self.hear().await {
-                return code;
+            if let Heard::Closed(code, reason) = self.hear().await {
+                return (code, reason);
             }
         }
     }

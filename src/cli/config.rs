@@ -1,0 +1,142 @@
+//! `boxoffice.toml`: a file of settings that count less than environment and flags, and more than the defaults.
+//! Not here: what the settings are; each flag of a command is one, under its own name with `_` for `-`.
+//!
+//! The values become the defaults of the flags, so that there is one way to read, check and explain a setting.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Command, CommandFactory, FromArgMatches};
+use toml::{Table, Value};
+
+use super::{Cli, Failure};
+
+/// The file that is read when none is named, if it exists.
+const FILE: &str = "boxoffice.toml";
+
+/// Settings that are no business of a file: they say which file, or ask for something once.
+const NOT_IN_A_FILE: [&str; 7] = ["config", "help", "version", "open", "role", "email", "name"];
+
+/// Reads the command line over the file. Wrong usage ends the program here, as clap words it.
+pub fn parse() -> Result<Cli, Failure> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let (named, path) = match named(&arguments) {
+        Some(path) => (true, path),
+        None => (false, PathBuf::from(FILE)),
+    };
+    let table = match std::fs::read_to_string(&path) {
+        Ok(text) => read(&path, &text)?,
+        Err(error) if error.kind() == ErrorKind::NotFound && !named => Table::new(),
+        Err(error) => {
+            return Err(Failure::new(
+                format!("cannot read {}: {error}", path.display()),
+                "name a file that is there: --config FILE",
+            )
+            .with_code(2));
+        }
+    };
+    let command = over(&path, &table, Cli::command())?;
+    let arguments = match command.clone().ignore_errors(true).try_get_matches_from(&arguments) {
+        // Without a command: serve.
+        Ok(matches) if matches.subcommand_name().is_none() => {
+            // A word that is no command must be refused as such, so only a call that is fine without one is completed.
+            command.clone().try_get_matches_from(&arguments).map_err(|error| error.exit()).ok();
+            let mut arguments = arguments;
+            arguments.push("serve".into());
+            arguments
+        }
+        _ => arguments,
+    };
+    let matches = command.try_get_matches_from(arguments).unwrap_or_else(|error| {
+        if !table.is_empty() {
+            eprintln!("(settings of {} count as if they were given)", path.display());
+        }
+        error.exit()
+    });
+    Cli::from_arg_matches(&matches).map_err(|error| error.exit())
+}
+
+/// The file that flag or environment name.
+fn named(arguments: &[OsString]) -> Option<PathBuf> {
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(arguments).ok()?;
+    matches.get_one::<PathBuf>("config").cloned()
+}
+
+fn read(path: &Path, text: &str) -> Result<Table, Failure> {
+    text.parse::<Table>().map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let what = error.message().replace('\n', " ");
+        Failure::new(
+            format!("{}, line {line}: {what}", path.display()),
+            "write one setting a line, such as: listen = \"127.0.0.1:8080\"",
+        )
+        .with_code(2)
+    })
+}
+
+/// The command with the file's values as defaults.
+pub fn over(path: &Path, table: &Table, command: Command) -> Result<Command, Failure> {
+    let mut known = BTreeSet::new();
+    names(&command, &mut known);
+    let wrong = |what: String, fix: &str| Failure::new(format!("{}: {what}", path.display()), fix).with_code(2);
+    for (key, value) in table {
+        if !known.contains(key) {
+            let near = known.iter().max_by_key(|name| (likeness(name, key) * 1_000.0) as i64);
+            let fix = near.map_or_else(String::new, |near| format!("did you mean {near}? "));
+            return Err(wrong(format!("there is no setting {key}"), &format!("{fix}See: boxoffice serve --help")));
+        }
+        if words(value).is_none() {
+            let what = format!("{key} must be a text, a number, true or false, or a list of these");
+            return Err(wrong(what, "see: boxoffice serve --help"));
+        }
+    }
+    Ok(with_defaults(command, table))
+}
+
+/// How much two names have in common, 0 to 1: pairs of letters they share.
+fn likeness(a: &str, b: &str) -> f64 {
+    let pairs = |text: &str| -> BTreeSet<(char, char)> { text.chars().zip(text.chars().skip(1)).collect() };
+    let (a, b) = (pairs(a), pairs(b));
+    2.0 * a.intersection(&b).count() as f64 / (a.len() + b.len()).max(1) as f64
+}
+
+fn key(long: &str) -> String {
+    long.replace('-', "_")
+}
+
+fn names(command: &Command, known: &mut BTreeSet<String>) {
+    let longs = command.get_arguments().filter_map(|argument| argument.get_long());
+    known.extend(longs.filter(|long| !NOT_IN_A_FILE.contains(long)).map(key));
+    command.get_subcommands().for_each(|command| names(command, known));
+}
+
+/// A value as it would stand on the command line.
+fn words(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Integer(number) => Some(vec![number.to_string()]),
+        Value::Boolean(yes) => Some(vec![yes.to_string()]),
+        Value::Array(values) => {
+            let words: Option<Vec<Vec<String>>> = values.iter().map(words).collect();
+            words.map(|words| words.concat())
+        }
+        Value::Float(_) | Value::Datetime(_) | Value::Table(_) => None,
+    }
+}
+
+fn with_defaults(command: Command, table: &Table) -> Command {
+    let command = command.mut_args(|argument| {
+        let value =
+            argument.get_long().filter(|long| !NOT_IN_A_FILE.contains(long)).and_then(|long| table.get(&key(long)));
+        match value.and_then(words) {
+            // An argument that is there although its default says so must not count as required any more.
+            Some(words) if matches!(argument.get_action(), ArgAction::Append) => argument.default_values(words),
+            Some(words) => argument.default_value(words.join(",")),
+            None => argument,
+        }
+    });
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |below| with_defaults(below, table)))
+}

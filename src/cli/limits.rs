@@ -1,0 +1,120 @@
+//! The limits of the edge as settings, with their defaults and reasons.
+//! Not here: keeping them (`graphql::cost`, `graphql::budget`, `http`).
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::app::Options;
+use crate::graphql::budget;
+
+/// What clients may ask for, and how fast.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Size of a request's body in bytes
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_BODY_BYTES", default_value_t = 262_144)]
+    max_body_bytes: usize,
+    /// Size of a document in bytes
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_DOCUMENT_BYTES", default_value_t = 16_384)]
+    max_document_bytes: usize,
+    /// Tokens of a document
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_TOKENS", default_value_t = 2_000)]
+    max_tokens: usize,
+    /// Levels of fields
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_DEPTH", default_value_t = 10)]
+    max_depth: u64,
+    /// Aliases, fragments written out
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_ALIASES", default_value_t = 15)]
+    max_aliases: u64,
+    /// Directives
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_DIRECTIVES", default_value_t = 10)]
+    max_directives: u64,
+    /// Fields of the root
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_ROOT_FIELDS", default_value_t = 10)]
+    max_root_fields: u64,
+    /// Fragments
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_FRAGMENTS", default_value_t = 50)]
+    max_fragments: usize,
+    /// Operations in one document
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_OPERATIONS", default_value_t = 10)]
+    max_operations: usize,
+    /// Points one operation may cost: a point per field, times the length of the lists it stands in
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_COST", default_value_t = 1_000)]
+    max_cost: u64,
+    /// Points a viewer's full bucket holds; 0: no buckets
+    #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_POINTS", default_value_t = 1_000)]
+    bucket_points: u32,
+    /// Points that come back each second
+    #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_PER_SECOND", default_value = "50")]
+    bucket_per_second: NonZeroU32,
+    /// Seconds a query may take
+    #[arg(long, value_name = "S", env = "BOXOFFICE_QUERY_SECONDS", default_value_t = 5)]
+    query_seconds: u64,
+    /// Seconds a request's body may take to arrive
+    #[arg(long, value_name = "S", env = "BOXOFFICE_BODY_SECONDS", default_value_t = 10)]
+    body_seconds: u64,
+    /// Seconds a request's headers may take, and a connection may be idle
+    #[arg(long, value_name = "S", env = "BOXOFFICE_HEADER_SECONDS", default_value_t = 5)]
+    header_seconds: u64,
+    /// Connections at a time
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS", default_value_t = 10_000)]
+    max_connections: usize,
+    /// Connections of one address at a time; behind a proxy all are of one
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 256)]
+    max_connections_per_address: usize,
+    /// Proxies in front that name their client in X-Forwarded-For
+    #[arg(long, value_name = "N", env = "BOXOFFICE_PROXIES", default_value_t = 0)]
+    proxies: usize,
+    /// Sockets of one user at a time
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SOCKETS_PER_USER", default_value_t = 10)]
+    max_sockets_per_user: usize,
+    /// Operations of one socket at a time
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SOCKET_OPERATIONS", default_value_t = 64)]
+    max_socket_operations: usize,
+    /// Size of a message on a socket in bytes
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SOCKET_MESSAGE_BYTES", default_value_t = 65_536)]
+    max_socket_message_bytes: usize,
+    /// Messages a client may send on a socket per second, a hundred at once
+    #[arg(long, value_name = "N", env = "BOXOFFICE_SOCKET_MESSAGES_PER_SECOND", default_value = "10")]
+    socket_messages_per_second: NonZeroU32,
+    /// Seconds a socket waits to be initialised
+    #[arg(long, value_name = "S", env = "BOXOFFICE_SOCKET_INIT_SECONDS", default_value_t = 5)]
+    socket_init_seconds: u64,
+}
+
+impl LimitArgs {
+    /// Puts them where they are kept.
+    pub fn apply(&self, options: &mut Options) {
+        let seconds = Duration::from_secs;
+        options.limits.document_bytes = self.max_document_bytes;
+        options.limits.tokens = self.max_tokens;
+        options.limits.depth = self.max_depth;
+        options.limits.aliases = self.max_aliases;
+        options.limits.directives = self.max_directives;
+        options.limits.root_fields = self.max_root_fields;
+        options.limits.fragments = self.max_fragments;
+        options.limits.operations = self.max_operations;
+        options.limits.cost = self.max_cost;
+        options.budget = NonZeroU32::new(self.bucket_points)
+            .map(|points| budget::Settings { points, per_second: self.bucket_per_second });
+        options.patience = seconds(self.query_seconds);
+        options.body.bytes = self.max_body_bytes;
+        options.body.within = seconds(self.body_seconds);
+        options.connections.headers = seconds(self.header_seconds);
+        options.connections.connections = self.max_connections;
+        options.connections.per_address = self.max_connections_per_address;
+        options.connections.proxies = self.proxies;
+        options.sockets.per_user = self.max_sockets_per_user;
+        options.sockets.operations = self.max_socket_operations;
+        options.sockets.message = self.max_socket_message_bytes;
+        options.sockets.messages_per_second = self.socket_messages_per_second;
+        options.sockets.init = seconds(self.socket_init_seconds);
+    }
+
+    /// Whether each viewer's load is bounded.
+    pub fn has_buckets(&self) -> bool {
+        self.bucket_points > 0
+    }
+}

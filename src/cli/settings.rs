@@ -1,0 +1,47 @@
+//! The settings of `serve` as a page of documentation, out of the same definitions that read them.
+//! Not here: the definitions.
+
+use clap::{Arg, ArgAction, Command};
+
+use std::fmt::Write;
+
+/// `docs/SETTINGS.md`: a table per group, a row per flag that is shown.
+pub fn page(serve: &Command) -> String {
+    let mut page = String::from(
+        "# Settings\n\nGenerated from the program by `BOXOFFICE_WRITE_SETTINGS=1 cargo test --test it readme`; a test compares.\n\n\
+         Every setting is a flag of `boxoffice serve`, else an environment variable, else a line of `boxoffice.toml` (the flag's name\n\
+         with `_` for `-`, such as `max_depth = 8`; another file: `--config FILE`), else its default. Secrets are no flags that\n\
+         others could see in the process list: `BOXOFFICE_JWT_SECRET`, `BOXOFFICE_JWT_SECRET_PREVIOUS`.\n",
+    );
+    for group in [None, Some("Limits")] {
+        let _ = writeln!(
+            page,
+            "\n## {}\n\n| flag | environment | default | |\n|---|---|---|---|",
+            group.unwrap_or("Service")
+        );
+        let of_group = |argument: &&Arg| argument.get_help_heading() == group && !argument.is_hide_set();
+        for argument in serve.get_arguments().filter(of_group) {
+            let _ = page.write_str(&row(argument).unwrap_or_default());
+        }
+    }
+    page
+}
+
+/// Writing into a string cannot fail, and an argument without a long name or help is no setting.
+fn row(argument: &Arg) -> Option<String> {
+    let long = argument.get_long().filter(|long| !["help", "version", "config"].contains(long))?;
+    let value = match argument.get_action() {
+        ArgAction::SetTrue => String::new(),
+        _ => argument.get_value_names()?.first().map(|name| format!(" {name}"))?,
+    };
+    let variable = argument.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
+    let default = match argument.get_action() {
+        ArgAction::SetTrue => String::new(),
+        _ => argument
+            .get_default_values()
+            .first()
+            .map(|value| format!("`{}`", value.to_string_lossy()))
+            .unwrap_or_default(),
+    };
+    Some(format!("| `--{long}{value}` | {variable} | {default} | {} |\n", argument.get_help()?))
+}

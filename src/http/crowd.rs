@@ -1,0 +1,61 @@
+//! How many there may be of something per key: connections of an address, sockets of a user.
+//! Not here: what happens to whoever finds no room.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts those who are here by key; cheap to clone.
+#[derive(Debug)]
+pub struct Crowd<K>(Arc<Mutex<HashMap<K, usize>>>);
+
+impl<K> Clone for Crowd<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K> Default for Crowd<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Eq + Hash + Copy> Crowd<K> {
+    /// A place for one more, unless `max` are here already. It is free again when it is dropped.
+    pub fn enter(&self, key: K, max: usize) -> Option<Place<K>> {
+        let mut here = self.here();
+        let count = here.entry(key).or_default();
+        if *count >= max {
+            if *count == 0 {
+                here.remove(&key);
+            }
+            return None;
+        }
+        *count += 1;
+        Some(Place { crowd: self.clone(), key })
+    }
+
+    fn here(&self) -> MutexGuard<'_, HashMap<K, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who is here.
+#[derive(Debug)]
+pub struct Place<K: Eq + Hash + Copy> {
+    crowd: Crowd<K>,
+    key: K,
+}
+
+impl<K: Eq + Hash + Copy> Drop for Place<K> {
+    fn drop(&mut self) {
+        let mut here = self.crowd.here();
+        if let Some(count) = here.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                here.remove(&self.key);
+            }
+        }
+    }
+}

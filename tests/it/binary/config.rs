@@ -1,0 +1,125 @@
+//! Settings from a file, and the production profile.
+//! Not here: what each setting does.
+
+use std::path::Path;
+
+use boxoffice::access::Role;
+use boxoffice::clock::Clock;
+use boxoffice::db::Target;
+use boxoffice::demo;
+use serde_json::json;
+
+use super::refusals::refuses;
+use crate::harness::binary::{Call, Guest, Place, secret};
+
+fn write(folder: &Path, text: &str) {
+    std::fs::write(folder.join("boxoffice.toml"), text).unwrap();
+}
+
+/// `{ a { a { … } } }` is refused for its depth before anybody asks whether there is such a field.
+async fn allowed_depth(address: &str) -> usize {
+    for levels in 1.. {
+        let query = format!("{}a{}", "{ a ".repeat(levels), " }".repeat(levels));
+        if Guest::with(None).ask(address, &query, json!({})).await.fault() == "TOO_COSTLY" {
+            return levels - 1;
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn a_file_counts_more_than_defaults_and_less_than_environment_and_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "listen = \"127.0.0.1:0\"\nno_demo = true\nmax_depth = 4\ndata = \"elsewhere\"\n");
+    let call = || Call::new(["serve"]).standing_in(folder.path());
+    let served = call().begin().ready().await;
+    assert_eq!(allowed_depth(&served.address).await, 4);
+    assert!(folder.path().join("elsewhere/boxoffice.db").is_file());
+    let served = call().env("BOXOFFICE_MAX_DEPTH", "5").begin().ready().await;
+    assert_eq!(allowed_depth(&served.address).await, 5);
+    let served = call().env("BOXOFFICE_MAX_DEPTH", "5").and("--max-depth").and("6").begin().ready().await;
+    assert_eq!(allowed_depth(&served.address).await, 6);
+    // Other commands read it too, and another file can be named.
+    let accounts = Call::new(["demo", "accounts"]).standing_in(folder.path()).end().await;
+    assert!(accounts.stdout.contains("no demo"), "{accounts:?}");
+    std::fs::rename(folder.path().join("boxoffice.toml"), folder.path().join("other.toml")).unwrap();
+    let served = call().and("--config").and("other.toml").begin().ready().await;
+    assert_eq!(allowed_depth(&served.address).await, 4);
+}
+
+#[tokio::test]
+async fn a_file_that_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, error, fix) in [
+        ("listn = \"127.0.0.1:0\"", "there is no setting listn", "did you mean listen?"),
+        ("listen = \n", "boxoffice.toml, line 1: ", "one setting a line"),
+        ("data = \"x\"\n\nlisten = [", "boxoffice.toml, line 3: ", "one setting a line"),
+        ("data = 1\ndata = 2", "line 2: duplicate key", "one setting a line"),
+        ("max_depth = 1.5", "max_depth must be a text, a number", "--help"),
+        ("[limits]\nmax_depth = 5", "there is no setting limits", "--help"),
+        ("config = \"other.toml\"", "there is no setting config", "--help"),
+    ] {
+        write(folder.path(), text);
+        for arguments in [&["serve"][..], &["migrate"], &[]] {
+            let ended = Call::new(arguments).standing_in(folder.path()).end().await;
+            refuses(&ended, 2, error, fix);
+        }
+    }
+    write(folder.path(), "max_depth = \"deep\"");
+    let ended = Call::new(["serve"]).standing_in(folder.path()).end().await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("boxoffice.toml") && ended.stderr.contains("invalid value 'deep'"), "{ended:?}");
+    let ended = Call::new(["serve", "--config", "nowhere.toml"]).standing_in(folder.path()).end().await;
+    refuses(&ended, 2, "cannot read nowhere.toml", "--config FILE");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was made");
+}
+
+#[tokio::test]
+async fn production_shows_strangers_as_little_as_possible() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&Target::Sqlite(folder.path().join("boxoffice.db")), folder.path());
+    let call = place.call(&["serve", "--production", "--listen", "127.0.0.1:0", "--log-format", "text"]);
+    let served = call.begin().ready().await;
+    assert!(!served.running.said().contains("/graphiql"), "{}", served.running.said());
+    let ask = async |query: &str| Guest::with(None).ask(&served.address, query, json!({})).await;
+    for query in ["{ __schema { types { name } } }", "{ __type(name: \"Event\") { name } }"] {
+        let answer = ask(query).await;
+        assert!(answer.body["data"].is_null() || answer.at("__schema").is_null(), "{}", answer.body);
+        assert!(!answer.body.to_string().contains("Event\""), "{}", answer.body);
+    }
+    let guess = ask("{ evnts { id } }").await;
+    assert_eq!(guess.fault(), "GRAPHQL_VALIDATION_FAILED");
+    assert!(!guess.body.to_string().contains("events"), "a guess is not completed: {}", guess.body);
+    ask("{ events(first: 1) { nodes { id } } }").await.ok();
+    assert_eq!(ask("{ __typename }").await.ok().text("__typename"), "Query");
+    for path in ["/graphiql", "/", "/graphiql/demo.json", "/graphiql/assets/index.html"] {
+        let page = reqwest::get(format!("http://{}{path}", served.address)).await.unwrap();
+        assert_eq!(page.status(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn production_refuses_what_is_unsafe() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&Target::Sqlite(folder.path().join("boxoffice.db")), folder.path());
+    let serve = || place.call(&["serve", "--production", "--listen", "127.0.0.1:0"]);
+    let weak = serve().env("BOXOFFICE_JWT_SECRET", "too short").end().await;
+    refuses(&weak, 4, "BOXOFFICE_JWT_SECRET is too weak", "openssl rand");
+    let none = Call::new(["serve", "--production", "--listen", "127.0.0.1:0", "--data"]).and(folder.path()).end().await;
+    refuses(&none, 4, "BOXOFFICE_JWT_SECRET is not set", "openssl rand");
+    assert!(!folder.path().join("secret.key").exists(), "none is made up instead");
+    for flag in ["--demo", "--allow-demo"] {
+        refuses(&serve().and(flag).end().await, 4, "a demo is asked for", "leave --demo");
+    }
+    let endless = serve().and("--bucket-points").and("0").end().await;
+    refuses(&endless, 4, "nothing bounds what one viewer may ask", "--bucket-points");
+    let db = place.db().await;
+    demo::make(&db, Clock::System.now()).await.unwrap();
+    refuses(&serve().end().await, 4, "there are demo accounts", "boxoffice demo clear");
+    // Cleared, it starts; a real account keeps the rest.
+    Guest::invite(&db, Role::Customer, 1).await;
+    let cleared = place.call(&["demo", "clear"]).end().await;
+    assert_eq!(cleared.code, Some(0), "{cleared:?}");
+    serve().begin().ready().await;
+    assert!(secret().len() >= 32);
+}

@@ -1,0 +1,208 @@
+//! Who may ask how much and how fast: buckets, connections, sockets, messages, headers that do not come.
+//! Not here: what one document may ask for (`cost`).
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use boxoffice::graphql::budget::{self, Peer};
+use boxoffice::http::listen::client;
+use reqwest::header::RETRY_AFTER;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::socket::Socket;
+use crate::harness::{PATIENCE, Stage};
+
+fn n(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap()
+}
+
+scene! {
+    /// Each viewer has a bucket; it empties by cost, refills with time, and nobody else's is touched.
+    async fn a_bucket_empties_by_cost_and_refills(stage: Stage) {
+        let app = stage.app_with(|options| options.budget = Some(budget::Settings { points: n(100), per_second: n(10) })).await;
+        let (grace, alan) = (app.customer().await, app.customer().await);
+        let page = "{ events(first: 30) { nodes { id } } }"; // 1 + 1 + 30 fields
+        let first = grace.ask(page, json!({})).await.ok();
+        let cost = first.body["extensions"]["cost"].clone();
+        let requested = cost["requested"].as_i64().unwrap();
+        assert_eq!(cost, json!({ "requested": requested, "remaining": 100 - requested, "limit": 100, "restorePerSecond": 10 }));
+        assert!((30..=40).contains(&requested), "{requested}");
+        grace.ask(page, json!({})).await.ok();
+        grace.ask(page, json!({})).await.ok();
+        let refused = grace.ask(page, json!({})).await;
+        assert_eq!((refused.status, refused.fault()), (429, "RATE_LIMITED"), "{}", refused.body);
+        let wait = refused.body["errors"][0]["extensions"]["retryAfterMs"].as_u64().unwrap();
+        assert!(wait > 0 && wait <= 10_000, "{wait}");
+        assert!(refused.body.get("data").is_none(), "nothing ran");
+        // Alan and whoever has no account have buckets of their own.
+        alan.ask(page, json!({})).await.ok();
+        app.anonymous().ask(page, json!({})).await.ok();
+        // As late as it was told to: not a moment earlier.
+        app.clock.advance(Duration::from_millis(wait - 1));
+        assert_eq!(grace.ask(page, json!({})).await.fault(), "RATE_LIMITED");
+        app.clock.advance(Duration::from_millis(1));
+        grace.ask(page, json!({})).await.ok();
+        // The socket draws from the same bucket.
+        let mut socket = grace.socket().await;
+        socket.subscribe("q", page, json!({})).await;
+        let error = socket.message().await;
+        assert_eq!((&error["type"], &error["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("RATE_LIMITED")));
+        let live = "subscription { noticeReceived { cursor } }";
+        for at in 0..100 {
+            socket.subscribe(&format!("s{at}"), live, json!({})).await;
+            let answer = socket.message().await;
+            if answer["type"] == "error" {
+                assert_eq!(answer["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+                return;
+            }
+        }
+        panic!("subscriptions cost nothing");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_bucket_says_when_to_come_back() {
+    let stage = Stage::sqlite();
+    let app =
+        stage.app_with(|options| options.budget = Some(budget::Settings { points: n(2), per_second: n(1) })).await;
+    let ask = || {
+        let url = format!("http://{}/graphql", app.address);
+        app.http.post(url).json(&json!({ "query": "{ a: __typename b: __typename }" })).send()
+    };
+    assert_eq!(ask().await.unwrap().status(), 200);
+    let refused = ask().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()[RETRY_AFTER], "2", "whole seconds");
+}
+
+#[tokio::test]
+async fn introspection_and_every_ready_tab_fit_into_a_full_bucket() {
+    let stage = Stage::sqlite();
+    let app = stage.app_with(|options| options.budget = Some(budget::Settings::default())).await;
+    let query = include_str!("data/introspection.graphql");
+    let answer = app.anonymous().ask(query, json!({})).await.ok();
+    let cost = &answer.body["extensions"]["cost"];
+    assert!(cost["requested"].as_i64().unwrap() <= 500, "{cost}: half a bucket, so that the page can be used at once");
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections() {
+    let stage = Stage::sqlite();
+    let app = stage.app_with(|options| options.connections.per_address = 3).await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        open.push(TcpStream::connect(&app.address).await.unwrap());
+    }
+    // A socket is a connection as long as it lives, although HTTP is done with it.
+    let mut socket = Socket::open(&app.address, None).await;
+    let answer = one_more(&app.address).await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"), "{answer}");
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    let body: Value = serde_json::from_str(body).expect("the whole body, as long as it says");
+    assert_eq!(body["errors"][0]["extensions"]["code"], "OVERLOADED");
+    socket.subscribe("q", "{ __typename }", json!({})).await;
+    assert_eq!(socket.next("q").await["__typename"], "Query", "who is in is served");
+    drop(open.pop());
+    app.eventually("there is room again", || async { one_more(&app.address).await.starts_with("HTTP/1.1 200 ") }).await;
+}
+
+/// What one more connection is answered.
+async fn one_more(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let _ = stream.write_all(request.as_bytes()).await; // it may have been turned away before
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_service_has_so_many_connections() {
+    let stage = Stage::sqlite();
+    let app = stage.app_with(|options| options.connections.connections = 1).await;
+    let _open = TcpStream::connect(&app.address).await.unwrap();
+    assert!(one_more(&app.address).await.starts_with("HTTP/1.1 503 "));
+}
+
+#[tokio::test]
+async fn headers_that_do_not_come_are_not_waited_for() {
+    let stage = Stage::sqlite();
+    let app = stage.app_with(|options| options.connections.headers = Duration::from_millis(50)).await;
+    for said in ["", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+        let mut stream = TcpStream::connect(&app.address).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        read.expect("it is waited for without end").ok();
+        assert!(!String::from_utf8_lossy(&answer).contains("200"), "{said:?}");
+    }
+    let mut stream = TcpStream::connect(&app.address).await.unwrap();
+    let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nx-huge: {}\r\n\r\n", "x".repeat(64 << 10));
+    let _ = stream.write_all(huge.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 431 "), "headers have a size");
+}
+
+scene! {
+    async fn a_user_has_so_many_sockets(stage: Stage) {
+        let app = stage.app_with(|options| options.sockets.per_user = 2).await;
+        let (grace, alan) = (app.customer().await, app.customer().await);
+        let first = grace.socket().await;
+        let _second = grace.socket().await;
+        let mut third = Socket::connect(&app.address).await;
+        let token = json!({ "Authorization": format!("Bearer {}", grace.token.as_ref().unwrap()) });
+        third.say(json!({ "type": "connection_init", "payload": token })).await;
+        assert_eq!(third.closed().await, (4429, "Too many sockets of this user".to_owned()));
+        alan.socket().await;
+        // One that goes away makes room.
+        drop(first);
+        let renewed = || async {
+            let mut socket = Socket::connect(&app.address).await;
+            socket.say(json!({ "type": "connection_init", "payload": token })).await;
+            matches!(socket.hear().await, crate::harness::socket::Heard::Message(message) if message["type"] == "connection_ack")
+        };
+        app.eventually("there is room again", renewed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_socket_may_send_so_many_messages() {
+    let stage = Stage::sqlite();
+    let app = stage
+        .app_with(|options| {
+            (options.sockets.messages_per_second, options.sockets.messages_at_once) = (n(1), n(5));
+        })
+        .await;
+    let mut socket = Socket::open(&app.address, None).await; // the first message
+    for _ in 0..100 {
+        socket.say(json!({ "type": "ping" })).await;
+    }
+    assert_eq!(socket.closed().await, (4429, "Too many messages".to_owned()));
+}
+
+#[test]
+fn only_the_word_of_trusted_proxies_counts() {
+    let peer = |text: &str| Peer(text.parse().unwrap());
+    let neighbour = peer("192.0.2.1");
+    let said = |values: &[&str], proxies| {
+        let mut headers = axum::http::HeaderMap::new();
+        for value in values {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        client(neighbour, &headers, proxies)
+    };
+    assert_eq!(said(&["198.51.100.7"], 0), neighbour, "nobody is trusted unless told so");
+    assert_eq!(said(&["198.51.100.7"], 1), peer("198.51.100.7"));
+    assert_eq!(said(&["6.6.6.6, 198.51.100.7"], 1), peer("198.51.100.7"), "a client may write what it likes before it");
+    assert_eq!(said(&["6.6.6.6", "198.51.100.7"], 1), peer("198.51.100.7"), "in one header or several");
+    assert_eq!(said(&["6.6.6.6, 198.51.100.7, 10.0.0.1"], 2), peer("198.51.100.7"));
+    for nonsense in [&[][..], &["no address"], &["198.51.100.7, unknown"]] {
+        assert_eq!(said(nonsense, 1), neighbour);
+    }
+    assert_eq!(said(&["198.51.100.7"], 2), neighbour, "fewer than there must be");
+    assert_eq!(peer("2001:db8:1:2:3:4:5:6").place(), peer("2001:db8:1:2::").0, "one customer's network is one place");
+    assert_eq!(peer("::ffff:192.0.2.1").place(), neighbour.0);
+}
