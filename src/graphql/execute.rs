@@ -26,6 +26,7 @@ use crate::id::Chance;
 
 mod root;
 pub mod shape;
+mod typename;
 mod variables;
 
 /// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
@@ -170,13 +171,18 @@ impl Engine {
         limits.check_text(&request.query)?;
         request.operation_name.take_if(|name| name.is_empty());
         let name = request.operation_name.clone();
-        let variables = std::mem::take(&mut request.variables);
+        let mut variables = std::mem::take(&mut request.variables);
         let document = request.parsed_query().map_err(fault::parse_failed)?;
         let cost = cost::check(document, name.as_deref(), &variables, limits)?;
+        if let Some(document) = typename::readable(document)? {
+            request.set_parsed_query(document);
+        }
+        let document = request.parsed_query().map_err(fault::parse_failed)?;
         let operation = &cost::pick(document, name.as_deref())?.node;
         let kind = operation.ty;
         variables::require(operation, &variables)?;
         let filled = Filled::read(document, &variables);
+        variables::default_conditions(operation, &mut variables);
         let shape = self.0.types.shape(document, operation);
         if kind == OperationType::Subscription
             && let Some(document) = root::single_root(document, operation, name.as_deref())?

@@ -25,7 +25,7 @@ const times = (count, part) => Array.from({ length: count }, (_, n) => part(n)).
 const DOCUMENTS = [
   ['graphql-cop: alias overloading', `{ ${times(101, (n) => `a${n}: __typename`)} }`, 'TOO_COSTLY'],
   ['aliases below the root', `{ events(first: 1) { nodes { ${times(16, (n) => `a${n}: id`)} } } }`, 'TOO_COSTLY'],
-  ['graphql-cop: directive overloading', `{ viewer { id ${times(10, () => '@aa')} } }`, 'GRAPHQL_VALIDATION_FAILED'],
+  ['graphql-cop: directive overloading', `{ __typename ${times(10, () => '@aa')} }`, 'GRAPHQL_VALIDATION_FAILED'],
   ['directives by the hundred', `{ viewer { id ${times(100, () => '@include(if: true)')} } }`, 'TOO_COSTLY'],
   ['graphql-cop: field duplication', `{ ${times(500, () => '__typename')} }`, 'TOO_COSTLY'],
   ['graphql-cop: circular introspection', `{ __schema { types { ${'fields { type { '.repeat(4)} name ${'} }'.repeat(4)} } } }`, 'TOO_COSTLY'],
