@@ -14,6 +14,7 @@ pub mod account;
 pub mod booking;
 pub mod budget;
 pub mod cost;
+pub mod document;
 pub mod error;
 pub mod event;
 pub mod execute;

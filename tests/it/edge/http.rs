@@ -107,7 +107,7 @@ async fn the_media_type_is_negotiated() {
         ("*/*, application/json;q=0", RICH),
         ("APPLICATION/JSON; charset=utf-8; Q=0.3", PLAIN),
         ("text/html", ""),
-        ("text/event-stream, multipart/mixed", ""),
+        ("text/html, multipart/mixed", ""),
         ("*/*;q=0", ""),
         ("application/json;q=nonsense", ""),
         (",;/,=", ""),

@@ -19,6 +19,7 @@ use sea_orm::Value;
 
 pub mod actor;
 pub mod binary;
+pub mod events;
 pub mod postgres;
 pub mod proxy;
 pub mod socket;
