@@ -5,8 +5,8 @@ import { after, afterEach, before, test } from 'node:test';
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { createClient } from 'graphql-ws';
-import { tap } from 'rxjs';
 import WebSocket from 'ws';
+import { resumed } from './apollo.mjs';
 import { book, confirmed, follow, survivesCuts } from './feed.mjs';
 import { openGate } from './gate.mjs';
 import { openBoxoffice } from './harness.mjs';
@@ -70,23 +70,11 @@ after(() => {
   return boxoffice?.remove();
 });
 
-// What the example does, in src/boxoffice.ts: `after` is read whenever the socket subscribes.
-const resume = new ApolloLink((operation, forward) => {
-  let { after } = operation.variables;
-  operation.variables = {
-    ...operation.variables,
-    get after() {
-      return after;
-    },
-  };
-  return forward(operation).pipe(tap(({ data }) => (after = data?.noticeReceived?.cursor ?? after)));
-});
-
 function connect(token, options = {}) {
   const headers = token && { authorization: `Bearer ${token}` };
   const socket = createClient({ url: boxoffice.ws, webSocketImpl: WebSocket, connectionParams: headers, retryAttempts: 0, ...options });
   const http = new HttpLink({ uri: boxoffice.http, headers });
-  const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', resume.concat(new GraphQLWsLink(socket)), http);
+  const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', resumed.concat(new GraphQLWsLink(socket)), http);
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
   opened.push({ client, socket });
   return client;

@@ -2,10 +2,11 @@
 // graphql-cop, and what of the threat model reaches HTTP and WebSocket. Each refusal is told in our own words and leaves no trace.
 // Not here: limits one by one and the socket's close codes (tests/it/edge), floods and slow clients (their clocks are in Rust).
 import assert from 'node:assert/strict';
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { after, before, suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { getIntrospectionQuery } from 'graphql';
+import { createClient as createEventClient } from 'graphql-sse';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import { openBoxoffice, within } from './harness.mjs';
@@ -20,7 +21,7 @@ const PROFILES = {
 
 const times = (count, part) => Array.from({ length: count }, (_, n) => part(n)).join(' ');
 
-// --- documents: [what it is, document, code]; refused the same way by HTTP and WebSocket
+// --- documents: [what it is, document, code]; refused the same way by HTTP, WebSocket and event stream
 
 const DOCUMENTS = [
   ['graphql-cop: alias overloading', `{ ${times(101, (n) => `a${n}: __typename`)} }`, 'TOO_COSTLY'],
@@ -54,12 +55,18 @@ const asked = '{"query":"{ __typename }"}';
 const json = { 'content-type': 'application/json' };
 const crossSite = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' };
 const bearer = (token) => ({ ...json, authorization: `Bearer ${token}` });
-const get = (query) => `/graphql?query=${encodeURIComponent(query)}`;
+const get = (query, path = '/graphql') => `${path}?query=${encodeURIComponent(query)}`;
+const persisted = (query, sha256Hash) => JSON.stringify({ query, extensions: { persistedQuery: { version: 1, sha256Hash } } });
 
 const REQUESTS = [
   ['graphql-cop: array batching', { body: `[${asked},${asked}]`, headers: json }, 400, 'BAD_USER_INPUT'],
   ['graphql-cop: mutation by GET', { path: get('mutation { markNoticesRead(input: { upTo: 1 }) { readUpTo } }') }, 405, 'BAD_USER_INPUT'],
   ['graphql-cop: query by GET from a foreign page', { path: get('{ __typename }'), headers: crossSite }, 403, 'FORBIDDEN'],
+  ['a mutation by GET as events', { path: get('mutation { markNoticesRead(input: { upTo: 1 }) { readUpTo } }', '/graphql/stream') }, 405, 'BAD_USER_INPUT'],
+  ['a stream by GET from a foreign page', { path: get('subscription { noticeReceived { cursor } }', '/graphql/stream'), headers: crossSite }, 403, 'FORBIDDEN'],
+  ['an event that never was', { path: '/graphql/stream', body: asked, headers: { ...json, 'last-event-id': "' OR 1=1" } }, 400, 'BAD_USER_INPUT'],
+  ['a document under the hash of another', { body: persisted('{ __typename }', createHash('sha256').update('{ viewer { id } }').digest('hex')), headers: json }, 400, 'BAD_USER_INPUT'],
+  ['a hash that is none', { body: persisted('{ __typename }', '../../etc/passwd'), headers: json }, 400, 'BAD_USER_INPUT'],
   ['graphql-cop: form by POST', { body: 'query=%7B__typename%7D', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 415, 'BAD_USER_INPUT'],
   ['a form with a file', { body: '--x\r\n\r\n--x--', headers: { 'content-type': 'multipart/form-data; boundary=x' } }, 415, 'BAD_USER_INPUT'],
   ['JSON as plain text', { body: asked, headers: { 'content-type': 'text/plain' } }, 415, 'BAD_USER_INPUT'],
@@ -162,6 +169,16 @@ for (const [profile, options] of Object.entries(PROFILES)) {
       }
     }
 
+    /** The first answer of an event stream. */
+    async function byEvents(query, variables) {
+      const client = createEventClient({ url: `${boxoffice.origin}/graphql/stream`, retryAttempts: 0 });
+      try {
+        return (await within(client.iterate({ query, variables }).next(), 'an answer')).value;
+      } finally {
+        client.dispose();
+      }
+    }
+
     /** The answer is the same by both ways. */
     async function byBoth(query, variables, token) {
       const [posted, streamed] = [await byPost(query, variables, token), await bySocket(query, variables, token)];
@@ -185,6 +202,7 @@ for (const [profile, options] of Object.entries(PROFILES)) {
       test(name, async () => {
         refused(await byPost(query), code);
         refused(await bySocket(query), code);
+        refused(await byEvents(query), code);
       });
     }
 
