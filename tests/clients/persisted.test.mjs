@@ -48,7 +48,13 @@ const CLIENTS = {
   },
   urql(fetchIt) {
     const hashes = persistedExchange({ preferGetForPersistedQueries: true, enableForMutation: true });
-    const client = new Client({ url: boxoffice.http, fetch: fetchIt, fetchOptions: { headers: headers() }, preferGetMethod: false, exchanges: [hashes, fetchExchange] });
+    const client = new Client({
+      url: boxoffice.http,
+      fetch: fetchIt,
+      fetchOptions: { headers: headers() },
+      preferGetMethod: false,
+      exchanges: [hashes, fetchExchange],
+    });
     const data = ({ data, error }) => data ?? assert.fail(String(error));
     return {
       query: async (query) => data(await client.query(query, {}, { requestPolicy: 'network-only' })),

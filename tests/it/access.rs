@@ -161,25 +161,54 @@ fn at<'a>(data: &'a Value, path: &str) -> &'a Value {
     })
 }
 
-/// The body of an answer, over the transport the route needs.
-async fn follow(world: &World, types: &Types, viewer: &Actor, route: &Route, fields: &str) -> (Value, &'static str) {
-    match route {
-        Route::Query { document, path } => {
-            (viewer.ask(&document.replace("FIELDS", fields), json!({})).await.body, path)
+/// How a document goes out.
+#[derive(Clone, Copy)]
+enum Transport {
+    Http,
+    Socket,
+}
+
+impl Transport {
+    /// Those a route can be followed on.
+    fn of(route: &Route) -> &'static [Self] {
+        match route {
+            Route::Query { .. } | Route::Mutation { .. } => &[Self::Http, Self::Socket],
+            Route::Live { .. } => &[Self::Socket],
         }
-        Route::Mutation { name, case, path } => {
-            let input = world.input(name, case).await;
-            (viewer.ask(&types.mutation(name, path, fields), json!({ "input": input })).await.body, path)
+    }
+
+    /// The body of the first answer.
+    async fn ask(self, viewer: &Actor, query: &str, variables: Value) -> Value {
+        if let Self::Http = self {
+            return viewer.ask(query, variables).await.body;
         }
-        Route::Live { document } => {
-            let mut socket = viewer.socket().await;
-            socket.subscribe("1", &document.replace("FIELDS", fields), json!({})).await;
-            let body = match socket.hear().await {
-                Heard::Message(message) if message["type"] == "error" => json!({ "errors": message["payload"] }),
-                Heard::Message(message) => message["payload"].clone(),
-                Heard::Closed(code, reason) => panic!("the socket closed with {code} {reason}"),
-            };
-            (body, "it")
+        let mut socket = viewer.socket().await;
+        socket.subscribe("1", query, variables).await;
+        match socket.hear().await {
+            Heard::Message(message) if message["type"] == "error" => json!({ "errors": message["payload"] }),
+            Heard::Message(message) => message["payload"].clone(),
+            Heard::Closed(code, reason) => panic!("the socket closed with {code} {reason}"),
+        }
+    }
+
+    /// Follows a route to an object and asks for these of its fields.
+    async fn follow(
+        self,
+        world: &World,
+        types: &Types,
+        viewer: &Actor,
+        route: &Route,
+        fields: &str,
+    ) -> (Value, &'static str) {
+        match route {
+            Route::Query { document, path } => {
+                (self.ask(viewer, &document.replace("FIELDS", fields), json!({})).await, path)
+            }
+            Route::Mutation { name, case, path } => {
+                let input = world.input(name, case).await;
+                (self.ask(viewer, &types.mutation(name, path, fields), json!({ "input": input })).await, path)
+            }
+            Route::Live { document } => (self.ask(viewer, &document.replace("FIELDS", fields), json!({})).await, "it"),
         }
     }
 }
@@ -203,6 +232,13 @@ fn compare(row: &str, cells: &[String], viewer: usize, got: &str, wrong: &mut Ve
     }
 }
 
+/// Every viewer on every transport.
+fn ways<'a>(world: &'a World, route: &Route) -> impl Iterator<Item = (usize, &'a Actor, Transport)> {
+    let viewers = world.viewers.iter().enumerate();
+    let transports = Transport::of(route);
+    viewers.flat_map(move |(nth, actor)| transports.iter().map(move |transport| (nth, actor, *transport)))
+}
+
 scene! {
     async fn every_root_field_is_asked_by_every_viewer(stage: Stage) {
         let app = stage.app().await;
@@ -210,8 +246,8 @@ scene! {
         let mut wrong = Vec::new();
         for (row, cells) in matrix().iter().filter(|(row, _)| is_root(row.split('.').next().unwrap())) {
             let route = world.root(row);
-            for (viewer, actor) in world.viewers.iter().enumerate() {
-                let (body, path) = follow(&world, &types, actor, &route, "__typename").await;
+            for (viewer, actor, transport) in ways(&world, &route) {
+                let (body, path) = transport.follow(&world, &types, actor, &route, "__typename").await;
                 compare(row, cells, viewer, &verdict(&body, path), &mut wrong);
             }
         }
@@ -226,6 +262,7 @@ scene! {
         let (world, types) = (World::build(&app).await, Types::read());
         let matrix = matrix();
         let mut wrong = Vec::new();
+        let mut reached = BTreeSet::new();
         let rows = matrix.iter().filter(|(row, _)| field_of(row).ends_with(".*"));
         let mut rows: Vec<_> = rows.map(|(row, cells)| (row, cells, world.route(&row.replace(".*", "")))).collect();
         // Whoever changes something gets bookings and notices of their own: first only look.
@@ -233,11 +270,17 @@ scene! {
         for (row, cells, route) in rows {
             let of = field_of(row).strip_suffix(".*").unwrap();
             let open = types.objects[of].iter().filter(|field| matrix[&format!("{of}.{}", field.name.node)] == ["parent"]);
-            let mut fields: Vec<String> = open.map(|field| types.asked(field)).collect();
+            let open: BTreeMap<String, String> =
+                open.map(|field| (field.name.node.to_string(), types.asked(field))).collect();
+            let mut fields: Vec<String> = open.values().cloned().collect();
+            let open: Vec<String> = open.into_keys().collect();
             fields.push("__typename".into());
-            for (viewer, actor) in world.viewers.iter().enumerate() {
-                let (body, path) = follow(&world, &types, actor, &route, &fields.join(" ")).await;
+            for (viewer, actor, transport) in ways(&world, &route) {
+                let (body, path) = transport.follow(&world, &types, actor, &route, &fields.join(" ")).await;
                 let has = at(&body["data"], path)["__typename"] == of;
+                if has {
+                    reached.extend(open.iter().map(|field| format!("{of}.{field}")));
+                }
                 compare(row, cells, viewer, if has { "yes" } else { "-" }, &mut wrong);
                 if has && body["errors"].is_array() {
                     wrong.push(format!("{row} as {}: {}", VIEWERS[viewer], body["errors"]));
@@ -245,6 +288,10 @@ scene! {
             }
         }
         assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+        // What is left of the contract's fields is asked by the two scenes beside this one.
+        let parents: BTreeSet<String> =
+            matrix.iter().filter(|(_, cells)| *cells == &["parent"]).map(|(row, _)| row.clone()).collect();
+        assert_eq!(reached, parents, "every field was reached by somebody");
     }
 }
 
@@ -264,14 +311,14 @@ scene! {
             let case = row.strip_prefix(field_of(row)).unwrap();
             let route = world.route(&format!("{of}{case}"));
             let field = types.field(field_of(row));
-            for (viewer, actor) in world.viewers.iter().enumerate() {
+            for (viewer, actor, transport) in ways(&world, &route) {
                 asked += 1;
                 // The parent first: an error of the field must not look like one of the way to it.
-                let (body, path) = follow(&world, &types, actor, &route, "__typename").await;
+                let (body, path) = transport.follow(&world, &types, actor, &route, "__typename").await;
                 let got = match at(&body["data"], path)["__typename"] == of {
                     true => {
                         let fields = format!("__typename {}", types.asked(field));
-                        let (body, path) = follow(&world, &types, actor, &route, &fields).await;
+                        let (body, path) = transport.follow(&world, &types, actor, &route, &fields).await;
                         verdict(&body, &format!("{path}.{}", field.name.node))
                     }
                     false => "-".to_owned(),

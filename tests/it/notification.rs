@@ -25,7 +25,7 @@ pub async fn fill(app: &TestApp, event: &str, n: i64) {
     app.sql(&users, [n.into()]).await;
     let bookings = format!(
         "INSERT INTO booking (id, reference, event_id, slot_id, user_id, status, created_at, updated_at)
-         SELECT {uuid}, 'FILL-' || u.email_key, $1, (SELECT id FROM slot WHERE event_id = $1), u.id, 'CONFIRMED', 0, 0
+         SELECT {uuid}, 'FILL-' || replace(u.email_key, '@example.org', ''), $1, (SELECT id FROM slot WHERE event_id = $1), u.id, 'CONFIRMED', 0, 0
          FROM users u WHERE u.email_key LIKE 'f%@example.org'"
     );
     app.sql(&bookings, [event.into()]).await;

@@ -3,15 +3,11 @@
 //! Not here: how long anything takes.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 
-use boxoffice::db::STATEMENTS;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
 use serde_json::json;
-use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use crate::harness::{Stage, TestApp};
+use crate::harness::{Stage, TestApp, log};
 
 /// Tables that are read whole, and why that is right.
 const READ_WHOLE: &[(&str, &str)] = &[
@@ -21,26 +17,6 @@ const READ_WHOLE: &[(&str, &str)] = &[
     ("sqlite_master", "the catalogue, at a start"),
     ("seaql_migrations", "a row per step, at a start"),
 ];
-
-/// Collects the statements that are run on this thread.
-#[derive(Clone, Default)]
-struct Statements(Arc<Mutex<BTreeSet<String>>>);
-
-impl<S: tracing::Subscriber> Layer<S> for Statements {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == STATEMENTS {
-            event.record(&mut self.clone());
-        }
-    }
-}
-
-impl Visit for Statements {
-    fn record_str(&mut self, _: &Field, statement: &str) {
-        self.0.lock().unwrap().insert(statement.split_whitespace().collect::<Vec<_>>().join(" "));
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
-}
 
 /// Everything that people do in a day, and what follows from it.
 async fn a_day(app: &TestApp) {
@@ -161,10 +137,11 @@ async fn read_whole(app: &TestApp, sql: &str) -> Vec<String> {
     }
 }
 
-async fn play(stage: Stage, statements: Statements) {
+async fn play(stage: Stage) {
+    log::collect();
     let app = stage.app().await;
     a_day(&app).await;
-    let ran = statements.0.lock().unwrap().clone();
+    let ran: BTreeSet<String> = log::collected();
     // The question can be answered with no: here is a statement without an index.
     assert!(!read_whole(&app, "SELECT user_id FROM notice WHERE kind = $1").await.is_empty());
     let mut whole = Vec::new();
@@ -179,15 +156,12 @@ async fn play(stage: Stage, statements: Statements) {
     assert!(whole.is_empty(), "{} of {}:\n{}", whole.len(), ran.len(), whole.join("\n"));
 }
 
-/// One thread, so that its subscriber hears of every statement and of nobody else's.
-fn watched(stage: impl Future<Output = Option<Stage>>) {
-    let statements = Statements::default();
-    let subscriber = tracing_subscriber::registry().with(statements.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
+/// On one thread, where nobody else's statements are collected.
+fn alone(stage: impl Future<Output = Option<Stage>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         if let Some(stage) = stage.await {
-            play(stage, statements).await;
+            play(stage).await;
         }
     });
 }
@@ -197,11 +171,11 @@ mod every_statement_uses_an_index {
 
     #[test]
     fn sqlite() {
-        watched(async { Some(Stage::sqlite()) });
+        alone(async { Some(Stage::sqlite()) });
     }
 
     #[test]
     fn postgres() {
-        watched(Stage::postgres("every_statement_uses_an_index"));
+        alone(Stage::postgres("every_statement_uses_an_index"));
     }
 }

@@ -170,12 +170,11 @@ impl World {
             "WaitlistLineEdge" => query(at_event("waitlist(first: 1) { edges { FIELDS } }"), "event.waitlist.edges.0"),
 
             // Nobody else was promoted, or has a booking whose event changed.
-            "Notice" => query(
-                "{ notices(first: 100) { nodes { kind FIELDS } } }".into(),
-                "notices.nodes.kind=WAITLIST_PROMOTED",
-            ),
+            "Notice" => {
+                query("{ notices(first: 50) { nodes { kind FIELDS } } }".into(), "notices.nodes.kind=WAITLIST_PROMOTED")
+            }
             "EventChange" => query(
-                "{ notices(first: 100) { nodes { kind changes { FIELDS } } } }".into(),
+                "{ notices(first: 50) { nodes { kind changes { FIELDS } } } }".into(),
                 "notices.nodes.kind=EVENT_UPDATED.changes.0",
             ),
             "NoticeConnection" => query("{ notices(first: 1) { FIELDS } }".into(), "notices"),

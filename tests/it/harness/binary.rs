@@ -119,6 +119,7 @@ impl Heard {
             let mut pipe = BufReader::new(pipe);
             let mut line = Vec::new();
             while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                super::log::keep(&line);
                 note.0.lock().unwrap().0.push_str(&String::from_utf8_lossy(&line));
                 line.clear();
             }

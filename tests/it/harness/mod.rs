@@ -20,6 +20,7 @@ use sea_orm::Value;
 pub mod actor;
 pub mod binary;
 pub mod events;
+pub mod log;
 pub mod postgres;
 pub mod proxy;
 pub mod socket;
@@ -113,17 +114,14 @@ pub struct TestApp {
 impl TestApp {
     /// A service on a database that may be somebody else's too.
     pub async fn on(target: Target, change: impl FnOnce(&mut Options)) -> Self {
-        if std::env::var_os("RUST_LOG").is_some() {
-            let filter = tracing_subscriber::EnvFilter::from_default_env();
-            // Another scene may have been first.
-            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        }
+        log::start();
         let mut options = Options::new(target, Keys::new([SECRET]).unwrap());
         options.clock = Clock::manual(BEGINNING);
         options.hash_cost = Cost::TEST;
         // Everybody comes from one address here, asks fast, and time stands still: no bucket would ever refill.
         options.budget = None;
         options.connections.per_address = 10_000;
+        options.sockets.per_user = 1_000;
         change(&mut options);
         let (clock, connections) = (options.clock.clone(), options.connections);
         let app = App::start(options).await.unwrap();

@@ -1,0 +1,221 @@
+//! Booking while being attacked: the 99th percentile of bookings at a steady pace, in peace and while a thousand slow
+//! sockets, a client with document bombs and a flood of sign-ins are on, in turns within one run.
+//! Not here: whether each attack is refused (`tests/it/edge`), and how fast a sale can go (`hot_event`).
+//!
+//! `cargo bench --bench under_attack`; with `scripts/with-postgres` on PostgreSQL too. Attackers share the machine with
+//! what they attack, so what their own work costs counts as damage. All limits are the usual ones but one: everybody
+//! comes from one address here, so an address may have any number of connections.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+
+use std::time::Duration;
+
+use boxoffice::db::Target;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_util::sync::CancellationToken;
+
+mod house;
+
+use house::{Connection, House, Server};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Customers, and how often each of them books: within what a viewer may ask.
+const CUSTOMERS: usize = 40;
+const PACE: Duration = Duration::from_millis(400);
+
+/// How long each side is measured, how often.
+const RUN: Duration = Duration::from_secs(4);
+const ROUNDS: usize = 5;
+
+/// Sockets that subscribe and never read; connections that say a header a letter at a time.
+const DEAF: usize = 500;
+const STUTTERING: usize = 500;
+
+/// Clients that send bombs, and that try passwords.
+const BOMBERS: usize = 1;
+const GUESSERS: usize = 4;
+
+fn main() {
+    tracing_subscriber::fmt().json().with_writer(std::io::sink).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        measure("sqlite", "synchronous=FULL", Target::Sqlite(folder.path().join("box.db"))).await;
+        match house::server() {
+            Some(url) => {
+                let mut server = Server::open(&url).await;
+                let target = server.database("attack").await;
+                measure("postgres", server.durability, target).await;
+                server.close().await;
+            }
+            None => println!("postgres: left out (run it through scripts/with-postgres)"),
+        }
+    });
+}
+
+async fn measure(database: &str, durability: &str, target: Target) {
+    let house = House::open(target, CUSTOMERS, |_| ()).await;
+    let event = house.event().await;
+    let (mut quiet, mut attacked) = (Vec::new(), Vec::new());
+    book(&house, &event, "warm").await;
+    for round in 0..ROUNDS {
+        quiet.push(book(&house, &event, &format!("q{round}")).await);
+        let attack = Attack::begin(&house.address, &event).await;
+        attacked.push(book(&house, &event, &format!("a{round}")).await);
+        attack.end().await;
+        house.settle().await;
+    }
+    house.close().await;
+    let (quiet, attacked) = (median(quiet), median(attacked));
+    println!(
+        "\nbooking under attack on {database} ({durability}), medians of {ROUNDS} runs, {CUSTOMERS} customers each booking every {} ms:",
+        PACE.as_millis()
+    );
+    println!("           p50 ms    p99 ms");
+    println!("in peace {:>8.1} {:>9.1}", quiet.0, quiet.1);
+    println!("attacked {:>8.1} {:>9.1}", attacked.0, attacked.1);
+    println!("p99 attacked / in peace: {:.2}", attacked.1 / quiet.1);
+    println!(
+        "{}",
+        json!({ "bench": "under_attack", "database": database, "quiet_p99_ms": quiet.1, "attacked_p99_ms": attacked.1,
+                "ratio": attacked.1 / quiet.1 })
+    );
+}
+
+fn median(mut runs: Vec<(f64, f64)>) -> (f64, f64) {
+    runs.sort_by(|a, b| a.1.total_cmp(&b.1));
+    runs[runs.len() / 2]
+}
+
+/// Everybody books at their pace; the 50th and 99th percentile in milliseconds, counted from when each was due.
+async fn book(house: &House, event: &str, run: &str) -> (f64, f64) {
+    let mut customers = JoinSet::new();
+    for (nth, token) in house.customers.iter().enumerate() {
+        let mut connection = Connection::open(&house.address, token).await;
+        connection.ask("{ viewer { id } }", json!({})).await;
+        let (event, run) = (event.to_owned(), run.to_owned());
+        // Due times are fixed in advance: whoever is kept waiting books late, and that counts.
+        let mut pace = interval_at(Instant::now() + PACE.mul_f64(nth as f64 / CUSTOMERS as f64), PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        customers.spawn(async move {
+            let mut times = Vec::new();
+            for booking in 0..RUN.as_millis() / PACE.as_millis() {
+                let due = pace.tick().await;
+                connection.book(&event, &format!("{run}-{booking}")).await;
+                times.push(due.elapsed());
+            }
+            times
+        });
+    }
+    let mut times: Vec<Duration> = customers.join_all().await.into_iter().flatten().collect();
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
+    (at(0.5), at(0.99))
+}
+
+struct Attack {
+    stop: CancellationToken,
+    attackers: JoinSet<()>,
+}
+
+impl Attack {
+    async fn begin(address: &str, event: &str) -> Self {
+        let stop = CancellationToken::new();
+        let mut attackers = JoinSet::new();
+        let mut deaf = Vec::new();
+        for _ in 0..DEAF {
+            deaf.push(subscribe(address, event).await);
+        }
+        let until = stop.clone();
+        attackers.spawn(async move {
+            until.cancelled().await;
+            drop(deaf);
+        });
+        for _ in 0..STUTTERING {
+            let (address, until) = (address.to_owned(), stop.clone());
+            attackers.spawn(async move {
+                until.run_until_cancelled(stutter(&address)).await;
+            });
+        }
+        for _ in 0..BOMBERS {
+            let (address, until) = (address.to_owned(), stop.clone());
+            attackers.spawn(async move {
+                until.run_until_cancelled(bomb(&address)).await;
+            });
+        }
+        for nth in 0..GUESSERS {
+            let (address, until) = (address.to_owned(), stop.clone());
+            attackers.spawn(async move {
+                until.run_until_cancelled(guess(&address, nth)).await;
+            });
+        }
+        Self { stop, attackers }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.attackers.join_all().await;
+    }
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>;
+
+/// Wants to hear of every change, and never listens.
+async fn subscribe(address: &str, event: &str) -> Socket {
+    let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    let (mut socket, _) = connect_async(request).await.unwrap();
+    let say = |message: serde_json::Value| Message::text(message.to_string());
+    socket.send(say(json!({ "type": "connection_init" }))).await.unwrap();
+    socket.next().await.unwrap().unwrap();
+    let query = format!("subscription {{ availabilityChanged(eventId: \"{event}\") {{ available revision }} }}");
+    socket.send(say(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }))).await.unwrap();
+    socket
+}
+
+/// A letter of a header each second, over and over.
+async fn stutter(address: &str) {
+    let mut pace = interval(Duration::from_secs(1));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let Ok(mut stream) = TcpStream::connect(address).await else { continue };
+        let mut alive = stream.write_all(b"POST /graphql HTTP/1.1\r\nhost: x\r\nx-slow: ").await.is_ok();
+        while alive {
+            pace.tick().await;
+            alive = stream.write_all(b"a").await.is_ok();
+        }
+    }
+}
+
+/// Documents that multiply, as fast as they are refused.
+async fn bomb(address: &str) {
+    let levels: String =
+        (0..40).map(|n| format!("fragment F{n} on Query {{ ...F{} ...F{} }} ", n + 1, n + 1)).collect();
+    let doubling = format!("query {{ ...F0 }} {levels} fragment F40 on Query {{ __typename }}");
+    let aliases: String = (0..1_000).map(|n| format!("a{n}: __typename ")).collect();
+    let documents = [doubling, format!("{{ {aliases} }}"), "{ a".repeat(60), "[".repeat(15_000)];
+    let mut connection = Connection::open(address, "").await;
+    for document in documents.iter().cycle() {
+        let answer = connection.ask(document, json!({})).await;
+        assert!(answer["errors"].is_array(), "{answer}");
+    }
+}
+
+/// Passwords, one after the other.
+async fn guess(address: &str, nth: usize) {
+    let sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { userErrors { code } } }";
+    let mut connection = Connection::open(address, "").await;
+    for attempt in 0_u64.. {
+        let input = json!({ "email": format!("p{nth}@example.org"), "password": format!("wrong password {attempt}") });
+        connection.ask(sign_in, json!({ "input": input })).await;
+    }
+}

@@ -1,0 +1,90 @@
+//! The log of a whole test run in one file, so that `scripts/test` can look through it for what no log may hold; and the
+//! statements that run on one thread.
+//! Not here: what must not be in the log (`scripts/test`), and assertions about single lines.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::sync::{Mutex, Once, OnceLock};
+
+use boxoffice::db::STATEMENTS;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Everything the product says, down to the smallest, but for its statements; of libraries what an operator would see.
+const EVERYTHING: &str = "info,boxoffice=trace,boxoffice::statements=off";
+
+/// The file, where one is asked for.
+fn file() -> Option<&'static File> {
+    static FILE: OnceLock<Option<File>> = OnceLock::new();
+    let open = || {
+        let path = std::env::var_os("BOXOFFICE_TEST_LOG")?;
+        Some(OpenOptions::new().create(true).append(true).open(path).unwrap())
+    };
+    FILE.get_or_init(open).as_ref()
+}
+
+/// Lets the services of this process log: into the file, and to the terminal as `RUST_LOG` says.
+pub fn start() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        let written = file()
+            .map(|file| fmt::layer().json().with_writer(Mutex::new(file)).with_filter(EnvFilter::new(EVERYTHING)));
+        let shown = std::env::var_os("RUST_LOG")
+            .map(|_| fmt::layer().with_test_writer().with_filter(EnvFilter::from_default_env()));
+        let statements = Statements.with_filter(Targets::new().with_target(STATEMENTS, tracing::Level::TRACE));
+        tracing_subscriber::registry().with(written).with(shown).with(statements).init();
+    });
+}
+
+/// Keeps a line that a started program wrote to its log.
+pub fn keep(line: &[u8]) {
+    // What is no line of a log begins otherwise: the words to a person at a terminal.
+    let is_log = matches!(line, [b'{', ..]) || line.starts_with(b"20");
+    if let (true, Some(mut file)) = (is_log, file()) {
+        file.write_all(line).unwrap();
+    }
+}
+
+thread_local! {
+    static COLLECTED: RefCell<Option<BTreeSet<String>>> = const { RefCell::new(None) };
+}
+
+/// From now on the statements that are run on this thread are collected.
+pub fn collect() {
+    start();
+    COLLECTED.set(Some(BTreeSet::new()));
+}
+
+/// What was collected on this thread so far.
+pub fn collected() -> BTreeSet<String> {
+    COLLECTED.with_borrow(|collected| collected.clone().unwrap_or_default())
+}
+
+struct Statements;
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        COLLECTED.with_borrow_mut(|collected| {
+            if let Some(collected) = collected {
+                event.record(&mut Statement(collected));
+            }
+        });
+    }
+}
+
+struct Statement<'a>(&'a mut BTreeSet<String>);
+
+impl Visit for Statement<'_> {
+    fn record_str(&mut self, _: &Field, statement: &str) {
+        self.0.insert(statement.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
