@@ -74,7 +74,7 @@ pub struct Options {
     /// Times and sizes of sockets.
     pub sockets: http::websocket::Settings,
     /// How long a request's body may take, and how large it may be.
-    pub body: http::graphql::Body,
+    pub body: http::body::Body,
     /// Numbers and times of connections; for whoever listens.
     pub connections: http::listen::Settings,
     /// How much each viewer may ask; none: as much as they like.
@@ -105,7 +105,7 @@ impl Options {
             bus: Bus::default(),
             demo: false,
             sockets: http::websocket::Settings::default(),
-            body: http::graphql::Body::default(),
+            body: http::body::Body::default(),
             connections: http::listen::Settings::default(),
             budget: Some(budget::Settings::default()),
             patience: execute::Settings::default().patience,

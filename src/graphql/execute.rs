@@ -19,13 +19,16 @@ use self::variables::Filled;
 use super::Schema;
 use super::budget::{Balance, Budgets};
 use super::cost::{self, Cost, Limits, Refusal};
+use super::document::{Ask, Documents};
 use super::fault::{self, Fault, Stage};
 use crate::access::{Actor, Peer};
 use crate::clock::Clock;
 use crate::id::Chance;
 
+mod resume;
 mod root;
 pub mod shape;
+mod typename;
 mod variables;
 
 /// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
@@ -40,6 +43,8 @@ pub struct RequestId(pub String);
 pub struct Settings {
     /// What a document may ask for.
     pub limits: Limits,
+    /// Which documents are known by name, and whether others run.
+    pub documents: Documents,
     /// Who may still ask how much; none: everybody as much as they like.
     pub budgets: Option<Budgets>,
     /// How long a query may take; 5 s.
@@ -55,6 +60,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            documents: Documents::default(),
             budgets: None,
             patience: Duration::from_secs(5),
             mutation_patience: Duration::from_secs(30),
@@ -62,6 +68,9 @@ impl Default for Settings {
         }
     }
 }
+
+/// Root fields that show everybody without an account the same.
+const PUBLIC: [&str; 3] = ["event", "events", "__typename"];
 
 /// Executes requests; cheap to clone.
 #[derive(Clone)]
@@ -83,12 +92,24 @@ pub struct Prepared {
     cost: Cost,
     shape: Shape,
     filled: Filled,
+    resumable: bool,
+    public: bool,
 }
 
 impl Prepared {
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationType {
         self.kind
+    }
+
+    /// Whether it is a subscription that goes on behind a cursor: see [`Reply::cursor`].
+    pub fn is_resumable(&self) -> bool {
+        self.resumable
+    }
+
+    /// Whether it asks for the programme alone, which everybody without an account sees alike.
+    pub fn is_public(&self) -> bool {
+        self.public
     }
 
     /// What it was found to ask for.
@@ -110,6 +131,11 @@ impl Reply {
     /// A request error.
     pub fn refused(fault: Fault, message: impl Into<String>) -> Self {
         fault.server_error(message).into()
+    }
+
+    /// Whether everything that was asked for is there.
+    pub fn is_whole(&self) -> bool {
+        self.executed && self.response.errors.is_empty()
     }
 
     /// The fault of the first error, if there is an error.
@@ -163,28 +189,49 @@ impl Engine {
         &self.0.tasks
     }
 
-    /// Parses a request once and checks all that can be known without the schema. Nothing unchecked is ever executed:
-    /// a [`Prepared`] comes from nowhere else.
-    pub fn prepare(&self, mut request: Request) -> Result<Prepared, Reply> {
-        let limits = &self.0.settings.limits;
+    /// Finds the document that is meant, parses it once and checks all that can be known without the schema. Nothing
+    /// unchecked is ever executed: a [`Prepared`] comes from nowhere else.
+    pub fn prepare(&self, ask: Ask) -> Result<Prepared, Reply> {
+        let Settings { limits, documents, .. } = &self.0.settings;
+        let Ask { text, id, mut request, after } = ask;
+        let is_new = text.is_some();
+        request.query = documents.find(text, id.as_deref())?;
         limits.check_text(&request.query)?;
         request.operation_name.take_if(|name| name.is_empty());
         let name = request.operation_name.clone();
-        let variables = std::mem::take(&mut request.variables);
+        let mut variables = std::mem::take(&mut request.variables);
         let document = request.parsed_query().map_err(fault::parse_failed)?;
         let cost = cost::check(document, name.as_deref(), &variables, limits)?;
+        if let Some(document) = typename::readable(document)? {
+            request.set_parsed_query(document);
+        }
+        let document = request.parsed_query().map_err(fault::parse_failed)?;
         let operation = &cost::pick(document, name.as_deref())?.node;
         let kind = operation.ty;
+        let mut rewritten = None;
+        let mut resumable = false;
+        if kind == OperationType::Subscription {
+            let root;
+            (root, rewritten) = root::single_root(document, operation, name.as_deref())?;
+            resumable = self.0.types.is_resumable(&root);
+            if let Some(cursor) = after.filter(|_| resumable) {
+                let document = rewritten.as_ref().unwrap_or(document);
+                rewritten = resume::behind(&cursor, document, &root, &mut variables).or(rewritten);
+            }
+        }
         variables::require(operation, &variables)?;
         let filled = Filled::read(document, &variables);
+        variables::default_conditions(operation, &mut variables);
         let shape = self.0.types.shape(document, operation);
-        if kind == OperationType::Subscription
-            && let Some(document) = root::single_root(document, operation, name.as_deref())?
-        {
+        let public = kind == OperationType::Query && root::asks_only(document, operation, &PUBLIC);
+        if let Some(document) = rewritten {
             request.set_parsed_query(document);
         }
         request.variables = variables;
-        Ok(Prepared { request, kind, cost, shape, filled })
+        if let Some(id) = id.filter(|_| is_new) {
+            documents.remember(id, &request.query);
+        }
+        Ok(Prepared { request, kind, cost, shape, filled, resumable, public })
     }
 
     /// Executes a query or a mutation. A mutation runs in a task of its own: whoever stops waiting, its client or this

@@ -16,6 +16,7 @@ pub mod api_token;
 pub mod booking;
 pub mod budget;
 pub mod cost;
+pub mod document;
 pub mod error;
 pub mod event;
 pub mod execute;

@@ -1,163 +1,204 @@
-//! GraphQL over HTTP at `/graphql`: POST with JSON, GET for queries, the status codes of the specification.
-//! Not here: reading parameters and headers (`parameters`, `negotiate`), executing (`graphql::execute`), subscriptions.
+//! GraphQL over HTTP at `/graphql` and `/graphql/stream`: POST with JSON, GET for queries and subscriptions, the status
+//! codes of the specification.
+//! Not here: reading parameters and headers (`parameters`, `negotiate`, `body`), executing (`graphql::execute`), wording
+//! an answer (`answer`), results that come one by one (`stream`).
 //!
-//! Against foreign pages: nothing here reads a cookie, a JSON body makes a browser ask first (and nobody answers), and
-//! a GET runs queries only, and none that a browser says comes from a page of another site. Apollo's stricter rule, a
-//! special header on each GET, would fail the specification's own audits; its headers are honoured as a way in.
+//! Against foreign pages: nothing here reads a cookie, a JSON body makes a browser ask first (`cors` answers), and a GET
+//! changes nothing, and is refused when a browser says that it comes from a page of another site. Apollo's stricter rule,
+//! a special header on each GET, would fail the specification's own audits; its headers are honoured as a way in.
 
-use std::time::Duration;
-
-use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, body};
-use futures_util::StreamExt;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 
-use super::Edge;
-use super::negotiate::{self, Media};
-use super::parameters::{self, Credential};
-use crate::access::Actor;
-use crate::access::Peer;
+use super::answer::{self, Problem};
+use super::negotiate::{self, Framing, Media};
+use super::parameters::{self, Asked, Credential};
+use super::{Edge, body, sse, stream};
+use crate::access::{Actor, Peer};
 use crate::account::session::{Sessions, Unauthenticated};
-use crate::graphql::execute::{Prepared, Reply};
+use crate::graphql::document::Ask;
+use crate::graphql::execute::Reply;
 use crate::graphql::fault::Fault;
 
-/// What is taken as a body.
-#[derive(Debug, Clone, Copy)]
-pub struct Body {
-    /// Its size; 256 KiB.
-    pub bytes: usize,
-    /// How long it may take to arrive; 10 s.
-    pub within: Duration,
-}
-
-impl Default for Body {
-    fn default() -> Self {
-        Self { bytes: 256 * 1024, within: Duration::from_secs(10) }
-    }
-}
-
-/// How much of a body that is too large is read and dropped, so that its sender gets to read why.
-const DRAINED: usize = 16 * 1024 * 1024;
-
-/// A request that fails before there is anything to execute.
-struct Problem {
-    reply: Reply,
-    status: StatusCode,
-    header: Option<(HeaderName, &'static str)>,
-}
-
-impl Problem {
-    fn new(status: StatusCode, fault: Fault, message: &str) -> Self {
-        Self { reply: Reply::refused(fault, message), status, header: None }
-    }
-
-    fn with(self, name: HeaderName, value: &'static str) -> Self {
-        Self { header: Some((name, value)), ..self }
-    }
-}
-
-/// What a malformed request is told: the status of its fault whatever the media type.
-impl From<Reply> for Problem {
-    fn from(reply: Reply) -> Self {
-        let status = status(reply.fault().unwrap_or(Fault::Internal));
-        Self { reply, status, header: None }
-    }
-}
+type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// `POST /graphql`.
 pub(super) async fn post(
     State(edge): State<Edge>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
-    body: body::Body,
+    body: Body,
 ) -> Response {
-    let answer = async |media| {
-        negotiate::json_body(&headers)
-            .map_err(|message| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Fault::BadUserInput, message))?;
-        let actor = identify(&edge.sessions, Credential::of(&headers)).await?;
-        let body = read(body, &headers, edge.body).await?;
-        let request = from(peer, parameters::from_body(&body)?);
-        run(&edge, media, actor, request, |_| Ok(())).await
-    };
-    negotiated(&headers, answer).await
+    negotiated(Takes::at_graphql(&headers), async |takes| take_body(&edge, takes, peer, &headers, body).await).await
 }
 
-/// `GET /graphql?query=…`, for queries only.
+/// `POST /graphql/stream`.
+pub(super) async fn post_stream(
+    State(edge): State<Edge>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    negotiated(Takes::at_stream(&headers), async |takes| take_body(&edge, takes, peer, &headers, body).await).await
+}
+
+/// `GET /graphql?query=…`.
 pub(super) async fn get(
     State(edge): State<Edge>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
-    pairs: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    pairs: Pairs,
 ) -> Response {
-    let answer = async |media| {
-        if is_foreign(&headers) {
-            let message = "A page of another site may not ask this way: send a POST with JSON, or the header \
-                           apollo-require-preflight.";
-            return Err(Problem::new(StatusCode::FORBIDDEN, Fault::Forbidden, message));
-        }
-        let actor = identify(&edge.sessions, Credential::of(&headers)).await?;
-        let pairs = pairs.map_err(|_| {
-            Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The query string cannot be decoded.")
-        })?;
-        let request = from(peer, parameters::from_pairs(pairs.0)?);
-        run(&edge, media, actor, request, |prepared| match prepared.kind() {
-            OperationType::Mutation => {
-                let message = "A GET runs queries only: send mutations as POST.";
-                let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, Fault::BadUserInput, message);
-                Err(problem.with(header::ALLOW, "POST"))
-            }
-            OperationType::Query | OperationType::Subscription => Ok(()),
-        })
-        .await
-    };
-    negotiated(&headers, answer).await
+    negotiated(Takes::at_graphql(&headers), async |takes| take_pairs(&edge, takes, peer, &headers, pairs).await).await
 }
 
-/// The request with where it comes from.
-fn from(peer: Option<Extension<Peer>>, request: Request) -> Request {
-    match peer {
-        Some(Extension(peer)) => request.data(peer),
-        None => request,
-    }
+/// `GET /graphql/stream?query=…`.
+pub(super) async fn get_stream(
+    State(edge): State<Edge>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    pairs: Pairs,
+) -> Response {
+    negotiated(Takes::at_stream(&headers), async |takes| take_pairs(&edge, takes, peer, &headers, pairs).await).await
 }
 
 /// Any other method.
 pub(super) async fn other_method() -> Response {
-    let message = "Use POST, or GET for queries.";
+    let message = "Use POST, or GET for queries and subscriptions.";
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, Fault::BadUserInput, message);
-    refuse(Media::Json, problem.with(header::ALLOW, "GET, HEAD, POST"))
+    answer::refuse(Media::Json, problem.with(header::ALLOW, "GET, HEAD, POST"))
 }
 
-/// Finds the media type of the answer first: even a refusal is told in it.
-async fn negotiated(headers: &HeaderMap, answer: impl AsyncFnOnce(Media) -> Result<Response, Problem>) -> Response {
-    let Some(media) = negotiate::response(headers) else {
-        let message = "Accept application/json or application/graphql-response+json.";
-        return refuse(Media::Json, Problem::new(StatusCode::NOT_ACCEPTABLE, Fault::BadUserInput, message));
-    };
-    answer(media).await.unwrap_or_else(|problem| refuse(media, problem))
+/// What a client takes: one result, many one by one, or either.
+#[derive(Clone, Copy)]
+struct Takes {
+    one: Option<Media>,
+    many: Option<Framing>,
 }
 
-async fn run(
-    edge: &Edge,
-    media: Media,
-    actor: Actor,
-    request: Request,
-    allowed: impl FnOnce(&Prepared) -> Result<(), Problem>,
-) -> Result<Response, Problem> {
-    let prepared = match edge.engine.prepare(request) {
-        Ok(prepared) => prepared,
-        Err(reply) => return Ok(respond(media, &reply)),
-    };
-    allowed(&prepared)?;
-    if prepared.kind() == OperationType::Subscription {
-        let message = "Subscriptions run over WebSocket at /graphql/ws (graphql-transport-ws).";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, message));
+impl Takes {
+    fn at_graphql(headers: &HeaderMap) -> Result<Self, Problem> {
+        let takes = Self { one: negotiate::response(headers), many: negotiate::framing(headers) };
+        if takes.one.is_none() && takes.many.is_none() {
+            let message = "Accept application/json or application/graphql-response+json.";
+            return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, Fault::BadUserInput, message));
+        }
+        Ok(takes)
     }
-    Ok(respond(media, &edge.engine.execute(actor, prepared).await))
+
+    fn at_stream(headers: &HeaderMap) -> Result<Self, Problem> {
+        if !negotiate::takes_events(headers) {
+            let message = "This address answers in events: Accept text/event-stream.";
+            return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, Fault::BadUserInput, message));
+        }
+        Ok(Self { one: None, many: Some(Framing::Events) })
+    }
+
+    /// The media type of one answer, and of a refusal in any case.
+    fn media(self) -> Media {
+        self.one.unwrap_or(Media::Json)
+    }
+}
+
+/// Finds out first in what the answer is to be given: even a refusal is told in it.
+async fn negotiated(
+    takes: Result<Takes, Problem>,
+    answer: impl AsyncFnOnce(Takes) -> Result<Response, Problem>,
+) -> Response {
+    match takes {
+        Ok(takes) => answer(takes).await.unwrap_or_else(|problem| answer::refuse(takes.media(), problem)),
+        Err(problem) => answer::refuse(Media::Json, problem),
+    }
+}
+
+async fn take_body(
+    edge: &Edge,
+    takes: Takes,
+    peer: Option<Extension<Peer>>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    negotiate::json_body(headers)
+        .map_err(|message| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Fault::BadUserInput, message))?;
+    let actor = identify(&edge.sessions, Credential::of(headers)).await?;
+    let after = sse::last_event(headers)?;
+    let body = body::read(body, headers, edge.body).await?;
+    let call = Call { edge, takes, actor, peer: peer.map(|Extension(peer)| peer), is_get: false };
+    match parameters::from_body(&body)? {
+        Asked::One(ask) => call.answer(ask.after(after)).await,
+        Asked::Batch(_) => Err(Reply::refused(Fault::BadUserInput, NO_BATCHES).into()),
+    }
+}
+
+const NO_BATCHES: &str = "Batches are not taken: send one request at a time, as a JSON object.";
+
+async fn take_pairs(
+    edge: &Edge,
+    takes: Takes,
+    peer: Option<Extension<Peer>>,
+    headers: &HeaderMap,
+    pairs: Pairs,
+) -> Result<Response, Problem> {
+    if is_foreign(headers) {
+        let message = "A page of another site may not ask this way: send a POST with JSON, or the header \
+                       apollo-require-preflight.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, Fault::Forbidden, message));
+    }
+    let actor = identify(&edge.sessions, Credential::of(headers)).await?;
+    let after = sse::last_event(headers)?;
+    let pairs = pairs.map_err(|_| {
+        Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The query string cannot be decoded.")
+    })?;
+    let ask = parameters::from_pairs(pairs.0)?.after(after);
+    let call = Call { edge, takes, actor, peer: peer.map(|Extension(peer)| peer), is_get: true };
+    call.answer(ask).await
+}
+
+/// Somebody who asks.
+struct Call<'a> {
+    edge: &'a Edge,
+    takes: Takes,
+    actor: Actor,
+    peer: Option<Peer>,
+    is_get: bool,
+}
+
+impl Call<'_> {
+    async fn answer(self, ask: Ask) -> Result<Response, Problem> {
+        let Self { edge, takes, actor, .. } = self;
+        let prepared = edge.engine.prepare(ask.from(self.peer));
+        let kind = prepared.as_ref().ok().map(|prepared| prepared.kind());
+        if self.is_get && kind == Some(OperationType::Mutation) {
+            let message = "A GET changes nothing: send mutations as POST.";
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, Fault::BadUserInput, message);
+            return Err(problem.with(header::ALLOW, "POST"));
+        }
+        let streams = kind == Some(OperationType::Subscription);
+        match (takes.many, prepared) {
+            (Some(framing), prepared) if streams || takes.one.is_none() => {
+                stream::respond(edge, actor, prepared, framing)
+            }
+            (None, _) if streams => {
+                let message = "Subscriptions run over WebSocket at /graphql/ws (graphql-transport-ws), or as events at \
+                               /graphql/stream (Accept: text/event-stream).";
+                Err(Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, message))
+            }
+            (_, Err(reply)) => Ok(answer::respond(takes.media(), &reply)),
+            (_, Ok(prepared)) => {
+                let public = self.is_get && actor == Actor::Anonymous && prepared.is_public();
+                let reply = edge.engine.execute(actor, prepared).await;
+                Ok(match public && reply.is_whole() {
+                    true => answer::respond_to_all(takes.media(), reply),
+                    false => answer::respond(takes.media(), &reply),
+                })
+            }
+        }
+    }
 }
 
 /// Who is asking.
@@ -189,103 +230,4 @@ fn is_foreign(headers: &HeaderMap) -> bool {
             || headers.contains_key(header::AUTHORIZATION)
             || negotiate::json_body(headers).is_ok();
     matches!(site, Some(b"cross-site" | b"same-site")) && !preflighted
-}
-
-/// Reads a body up to its limits.
-async fn read(body: body::Body, headers: &HeaderMap, limits: Body) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        let message = format!("The body is larger than {} bytes.", limits.bytes);
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Fault::TooCostly, &message)
-    };
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > DRAINED) {
-        return Err(too_large().with(header::CONNECTION, "close"));
-    }
-    let collect = async {
-        let mut chunks = body.into_data_stream();
-        let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(limits.bytes));
-        let mut seen: usize = 0;
-        while let Some(chunk) = chunks.next().await {
-            let chunk =
-                chunk.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The body broke off."))?;
-            seen = seen.saturating_add(chunk.len());
-            if seen > DRAINED {
-                return Err(too_large().with(header::CONNECTION, "close"));
-            }
-            if seen > limits.bytes {
-                bytes = Vec::new();
-            } else {
-                bytes.extend_from_slice(&chunk);
-            }
-        }
-        if seen > limits.bytes { Err(too_large()) } else { Ok(bytes) }
-    };
-    tokio::time::timeout(limits.within, collect).await.unwrap_or_else(|_| {
-        let message = format!("The body did not arrive within {} s.", limits.within.as_secs());
-        let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, Fault::BadUserInput, &message);
-        Err(problem.with(header::CONNECTION, "close"))
-    })
-}
-
-fn status(fault: Fault) -> StatusCode {
-    StatusCode::from_u16(fault.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// The answer to a well-formed request. What was executed is 200, with errors or without. A document that was not
-/// executed is 200 in `application/json`, as old clients expect, and has the status of its fault in the richer type.
-fn respond(media: Media, reply: &Reply) -> Response {
-    let about_the_document = |fault| {
-        use Fault::{BadUserInput, GraphqlParseFailed, GraphqlValidationFailed, TooCostly};
-        matches!(fault, GraphqlParseFailed | GraphqlValidationFailed | BadUserInput | TooCostly)
-    };
-    let status = match reply.fault() {
-        None => StatusCode::OK,
-        Some(_) if reply.executed => StatusCode::OK,
-        Some(fault) if media == Media::Json && about_the_document(fault) => StatusCode::OK,
-        Some(fault) => status(fault),
-    };
-    let mut response = send(media, status, reply);
-    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-        response.headers_mut().insert(header::RETRY_AFTER, retry_after(reply));
-    }
-    for (name, value) in &reply.response.http_headers {
-        response.headers_mut().append(name, value.clone());
-    }
-    response
-}
-
-/// `Retry-After` in whole seconds: what the fault says, else one.
-fn retry_after(reply: &Reply) -> HeaderValue {
-    let extensions = reply.response.errors.first().and_then(|error| error.extensions.as_ref());
-    let millis = match extensions.and_then(|extensions| extensions.get("retryAfterMs")) {
-        Some(async_graphql::Value::Number(millis)) => millis.as_u64().unwrap_or(1_000),
-        _ => 1_000,
-    };
-    HeaderValue::from(millis.div_ceil(1_000).max(1))
-}
-
-fn refuse(media: Media, problem: Problem) -> Response {
-    let mut response = send(media, problem.status, &problem.reply);
-    if let Some((name, value)) = problem.header {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-fn send(media: Media, status: StatusCode, reply: &Reply) -> Response {
-    match serde_json::to_vec(reply) {
-        Ok(body) => {
-            let headers = [
-                (header::CONTENT_TYPE, media.content_type()),
-                // Answers depend on who asks.
-                (header::CACHE_CONTROL, "no-store"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            (status, headers, body).into_response()
-        }
-        Err(error) => {
-            tracing::error!(%error, "a response cannot be written as JSON");
-            super::plain(StatusCode::INTERNAL_SERVER_ERROR, Fault::Internal, "Something went wrong on our side.")
-        }
-    }
 }

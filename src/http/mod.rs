@@ -1,4 +1,4 @@
-//! The edge: one router over GraphQL by HTTP and WebSocket, the GraphiQL page and health.
+//! The edge: one router over GraphQL by HTTP, event streams and WebSocket, the GraphiQL page and health.
 //! Not here: what any of it means; nothing below this module knows HTTP.
 
 use std::panic::AssertUnwindSafe;
@@ -19,14 +19,20 @@ use crate::graphql::execute::{Engine, Reply};
 use crate::graphql::fault::{Fault, panic_text};
 use crate::id::UserId;
 
+mod answer;
 pub mod assets;
+pub mod body;
 pub mod crowd;
 pub mod demo;
 pub mod graphql;
 pub mod health;
 pub mod listen;
+mod multipart;
 pub mod negotiate;
 pub mod parameters;
+mod rights;
+mod sse;
+mod stream;
 pub mod websocket;
 
 pub use health::Readiness;
@@ -43,7 +49,7 @@ pub struct Edge {
     /// Origins of foreign pages that may open sockets, such as `https://box.example.org`; the service's own may always.
     pub origins: Arc<[String]>,
     /// How long a request's body may take, and how large it may be.
-    pub body: graphql::Body,
+    pub body: body::Body,
     /// Times and sizes of sockets.
     pub sockets: websocket::Settings,
     /// Who has how many sockets.
@@ -62,7 +68,7 @@ impl Edge {
             sessions,
             shutdown,
             origins: Arc::new([]),
-            body: graphql::Body::default(),
+            body: body::Body::default(),
             sockets: websocket::Settings::default(),
             crowd: Crowd::default(),
             demo: false,
@@ -79,6 +85,7 @@ pub fn router(edge: Edge, readiness: Readiness) -> Router {
     };
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
+        .route("/graphql/stream", get(graphql::get_stream).post(graphql::post_stream).fallback(graphql::other_method))
         .route("/graphql/ws", get(websocket::upgrade))
         .with_state(edge)
         .merge(health::routes(readiness))

@@ -30,6 +30,42 @@ impl Media {
     }
 }
 
+/// How results that come one by one are framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// `text/event-stream`: `graphql-sse`, distinct connections.
+    Events,
+    /// `multipart/mixed;subscriptionSpec=1.0`: Apollo.
+    Parts,
+}
+
+/// The framing a client names in `Accept`, for results that come one by one; none when it names none. A wildcard names
+/// nothing.
+pub fn framing(headers: &HeaderMap) -> Option<Framing> {
+    let named = list(headers, ACCEPT).filter_map(Range::parse).filter(|range| range.weight > 0);
+    let framings = named.filter_map(|range| {
+        let framing = match (range.kind.as_str(), range.subtype.as_str()) {
+            ("text", "event-stream") => Framing::Events,
+            ("multipart", "mixed") if range.subscriptions => Framing::Parts,
+            _ => return None,
+        };
+        Some((range.weight, framing))
+    });
+    // Among equals the first.
+    framings.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, framing)| framing)
+}
+
+/// Whether a client takes an event stream, by name, by wildcard or because it does not say.
+pub fn takes_events(headers: &HeaderMap) -> bool {
+    let fits = |range: &Range| match range.precision {
+        0 => true,
+        1 => range.kind == "text",
+        _ => range.kind == "text" && range.subtype == "event-stream",
+    };
+    let ranges = list(headers, ACCEPT).filter_map(Range::parse).filter(fits);
+    !headers.contains_key(ACCEPT) || ranges.max_by_key(|range| range.precision).is_some_and(|range| range.weight > 0)
+}
+
 /// The media type to answer in; none when the client takes neither.
 ///
 /// The highest q-value wins; among equals a type that was named beats one that a wildcard covers, and then the richer
@@ -67,23 +103,30 @@ struct Range {
     weight: u16,
     /// 0: `*/*`, 1: `application/*`, 2: a type.
     precision: u8,
+    /// Whether it has the parameter of Apollo's protocol for subscriptions, in the one version there is.
+    subscriptions: bool,
 }
 
 impl Range {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(';');
         let (kind, subtype) = parts.next()?.trim().split_once('/')?;
-        let weight = parts.find_map(|part| {
-            let (name, value) = part.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("q").then(|| quality(value.trim()))
-        });
+        let mut subscriptions = false;
+        let mut weight = None;
+        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+            let (name, value) = (name.trim(), value.trim());
+            if name.eq_ignore_ascii_case("q") {
+                weight = weight.or(Some(quality(value)));
+            }
+            subscriptions |= name.eq_ignore_ascii_case("subscriptionSpec") && value.trim_matches('"') == "1.0";
+        }
         let (kind, subtype) = (kind.trim().to_ascii_lowercase(), subtype.trim().to_ascii_lowercase());
         let precision = match (kind.as_str(), subtype.as_str()) {
             ("*", "*") => 0,
             (_, "*") => 1,
             _ => 2,
         };
-        Some(Self { kind, subtype, weight: weight.unwrap_or(1_000), precision })
+        Some(Self { kind, subtype, weight: weight.unwrap_or(1_000), precision, subscriptions })
     }
 
     fn covers(&self, media: Media) -> bool {

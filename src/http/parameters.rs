@@ -1,5 +1,5 @@
-//! From what a client sent to a GraphQL request: the parameters `query`, `operationName`, `variables` and `extensions`
-//! out of a JSON object or a query string, and the bearer token. Pure; HTTP and the socket read them alike.
+//! From what a client sent to a GraphQL request: the parameters `query`, `documentId`, `operationName`, `variables` and
+//! `extensions` out of a JSON object or a query string, and the bearer token. Pure; HTTP and the socket read them alike.
 //! Not here: anything that looks into the document.
 
 use async_graphql::{Request, Variables};
@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use serde_json::{Map, Value};
 
+use crate::graphql::document::{Ask, sha256};
 use crate::graphql::execute::Reply;
 use crate::graphql::fault::{Fault, one_line};
 
@@ -14,39 +15,54 @@ fn bad(message: impl Into<String>) -> Reply {
     Reply::refused(Fault::BadUserInput, message)
 }
 
-/// A request from the bytes of a JSON body.
-pub fn from_body(body: &[u8]) -> Result<Request, Reply> {
+/// What a body asks for.
+#[derive(Debug)]
+pub enum Asked {
+    /// One request.
+    One(Box<Ask>),
+    /// Several, each for itself readable or not.
+    Batch(Vec<Result<Ask, Reply>>),
+}
+
+/// The requests in the bytes of a JSON body.
+pub fn from_body(body: &[u8]) -> Result<Asked, Reply> {
     let body: Value = serde_json::from_slice(body)
         .map_err(|error| bad(one_line(&format!("The body is not JSON in UTF-8: {error}."))))?;
     match body {
-        Value::Object(parameters) => from_object(parameters),
-        Value::Array(_) => Err(bad("Batches are not taken: send one request at a time, as a JSON object.")),
+        Value::Object(parameters) => from_object(parameters).map(|ask| Asked::One(Box::new(ask))),
+        Value::Array(requests) => Ok(Asked::Batch(requests.into_iter().map(from_value).collect())),
         _ => Err(bad("The body must be a JSON object with a string in query.")),
     }
 }
 
+fn from_value(request: Value) -> Result<Ask, Reply> {
+    match request {
+        Value::Object(parameters) => from_object(parameters),
+        _ => Err(bad("Each request of a batch must be a JSON object.")),
+    }
+}
+
 /// A request from the parameters as JSON. Parameters that nobody knows are left alone, as the specification wants.
-pub fn from_object(mut parameters: Map<String, Value>) -> Result<Request, Reply> {
+pub fn from_object(mut parameters: Map<String, Value>) -> Result<Ask, Reply> {
     let extensions = match parameters.remove("extensions") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(extensions)) => extensions,
         Some(_) => return Err(bad("The parameter extensions must be an object.")),
     };
-    let query = match parameters.remove("query") {
-        Some(Value::String(query)) => query,
-        None | Some(Value::Null) if extensions.contains_key("persistedQuery") => {
-            // Nobody keeps documents here yet; this answer makes Apollo's clients send theirs.
-            return Err(Reply::refused(Fault::PersistedQueryNotFound, "PersistedQueryNotFound"));
-        }
-        None | Some(Value::Null) => return Err(bad("The parameter query is missing.")),
-        Some(_) => return Err(bad("The parameter query must be a string.")),
+    let text = string(&mut parameters, "query")?;
+    let id = match (string(&mut parameters, "documentId")?, hash(&extensions)?) {
+        (Some(_), Some(_)) => return Err(bad("A document has one id: send documentId or persistedQuery.")),
+        (Some(_), None) if text.is_some() => return Err(bad("Send the parameter query or documentId, not both.")),
+        (Some(id), None) => Some(id.strip_prefix("sha256:").map_or(id.clone(), str::to_ascii_lowercase)),
+        (None, hash) => hash,
     };
-    let mut request = Request::new(query);
-    request.operation_name = match parameters.remove("operationName") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(name)) => Some(name),
-        Some(_) => return Err(bad("The parameter operationName must be a string.")),
-    };
+    match (&text, &id) {
+        (None, None) => return Err(bad("The parameter query is missing.")),
+        (Some(text), Some(id)) if sha256(text) != *id => return Err(bad("The hash is not that of the query.")),
+        _ => {}
+    }
+    let mut request = Request::new("");
+    request.operation_name = string(&mut parameters, "operationName")?;
     request.variables = match parameters.remove("variables") {
         None | Some(Value::Null) => Variables::default(),
         Some(variables @ Value::Object(_)) => Variables::from_json(variables),
@@ -57,16 +73,35 @@ pub fn from_object(mut parameters: Map<String, Value>) -> Result<Request, Reply>
             async_graphql::Value::from_json(value).map_err(|_| bad("The parameter extensions is not usable."))?;
         request.extensions.insert(name, value);
     }
-    Ok(request)
+    Ok(Ask { text, id, request, after: None })
+}
+
+fn string(parameters: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Reply> {
+    match parameters.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(bad(format!("The parameter {name} must be a string."))),
+    }
+}
+
+/// The hash in `extensions.persistedQuery`, as Apollo's clients send it.
+fn hash(extensions: &Map<String, Value>) -> Result<Option<String>, Reply> {
+    let Some(persisted) = extensions.get("persistedQuery").filter(|value| !value.is_null()) else { return Ok(None) };
+    match (&persisted["version"], &persisted["sha256Hash"]) {
+        (Value::Number(version), Value::String(hash)) if version.as_u64() == Some(1) => {
+            Ok(Some(hash.to_ascii_lowercase()))
+        }
+        _ => Err(bad("The extension persistedQuery needs version 1 and a string in sha256Hash.")),
+    }
 }
 
 /// A request from the decoded pairs of a query string; `variables` and `extensions` are JSON there. An empty parameter
 /// is a missing one, and one that comes twice could mean two things.
-pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Request, Reply> {
+pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Ask, Reply> {
     let mut parameters = Map::new();
     for (name, text) in pairs.into_iter().filter(|(_, text)| !text.is_empty()) {
         let value = match name.as_str() {
-            "query" | "operationName" => Value::String(text),
+            "query" | "documentId" | "operationName" => Value::String(text),
             "variables" | "extensions" => {
                 serde_json::from_str(&text).map_err(|_| bad(format!("The parameter {name} is not JSON.")))?
             }

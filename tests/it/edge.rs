@@ -3,6 +3,7 @@
 
 mod assets;
 mod cost;
+mod document;
 mod faults;
 mod frames;
 mod http;
@@ -11,3 +12,4 @@ mod record;
 mod shape;
 mod socket;
 mod stand;
+mod stream;

@@ -9,12 +9,12 @@ use crate::graphql::fault::Fault;
 
 /// A subscription must have exactly one root field, on which no condition hangs. The engine does not check that, and
 /// looks for the field only in the operation itself, so a field that stands in fragments is written out there: the
-/// document as it has to be executed, if it is not the same.
+/// field's name, and the document as it has to be executed, if it is not the same.
 pub(super) fn single_root(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     name: Option<&str>,
-) -> Result<Option<ExecutableDocument>, Refusal> {
+) -> Result<(Name, Option<ExecutableDocument>), Refusal> {
     let refused = |message: &str| Refusal { fault: Fault::GraphqlValidationFailed, message: message.to_owned() };
     let fields = root_fields(document, operation)
         .ok_or_else(|| refused("The root field of a subscription must not have @skip or @include."))?;
@@ -26,26 +26,39 @@ pub(super) fn single_root(
         return Err(refused("The root field of a subscription must not be an introspection field."));
     }
     if matches!(operation.selection_set.node.items.as_slice(), [item] if matches!(item.node, Selection::Field(_))) {
-        return Ok(None);
+        return Ok((one.node.name.node.clone(), None));
     }
     let mut one = (*one).clone();
     one.node.selection_set.node.items =
         fields.iter().flat_map(|field| field.node.selection_set.node.items.iter().cloned()).collect();
     let mut document = document.clone();
-    let own = match &mut document.operations {
-        DocumentOperations::Single(own) => Some(own),
-        DocumentOperations::Multiple(all) => match name {
-            Some(name) => all.get_mut(name),
-            None => all.values_mut().next(), // `pick` has found it to be the only one
-        },
-    };
-    if let Some(own) = own {
+    if let Some(own) = operation_mut(&mut document, name) {
         let items = &mut own.node.selection_set.node.items;
         // The spreads stay beside it, so that validation sees their fragments used.
         items.retain(|item| !matches!(item.node, Selection::Field(_)));
         items.push(Positioned::new(Selection::Field(one.clone()), one.pos));
     }
-    Ok(Some(document))
+    Ok((one.node.name.node, Some(document)))
+}
+
+/// The operation that is to be executed.
+fn operation_mut<'a>(
+    document: &'a mut ExecutableDocument,
+    name: Option<&str>,
+) -> Option<&'a mut Positioned<OperationDefinition>> {
+    match &mut document.operations {
+        DocumentOperations::Single(own) => Some(own),
+        DocumentOperations::Multiple(all) => match name {
+            Some(name) => all.get_mut(name),
+            None => all.values_mut().next(), // `pick` has found it to be the only one
+        },
+    }
+}
+
+/// Whether the root fields are among these, and no condition hangs on them.
+pub(super) fn asks_only(document: &ExecutableDocument, operation: &OperationDefinition, names: &[&str]) -> bool {
+    let fields = root_fields(document, operation);
+    fields.is_some_and(|fields| fields.iter().all(|field| names.contains(&field.node.name.node.as_str())))
 }
 
 /// Whether two fields are one, asked for twice. Other arguments make another field of it: once they are written out as

@@ -2,7 +2,7 @@
 //! failed, and null in place of a parent that cannot do without it.
 //! Not here: what errors say (`fault`). The engine leaves failed fields out and orders fields by when they were done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::parse_schema;
@@ -11,6 +11,8 @@ use async_graphql::parser::types::{
     TypeKind, TypeSystemDefinition,
 };
 use async_graphql::{Name, PathSegment, Positioned, Response, Value};
+
+use super::resume::AFTER;
 
 /// Which positions of a type may be null: the lowest bit is the outermost, the next one that of a list's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ impl Nullable {
 #[derive(Debug, Default)]
 pub struct Types {
     fields: HashMap<Name, HashMap<Name, (Nullable, Name)>>,
+    /// Type and name of the fields that take `after`.
+    resumable: HashSet<(Name, Name)>,
     query: Option<Name>,
     mutation: Option<Name>,
     subscription: Option<Name>,
@@ -68,7 +72,13 @@ impl Types {
                         TypeKind::Interface(interface) => interface.fields,
                         _ => continue,
                     };
-                    types.fields.insert(definition.node.name.node, fields.iter().map(Self::field).collect());
+                    let name = definition.node.name.node;
+                    let takes_after = |field: &&Positioned<FieldDefinition>| {
+                        field.node.arguments.iter().any(|argument| argument.node.name.node == AFTER)
+                    };
+                    let resumable = fields.iter().filter(takes_after);
+                    types.resumable.extend(resumable.map(|field| (name.clone(), field.node.name.node.clone())));
+                    types.fields.insert(name, fields.iter().map(Self::field).collect());
                 }
                 TypeSystemDefinition::Directive(_) => {}
             }
@@ -86,6 +96,11 @@ impl Types {
             }
         };
         (field.node.name.node.clone(), (Nullable::of(ty), named))
+    }
+
+    /// Whether a subscription to this field can be taken up behind a cursor.
+    pub fn is_resumable(&self, field: &Name) -> bool {
+        self.subscription.as_ref().is_some_and(|root| self.resumable.contains(&(root.clone(), field.clone())))
     }
 
     /// The shape of an operation's answers. The document must have passed the cost check, which bounds the work here.

@@ -9,9 +9,7 @@
 //! old ones, and everything after that is asked for under the new ones.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use async_graphql::Request;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::future::BoxFuture;
 use futures_util::stream::SplitStream;
@@ -19,18 +17,19 @@ use futures_util::{FutureExt, StreamExt};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::operation::{Finished, Operation};
 use super::protocol::{self, ClientMessage, Close};
-use crate::access::Actor;
-use crate::access::Peer;
-use crate::account::session::{Sessions, Unauthenticated};
+use crate::access::{Actor, Peer};
+use crate::account::session::Unauthenticated;
+use crate::graphql::document::Ask;
 use crate::graphql::fault::Fault;
 use crate::http::Edge;
 use crate::http::crowd::Place;
 use crate::http::parameters::Credential;
+use crate::http::rights::{self, Change};
 use crate::id::UserId;
 
 /// The reading side of a socket.
@@ -58,26 +57,6 @@ struct Viewer {
     rights: CancellationToken,
     /// Ends when the session or its rights do.
     change: BoxFuture<'static, Change>,
-}
-
-enum Change {
-    Ended,
-    Rights(Actor),
-}
-
-/// Waits until the database says something else about an actor. When it cannot be asked, what it said last stands.
-async fn change(sessions: Sessions, actor: Actor, every: Duration) -> Change {
-    if !matches!(actor, Actor::User(_)) {
-        return std::future::pending().await;
-    }
-    loop {
-        sleep(every).await;
-        match sessions.refresh(&actor).await {
-            Ok(now) if now != actor => return Change::Rights(now),
-            Ok(_) | Err(Unauthenticated::Unavailable) => {}
-            Err(Unauthenticated::Invalid) => return Change::Ended,
-        }
-    }
 }
 
 impl<'a> Connection<'a> {
@@ -160,7 +139,7 @@ impl<'a> Connection<'a> {
             ClientMessage::Pong => Ok(()),
             ClientMessage::Init(_) if self.viewer.is_some() => Err(Close::SECOND_INIT),
             ClientMessage::Init(credential) => self.init(credential).await,
-            ClientMessage::Subscribe { id, request } => self.subscribe(id, *request).await,
+            ClientMessage::Subscribe { id, ask } => self.subscribe(id, *ask).await,
             ClientMessage::Complete { id } => {
                 if let Some((_, task)) = self.ids.remove(&id) {
                     task.abort();
@@ -195,7 +174,7 @@ impl<'a> Connection<'a> {
     }
 
     fn act_as(&mut self, actor: Actor) {
-        let change = change(self.edge.sessions.clone(), actor, self.edge.sockets.recheck).boxed();
+        let change = rights::change(self.edge.sessions.clone(), actor, self.edge.sockets.recheck).boxed();
         self.viewer = Some(Viewer { actor, rights: CancellationToken::new(), change });
     }
 
@@ -212,7 +191,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    async fn subscribe(&mut self, id: String, request: Request) -> Result<(), Close> {
+    async fn subscribe(&mut self, id: String, ask: Ask) -> Result<(), Close> {
         let Some(viewer) = &self.viewer else { return Err(Close::UNAUTHORIZED) };
         if self.ids.contains_key(&id) {
             return Err(Close::duplicate(&id));
@@ -231,11 +210,7 @@ impl<'a> Connection<'a> {
             stopping: self.stopping.clone(),
             out: self.out.clone(),
         };
-        let request = match self.peer {
-            Some(peer) => request.data(peer),
-            None => request,
-        };
-        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(request))));
+        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(ask.from(self.peer)))));
         Ok(())
     }
 

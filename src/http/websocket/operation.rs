@@ -4,7 +4,6 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
-use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Message;
 use futures_util::{FutureExt, StreamExt};
@@ -13,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::protocol;
 use crate::access::Actor;
+use crate::graphql::document::Ask;
 use crate::graphql::execute::{Engine, Reply};
 use crate::graphql::fault::{Fault, panic_text};
 
@@ -41,8 +41,8 @@ pub struct Finished {
 impl Operation {
     /// Runs to the end. Waits while the client does not read: streams wait with it, or skip what they may skip. A panic
     /// costs this operation only, and its text stays inside.
-    pub async fn run(self, request: Request) -> Finished {
-        let last = AssertUnwindSafe(self.stream(request)).catch_unwind().await.unwrap_or_else(|panic| {
+    pub async fn run(self, ask: Ask) -> Finished {
+        let last = AssertUnwindSafe(self.stream(ask)).catch_unwind().await.unwrap_or_else(|panic| {
             tracing::error!(error = panic_text(panic.as_ref()), "an operation of a socket panicked");
             Some(protocol::error(&self.id, &[Fault::Internal.server_error("Something went wrong on our side.")]))
         });
@@ -54,8 +54,8 @@ impl Operation {
     }
 
     /// Sends all but the last message and returns that.
-    async fn stream(&self, request: Request) -> Option<Message> {
-        let prepared = match self.engine.prepare(request) {
+    async fn stream(&self, ask: Ask) -> Option<Message> {
+        let prepared = match self.engine.prepare(ask) {
             Ok(prepared) => prepared,
             Err(reply) => return Some(self.error(&reply)),
         };

@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
-use async_graphql::{Request, ServerError};
+use async_graphql::ServerError;
 use axum::extract::ws::{CloseFrame, Message};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::graphql::document::Ask;
 use crate::graphql::execute::Reply;
 use crate::http::parameters::{self, Credential};
 
@@ -97,7 +98,7 @@ pub enum ClientMessage {
         /// The operation's id, chosen by the client.
         id: String,
         /// What to execute.
-        request: Box<Request>,
+        ask: Box<Ask>,
     },
     /// `complete`.
     Complete {
@@ -124,11 +125,11 @@ pub fn read(text: &str) -> Result<ClientMessage, Close> {
         "subscribe" => {
             let id = id(&mut message)?;
             let payload = payload(&mut message)?.ok_or_else(|| Close::bad("subscribe needs a payload"))?;
-            let request = parameters::from_object(payload).map_err(|reply| {
+            let ask = parameters::from_object(payload).map_err(|reply| {
                 let reason = reply.response.errors.first().map(|error| error.message.clone());
                 Close::bad(reason.unwrap_or_default())
             })?;
-            Ok(ClientMessage::Subscribe { id, request: Box::new(request) })
+            Ok(ClientMessage::Subscribe { id, ask: Box::new(ask) })
         }
         "complete" => Ok(ClientMessage::Complete { id: id(&mut message)? }),
         _ => Err(Close::bad("Unknown message type")),

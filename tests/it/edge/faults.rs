@@ -69,6 +69,12 @@ async fn graphql_validation_failed() {
         "{ events(first: \"ten\") { nodes { id } } }",
         "query($n: Int) { viewer { id } }",
         "query($n: Int = \"ten\") { events(first: $n) { nodes { id } } }",
+        "{ __typename @nothing }",
+        "{ ...f } fragment f on Query { viewer { __typename @nothing } }",
+        "query a { viewer { ... { __typename @include(if: $n) } } }",
+        "{ __typename @include }",
+        "{ __typename(of: 1) }",
+        "{ viewer { __typename { id } } }",
     ] {
         refused(&app, query, json!({}), "GRAPHQL_VALIDATION_FAILED").await;
     }
@@ -170,9 +176,11 @@ async fn persisted_query_not_found() {
             assert_eq!(fails(request, 200, "PERSISTED_QUERY_NOT_FOUND").await, "PersistedQueryNotFound");
         }
     }
-    let url = format!("http://{}/graphql?extensions=%7B%22persistedQuery%22:%7B%7D%7D", app.address);
+    let url = format!("http://{}/graphql?documentId=nothing", app.address);
     fails(app.http.get(url), 200, "PERSISTED_QUERY_NOT_FOUND").await;
-    succeeds(post(&app, json!({ "query": "{ __typename }", "extensions": extensions }).to_string())).await;
+    let mut socket = Socket::open(&app.address, None).await;
+    socket.say(json!({ "type": "subscribe", "id": "x", "payload": { "extensions": extensions } })).await;
+    assert_eq!(socket.message().await["payload"][0]["extensions"]["code"], "PERSISTED_QUERY_NOT_FOUND");
 }
 
 #[tokio::test]

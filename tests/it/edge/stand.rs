@@ -17,7 +17,7 @@ use axum::middleware::{Next, from_fn};
 use boxoffice::graphql::execute::{Engine, Settings};
 use boxoffice::graphql::live::LiveSubscription;
 use boxoffice::graphql::{Mutation, Query, load};
-use boxoffice::http::{self, Edge, graphql, websocket};
+use boxoffice::http::{self, Edge, body, websocket};
 use boxoffice::id::Chance;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::Semaphore;
@@ -29,7 +29,7 @@ use crate::harness::{PATIENCE, Stage, TestApp};
 /// What may differ from the usual.
 pub struct Plan {
     pub patience: Duration,
-    pub body: graphql::Body,
+    pub body: body::Body,
     pub sockets: websocket::Settings,
     pub origins: Vec<String>,
 }
@@ -53,7 +53,7 @@ impl Stand {
         let app = stage.app().await;
         let mut plan = Plan {
             patience: PATIENCE,
-            body: graphql::Body::default(),
+            body: body::Body::default(),
             sockets: websocket::Settings::default(),
             origins: Vec::new(),
         };

@@ -20,6 +20,7 @@ use sea_orm::Value;
 
 pub mod actor;
 pub mod binary;
+pub mod events;
 pub mod log;
 pub mod postgres;
 pub mod proxy;

@@ -1,0 +1,82 @@
+//! Taking up a stream where it was cut by a cursor that a transport brings: it stands in for the argument `after` of the
+//! one root field, and is found again in the results.
+//! Not here: which transport brings it (`http::sse`), and what a cursor means (`graphql::live`).
+
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::{Name, Positioned, Value, Variables};
+
+use super::Reply;
+
+/// The argument that a cursor is for.
+pub(super) const AFTER: &str = "after";
+
+/// Puts a cursor in the place of `after` wherever the root field `root` stands: into the variable that is there, else
+/// into the document, which is returned when it had to be changed.
+pub(super) fn behind(
+    cursor: &str,
+    document: &ExecutableDocument,
+    root: &Name,
+    variables: &mut Variables,
+) -> Option<ExecutableDocument> {
+    let mut document = document.clone();
+    let mut is_changed = false;
+    let fragments = document.fragments.values_mut().map(|fragment| &mut fragment.node.selection_set.node);
+    let mut stack: Vec<&mut SelectionSet> = fragments.collect();
+    match &mut document.operations {
+        DocumentOperations::Single(own) => stack.push(&mut own.node.selection_set.node),
+        DocumentOperations::Multiple(all) => {
+            stack.extend(all.values_mut().map(|operation| &mut operation.node.selection_set.node));
+        }
+    }
+    while let Some(set) = stack.pop() {
+        for selection in &mut set.items {
+            match &mut selection.node {
+                Selection::Field(field) if field.node.name.node == *root => {
+                    is_changed |= put(cursor, field, variables);
+                }
+                Selection::InlineFragment(inline) => stack.push(&mut inline.node.selection_set.node),
+                Selection::Field(_) | Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    is_changed.then_some(document)
+}
+
+/// Whether the field had to be changed.
+fn put(cursor: &str, field: &mut Positioned<Field>, variables: &mut Variables) -> bool {
+    let value = Value::String(cursor.to_owned());
+    let pos = field.pos;
+    let given = field.node.arguments.iter_mut().find(|(argument, _)| argument.node == AFTER);
+    let Some((_, given)) = given else {
+        let argument = (Positioned::new(Name::new(AFTER), pos), Positioned::new(value.into_value(), pos));
+        field.node.arguments.push(argument);
+        return true;
+    };
+    let mut variable = None;
+    let named = given.node.clone().into_const_with(|name| {
+        variable = Some(name);
+        Err(())
+    });
+    match (named, variable) {
+        (Err(()), Some(variable)) => drop(variables.insert(variable, value)),
+        _ => {
+            given.node = value.into_value();
+            return true;
+        }
+    }
+    false
+}
+
+impl Reply {
+    /// The cursor of a log's message, if the client asked for it: `cursor` in the one root field.
+    pub fn cursor(&self) -> Option<String> {
+        let Value::Object(data) = &self.response.data else { return None };
+        match data.values().next()? {
+            Value::Object(message) => match message.get("cursor")? {
+                Value::String(cursor) => Some(cursor.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}

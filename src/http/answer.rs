@@ -1,0 +1,107 @@
+//! Answers over HTTP: which status a reply has in which media type, and what a request is told that never got that far.
+//! Not here: how it is executed (`graphql`), and streams (`stream`).
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::negotiate::Media;
+use crate::graphql::execute::Reply;
+use crate::graphql::fault::Fault;
+
+/// A request that fails before there is anything to execute.
+pub(super) struct Problem {
+    pub reply: Reply,
+    status: StatusCode,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, fault: Fault, message: &str) -> Self {
+        Self { reply: Reply::refused(fault, message), status, header: None }
+    }
+
+    pub fn with(self, name: HeaderName, value: &'static str) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+}
+
+/// What a malformed request is told: the status of its fault whatever the media type.
+impl From<Reply> for Problem {
+    fn from(reply: Reply) -> Self {
+        let status = status(reply.fault().unwrap_or(Fault::Internal));
+        Self { reply, status, header: None }
+    }
+}
+
+fn status(fault: Fault) -> StatusCode {
+    StatusCode::from_u16(fault.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The answer to a well-formed request. What was executed is 200, with errors or without. A document that was not
+/// executed is 200 in `application/json`, as old clients expect, and has the status of its fault in the richer type.
+pub(super) fn respond(media: Media, reply: &Reply) -> Response {
+    let about_the_document = |fault| {
+        use Fault::{BadUserInput, GraphqlParseFailed, GraphqlValidationFailed, TooCostly};
+        matches!(fault, GraphqlParseFailed | GraphqlValidationFailed | BadUserInput | TooCostly)
+    };
+    let status = match reply.fault() {
+        None => StatusCode::OK,
+        Some(_) if reply.executed => StatusCode::OK,
+        Some(fault) if media == Media::Json && about_the_document(fault) => StatusCode::OK,
+        Some(fault) => status(fault),
+    };
+    let mut response = send(media, status, reply);
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        response.headers_mut().insert(header::RETRY_AFTER, retry_after(reply));
+    }
+    for (name, value) in &reply.response.http_headers {
+        response.headers_mut().append(name, value.clone());
+    }
+    response
+}
+
+/// The answer to a read of the programme by somebody without an account: caches may keep it for a second, in which places
+/// may be sold. It says nothing of who asked, such as how much they may still ask.
+pub(super) fn respond_to_all(media: Media, mut reply: Reply) -> Response {
+    reply.response.extensions.remove("cost");
+    let mut response = respond(media, &reply);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, authorization"));
+    response
+}
+
+/// `Retry-After` in whole seconds: what the fault says, else one.
+fn retry_after(reply: &Reply) -> HeaderValue {
+    let extensions = reply.response.errors.first().and_then(|error| error.extensions.as_ref());
+    let millis = match extensions.and_then(|extensions| extensions.get("retryAfterMs")) {
+        Some(async_graphql::Value::Number(millis)) => millis.as_u64().unwrap_or(1_000),
+        _ => 1_000,
+    };
+    HeaderValue::from(millis.div_ceil(1_000).max(1))
+}
+
+pub(super) fn refuse(media: Media, problem: Problem) -> Response {
+    let mut response = send(media, problem.status, &problem.reply);
+    if let Some((name, value)) = problem.header {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn send(media: Media, status: StatusCode, reply: &Reply) -> Response {
+    match serde_json::to_vec(reply) {
+        Ok(body) => {
+            let headers = [
+                (header::CONTENT_TYPE, media.content_type()),
+                // Answers depend on who asks.
+                (header::CACHE_CONTROL, "no-store"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (status, headers, body).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "a response cannot be written as JSON");
+            super::plain(StatusCode::INTERNAL_SERVER_ERROR, Fault::Internal, "Something went wrong on our side.")
+        }
+    }
+}

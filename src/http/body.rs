@@ -1,0 +1,65 @@
+//! The body of a request, read up to its size and time.
+//! Not here: what it says (`parameters`).
+
+use std::time::Duration;
+
+use axum::body;
+use axum::http::{HeaderMap, StatusCode, header};
+use futures_util::StreamExt;
+
+use super::answer::Problem;
+use crate::graphql::fault::Fault;
+
+/// What is taken as a body.
+#[derive(Debug, Clone, Copy)]
+pub struct Body {
+    /// Its size; 256 KiB.
+    pub bytes: usize,
+    /// How long it may take to arrive; 10 s.
+    pub within: Duration,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self { bytes: 256 * 1024, within: Duration::from_secs(10) }
+    }
+}
+
+/// How much of a body that is too large is read and dropped, so that its sender gets to read why.
+const DRAINED: usize = 16 * 1024 * 1024;
+
+/// Reads a body up to its limits.
+pub(super) async fn read(body: body::Body, headers: &HeaderMap, limits: Body) -> Result<Vec<u8>, Problem> {
+    let too_large = || {
+        let message = format!("The body is larger than {} bytes.", limits.bytes);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Fault::TooCostly, &message)
+    };
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > DRAINED) {
+        return Err(too_large().with(header::CONNECTION, "close"));
+    }
+    let collect = async {
+        let mut chunks = body.into_data_stream();
+        let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(limits.bytes));
+        let mut seen: usize = 0;
+        while let Some(chunk) = chunks.next().await {
+            let chunk =
+                chunk.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The body broke off."))?;
+            seen = seen.saturating_add(chunk.len());
+            if seen > DRAINED {
+                return Err(too_large().with(header::CONNECTION, "close"));
+            }
+            if seen > limits.bytes {
+                bytes = Vec::new();
+            } else {
+                bytes.extend_from_slice(&chunk);
+            }
+        }
+        if seen > limits.bytes { Err(too_large()) } else { Ok(bytes) }
+    };
+    tokio::time::timeout(limits.within, collect).await.unwrap_or_else(|_| {
+        let message = format!("The body did not arrive within {} s.", limits.within.as_secs());
+        let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, Fault::BadUserInput, &message);
+        Err(problem.with(header::CONNECTION, "close"))
+    })
+}
