@@ -55,7 +55,7 @@ pub enum Command {
     User(user::UserArgs),
     /// Show, renew or remove the demo
     Demo(demo::DemoArgs),
-    /// Print or check the public GraphQL contract
+    /// Print the public GraphQL contract, or hold a file against it
     Schema(schema::SchemaArgs),
 }
 

@@ -28,6 +28,7 @@ use crate::id::Chance;
 mod resume;
 mod root;
 pub mod shape;
+mod typename;
 mod variables;
 
 /// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
@@ -201,6 +202,10 @@ impl Engine {
         let mut variables = std::mem::take(&mut request.variables);
         let document = request.parsed_query().map_err(fault::parse_failed)?;
         let cost = cost::check(document, name.as_deref(), &variables, limits)?;
+        if let Some(document) = typename::readable(document)? {
+            request.set_parsed_query(document);
+        }
+        let document = request.parsed_query().map_err(fault::parse_failed)?;
         let operation = &cost::pick(document, name.as_deref())?.node;
         let kind = operation.ty;
         let mut rewritten = None;
@@ -216,6 +221,7 @@ impl Engine {
         }
         variables::require(operation, &variables)?;
         let filled = Filled::read(document, &variables);
+        variables::default_conditions(operation, &mut variables);
         let shape = self.0.types.shape(document, operation);
         let public = kind == OperationType::Query && root::asks_only(document, operation, &PUBLIC);
         if let Some(document) = rewritten {

@@ -7,10 +7,10 @@ import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { openGate } from '../clients/gate.mjs';
 import { openBoxoffice, within } from '../clients/harness.mjs';
 import { accepted, BOOK, order, publishedEvent, signUp } from '../clients/operations.mjs';
 import { onPage, openBrowser } from './browser.mjs';
-import { openGate } from './gate.mjs';
 
 const EXAMPLE = new URL('../../examples/apollo-react/', import.meta.url);
 const NOTICES = 'query { notices(first: 100) { nodes { text } } }';

@@ -5,10 +5,10 @@ import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse, print } from 'graphql';
+import { openGate } from '../clients/gate.mjs';
 import { openBoxoffice } from '../clients/harness.mjs';
 import { accepted, BOOK, NOTICES, order, signUp } from '../clients/operations.mjs';
 import { flaws, onPage, openBrowser } from './browser.mjs';
-import { openGate } from './gate.mjs';
 import { actAs, eventFilledIn, live, notice, notices, open, openTab, panel, person, response, run, sentBy, tabNames } from './graphiql.mjs';
 
 const SIGN_IN = 'mutation ($input: SignInInput!) { signIn(input: $input) { token { accessToken } } }';

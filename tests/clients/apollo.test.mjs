@@ -5,10 +5,12 @@ import { after, afterEach, before, test } from 'node:test';
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { createClient } from 'graphql-ws';
-import { tap } from 'rxjs';
 import WebSocket from 'ws';
-import { openBoxoffice, within } from './harness.mjs';
-import { accepted, BOOK, NOTICE_RECEIVED, NOTICES, order, publishedEvent, signUp } from './operations.mjs';
+import { resumed } from './apollo.mjs';
+import { book, confirmed, follow, survivesCuts } from './feed.mjs';
+import { openGate } from './gate.mjs';
+import { openBoxoffice } from './harness.mjs';
+import { accepted, NOTICE_RECEIVED, order, publishedEvent, signUp } from './operations.mjs';
 
 globalThis.WebSocket ??= WebSocket; // GraphQLWsLink looks at its constants, and Node has none before version 22
 
@@ -45,11 +47,13 @@ const BOOK_AND_SEE = gql`
 `;
 
 let boxoffice;
+let gate;
 let eventId;
 let opened = [];
 
 before(async () => {
   boxoffice = await openBoxoffice();
+  gate = await openGate(boxoffice.origin);
   eventId = await publishedEvent(boxoffice, await signUp(boxoffice, 'ORGANIZER'), 100);
 });
 
@@ -61,60 +65,27 @@ afterEach(async () => {
   opened = [];
 });
 
-after(() => boxoffice?.remove());
-
-// What the example does, in src/boxoffice.ts: `after` is read whenever the socket subscribes.
-const resume = new ApolloLink((operation, forward) => {
-  let { after } = operation.variables;
-  operation.variables = {
-    ...operation.variables,
-    get after() {
-      return after;
-    },
-  };
-  return forward(operation).pipe(tap(({ data }) => (after = data?.noticeReceived?.cursor ?? after)));
+after(() => {
+  gate?.remove();
+  return boxoffice?.remove();
 });
 
 function connect(token, options = {}) {
   const headers = token && { authorization: `Bearer ${token}` };
   const socket = createClient({ url: boxoffice.ws, webSocketImpl: WebSocket, connectionParams: headers, retryAttempts: 0, ...options });
   const http = new HttpLink({ uri: boxoffice.http, headers });
-  const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', resume.concat(new GraphQLWsLink(socket)), http);
+  const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', resumed.concat(new GraphQLWsLink(socket)), http);
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
   opened.push({ client, socket });
   return client;
 }
 
-/** What a subscription to notices brought so far, once its opening message is there. */
-async function follow(client) {
-  const feed = { notices: [], openings: 0, error: null, changed: () => {} };
-  const subscription = client.subscribe({ query: gql(NOTICE_RECEIVED) }).subscribe({
-    next({ data, error }) {
-      if (error) feed.error = error;
-      else if (data.noticeReceived.notice) feed.notices.push(data.noticeReceived.notice);
-      else feed.openings += 1;
-      feed.changed();
-    },
-    error(error) {
-      feed.error = error;
-      feed.changed();
-    },
+function notices(client) {
+  return follow((sink) => {
+    const subscription = client.subscribe({ query: gql(NOTICE_RECEIVED) }).subscribe(sink);
+    return () => subscription.unsubscribe();
   });
-  feed.end = () => subscription.unsubscribe();
-  feed.until = (condition, what) => {
-    const holds = new Promise((resolve, reject) => {
-      feed.changed = () => (condition(feed) ? resolve() : feed.error && reject(feed.error));
-      feed.changed();
-    });
-    return within(holds, what);
-  };
-  await feed.until(({ openings }) => openings === 1, 'the opening message');
-  return feed;
 }
-
-const book = async ({ token }) => accepted((await boxoffice.request(BOOK, { input: order(eventId) }, token)).createBooking);
-
-const confirmed = ({ notices }) => notices.filter(({ kind }) => kind === 'BOOKING_CONFIRMED').length;
 
 test('a query, and a booking whose reply updates the cache', async () => {
   const client = connect((await signUp(boxoffice, 'CUSTOMER')).token);
@@ -137,53 +108,21 @@ test('what is refused is data, what is at fault is an error with its code', asyn
   await assert.rejects(connect(organizer.token).mutate(wanted), (error) => code(error) === 'FORBIDDEN');
   const { error } = await connect(customer.token).query({ query: gql`{ nothingOfThatName }`, errorPolicy: 'all' });
   assert.equal(code(error), 'GRAPHQL_VALIDATION_FAILED');
-  const feed = follow(connect());
-  await assert.rejects(feed, (error) => code(error) === 'UNAUTHENTICATED');
+  await assert.rejects(notices(connect()), (error) => code(error) === 'UNAUTHENTICATED');
 });
 
 test('a subscription brings the notice of a booking', async () => {
   const customer = await signUp(boxoffice, 'CUSTOMER');
-  const feed = await follow(connect(customer.token));
-  await book(customer);
+  const feed = await notices(connect(customer.token));
+  await book(boxoffice, eventId, customer);
   await feed.until((feed) => confirmed(feed) === 1, 'the notice of the booking');
   feed.end();
 });
 
 test('a cut socket resumes: no gap, no duplicate', async () => {
   const customer = await signUp(boxoffice, 'CUSTOMER');
-  let socket;
-  let closed;
-  let reconnect;
-  const promise = () => {
-    let keep;
-    const kept = new Promise((resolve) => (keep = resolve));
-    return { kept, keep };
-  };
-  const client = connect(customer.token, {
-    retryAttempts: Infinity,
-    shouldRetry: () => true,
-    retryWait: () => reconnect.kept,
-    on: { connected: (open) => (socket = open), closed: () => closed?.keep() },
-  });
-  const feed = await follow(client);
-  const cuts = 3;
-  for (let cut = 1; cut <= cuts; cut += 1) {
-    await book(customer);
-    await feed.until((feed) => confirmed(feed) === 2 * cut - 1, 'a notice while connected');
-    [closed, reconnect] = [promise(), promise()];
-    socket.terminate(); // no close frame, as when a cable is pulled
-    await within(closed.kept, 'the cut');
-    await book(customer);
-    reconnect.keep();
-    await feed.until((feed) => confirmed(feed) === 2 * cut, 'the notice missed while cut off');
-  }
-  assert.equal(feed.openings, 1 + cuts);
+  const patient = { retryAttempts: Infinity, shouldRetry: () => true, retryWait: gate.opened };
+  const feed = await notices(connect(customer.token, { url: gate.ws, ...patient }));
+  await survivesCuts({ boxoffice, gate, eventId, customer, feed });
   feed.end();
-  const numbers = feed.notices.map(({ number }) => number);
-  assert.deepEqual(
-    numbers,
-    numbers.map((_, index) => numbers[0] + index),
-  );
-  const { notices } = await boxoffice.request(NOTICES, {}, customer.token);
-  assert.deepEqual(numbers, notices.nodes.map(({ number }) => number).reverse().slice(-numbers.length));
 });

@@ -4,18 +4,20 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { openBoxoffice, within } from './harness.mjs';
-import { accepted, BOOK, EVENTS, NOTICE_RECEIVED, NOTICES, order, publishedEvent, signUp } from './operations.mjs';
+import { book, confirmed, follow, survivesCuts } from './feed.mjs';
+import { openGate } from './gate.mjs';
+import { openBoxoffice, promise, within } from './harness.mjs';
+import { accepted, BOOK, EVENTS, NOTICE_RECEIVED, order, publishedEvent, signUp } from './operations.mjs';
 
 let boxoffice;
-let organizer;
+let gate;
 let eventId;
 let clients = [];
 
 before(async () => {
   boxoffice = await openBoxoffice();
-  organizer = await signUp(boxoffice, 'ORGANIZER');
-  eventId = await publishedEvent(boxoffice, organizer, 100);
+  gate = await openGate(boxoffice.origin);
+  eventId = await publishedEvent(boxoffice, await signUp(boxoffice, 'ORGANIZER'), 100);
 });
 
 afterEach(async () => {
@@ -23,7 +25,10 @@ afterEach(async () => {
   clients = [];
 });
 
-after(() => boxoffice?.remove());
+after(() => {
+  gate?.remove();
+  return boxoffice?.remove();
+});
 
 function connect(options = {}) {
   const { token, ...rest } = options;
@@ -40,64 +45,8 @@ async function once(client, query, variables) {
   return value.data;
 }
 
-async function book(customer, quantity = 1) {
-  const { createBooking } = await boxoffice.request(BOOK, { input: order(eventId, quantity) }, customer.token);
-  return accepted(createBooking).booking;
-}
-
-/**
- * A subscription to notices that remembers its place: `after` is read anew whenever the client subscribes, so the client's own
- * reconnect resumes behind the last message that arrived. Returns once the opening message is there.
- */
-async function follow(client) {
-  const feed = { notices: [], openings: 0, error: null, changed: () => {}, until };
-  let cursor = null;
-  const variables = {
-    get after() {
-      return cursor;
-    },
-  };
-  client.subscribe(
-    { query: NOTICE_RECEIVED, variables },
-    {
-      next({ data, errors }) {
-        if (errors) feed.error = errors;
-        else if (data.noticeReceived.resync) feed.error = 'resync';
-        else if (data.noticeReceived.notice) feed.notices.push(data.noticeReceived.notice);
-        else feed.openings += 1;
-        cursor = data?.noticeReceived?.cursor ?? cursor;
-        feed.changed();
-      },
-      error(error) {
-        feed.error = error;
-        feed.changed();
-      },
-      complete: () => feed.changed(),
-    },
-  );
-  /** Waits until the condition holds for what arrived so far. */
-  async function until(condition, what) {
-    const holds = new Promise((resolve, reject) => {
-      feed.changed = () => {
-        if (condition(feed.notices)) resolve();
-        else if (feed.error) reject(new Error(`subscription ended: ${JSON.stringify(feed.error)}`));
-      };
-      feed.changed();
-    });
-    await within(holds, what);
-  }
-  await until(() => feed.openings === 1, 'the opening message');
-  return feed;
-}
-
-/** A promise that the test keeps when it likes. */
-function promise() {
-  let keep;
-  const kept = new Promise((resolve) => (keep = resolve));
-  return { kept, keep };
-}
-
-const confirmed = (notices) => notices.filter(({ kind }) => kind === 'BOOKING_CONFIRMED');
+/** A subscription to notices; `after` is read anew whenever the client subscribes, so its own reconnect resumes. */
+const notices = (client) => follow((sink, variables) => client.subscribe({ query: NOTICE_RECEIVED, variables }, sink));
 
 test('a query', async () => {
   const { events } = await once(connect(), EVENTS);
@@ -122,44 +71,19 @@ test('a mutation books a place, and its key books it once', async () => {
 test('a subscription brings the notice of a booking, to its customer only', async () => {
   const customer = await signUp(boxoffice, 'CUSTOMER');
   const bystander = await signUp(boxoffice, 'CUSTOMER');
-  const feed = await follow(connect({ token: customer.token }));
-  const other = await follow(connect({ token: bystander.token }));
-  await book(customer);
-  await feed.until((notices) => confirmed(notices).length === 1, 'the notice of the booking');
-  await book(bystander);
-  await other.until((notices) => confirmed(notices).length === 1, "the bystander's own notice");
-  assert.equal(confirmed(feed.notices).length, 1);
+  const feed = await notices(connect({ token: customer.token }));
+  const other = await notices(connect({ token: bystander.token }));
+  await book(boxoffice, eventId, customer);
+  await feed.until((feed) => confirmed(feed) === 1, 'the notice of the booking');
+  await book(boxoffice, eventId, bystander);
+  await other.until((feed) => confirmed(feed) === 1, "the bystander's own notice");
+  assert.equal(confirmed(feed), 1);
 });
 
 test('a cut socket resumes: no gap, no duplicate', async () => {
   const customer = await signUp(boxoffice, 'CUSTOMER');
-  let socket;
-  let closed = promise();
-  let reconnect = promise();
-  const client = connect({
-    token: customer.token,
-    retryAttempts: Infinity,
-    retryWait: () => reconnect.kept,
-    on: { connected: (opened) => (socket = opened), closed: () => closed.keep() },
-  });
-  const feed = await follow(client);
-  const cuts = 5;
-  for (let cut = 1; cut <= cuts; cut += 1) {
-    await book(customer);
-    await feed.until((notices) => confirmed(notices).length >= 2 * cut - 1, 'a notice while connected');
-    [closed, reconnect] = [promise(), promise()];
-    socket.terminate(); // no close frame, as when a cable is pulled
-    await within(closed.kept, 'the cut');
-    await book(customer);
-    reconnect.keep();
-    await feed.until((notices) => confirmed(notices).length >= 2 * cut, 'the notice missed while cut off');
-  }
-  assert.equal(feed.openings, 1 + cuts);
-  const numbers = feed.notices.map(({ number }) => number);
-  assert.deepEqual(numbers, numbers.map((_, index) => numbers[0] + index));
-  // The list, asked for afterwards and newest first, says the same.
-  const { notices } = await boxoffice.request(NOTICES, {}, customer.token);
-  assert.deepEqual(feed.notices, notices.nodes.reverse().slice(-feed.notices.length));
+  const feed = await notices(connect({ url: gate.ws, token: customer.token, retryAttempts: Infinity, retryWait: gate.opened }));
+  await survivesCuts({ boxoffice, gate, eventId, customer, feed, cuts: 5 });
 });
 
 test('an invalid document is an error of the client, the connection goes on', async () => {
@@ -198,15 +122,15 @@ test('ctrl-c ends cleanly with open subscriptions, and the client resumes after 
     retryWait: () => reconnect.kept,
     on: { closed: ({ code }) => closed.keep(code) },
   });
-  const feed = await follow(client);
-  await book(customer);
-  await feed.until((notices) => confirmed(notices).length === 1, 'a notice before the stop');
+  const feed = await notices(client);
+  await book(boxoffice, eventId, customer);
+  await feed.until((feed) => confirmed(feed) === 1, 'a notice before the stop');
   await boxoffice.stop('SIGINT');
   assert.equal(await within(closed.kept, 'a closed socket'), 1012); // "service restart": clients come back
   await boxoffice.start();
-  await book(customer);
+  await book(boxoffice, eventId, customer);
   reconnect.keep();
-  await feed.until((notices) => confirmed(notices).length === 2, 'the notice after the restart');
+  await feed.until((feed) => confirmed(feed) === 2, 'the notice after the restart');
   await client.dispose();
   await boxoffice.stop('SIGTERM');
 });

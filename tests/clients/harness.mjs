@@ -27,6 +27,13 @@ export async function within(promise, what, milliseconds = PATIENCE) {
   return Promise.race([promise, late]).finally(() => stop.abort());
 }
 
+/** A promise that the test keeps when it likes. */
+export function promise() {
+  let keep;
+  const kept = new Promise((resolve) => (keep = resolve));
+  return { kept, keep };
+}
+
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -44,9 +51,9 @@ function cleanEnvironment() {
 
 /**
  * A box office with its own data, which outlives `stop` so that it can be started again; `forget` takes the data away in between and
- * `remove` ends both. `flags` of `serve`; no demo by default.
+ * `remove` ends both. `flags` of `serve`; no demo by default. `env` on top of an environment without settings.
  */
-export async function openBoxoffice({ flags = ['--no-demo'] } = {}) {
+export async function openBoxoffice({ flags = ['--no-demo'], env = {} } = {}) {
   assert.ok(existsSync(binary), `${binary} is missing. fix: cargo build, or set BOXOFFICE_BIN`);
   const data = mkdtempSync(join(tmpdir(), 'boxoffice-client-test-'));
   const address = `127.0.0.1:${await freePort()}`;
@@ -54,6 +61,7 @@ export async function openBoxoffice({ flags = ['--no-demo'] } = {}) {
     origin: `http://${address}`,
     http: `http://${address}/graphql`,
     ws: `ws://${address}/graphql/ws`,
+    log: () => log,
     start,
     stop,
     forget,
@@ -65,7 +73,7 @@ export async function openBoxoffice({ flags = ['--no-demo'] } = {}) {
 
   async function start() {
     const arguments_ = ['serve', '--listen', address, '--data', data, ...flags];
-    child = spawn(binary, arguments_, { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    child = spawn(binary, arguments_, { env: { ...cleanEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (log += text));
     child.ended = once(child, 'close'); // with its output complete
     const gone = child.ended.then(([code, signal]) => assert.fail(`it ended at once with ${signal ?? code}:\n${log}`));

@@ -47,8 +47,8 @@ export async function signUp(boxoffice, role, email = `${randomUUID()}@example.o
   return { id: viewer.id, token: token.accessToken };
 }
 
-/** A published event with this many places. */
-export async function publishedEvent(boxoffice, organizer, capacity) {
+/** An event with this many places that is not on sale yet. */
+export async function draftEvent(boxoffice, organizer, capacity) {
   const day = 24 * 60 * 60 * 1000;
   const startsAt = new Date(Date.now() + 30 * day);
   const input = {
@@ -63,7 +63,12 @@ export async function publishedEvent(boxoffice, organizer, capacity) {
     currency: 'GBP',
   };
   const { createEvent } = await boxoffice.request(CREATE_EVENT, { input }, organizer.token);
-  const eventId = accepted(createEvent).event.id;
+  return accepted(createEvent).event.id;
+}
+
+/** A published event with this many places. */
+export async function publishedEvent(boxoffice, organizer, capacity) {
+  const eventId = await draftEvent(boxoffice, organizer, capacity);
   const { publishEvent } = await boxoffice.request(PUBLISH_EVENT, { input: { eventId } }, organizer.token);
   accepted(publishEvent);
   return eventId;

@@ -1,5 +1,5 @@
 //! The program as an operator meets it: it starts, starts again, stops, and explains itself.
-//! Not here: what it refuses (`refusals`), accounts from the terminal (`user`), and sudden death (`kill`).
+//! Not here: what it refuses (`refusals`), accounts from the terminal (`user`), its contract (`schema`), sudden death (`kill`).
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -22,6 +22,7 @@ use crate::harness::{Answer, HeldStock, PATIENCE, Stage, postgres};
 mod config;
 mod demo;
 mod refusals;
+mod schema;
 mod user;
 
 /// Every file below a folder with its content, but for what SQLite keeps beside an open database.
@@ -301,6 +302,7 @@ async fn each_command_explains_itself() {
         &["schema"],
         &["schema", "print"],
         &["schema", "check"],
+        &["schema", "diff"],
     ];
     let mut text = String::new();
     for command in commands {

@@ -1,4 +1,4 @@
-//! Variables of a request: which an operation cannot do without, and which errors are about their values.
+//! Variables of a request: which an operation cannot do without, which have defaults, and which errors are about their values.
 //! Not here: their types; the engine knows the schema and checks them where they are used.
 
 use std::collections::HashSet;
@@ -24,6 +24,18 @@ pub(super) fn require(operation: &OperationDefinition, variables: &Variables) ->
         }
     }
     Ok(())
+}
+
+/// Gives conditions their defaults: where `@skip` or `@include` name a variable that was left out, the engine does not
+/// look at its declaration. Everywhere else it does, and checks the default with the document.
+pub(super) fn default_conditions(operation: &OperationDefinition, variables: &mut Variables) {
+    for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
+        if let Some(default) = declared.default_value.as_ref().map(|default| &default.node)
+            && matches!(default, Value::Boolean(_))
+        {
+            variables.entry(declared.name.node.clone()).or_insert_with(|| default.clone());
+        }
+    }
 }
 
 /// The arguments of a document that take their value, or a part of it, from a variable.

@@ -69,6 +69,12 @@ async fn graphql_validation_failed() {
         "{ events(first: \"ten\") { nodes { id } } }",
         "query($n: Int) { viewer { id } }",
         "query($n: Int = \"ten\") { events(first: $n) { nodes { id } } }",
+        "{ __typename @nothing }",
+        "{ ...f } fragment f on Query { viewer { __typename @nothing } }",
+        "query a { viewer { ... { __typename @include(if: $n) } } }",
+        "{ __typename @include }",
+        "{ __typename(of: 1) }",
+        "{ viewer { __typename { id } } }",
     ] {
         refused(&app, query, json!({}), "GRAPHQL_VALIDATION_FAILED").await;
     }

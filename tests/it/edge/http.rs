@@ -504,3 +504,28 @@ async fn the_rest_of_the_addresses() {
     let (status, body) = get(&stand.app, "/readyz").await;
     assert!(status == 503 && body.contains("asleep"), "{status} {body}");
 }
+
+#[tokio::test]
+async fn conditions_have_defaults_and_a_type_may_stand_under_one() {
+    let stage = Stage::sqlite();
+    let app = stage.app().await;
+    let list = json!({ "totalCount": 0 });
+    for (query, data) in [
+        ("query($x: Boolean = true) { events(first: 1) @include(if: $x) { totalCount } }", json!({ "events": list })),
+        (
+            "query($x: Boolean = true) { ... @include(if: $x) { a: events(first: 1) @skip(if: $x) { totalCount } } }",
+            json!({}),
+        ),
+        ("query($x: Boolean! = true) { __typename @include(if: $x) }", json!({ "__typename": "Query" })),
+        ("query($x: Boolean = true) { a: __typename @skip(if: $x) b: __typename }", json!({ "b": "Query" })),
+        (
+            "query($x: Boolean = false) { ...f b: __typename } fragment f on Query { ... { a: __typename @skip(if: $x) } }",
+            json!({ "a": "Query", "b": "Query" }),
+        ),
+    ] {
+        assert_eq!(succeeds(ask(&app, query)).await["data"], data, "{query}");
+    }
+    let given =
+        json!({ "query": "query($x: Boolean = true) { a: __typename @skip(if: $x) }", "variables": { "x": false } });
+    assert_eq!(succeeds(post(&app, given.to_string())).await["data"], json!({ "a": "Query" }), "what is given counts");
+}

@@ -1,0 +1,78 @@
+//! `__typename` as validation has to see it. The engine's looks at no such field: what hangs on one would pass unread,
+//! and a variable that only its conditions name would count as unused.
+//! Not here: every other field, which validation does look at.
+
+use async_graphql::Positioned;
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Field, InlineFragment, Selection, SelectionSet,
+};
+
+use crate::graphql::cost::Refusal;
+use crate::graphql::fault::Fault;
+
+/// The document with the directives of each `__typename` on a fragment around it, which means the same; `None` where
+/// there are none. Arguments and fields of a `__typename` are refused.
+pub(super) fn readable(document: &ExecutableDocument) -> Result<Option<ExecutableDocument>, Refusal> {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    let mut sets: Vec<&SelectionSet> = operations.chain(fragments).collect();
+    let mut hidden = false;
+    while let Some(set) = sets.pop() {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) if is_typename(&field.node) => {
+                    hidden |= !bare(&field.node)?.directives.is_empty();
+                }
+                Selection::Field(field) => sets.push(&field.node.selection_set.node),
+                Selection::InlineFragment(inline) => sets.push(&inline.node.selection_set.node),
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    if !hidden {
+        return Ok(None);
+    }
+    let mut document = document.clone();
+    match &mut document.operations {
+        DocumentOperations::Single(own) => wrap(&mut own.node.selection_set.node),
+        DocumentOperations::Multiple(all) => all.values_mut().for_each(|own| wrap(&mut own.node.selection_set.node)),
+    }
+    document.fragments.values_mut().for_each(|fragment| wrap(&mut fragment.node.selection_set.node));
+    Ok(Some(document))
+}
+
+fn is_typename(field: &Field) -> bool {
+    field.name.node == "__typename"
+}
+
+/// A `__typename` without what no `__typename` has.
+fn bare(field: &Field) -> Result<&Field, Refusal> {
+    let refused = |message: &str| Refusal { fault: Fault::GraphqlValidationFailed, message: message.to_owned() };
+    if !field.arguments.is_empty() {
+        return Err(refused("The field __typename takes no arguments."));
+    }
+    if !field.selection_set.node.items.is_empty() {
+        return Err(refused("The field __typename is a text and has no fields."));
+    }
+    Ok(field)
+}
+
+/// Puts the fragments around. As deep as the document, whose brackets are counted before it is parsed.
+fn wrap(set: &mut SelectionSet) {
+    for selection in &mut set.items {
+        match &mut selection.node {
+            Selection::Field(field) if is_typename(&field.node) => {
+                let directives = std::mem::take(&mut field.node.directives);
+                if !directives.is_empty() {
+                    let items = vec![selection.clone()];
+                    let selection_set = Positioned::new(SelectionSet { items }, selection.pos);
+                    let around = InlineFragment { type_condition: None, directives, selection_set };
+                    selection.node = Selection::InlineFragment(Positioned::new(around, selection.pos));
+                }
+            }
+            Selection::Field(field) => wrap(&mut field.node.selection_set.node),
+            Selection::InlineFragment(inline) => wrap(&mut inline.node.selection_set.node),
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+}
