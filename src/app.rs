@@ -3,6 +3,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::db::{ConnectError, Db, Target};
 use crate::graphql::budget::{self, Budgets};
+use crate::graphql::document::Documents;
+use crate::graphql::document::trusted::{self, Untrusted};
 use crate::graphql::execute::{self, Engine};
 use crate::graphql::{Services, cost, load, schema};
 use crate::http::{self, Edge, Readiness};
@@ -71,6 +74,12 @@ pub struct Options {
     pub bus: Bus,
     /// Whether the GraphiQL page may list the people of the demo.
     pub demo: bool,
+    /// Foreign pages that may talk to the service.
+    pub origins: http::cors::Origins,
+    /// Folder of the only documents that run; none: any document does.
+    pub trusted_documents: Option<PathBuf>,
+    /// Requests in one array; 0: none.
+    pub batch_max: usize,
     /// Times and sizes of sockets.
     pub sockets: http::websocket::Settings,
     /// How long a request's body may take, and how large it may be.
@@ -104,6 +113,9 @@ impl Options {
             limits: cost::Limits::default(),
             bus: Bus::default(),
             demo: false,
+            origins: http::cors::Origins::default(),
+            trusted_documents: None,
+            batch_max: 0,
             sockets: http::websocket::Settings::default(),
             body: http::body::Body::default(),
             connections: http::listen::Settings::default(),
@@ -120,6 +132,9 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] ConnectError),
+    /// The trusted documents cannot be used.
+    #[error(transparent)]
+    Documents(#[from] Untrusted),
     /// A first password hash failed.
     #[error(transparent)]
     Hashing(#[from] crate::account::Error),
@@ -141,6 +156,10 @@ pub struct App {
 impl App {
     /// Opens the database and starts what the options ask for.
     pub async fn start(options: Options) -> Result<Self, StartError> {
+        let documents = match &options.trusted_documents {
+            Some(folder) => Documents::trusted(trusted::read(folder, &options.limits).await?),
+            None => Documents::default(),
+        };
         let db = Db::open(&options.target, options.migrate, options.chance.clone()).await?;
         let ctx =
             Ctx { actor: Actor::System, peer: None, db, clock: options.clock.clone(), chance: options.chance.clone() };
@@ -157,10 +176,12 @@ impl App {
         };
         let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let budgets = options.budget.map(|settings| Budgets::new(settings, &options.clock));
-        let engine = engine(&ctx, &services, &options, budgets.clone(), &tasks);
+        let engine = engine(&ctx, &services, &options, documents, budgets.clone(), &tasks);
         let edge = Edge {
             demo: options.demo,
             page: !options.production,
+            origins: options.origins.clone(),
+            batch_max: options.batch_max,
             sockets: options.sockets,
             body: options.body,
             ..Edge::new(engine, services.sessions.clone(), stop.clone())
@@ -237,10 +258,18 @@ impl App {
 }
 
 /// The engine, with what each request brings along.
-fn engine(ctx: &Ctx, services: &Services, options: &Options, budgets: Option<Budgets>, tasks: &TaskTracker) -> Engine {
+fn engine(
+    ctx: &Ctx,
+    services: &Services,
+    options: &Options,
+    documents: Documents,
+    budgets: Option<Budgets>,
+    tasks: &TaskTracker,
+) -> Engine {
     let base = ctx.clone();
     let settings = execute::Settings {
         limits: options.limits.clone(),
+        documents,
         budgets,
         patience: options.patience,
         per_request: Arc::new(move |request, actor| {

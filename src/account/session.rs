@@ -38,6 +38,15 @@ pub enum Unauthenticated {
     Unavailable,
 }
 
+/// What became of an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// They are nobody any more: token ended, session revoked, account disabled.
+    Ended,
+    /// They may do other things now.
+    Rights(Actor),
+}
+
 /// Looks sessions up; cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
@@ -124,6 +133,22 @@ impl Sessions {
             Via::ApiToken(id, _) => {
                 let standing = self.standing(id.0).await?.ok_or(Unauthenticated::Invalid)?;
                 self.program_of(id, &standing)
+            }
+        }
+    }
+
+    /// Waits until the database says something else about an actor, which is asked `every` so often. When it cannot be
+    /// asked, what it said last stands.
+    pub async fn change(&self, actor: Actor, every: Duration) -> Change {
+        if !matches!(actor, Actor::User(_)) {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(every).await;
+            match self.refresh(&actor).await {
+                Ok(now) if now != actor => return Change::Rights(now),
+                Ok(_) | Err(Unauthenticated::Unavailable) => {}
+                Err(Unauthenticated::Invalid) => return Change::Ended,
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::db::{ConnectError, Target};
 pub mod banner;
 pub mod config;
 pub mod demo;
+pub mod edge;
 pub mod limits;
 pub mod log;
 pub mod migrate;
@@ -125,6 +126,10 @@ impl From<StartError> for Failure {
             }
             StartError::Database(ConnectError::Unusable(_)) => {
                 Self::new(what, "restore it from a backup, or name another database; nothing was overwritten")
+            }
+            StartError::Documents(_) => {
+                Self::new(what, "mend the document or take it away: nothing runs that is not on the trusted list")
+                    .with_code(2)
             }
             StartError::Hashing(_) => Self::new(what, "this should not happen; please report it"),
         }

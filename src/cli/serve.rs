@@ -11,6 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::banner::{self, Start};
+use super::edge::EdgeArgs;
 use super::limits::LimitArgs;
 use super::log::{self, LogFormat};
 use super::{Failure, StoreArgs, keys};
@@ -70,6 +71,8 @@ pub struct ServeArgs {
     #[arg(long, value_enum, env = "BOXOFFICE_LOG_FORMAT")]
     log_format: Option<LogFormat>,
     #[command(flatten)]
+    edge: EdgeArgs,
+    #[command(flatten)]
     limits: LimitArgs,
 }
 
@@ -91,6 +94,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut options = Options { worker: !args.no_worker, demo: demo.is_some(), ..Options::new(target.clone(), keys) };
     options.migrate = args.migrate;
     options.production = args.production;
+    args.edge.apply(&mut options);
     args.limits.apply(&mut options);
     if let Some(batch_max) = args.desk_batch {
         let usual = desk::Settings::for_db(matches!(target, Target::Sqlite(_)));

@@ -13,8 +13,10 @@ use super::execute::Reply;
 use super::fault::Fault;
 use crate::access::Peer;
 
+pub mod trusted;
+
 /// How much text is remembered by its hash, in bytes; what was not asked for longest is forgotten.
-const REMEMBERED: u64 = 16 * 1024 * 1024;
+pub const REMEMBERED: u64 = 16 * 1024 * 1024;
 
 /// What an entry costs beside its text, in bytes.
 const ENTRY: usize = 256;
@@ -33,8 +35,8 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The same from somewhere.
-    pub fn from(self, peer: Option<Peer>) -> Self {
+    /// The same, sent from there.
+    pub fn sent_from(self, peer: Option<Peer>) -> Self {
         match peer {
             Some(peer) => Self { request: self.request.data(peer), ..self },
             None => self,
@@ -73,7 +75,7 @@ impl Documents {
     }
 
     /// The text of the document that is meant.
-    pub(super) fn find(&self, text: Option<String>, id: Option<&str>) -> Result<String, Reply> {
+    pub fn find(&self, text: Option<String>, id: Option<&str>) -> Result<String, Reply> {
         let unknown = || Reply::refused(Fault::PersistedQueryNotFound, "PersistedQueryNotFound");
         match (&self.trusted, text, id) {
             (None, Some(text), _) => Ok(text),
@@ -89,10 +91,16 @@ impl Documents {
     }
 
     /// Keeps a text that came with its hash and has passed every check.
-    pub(super) fn remember(&self, id: String, text: &str) {
+    pub fn remember(&self, id: String, text: &str) {
         if self.trusted.is_none() && !self.remembered.contains_key(&id) {
             self.remembered.insert(id, text.into());
         }
+    }
+
+    /// How much is remembered, in bytes.
+    pub fn remembered(&self) -> u64 {
+        self.remembered.run_pending_tasks(); // what is to be forgotten is forgotten by now
+        self.remembered.weighted_size()
     }
 }
 

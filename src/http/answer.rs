@@ -4,6 +4,8 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use serde::Serialize;
+
 use super::negotiate::Media;
 use crate::graphql::execute::Reply;
 use crate::graphql::fault::Fault;
@@ -70,6 +72,11 @@ pub(super) fn respond_to_all(media: Media, mut reply: Reply) -> Response {
     response
 }
 
+/// The answers to a batch, in its order.
+pub(super) fn respond_each(media: Media, replies: &[Reply]) -> Response {
+    send(media, StatusCode::OK, &replies)
+}
+
 /// `Retry-After` in whole seconds: what the fault says, else one.
 fn retry_after(reply: &Reply) -> HeaderValue {
     let extensions = reply.response.errors.first().and_then(|error| error.extensions.as_ref());
@@ -88,14 +95,13 @@ pub(super) fn refuse(media: Media, problem: Problem) -> Response {
     response
 }
 
-fn send(media: Media, status: StatusCode, reply: &Reply) -> Response {
+fn send(media: Media, status: StatusCode, reply: &impl Serialize) -> Response {
     match serde_json::to_vec(reply) {
         Ok(body) => {
             let headers = [
                 (header::CONTENT_TYPE, media.content_type()),
                 // Answers depend on who asks.
                 (header::CACHE_CONTROL, "no-store"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             ];
             (status, headers, body).into_response()
         }

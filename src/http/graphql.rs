@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::answer::{self, Problem};
+use super::cors::Origins;
 use super::negotiate::{self, Framing, Media};
 use super::parameters::{self, Asked, Credential};
 use super::{Edge, body, sse, stream};
@@ -131,11 +132,9 @@ async fn take_body(
     let call = Call { edge, takes, actor, peer: peer.map(|Extension(peer)| peer), is_get: false };
     match parameters::from_body(&body)? {
         Asked::One(ask) => call.answer(ask.after(after)).await,
-        Asked::Batch(_) => Err(Reply::refused(Fault::BadUserInput, NO_BATCHES).into()),
+        Asked::Batch(asks) => call.answer_all(asks).await,
     }
 }
-
-const NO_BATCHES: &str = "Batches are not taken: send one request at a time, as a JSON object.";
 
 async fn take_pairs(
     edge: &Edge,
@@ -144,7 +143,7 @@ async fn take_pairs(
     headers: &HeaderMap,
     pairs: Pairs,
 ) -> Result<Response, Problem> {
-    if is_foreign(headers) {
+    if is_foreign(headers, &edge.origins) {
         let message = "A page of another site may not ask this way: send a POST with JSON, or the header \
                        apollo-require-preflight.";
         return Err(Problem::new(StatusCode::FORBIDDEN, Fault::Forbidden, message));
@@ -160,6 +159,7 @@ async fn take_pairs(
 }
 
 /// Somebody who asks.
+#[derive(Clone, Copy)]
 struct Call<'a> {
     edge: &'a Edge,
     takes: Takes,
@@ -171,7 +171,7 @@ struct Call<'a> {
 impl Call<'_> {
     async fn answer(self, ask: Ask) -> Result<Response, Problem> {
         let Self { edge, takes, actor, .. } = self;
-        let prepared = edge.engine.prepare(ask.from(self.peer));
+        let prepared = edge.engine.prepare(ask.sent_from(self.peer));
         let kind = prepared.as_ref().ok().map(|prepared| prepared.kind());
         if self.is_get && kind == Some(OperationType::Mutation) {
             let message = "A GET changes nothing: send mutations as POST.";
@@ -199,6 +199,35 @@ impl Call<'_> {
             }
         }
     }
+
+    /// Several requests in one array: each counts for itself, and they run one after the other, as they stand there.
+    async fn answer_all(self, asks: Vec<Result<Ask, Reply>>) -> Result<Response, Problem> {
+        let max = self.edge.batch_max;
+        let refused = |fault, message: &str| Err(Reply::refused(fault, message).into());
+        if max == 0 {
+            return refused(
+                Fault::BadUserInput,
+                "Batches are not taken: send one request at a time, as a JSON object.",
+            );
+        }
+        let Some(media) = self.takes.one else {
+            return refused(Fault::BadUserInput, "A batch is answered at once: Accept application/json.");
+        };
+        if asks.is_empty() {
+            return refused(Fault::BadUserInput, "The batch is empty.");
+        }
+        if asks.len() > max {
+            return refused(Fault::TooCostly, &format!("A batch holds at most {max} requests."));
+        }
+        let mut replies = Vec::with_capacity(asks.len());
+        for ask in asks {
+            replies.push(match ask.and_then(|ask| self.edge.engine.prepare(ask.sent_from(self.peer))) {
+                Ok(prepared) => self.edge.engine.execute(self.actor, prepared).await,
+                Err(reply) => reply,
+            });
+        }
+        Ok(answer::respond_each(media, &replies))
+    }
 }
 
 /// Who is asking.
@@ -221,13 +250,15 @@ async fn identify(sessions: &Sessions, credential: Credential) -> Result<Actor, 
     })
 }
 
-/// Whether a browser says that this GET comes from a page of another site, and the page did not have to ask first.
+/// Whether a browser says that this GET comes from a page of another site, which is not on the list and did not have to
+/// ask first.
 /// Browsers add `Sec-Fetch-Site` themselves and let no page change it; other clients do not send it.
-fn is_foreign(headers: &HeaderMap) -> bool {
+fn is_foreign(headers: &HeaderMap, allowed: &Origins) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let preflighted =
         ["x-apollo-operation-name", "apollo-require-preflight"].iter().any(|name| headers.contains_key(*name))
             || headers.contains_key(header::AUTHORIZATION)
             || negotiate::json_body(headers).is_ok();
-    matches!(site, Some(b"cross-site" | b"same-site")) && !preflighted
+    let is_allowed = headers.get(header::ORIGIN).is_some_and(|origin| allowed.allow(origin));
+    matches!(site, Some(b"cross-site" | b"same-site")) && !preflighted && !is_allowed
 }

@@ -2,7 +2,6 @@
 //! Not here: what any of it means; nothing below this module knows HTTP.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,7 +11,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use self::cors::Origins;
 use self::crowd::Crowd;
 use crate::account::session::Sessions;
 use crate::graphql::execute::{Engine, Reply};
@@ -22,15 +25,16 @@ use crate::id::UserId;
 mod answer;
 pub mod assets;
 pub mod body;
+pub mod cors;
 pub mod crowd;
 pub mod demo;
 pub mod graphql;
+mod headers;
 pub mod health;
 pub mod listen;
 mod multipart;
 pub mod negotiate;
 pub mod parameters;
-mod rights;
 mod sse;
 mod stream;
 pub mod websocket;
@@ -46,8 +50,10 @@ pub struct Edge {
     pub sessions: Sessions,
     /// Cancelled when the service stops: sockets finish what runs and close.
     pub shutdown: CancellationToken,
-    /// Origins of foreign pages that may open sockets, such as `https://box.example.org`; the service's own may always.
-    pub origins: Arc<[String]>,
+    /// Foreign pages that may talk to the service.
+    pub origins: Origins,
+    /// Requests in one array; 0: none.
+    pub batch_max: usize,
     /// How long a request's body may take, and how large it may be.
     pub body: body::Body,
     /// Times and sizes of sockets.
@@ -67,7 +73,8 @@ impl Edge {
             engine,
             sessions,
             shutdown,
-            origins: Arc::new([]),
+            origins: Origins::default(),
+            batch_max: 0,
             body: body::Body::default(),
             sockets: websocket::Settings::default(),
             crowd: Crowd::default(),
@@ -83,7 +90,8 @@ pub fn router(edge: Edge, readiness: Readiness) -> Router {
         true => assets::routes().merge(demo::routes(edge.demo)),
         false => Router::new(),
     };
-    Router::new()
+    let cors = (!edge.origins.is_closed()).then(|| edge.origins.layer());
+    let router = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
         .route("/graphql/stream", get(graphql::get_stream).post(graphql::post_stream).fallback(graphql::other_method))
         .route("/graphql/ws", get(websocket::upgrade))
@@ -91,7 +99,20 @@ pub fn router(edge: Edge, readiness: Readiness) -> Router {
         .merge(health::routes(readiness))
         .merge(page)
         .fallback(|| async { plain(StatusCode::NOT_FOUND, Fault::NotFound, "There is nothing at this address.") })
-        .layer(from_fn(catch_panic))
+        .layer(from_fn(catch_panic));
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.layer(from_fn(headers::add)).layer(compression())
+}
+
+/// Answers are packed for whoever takes that, above a size at which it pays. What comes bit by bit is not: it would wait
+/// inside. There is no cookie to be guessed from the size of what is packed.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let worth_it =
+        SizeAbove::new(1_024).and(NotForContentType::SSE).and(NotForContentType::const_new("multipart/mixed"));
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_it)
 }
 
 /// An error outside GraphQL, in the same shape.

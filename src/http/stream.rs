@@ -6,6 +6,7 @@
 //! Rights stay true while a stream is open, as on a socket: it ends with UNAUTHENTICATED when its session does and with
 //! FORBIDDEN when the rights change. When the service stops it ends without a word, so that its client takes it up again.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
 use async_graphql::ServerError;
@@ -20,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Problem;
 use super::negotiate::Framing;
-use super::rights::{self, Change};
 use super::websocket::Settings;
 use super::{Edge, multipart, sse};
 use crate::access::Actor;
+use crate::account::session::Change;
 use crate::graphql::execute::{Prepared, Reply};
-use crate::graphql::fault::Fault;
+use crate::graphql::fault::{Fault, panic_text};
 
 /// Parts that wait for a slow reader; the subscription waits behind them, in its table.
 const READY: usize = 4;
@@ -56,10 +57,16 @@ pub(super) fn respond(
         Ok(prepared) => {
             let user = actor.user_id().filter(|_| prepared.kind() == OperationType::Subscription);
             let seat = user.map(|user| edge.crowd.enter(user, edge.sockets.per_user).ok_or_else(full)).transpose()?;
+            let (told, patience) = (out.clone(), edge.sockets.write);
             let produced = produce(edge, actor, prepared, out);
             edge.engine.tasks().spawn(async move {
                 let _seat = seat;
-                produced.await;
+                // A panic costs this stream only, and its text stays inside.
+                if let Err(panic) = AssertUnwindSafe(produced).catch_unwind().await {
+                    tracing::error!(error = panic_text(panic.as_ref()), "a stream panicked");
+                    let failed = Fault::Internal.server_error("Something went wrong on our side.");
+                    let _ = told.send_timeout(Part::Ended(failed), patience).await; // who does not read it is told nothing
+                }
             });
         }
         Err(reply) => {
@@ -72,9 +79,7 @@ pub(super) fn respond(
         Framing::Events => sse::respond(parts),
         Framing::Parts => multipart::respond(parts),
     };
-    for (name, value) in
-        [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (BUFFERING, "no")]
-    {
+    for (name, value) in [(header::CACHE_CONTROL, "no-store"), (BUFFERING, "no")] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     Ok(response)
@@ -99,7 +104,8 @@ fn produce(
     let stopping = edge.shutdown.clone();
     let streams = prepared.kind() == OperationType::Subscription;
     let resumable = prepared.is_resumable();
-    let change = rights::change(edge.sessions.clone(), actor, settings.recheck);
+    let sessions = edge.sessions.clone();
+    let change = async move { sessions.change(actor, settings.recheck).await };
     let replies = edge.engine.subscribe(actor, prepared).map(move |reply| {
         let cursor = if resumable { reply.cursor() } else { None };
         Part::Next(reply, cursor)

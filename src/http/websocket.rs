@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use self::connection::Connection;
 use self::protocol::{Close, SUBPROTOCOL};
 use super::Edge;
+use super::cors::Origins;
 use super::listen::Held;
 use super::parameters::Credential;
 use crate::access::Peer;
@@ -125,12 +126,12 @@ pub(super) async fn upgrade(
 
 /// Whether a socket may be opened from where the browser says it is opened: from no page, from a page of this host, or
 /// from one of the allowed origins.
-fn origin_may(headers: &HeaderMap, allowed: &[String]) -> bool {
+fn origin_may(headers: &HeaderMap, allowed: &Origins) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let own = origin.split_once("://").is_some_and(|(_, at)| host.is_some_and(|host| host.eq_ignore_ascii_case(at)));
-    own || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    let at = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, at)| at);
+    let own = at.is_some_and(|at| host.is_some_and(|host| host.eq_ignore_ascii_case(at)));
+    own || allowed.allow(origin)
 }
 
 async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Credential, acceptable: bool) {

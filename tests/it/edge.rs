@@ -2,9 +2,11 @@
 //! Not here: real clients and the specification's audits (`tests/clients`).
 
 mod assets;
+mod batch;
 mod cost;
 mod document;
 mod faults;
+mod foreign;
 mod frames;
 mod http;
 mod limits;
@@ -13,3 +15,4 @@ mod shape;
 mod socket;
 mod stand;
 mod stream;
+mod trusted;

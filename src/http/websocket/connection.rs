@@ -23,13 +23,12 @@ use tokio_util::sync::CancellationToken;
 use super::operation::{Finished, Operation};
 use super::protocol::{self, ClientMessage, Close};
 use crate::access::{Actor, Peer};
-use crate::account::session::Unauthenticated;
+use crate::account::session::{Change, Unauthenticated};
 use crate::graphql::document::Ask;
 use crate::graphql::fault::Fault;
 use crate::http::Edge;
 use crate::http::crowd::Place;
 use crate::http::parameters::Credential;
-use crate::http::rights::{self, Change};
 use crate::id::UserId;
 
 /// The reading side of a socket.
@@ -174,7 +173,8 @@ impl<'a> Connection<'a> {
     }
 
     fn act_as(&mut self, actor: Actor) {
-        let change = rights::change(self.edge.sessions.clone(), actor, self.edge.sockets.recheck).boxed();
+        let (sessions, every) = (self.edge.sessions.clone(), self.edge.sockets.recheck);
+        let change = async move { sessions.change(actor, every).await }.boxed();
         self.viewer = Some(Viewer { actor, rights: CancellationToken::new(), change });
     }
 
@@ -210,7 +210,7 @@ impl<'a> Connection<'a> {
             stopping: self.stopping.clone(),
             out: self.out.clone(),
         };
-        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(ask.from(self.peer)))));
+        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(ask.sent_from(self.peer)))));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Documents that are asked for by name: Apollo's automatic persisted queries, and which answers caches may keep.
 //! Not here: what any document is refused for (`http`, `cost`).
 
-use boxoffice::graphql::document::sha256;
+use boxoffice::graphql::document::{Documents, REMEMBERED, sha256};
 use reqwest::RequestBuilder;
 use reqwest::header::{CACHE_CONTROL, VARY};
 use serde_json::{Value, json};
@@ -81,6 +81,17 @@ async fn nothing_is_remembered_that_is_refused() {
         fails(post(&app, json!({ "query": document, "extensions": by(&hash) }).to_string()), 200, code).await;
         fails(post(&app, json!({ "extensions": by(&hash) }).to_string()), 200, "PERSISTED_QUERY_NOT_FOUND").await;
     }
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let documents = Documents::default();
+    for n in 0..3_000 {
+        let text = format!("{HELLO} # {n} {}", "x".repeat(16_000));
+        documents.remember(sha256(&text), &text);
+    }
+    let bytes = documents.remembered();
+    assert!((REMEMBERED / 2..=REMEMBERED).contains(&bytes), "{bytes}");
 }
 
 #[tokio::test]

@@ -49,6 +49,11 @@ async fn queries_and_mutations_are_one_result() {
     let get = app.http.get(format!("http://{}/graphql/stream?query={{__typename}}", app.address));
     let mut events = Events::open(get.header(ACCEPT, EVENTS), EVENTS).await;
     assert_eq!(events.next().await.1, json!({ "__typename": "Query" }));
+    // As a browser's own EventSource asks.
+    let watch = format!("subscription{{availabilityChanged(eventId:%22{event}%22){{available}}}}");
+    let get = app.http.get(format!("http://{}/graphql/stream?query={watch}", app.address));
+    let mut events = Events::open(get.header(ACCEPT, EVENTS), EVENTS).await;
+    assert_eq!(events.next().await.1, json!({ "availabilityChanged": { "available": 1 } }));
     // Who takes nothing but events gets them at the usual address too.
     let mut events = Events::open(ask(&app, "{ __typename }").header(ACCEPT, EVENTS), EVENTS).await;
     assert_eq!(events.next().await.1, json!({ "__typename": "Query" }));
@@ -169,8 +174,13 @@ async fn a_stream_ends_with_its_session_and_its_rights() {
     let rest = events.rest().await;
     assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{rest:?}");
     assert_eq!(rest[1..], [complete()]);
+    let (_stage, _app, person, mut events) = watched(EVENTS).await;
+    person.mutate("signOut", json!({}), "ended").await.ok();
+    let rest = events.rest().await;
+    assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{rest:?}");
     let (_stage, app, person, mut events) = watched(EVENTS).await;
-    app.sql("UPDATE users SET role = 'ADMIN' WHERE id = $1", [person.user.into()]).await;
+    let role = json!({ "userId": boxoffice::id::Noun::opaque(person.user), "role": "ADMIN" });
+    app.admin().await.mutate("setUserRole", role, "user { role }").await.ok();
     let rest = events.rest().await;
     assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "FORBIDDEN", "{rest:?}");
     assert_eq!(rest[1..], [complete()]);
@@ -196,6 +206,24 @@ async fn a_silent_stream_shows_that_it_lives() {
     let mut open = Events::open(parts(&person, NOTICES), PARTS).await;
     open.part().await.unwrap();
     assert_eq!(open.part().await, Some(json!({})));
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_stream_only() {
+    let stand = Stand::open(|_| ()).await;
+    let url = format!("http://{}/graphql/stream", stand.app.address);
+    for (query, name) in
+        [("query Panics { __typename }", "Panics"), ("query Q { viewer { id } panics: viewer { id } }", "Q")]
+    {
+        let request = stand.app.http.post(&url).header(ACCEPT, EVENTS);
+        let mut events = Events::open(request.json(&json!({ "query": query, "operationName": name })), EVENTS).await;
+        let rest = events.rest().await;
+        assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "INTERNAL", "{rest:?}");
+        assert!(!format!("{rest:?}").contains("secret"), "{rest:?}");
+        assert_eq!(rest[1..], [complete()]);
+    }
+    let mut events = Events::open(stream(&stand.app, "{ __typename }", json!({})), EVENTS).await;
+    assert_eq!(events.next().await.1, json!({ "__typename": "Query" }));
 }
 
 #[tokio::test]

@@ -1,0 +1,38 @@
+//! Settings of who may ask what, and how: foreign pages, trusted documents, batches.
+//! Not here: keeping them (`http`, `graphql::document`), and how much may be asked (`limits`).
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::app::Options;
+use crate::http::cors;
+
+/// Who may ask what.
+#[derive(Args, Debug, Clone)]
+pub struct EdgeArgs {
+    /// Origin of a foreign page that may talk to the service, such as https://shop.example.org; may be repeated
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        env = "BOXOFFICE_ALLOW_ORIGINS",
+        value_delimiter = ',',
+        value_parser = cors::origin
+    )]
+    allow_origin: Vec<String>,
+    /// Folder of the only documents that run: *.graphql files and manifests; default: any document runs
+    #[arg(long, value_name = "DIR", env = "BOXOFFICE_TRUSTED_DOCUMENTS")]
+    trusted_documents: Option<PathBuf>,
+    /// Requests a client may send in one array; 0: none
+    #[arg(long, value_name = "N", env = "BOXOFFICE_BATCH_MAX", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=10))]
+    batch_max: u8,
+}
+
+impl EdgeArgs {
+    /// Puts them where they are kept.
+    pub fn apply(&self, options: &mut Options) {
+        options.origins = cors::Origins::new(self.allow_origin.clone());
+        options.trusted_documents = self.trusted_documents.clone();
+        options.batch_max = self.batch_max.into();
+    }
+}

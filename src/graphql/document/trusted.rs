@@ -1,0 +1,137 @@
+//! The trusted list out of its folder: `*.graphql` files, each known by the SHA-256 of its text, and manifests (`*.json`)
+//! that name their documents themselves: Apollo's `persisted-query-manifest.json`, or a map of id to text as the client
+//! preset of GraphQL Code Generator writes it. Read once, at the start; what does not fit the schema is refused there.
+//! Not here: what the list means for a request (`super`).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::DocumentOperations;
+use async_graphql::{Request, Response, Schema, ServerError, async_trait};
+use serde_json::Value;
+
+use super::sha256;
+use crate::graphql::cost::Limits;
+use crate::graphql::fault;
+use crate::graphql::live::LiveSubscription;
+use crate::graphql::{Mutation, Query};
+
+/// Why a folder is no trusted list.
+#[derive(Debug, thiserror::Error)]
+pub enum Untrusted {
+    /// It cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// There is nothing in it, and with an empty list nothing would run.
+    #[error("there are no documents in {}", .0.display())]
+    Empty(PathBuf),
+    /// A document does not fit the schema, or is none.
+    #[error("{}{}, line {line}: {message}", path.display(), id.as_ref().map(|id| format!(", document {id}")).unwrap_or_default())]
+    Invalid {
+        /// Its file.
+        path: PathBuf,
+        /// Which of a manifest's.
+        id: Option<String>,
+        /// Where in its text.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// All documents of a folder, text by id.
+pub async fn read(folder: &Path, limits: &Limits) -> Result<HashMap<String, String>, Untrusted> {
+    let unreadable = |path: &Path, error| Untrusted::Unreadable { path: path.to_owned(), error };
+    let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let entries = entries.map_err(|error| unreadable(folder, error))?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort(); // the same file is named first each time
+    // Nothing of it is executed, so it needs no services.
+    let schema =
+        Schema::build(Query::default(), Mutation::default(), LiveSubscription).extension(OnlyValidate).finish();
+    let mut documents = HashMap::new();
+    for path in paths {
+        let is = |extension: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
+        if !is("graphql") && !is("json") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+        let named = match is("json") {
+            true => manifest(&path, &text)?,
+            false => vec![(None, text)],
+        };
+        for (id, text) in named {
+            if let Err((line, message)) = check(&schema, limits, &text).await {
+                return Err(Untrusted::Invalid { path, id, line, message });
+            }
+            // Clients print a document without the line end that editors leave behind it.
+            let trimmed = text.trim_end();
+            documents.extend([(sha256(trimmed), trimmed.to_owned()), (sha256(&text), text.clone())]);
+            documents.extend(id.map(|id| (id, text)));
+        }
+    }
+    if documents.is_empty() { Err(Untrusted::Empty(folder.to_owned())) } else { Ok(documents) }
+}
+
+/// The documents of a manifest, each under its own id.
+fn manifest(path: &Path, text: &str) -> Result<Vec<(Option<String>, String)>, Untrusted> {
+    let invalid = |line: usize, message: &str| {
+        let message = message.to_owned();
+        Untrusted::Invalid { path: path.to_owned(), id: None, line, message }
+    };
+    let value: Value = serde_json::from_str(text).map_err(|error| invalid(error.line(), "not JSON"))?;
+    let not_understood = || invalid(1, "neither a persisted query manifest nor a map of id to document");
+    let Value::Object(map) = value else { return Err(not_understood()) };
+    let pair = |id: &Value, text: &Value| Some((Some(id.as_str()?.to_owned()), text.as_str()?.to_owned()));
+    let named: Option<Vec<_>> = match map.get("operations") {
+        Some(Value::Array(operations)) => operations.iter().map(|one| pair(&one["id"], &one["body"])).collect(),
+        _ => map.iter().map(|(id, text)| Some((Some(id.clone()), text.as_str()?.to_owned()))).collect(),
+    };
+    named.ok_or_else(not_understood)
+}
+
+/// What is wrong with a document, and in which line.
+async fn check(schema: &crate::graphql::Schema, limits: &Limits, text: &str) -> Result<(), (usize, String)> {
+    limits.check_text(text).map_err(|refusal| (1, refusal.message))?;
+    let wrong = |error: ServerError| {
+        let line = error.locations.first().map_or(1, |at| at.line);
+        (line, fault::one_line(&error.message))
+    };
+    let document = parse_query(text).map_err(|error| wrong(fault::parse_failed(error.into())))?;
+    let name = match &document.operations {
+        DocumentOperations::Single(_) => None,
+        // Validation is about the whole document, whichever of its operations is asked for.
+        DocumentOperations::Multiple(all) => all.keys().next().map(|name| name.to_string()),
+    };
+    let mut request = Request::new(text);
+    request.operation_name = name;
+    request.set_parsed_query(document);
+    match schema.execute(request).await.errors.into_iter().next() {
+        Some(error) => Err(wrong(error)),
+        None => Ok(()),
+    }
+}
+
+/// Lets documents be validated, and executes none.
+struct OnlyValidate;
+
+impl ExtensionFactory for OnlyValidate {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for OnlyValidate {
+    async fn execute(&self, _: &ExtensionContext<'_>, _: Option<&str>, _: NextExecute<'_>) -> Response {
+        Response::default()
+    }
+}

@@ -1,0 +1,43 @@
+//! Headers that tell browsers what not to do with an answer, on every answer: those that Helmet sets, as strict as an API
+//! can be. An answer that says something else itself, such as the GraphiQL page of its scripts, keeps it.
+//! Not here: who may ask (`cors`) and what may be kept (`answer`).
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+const HEADERS: [(HeaderName, &str); 12] = [
+    // Nothing here is a page, and nothing may show it inside of one.
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("origin-agent-cluster"), "?1"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_DNS_PREFETCH_CONTROL, "off"),
+    (HeaderName::from_static("x-download-options"), "noopen"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("x-permitted-cross-domain-policies"), "none"),
+    // The filter it switches off could itself be turned against a page.
+    (header::X_XSS_PROTECTION, "0"),
+];
+
+/// A year of nothing but https, as Helmet has it.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+
+/// Adds what an answer does not say itself.
+pub(super) async fn add(request: Request, next: Next) -> Response {
+    // Encryption is a proxy's business, which says so. Whoever says so without one is answered what browsers ignore.
+    let is_encrypted = request.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if is_encrypted {
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HTTPS_ONLY);
+    }
+    response
+}
