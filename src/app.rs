@@ -180,7 +180,7 @@ impl App {
             let worker = Worker {
                 ctx: ctx.clone(),
                 bus: options.bus.clone(),
-                handlers: Arc::new(handlers(ctx, options)),
+                handlers: Arc::new(handlers(ctx, options, stop)),
                 lease: options.lease,
                 enqueued,
             };
@@ -243,11 +243,11 @@ fn engine(ctx: &Ctx, services: &Services, options: &Options, budgets: Option<Bud
 }
 
 /// Who works off which kind of job.
-fn handlers(ctx: &Ctx, options: &Options) -> HashMap<&'static str, Handler> {
+fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&'static str, Handler> {
     HashMap::from([
         (inbox::DELIVER, deliver::handler(ctx.clone(), options.channel.clone())),
-        (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone())),
-        (call_off::KIND, call_off::handler(ctx.clone())),
+        (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone(), stop.clone())),
+        (call_off::KIND, call_off::handler(ctx.clone(), stop.clone())),
     ])
 }
 

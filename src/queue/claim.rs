@@ -4,8 +4,11 @@
 //! ```text
 //!  available ──claim (attempt + 1, token, lease)──► running ──► succeeded   with its effects, in one transaction
 //!      ▲                                              │  ├────► available   failed, attempts left: run_at = now + backoff
-//!      └──── lease ran out, attempts left ◄───────────┘  └────► dead        no attempts left, or it cannot succeed
+//!      └──── lease ran out, or handed back ◄──────────┘  └────► dead        no attempts left, or it cannot succeed
 //! ```
+//!
+//! Attempts and crashes are counted from the last chunk a job finished: a long job ends when it is stuck, not when it was
+//! interrupted often.
 
 use std::time::Duration;
 
@@ -106,6 +109,12 @@ struct Finished {
     id: i64,
 }
 
+#[derive(FromQueryResult)]
+struct PutBack {
+    id: i64,
+    finished_at: Option<Micros>,
+}
+
 fn held(ids: &[i64], token: Token) -> Vec<Held> {
     ids.iter().map(|id| Held { id: *id, lease_token: token }).collect()
 }
@@ -120,14 +129,16 @@ pub async fn succeed(tx: &Tx, ids: &[i64], token: Token, now: Micros) -> Result<
 }
 
 record! {
-    /// A job whose attempt failed.
+    /// A job that is not done.
     pub struct Failed {
         /// Which.
         id: i64,
         /// Whose lease.
         lease_token: Token,
-        /// What follows: `available` or `dead`.
-        state: &'static str,
+        /// Attempts this one counts as: 1, or 0 where the job is not to blame.
+        charge: i64,
+        /// 1: no attempt can do it.
+        hopeless: i64,
         /// The next attempt.
         run_at: Micros,
         /// What went wrong; internal.
@@ -135,12 +146,19 @@ record! {
     }
 }
 
-/// Puts failed jobs back for another attempt, or away.
-pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<u64, DbError> {
-    let sql = "UPDATE job SET state = r.state, run_at = r.run_at, last_error = r.last_error, lease_token = NULL,
-               lease_until = NULL, finished_at = CASE WHEN r.state = 'dead' THEN $2 ELSE NULL END
-               FROM {records} WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token";
-    db::update_by(tx, sql, failed, [now.into()]).await
+/// Puts jobs back for another attempt, or away when none is left. Says which were put away.
+pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<Vec<i64>, DbError> {
+    // The row counts, not the claim: a chunk may have set the attempts back meanwhile.
+    let dead = "r.hopeless = 1 OR (r.charge = 1 AND job.attempt >= job.max_attempts)";
+    let sql = format!(
+        "UPDATE job SET state = CASE WHEN {dead} THEN 'dead' ELSE 'available' END, attempt = job.attempt - 1 + r.charge,
+         run_at = r.run_at, last_error = r.last_error, lease_token = NULL, lease_until = NULL,
+         finished_at = CASE WHEN {dead} THEN $2 ELSE NULL END
+         FROM {{records}} WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token
+         RETURNING job.id, job.finished_at"
+    );
+    let rows: Vec<PutBack> = db::select_by(tx, &sql, failed, [now.into()]).await?;
+    Ok(rows.into_iter().filter(|row| row.finished_at.is_some()).map(|row| row.id).collect())
 }
 
 /// Makes the lease longer. Fewer rows than jobs: some are no longer ours.
@@ -153,9 +171,10 @@ pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Micros) -> Result<
     .await
 }
 
-/// Moves a job's durable cursor, in the transaction of the chunk's effects. False: it is no longer ours, roll back.
+/// Moves a job's durable cursor, in the transaction of the chunk's effects, and counts attempts and crashes anew. False:
+/// it is no longer ours, write nothing.
 pub async fn advance(tx: &Tx, id: i64, token: Token, progress: &str) -> Result<bool, DbError> {
-    let sql = "UPDATE job SET progress = $1 WHERE id = $2 AND state = 'running' AND lease_token = $3";
+    let sql = "UPDATE job SET progress = $1, attempt = 1, crashes = 0 WHERE id = $2 AND state = 'running' AND lease_token = $3";
     Ok(db::run(tx, sql, [progress.into(), id.into(), token.0.into()]).await? == 1)
 }
 

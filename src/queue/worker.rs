@@ -17,7 +17,7 @@ use super::Queue;
 use super::claim::{self, Failed, Job, Token};
 use crate::bus::Bus;
 use crate::ctx::Ctx;
-use crate::db::{DbError, Lane, Tx};
+use crate::db::{self, DbError, Lane, Tx};
 
 /// Groups of jobs a process works on at the same time.
 pub const CONCURRENCY: usize = 5;
@@ -38,8 +38,25 @@ pub enum Outcome {
     Done,
     /// It may work later.
     Retry(String),
+    /// It may work later, and that it did not now is not its fault: no attempt is charged.
+    Later(String),
     /// It can never work.
     GiveUp(String),
+}
+
+impl Outcome {
+    /// Of a job that works in chunks: what passes by itself never ends it.
+    pub fn of(error: &DbError) -> Self {
+        match db::is_transient(error) {
+            true => Self::Later(error.to_string()),
+            false => Self::Retry(error.to_string()),
+        }
+    }
+
+    /// Of a job that works in chunks, between two of them, when the process stops: the next one goes on.
+    pub fn handed_back() -> Self {
+        Self::Later("the process stops".to_owned())
+    }
 }
 
 /// Writes what jobs did, in the transaction that completes them; given the ids that are still ours.
@@ -185,38 +202,44 @@ impl Worker {
         let mut done = Vec::new();
         let mut failed = Vec::new();
         for job in jobs {
-            let (error, final_) = match handled.outcomes.get(&job.id) {
+            let (error, charge, hopeless) = match handled.outcomes.get(&job.id) {
                 Some(Outcome::Done) => {
                     done.push(job.id);
                     continue;
                 }
-                Some(Outcome::GiveUp(error)) => (error.clone(), true),
-                Some(Outcome::Retry(error)) => (error.clone(), job.attempt >= job.max_attempts),
-                None => ("the handler forgot this job".to_owned(), job.attempt >= job.max_attempts),
+                Some(Outcome::GiveUp(error)) => (error.clone(), 1, 1),
+                Some(Outcome::Retry(error)) => (error.clone(), 1, 0),
+                Some(Outcome::Later(error)) => (error.clone(), 0, 0),
+                None => ("the handler forgot this job".to_owned(), 1, 0),
             };
-            tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempt, dead = final_, error, "job failed");
+            tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempt, error, "job not done");
             let policy =
                 Queue::ALL.into_iter().find(|queue| queue.name() == job.queue).unwrap_or(Queue::Notifications).policy();
             failed.push(Failed {
                 id: job.id,
                 lease_token: token,
-                state: if final_ { "dead" } else { "available" },
+                charge,
+                hopeless,
                 run_at: now.plus(policy.backoff.after(job.attempt, self.ctx.chance.fraction())),
                 last_error: error,
             });
         }
         let (done, failed, effects) = (&done, &failed, &handled.effects);
-        self.ctx
+        let dead = self
+            .ctx
             .db
             .write(Lane::Worker, |tx| async move {
                 let ours = claim::succeed(&tx, done, token, now).await?;
                 if let (Some(effects), false) = (effects, ours.is_empty()) {
                     effects(tx.clone(), ours).await?;
                 }
-                claim::fail(&tx, failed, now).await?;
-                Ok(())
+                claim::fail(&tx, failed, now).await
             })
-            .await
+            .await?;
+        if !dead.is_empty() {
+            tracing::error!(jobs = ?dead, "jobs were put away");
+        }
+        Ok(())
     }
 }
 

@@ -275,7 +275,7 @@ scene! {
         app.reacted().await;
         let event: boxoffice::id::EventId = boxoffice::id::Noun::parse(&id).unwrap();
         // One chunk, as if the process died behind it; another process goes on.
-        assert!(boxoffice::booking::call_off::chunk(&app.app.ctx, event).await.unwrap());
+        assert!(boxoffice::booking::call_off::chunk(&app.app.ctx, event, None).await.unwrap());
         let left = app.sold(&id).await;
         assert!(0 < left && left < 1_100, "{left}");
         let other = stage.app().await;

@@ -24,6 +24,7 @@ mod kill;
 mod live;
 mod notification;
 mod plans;
+mod queue;
 mod race;
 mod reactions;
 mod readme;
