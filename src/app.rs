@@ -181,6 +181,7 @@ impl App {
                 ctx: ctx.clone(),
                 bus: options.bus.clone(),
                 handlers: Arc::new(handlers(ctx, options, stop)),
+                long: LONG,
                 lease: options.lease,
                 enqueued,
             };
@@ -241,6 +242,9 @@ fn engine(ctx: &Ctx, services: &Services, options: &Options, budgets: Option<Bud
     let schema = schema(Some(services.clone()), options.production);
     Engine::new(schema, options.clock.clone(), options.chance.clone(), settings, tasks.clone())
 }
+
+/// Kinds of job that go in chunks.
+const LONG: &[&str] = &[fanout::KIND, call_off::KIND];
 
 /// Who works off which kind of job.
 fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&'static str, Handler> {

@@ -53,15 +53,43 @@ impl Cell for Token {
 /// How a lease that ran out this often ends: a job that keeps killing its worker is put away.
 const CRASHES_MAX: i64 = 3;
 
-/// Takes up to `limit` due jobs of these queues.
-pub async fn claim(db: &Db, limit: i64, now: Micros, lease: Duration, token: Token) -> Result<Vec<Job>, DbError> {
+/// Which due jobs a claim is after.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// How many at most.
+    pub limit: i64,
+    /// Which queue of [`Queue::ALL`] is asked first, counted round. Who begins elsewhere each time lets no queue that
+    /// fills a whole claim keep the others waiting.
+    pub first: usize,
+    /// Kinds there is no room for.
+    pub without: &'static [&'static str],
+}
+
+impl Wanted {
+    /// Up to so many, whatever they are.
+    pub fn up_to(limit: i64) -> Self {
+        Self { limit, first: 0, without: &[] }
+    }
+
+    /// The condition that leaves out kinds there is no room for. Names from the code, so they may stand in a statement.
+    fn condition(self) -> String {
+        match self.without {
+            [] => String::new(),
+            kinds => format!(" AND kind NOT IN ('{}')", kinds.join("', '")),
+        }
+    }
+}
+
+/// Takes due jobs.
+pub async fn claim(db: &Db, wanted: Wanted, now: Micros, lease: Duration, token: Token) -> Result<Vec<Job>, DbError> {
     let mut jobs: Vec<Job> = db
         .write(Lane::Worker, |tx| async move {
             let mut taken = Vec::new();
-            for queue in Queue::ALL {
-                let room = limit - taken.len() as i64;
-                if room > 0 {
-                    taken.extend(claim_of(&tx, queue, room, now, lease, token).await?);
+            for n in 0..Queue::ALL.len() {
+                let queue = Queue::ALL[(wanted.first % Queue::ALL.len() + n) % Queue::ALL.len()];
+                let limit = wanted.limit - taken.len() as i64;
+                if limit > 0 {
+                    taken.extend(claim_of(&tx, queue, Wanted { limit, ..wanted }, now, lease, token).await?);
                 }
             }
             Ok::<_, DbError>(taken)
@@ -74,27 +102,31 @@ pub async fn claim(db: &Db, limit: i64, now: Micros, lease: Duration, token: Tok
 async fn claim_of(
     tx: &Tx,
     queue: Queue,
-    limit: i64,
+    wanted: Wanted,
     now: Micros,
     lease: Duration,
     token: Token,
 ) -> Result<Vec<Job>, DbError> {
     let sql = format!(
         "UPDATE job SET state = 'running', attempt = attempt + 1, lease_until = $1, lease_token = $2
-         WHERE id IN (SELECT id FROM job WHERE queue = $3 AND state = 'available' AND run_at <= $4
+         WHERE id IN (SELECT id FROM job WHERE queue = $3 AND state = 'available' AND run_at <= $4{}
                       ORDER BY priority, run_at, id LIMIT $5{})
          RETURNING id, queue, kind, args, fact_id, attempt, max_attempts, progress",
+        wanted.condition(),
         db::skip_locked(tx)
     );
-    let binds = [now.plus(lease).into(), token.0.into(), queue.name().into(), now.into(), limit.into()];
+    let binds = [now.plus(lease).into(), token.0.into(), queue.name().into(), now.into(), wanted.limit.into()];
     db::all(tx, &sql, binds).await
 }
 
-/// Whether any job is due; spares the writer an empty claim.
-pub async fn is_any_due(db: &Db, now: Micros) -> Result<bool, DbError> {
-    let sql = "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE queue IN ('emails', 'notifications', 'tickets')
-               AND state = 'available' AND run_at <= $1 LIMIT 1) found";
-    Ok(db::number(db.read(), sql, [now.into()]).await? > 0)
+/// Whether any such job is due; spares the writer an empty claim.
+pub async fn is_any_due(db: &Db, wanted: Wanted, now: Micros) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE queue IN ('emails', 'notifications', 'tickets')
+         AND state = 'available' AND run_at <= $1{} LIMIT 1) found",
+        wanted.condition()
+    );
+    Ok(db::number(db.read(), &sql, [now.into()]).await? > 0)
 }
 
 record! {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use boxoffice::fact::Fact;
 use boxoffice::id::{EventId, Noun, UserId};
 use boxoffice::notification::deliver::Channel;
+use boxoffice::queue::claim::Wanted;
 use serde_json::json;
 
 use crate::harness::TestApp;
@@ -164,7 +165,7 @@ scene! {
         app.reacted().await;
         let dead = boxoffice::queue::claim::Token(uuid::Uuid::from_u128(1));
         let lease = boxoffice::queue::worker::LEASE;
-        let held = boxoffice::queue::claim::claim(app.db(), 100, app.clock.now(), lease, dead).await.unwrap();
+        let held = boxoffice::queue::claim::claim(app.db(), Wanted::up_to(100), app.clock.now(), lease, dead).await.unwrap();
         assert_eq!(held.len(), 2);
         let other = stage.app_with(|options| options.clock = app.clock.clone()).await;
         let running = "SELECT count(*) AS n FROM job WHERE state = 'running'";
@@ -191,7 +192,7 @@ scene! {
         let lease = std::time::Duration::from_secs(1);
         for crash in 1..=3 {
             let token = boxoffice::queue::claim::Token(uuid::Uuid::from_u128(crash));
-            assert_eq!(boxoffice::queue::claim::claim(app.db(), 9, app.clock.now(), lease, token).await.unwrap().len(), 1);
+            assert_eq!(boxoffice::queue::claim::claim(app.db(), Wanted::up_to(9), app.clock.now(), lease, token).await.unwrap().len(), 1);
             app.clock.advance(2 * lease);
             assert_eq!(boxoffice::queue::claim::rescue(app.db(), app.clock.now()).await.unwrap(), 1);
         }
