@@ -11,7 +11,7 @@ use super::settle::{Cancellation, Leaving, Ledger};
 use super::{Error, floor};
 use crate::access::Action;
 use crate::clock::Micros;
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::{self, DbError, Lane, Tx};
 use crate::event::{self, store};
 use crate::fact::Fact;
@@ -25,7 +25,7 @@ use crate::status::{BookingStatus, CancelReason, EventStatus, LeaveReason};
 /// How many bookings or entries one transaction ends: a few milliseconds of the writer.
 const CHUNK: i64 = 200;
 
-/// Calls a published event off. From the commit on nobody can book it; see [`chunk`] for what follows.
+/// Calls a published event off that is not over. From the commit on nobody can book it; see [`chunk`] for what follows.
 pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
     ctx.allow(Action::RunEvents)?;
     let fact_id: FactId = ctx.id();
@@ -34,16 +34,16 @@ pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
             // The lock of the places: whoever books now either committed before this or sees the new status.
             let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
             let before = floors.remove(&id).ok_or(event::Error::NotFound)?;
-            match ctx.allow(Action::ManageEventOf(before.organizer)) {
-                Ok(()) => {}
-                Err(Denied::Hidden) => return Err(event::Error::NotFound),
-                Err(denied) => return Err(denied.into()),
+            // And the event's own lock: archiving does not ask for the places.
+            let event = event::may_manage(ctx, store::lock(&tx, id).await?)?;
+            if !event.status.may_become(EventStatus::Cancelled) {
+                return Err(event::Error::WrongStatus(event.status));
             }
-            if !before.status.may_become(EventStatus::Cancelled) {
-                return Err(event::Error::WrongStatus(before.status));
+            if event.ends_at <= ctx.now() {
+                return Err(event::Error::Over);
             }
-            store::change_status(&tx, id, before.status, EventStatus::Cancelled, ctx.now()).await?;
-            let fact = Fact::EventCancelled { event: id, organizer: before.organizer };
+            store::change_status(&tx, id, event.status, EventStatus::Cancelled, ctx.now()).await?;
+            let fact = Fact::EventCancelled { event: id, organizer: event.organizer_id };
             outbox::append(&tx, &[Draft { id: fact_id, ..Draft::new(ctx, fact) }]).await?;
             let mut ledger = Ledger::new(ctx);
             ledger.count(&before, &before, true);
