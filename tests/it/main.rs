@@ -20,6 +20,7 @@ mod demo;
 mod desk;
 mod edge;
 mod event;
+mod gate;
 mod kill;
 mod live;
 mod notification;
