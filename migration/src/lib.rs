@@ -24,6 +24,7 @@ mod m20261121_000003_bookings;
 mod m20261121_000004_facts;
 mod m20261121_000005_jobs;
 mod m20261121_000006_notices;
+mod m20261121_000008_indexes;
 
 /// The oldest schema this release can still work on. A database says in `meta.min_compatible` which release it
 /// needs at least; a binary whose [`RELEASE`] is below refuses to start.
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_facts::Migration),
             Box::new(m20261121_000005_jobs::Migration),
             Box::new(m20261121_000006_notices::Migration),
+            Box::new(m20261121_000008_indexes::Migration),
         ]
     }
 }
