@@ -78,6 +78,9 @@ scene! {
         people[2].cancel(&gone).await.ok();
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B", "title": "Renamed" }), "changed").await.ok();
         app.settled().await;
+        let first = "SELECT count(*) AS n FROM notice n WHERE n.kind = 'event.updated' AND n.user_id = $1
+                     AND n.booking_id = (SELECT b.id FROM booking b WHERE b.user_id = $1 ORDER BY b.id LIMIT 1)";
+        assert_eq!(app.number(first, [people[0].user.into()]).await, 1, "of several bookings the first");
         for (person, n) in people.iter().zip([1, 1, 0, 0]) {
             assert_eq!(app.notices(person.user, "event.updated").await, n);
         }
