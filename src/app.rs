@@ -262,7 +262,7 @@ async fn forget(budgets: Budgets, stop: CancellationToken) {
     }
 }
 
-/// Archives what is over and forgets old answers, in chunks.
+/// Archives what is over and forgets old answers: at the start, then every [`SWEEP_EVERY`], each time everything there is.
 async fn sweep(ctx: Ctx, stop: CancellationToken) {
     loop {
         if let Err(error) = event::archive::archive(&ctx.db, ctx.now()).await {

@@ -184,3 +184,21 @@ scene! {
         assert_eq!(kinds, [["mail", "mail"], ["mail", "other"], ["mail", "mail"]]);
     }
 }
+
+scene! {
+    /// What piled up is gone after one sweep, however many chunks that takes.
+    async fn a_sweep_leaves_nothing_behind(stage: Stage) {
+        let app = stage.app_with(|options| options.worker = false).await;
+        let (numbers, uuid) = match app.db().is_sqlite() {
+            true => ("WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 2300)", "randomblob(16)"),
+            false => ("WITH s(i) AS (SELECT generate_series(1, 2300))", "gen_random_uuid()"),
+        };
+        let answers = format!(
+            "{numbers} INSERT INTO idempotency (user_id, key, operation, fingerprint, outcome, created_at)
+             SELECT {uuid}, 'k' || i, 'createBooking', 'f', '{{}}', 0 FROM s"
+        );
+        app.sql(&answers, []).await;
+        assert_eq!(boxoffice::idempotency::forget(app.db(), app.clock.now()).await.unwrap(), 2_300);
+        assert_eq!(app.number("SELECT count(*) AS n FROM idempotency", []).await, 0);
+    }
+}
