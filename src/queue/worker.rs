@@ -154,10 +154,17 @@ impl Worker {
 
     /// Works off everything that is due, and returns.
     pub async fn drain(&self) -> Result<(), DbError> {
-        let room = Room::new();
-        while self.round(&room).await? {}
-        room.close().await;
-        Ok(())
+        loop {
+            let room = Room::new();
+            let mut took = false;
+            while self.round(&room).await? {
+                took = true;
+            }
+            room.close().await;
+            if !took {
+                return Ok(());
+            }
+        }
     }
 
     /// Claims once and starts what was claimed. Says whether there was anything.
