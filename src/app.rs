@@ -211,7 +211,8 @@ impl App {
             let worker = Worker {
                 ctx: ctx.clone(),
                 bus: options.bus.clone(),
-                handlers: Arc::new(handlers(ctx, options)),
+                handlers: Arc::new(handlers(ctx, options, stop)),
+                long: LONG,
                 lease: options.lease,
                 enqueued,
             };
@@ -283,12 +284,15 @@ fn engine(
     Engine::new(schema, options.clock.clone(), options.chance.clone(), settings, tasks.clone())
 }
 
+/// Kinds of job that go in chunks.
+const LONG: &[&str] = &[fanout::KIND, call_off::KIND];
+
 /// Who works off which kind of job.
-fn handlers(ctx: &Ctx, options: &Options) -> HashMap<&'static str, Handler> {
+fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&'static str, Handler> {
     HashMap::from([
         (inbox::DELIVER, deliver::handler(ctx.clone(), options.channel.clone())),
-        (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone())),
-        (call_off::KIND, call_off::handler(ctx.clone())),
+        (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone(), stop.clone())),
+        (call_off::KIND, call_off::handler(ctx.clone(), stop.clone())),
     ])
 }
 
@@ -299,7 +303,7 @@ async fn forget(budgets: Budgets, stop: CancellationToken) {
     }
 }
 
-/// Archives what is over and forgets old answers, in chunks.
+/// Archives what is over and forgets old answers: at the start, then every [`SWEEP_EVERY`], each time everything there is.
 async fn sweep(ctx: Ctx, stop: CancellationToken) {
     loop {
         if let Err(error) = event::archive::archive(&ctx.db, ctx.now()).await {

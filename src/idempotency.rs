@@ -120,12 +120,19 @@ pub async fn keep(tx: &db::Tx, answers: &[Answer]) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Forgets answers older than [`KEPT`], a thousand at a time. Says how many.
+/// How many answers one transaction forgets at most.
+const CHUNK: u64 = 1_000;
+
+/// Forgets answers older than [`KEPT`], in chunks. Says how many.
 pub async fn forget(db: &Db, now: Micros) -> Result<u64, DbError> {
+    db::in_chunks(CHUNK, || chunk(db, now)).await
+}
+
+async fn chunk(db: &Db, now: Micros) -> Result<u64, DbError> {
     db.write(Lane::Worker, |tx| async move {
         let sql = "DELETE FROM idempotency WHERE (user_id, key) IN
-                   (SELECT user_id, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT 1000)";
-        db::run(&tx, sql, [now.minus(KEPT).into()]).await
+                   (SELECT user_id, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
+        db::run(&tx, sql, [now.minus(KEPT).into(), (CHUNK as i64).into()]).await
     })
     .await
 }

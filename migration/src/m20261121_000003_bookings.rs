@@ -22,7 +22,7 @@ CREATE INDEX booking_by_user ON booking (user_id, id);
 -- An organizer's list of an event's bookings.
 CREATE INDEX booking_by_event ON booking (event_id, id);
 
--- Whom an event's news concern, person by person, and in which order calling it off cancels.
+-- Whom an event's news concern, person by person, once it was called off too.
 CREATE INDEX booking_by_audience ON booking (event_id, user_id, id);
 
 CREATE TABLE booking_item (

@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::FromQueryResult;
+use tokio_util::sync::CancellationToken;
 
 use super::settle::{Cancellation, Leaving, Ledger};
 use super::{Error, floor};
 use crate::access::Action;
 use crate::clock::Micros;
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::{self, DbError, Lane, Tx};
 use crate::event::{self, store};
 use crate::fact::Fact;
 use crate::id::{BookingId, EntryId, EventId, FactId, QuotaId, UserId};
 use crate::outbox::{self, Draft};
+use crate::queue::claim::{self, Job, Token};
 use crate::queue::worker::{Handled, Handler, Outcome};
 use crate::queue::{NewJob, Queue};
 use crate::status::{BookingStatus, CancelReason, EventStatus, LeaveReason};
@@ -23,7 +25,7 @@ use crate::status::{BookingStatus, CancelReason, EventStatus, LeaveReason};
 /// How many bookings or entries one transaction ends: a few milliseconds of the writer.
 const CHUNK: i64 = 200;
 
-/// Calls a published event off. From the commit on nobody can book it; see [`chunk`] for what follows.
+/// Calls a published event off that is not over. From the commit on nobody can book it; see [`chunk`] for what follows.
 pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
     ctx.allow(Action::RunEvents)?;
     let fact_id: FactId = ctx.id();
@@ -32,16 +34,16 @@ pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
             // The lock of the places: whoever books now either committed before this or sees the new status.
             let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
             let before = floors.remove(&id).ok_or(event::Error::NotFound)?;
-            match ctx.allow(Action::ManageEventOf(before.organizer)) {
-                Ok(()) => {}
-                Err(Denied::Hidden) => return Err(event::Error::NotFound),
-                Err(denied) => return Err(denied.into()),
+            // And the event's own lock: archiving does not ask for the places.
+            let event = event::may_manage(ctx, store::lock(&tx, id).await?)?;
+            if !event.status.may_become(EventStatus::Cancelled) {
+                return Err(event::Error::WrongStatus(event.status));
             }
-            if !before.status.may_become(EventStatus::Cancelled) {
-                return Err(event::Error::WrongStatus(before.status));
+            if event.ends_at <= ctx.now() {
+                return Err(event::Error::Over);
             }
-            store::change_status(&tx, id, before.status, EventStatus::Cancelled, ctx.now()).await?;
-            let fact = Fact::EventCancelled { event: id, organizer: before.organizer };
+            store::change_status(&tx, id, event.status, EventStatus::Cancelled, ctx.now()).await?;
+            let fact = Fact::EventCancelled { event: id, organizer: event.organizer_id };
             outbox::append(&tx, &[Draft { id: fact_id, ..Draft::new(ctx, fact) }]).await?;
             let mut ledger = Ledger::new(ctx);
             ledger.count(&before, &before, true);
@@ -79,8 +81,9 @@ db::record! {
 }
 
 /// Ends the next bookings or entries of a cancelled event. Says whether there may be more. What is done stays done, so
-/// a killed process loses nothing and another one goes on.
-pub async fn chunk(ctx: &Ctx, id: EventId) -> Result<bool, Error> {
+/// a killed process loses nothing and another one goes on. Moves the cursor of the `held` job along; once that belongs to
+/// somebody else, nothing is left to do here.
+pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result<bool, Error> {
     ctx.db
         .write(Lane::Worker, |tx| async move {
             let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
@@ -126,12 +129,17 @@ pub async fn chunk(ctx: &Ctx, id: EventId) -> Result<bool, Error> {
                 })
                 .collect();
             ledger.leave(&before, &leavings, None);
-            let some = !(bookings.is_empty() && waiting.is_empty());
-            if some {
-                ledger.count(&before, &after, true);
-                ledger.write(&tx).await?;
+            // What a cursor would say is in the rows themselves; it only tells an operator where this is.
+            let at = bookings.last().map(|booking| booking.id.0).or(waiting.last().map(|entry| entry.id.0));
+            let Some(at) = at else { return Ok(false) };
+            if let Some((job, token)) = held
+                && !claim::advance(&tx, job, token, &serde_json::json!(at).to_string()).await?
+            {
+                return Ok(false);
             }
-            Ok(some)
+            ledger.count(&before, &after, true);
+            ledger.write(&tx).await?;
+            Ok(true)
         })
         .await
 }
@@ -165,34 +173,36 @@ pub fn job(fact: FactId, event: EventId, now: Micros) -> NewJob {
     NewJob::new(Queue::Notifications, KIND, &args, now).because_of(fact).once(event.to_string())
 }
 
-/// Works such jobs off.
-pub fn handler(ctx: Ctx) -> Handler {
-    Arc::new(move |jobs, _| {
-        let ctx = ctx.clone();
+/// Works such jobs off, until `stop`.
+pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
+    Arc::new(move |jobs, token| {
+        let (ctx, stop) = (ctx.clone(), stop.clone());
         Box::pin(async move {
             let mut outcomes = HashMap::new();
             for job in &jobs {
-                outcomes.insert(job.id, finish(&ctx, &job.args).await);
+                outcomes.insert(job.id, finish(&ctx, &stop, job, token).await);
             }
             Handled { outcomes, effects: None }
         })
     })
 }
 
-async fn finish(ctx: &Ctx, args: &str) -> Outcome {
+async fn finish(ctx: &Ctx, stop: &CancellationToken, job: &Job, token: Token) -> Outcome {
     #[derive(serde::Deserialize)]
     struct Args {
         event: EventId,
     }
-    let event = match serde_json::from_str::<Args>(args) {
+    let event = match serde_json::from_str::<Args>(&job.args) {
         Ok(args) => args.event,
         Err(error) => return Outcome::GiveUp(error.to_string()),
     };
-    loop {
-        match chunk(ctx, event).await {
+    while !stop.is_cancelled() {
+        match chunk(ctx, event, Some((job.id, token))).await {
             Ok(true) => {}
             Ok(false) => return Outcome::Done,
+            Err(Error::Db(error)) => return Outcome::of(&error),
             Err(error) => return Outcome::Retry(error.to_string()),
         }
     }
+    Outcome::handed_back()
 }

@@ -1,4 +1,4 @@
-//! The queue of writers on SQLite: one at a time, interactive before relay before workers, bounded.
+//! The queue of writers on SQLite: one at a time, interactive before relay before workers, bounded; and nobody starves.
 //! Not here: transactions. On PostgreSQL the database schedules its writers itself and there is no gate.
 
 use std::collections::VecDeque;
@@ -14,6 +14,9 @@ const WAITING_MAX: usize = 4_096;
 
 /// How long a writer waits at most.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// How many others go before somebody who waits in a lower lane; the next turn is theirs.
+const PASSED_OVER_MAX: u32 = 8;
 
 /// Who writes, in the order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,23 @@ pub(super) struct Gate(Arc<Mutex<State>>);
 struct State {
     busy: bool,
     waiting: [VecDeque<oneshot::Sender<Pass>>; 3],
+    /// How many turns each lane has waited for since its last one.
+    passed_over: [u32; 3],
+}
+
+impl State {
+    /// Whose turn it is: of a lane that was passed over too often, else of the first lane where somebody waits.
+    fn next(&mut self) -> Option<oneshot::Sender<Pass>> {
+        let is_waiting = |lane: &usize| !self.waiting[*lane].is_empty();
+        let first = (0..3).find(is_waiting)?;
+        let starving = (1..3).filter(is_waiting).find(|lane| self.passed_over[*lane] >= PASSED_OVER_MAX);
+        let chosen = starving.unwrap_or(first);
+        for lane in 0..3 {
+            let is_passed_over = lane != chosen && !self.waiting[lane].is_empty();
+            self.passed_over[lane] = if is_passed_over { self.passed_over[lane] + 1 } else { 0 };
+        }
+        self.waiting[chosen].pop_front()
+    }
 }
 
 /// The right to write; giving it up lets the next one in.
@@ -83,7 +103,7 @@ impl Drop for Pass {
         loop {
             let next = {
                 let mut state = self.gate.state();
-                let next = state.waiting.iter_mut().find_map(VecDeque::pop_front);
+                let next = state.next();
                 if next.is_none() {
                     state.busy = false;
                 }

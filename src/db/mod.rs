@@ -3,7 +3,7 @@
 //!
 //! * [`Db::write`] runs one closure in one transaction: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on PostgreSQL. A
 //!   serialization failure or deadlock re-runs the whole closure (3 tries, jitter).
-//! * On SQLite all writers of the process share one queue ([`gate`]): interactive first, then relay, then workers.
+//! * On SQLite all writers of the process share one queue ([`gate`]): interactive first, then relay, then workers; none starves.
 //! * When a connection dies during COMMIT, the transaction's *witness* (the first fact it appended, whose id was made
 //!   beforehand) tells whether it happened; nothing is ever re-run blindly.
 
@@ -320,6 +320,22 @@ pub fn skip_locked(c: &impl ConnectionTrait) -> &'static str {
     match c.get_database_backend() {
         DbBackend::Sqlite => "",
         _ => " FOR NO KEY UPDATE SKIP LOCKED",
+    }
+}
+
+/// Repeats a step, a transaction of its own, while it finds as many rows as it takes at once. Says how many in all.
+pub async fn in_chunks<F, Fut>(size: u64, step: F) -> Result<u64, DbError>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<u64, DbError>>,
+{
+    let mut all = 0;
+    loop {
+        let rows = step().await?;
+        all += rows;
+        if rows < size {
+            return Ok(all);
+        }
     }
 }
 

@@ -256,6 +256,7 @@ async fn settle(ctx: &Ctx) -> Result<(), Error> {
         ctx: ctx.clone(),
         bus: Bus::default(),
         handlers: Arc::new(HashMap::from([(inbox::DELIVER, deliver::handler(ctx.clone(), deliver::Channel::Quiet))])),
+        long: &[],
         lease: LEASE,
         enqueued: Arc::new(Notify::new()),
     };

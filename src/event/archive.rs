@@ -4,15 +4,21 @@
 use crate::clock::Micros;
 use crate::db::{self, Db, DbError, Lane};
 
-/// How many events one sweep moves at most: a few milliseconds of the writer.
-const CHUNK: i64 = 500;
+/// How many events one transaction moves at most: a few milliseconds of the writer.
+const CHUNK: u64 = 500;
 
-/// Archives what ended before `now`. Says how many; as many as a chunk holds means there may be more.
+/// Archives what ended before `now`, in chunks. Says how many.
 pub async fn archive(db: &Db, now: Micros) -> Result<u64, DbError> {
+    db::in_chunks(CHUNK, || chunk(db, now)).await
+}
+
+async fn chunk(db: &Db, now: Micros) -> Result<u64, DbError> {
     db.write(Lane::Worker, |tx| async move {
+        // What has not begun is not over: the index by time need not be read further.
         let sql = "UPDATE event SET status = 'ARCHIVED', updated_at = $1 WHERE status = 'PUBLISHED' AND id IN
-                   (SELECT id FROM event WHERE status = 'PUBLISHED' AND ends_at <= $1 ORDER BY starts_at LIMIT $2)";
-        db::run(&tx, sql, [now.into(), CHUNK.into()]).await
+                   (SELECT id FROM event WHERE status = 'PUBLISHED' AND starts_at < $1 AND ends_at <= $1
+                    ORDER BY starts_at LIMIT $2)";
+        db::run(&tx, sql, [now.into(), (CHUNK as i64).into()]).await
     })
     .await
 }

@@ -3,6 +3,7 @@
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
+use super::Error;
 use crate::clock::Micros;
 use crate::db::{self, DbError, Tx, record};
 use crate::entity::{event, event_change, quota, slot, stock, ticket_type};
@@ -71,19 +72,16 @@ pub async fn insert_parts(
     Ok(())
 }
 
-/// Moves an event from one status to another; 0 rows: it was no longer in the first.
-pub async fn change_status(
-    tx: &Tx,
-    id: EventId,
-    from: EventStatus,
-    to: EventStatus,
-    now: Micros,
-) -> Result<u64, DbError> {
+/// Moves an event from one status to another; refused when it is no longer in the first.
+pub async fn change_status(tx: &Tx, id: EventId, from: EventStatus, to: EventStatus, now: Micros) -> Result<(), Error> {
     debug_assert!(from.may_become(to));
     let sql = "UPDATE event SET status = $1, updated_at = $2,
                published_at = CASE WHEN $1 = 'PUBLISHED' THEN $2 ELSE published_at END
                WHERE id = $3 AND status = $4";
-    db::run(tx, sql, [to.word().into(), now.into(), id.into(), from.word().into()]).await
+    match db::run(tx, sql, [to.word().into(), now.into(), id.into(), from.word().into()]).await? {
+        1 => Ok(()),
+        _ => Err(Error::WrongStatus(from)),
+    }
 }
 
 record! {

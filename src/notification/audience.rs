@@ -42,18 +42,22 @@ pub async fn customers(
     after: Option<UserId>,
     limit: i64,
 ) -> Result<Vec<Customer>, DbError> {
-    let counts = match which {
-        Customers::WithLiveBooking => "status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED')",
-        Customers::WhenCalledOff => {
-            "(status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED') OR cancel_reason = 'EVENT_CANCELLED')"
+    let counts = |of: &str| {
+        let live = format!("{of}.status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED')");
+        match which {
+            Customers::WithLiveBooking => live,
+            Customers::WhenCalledOff => format!("({live} OR {of}.cancel_reason = 'EVENT_CANCELLED')"),
         }
     };
-    // One row per person: the earliest such booking. Ids are time-ordered, and PostgreSQL has no min(uuid).
+    // One row per person: the earliest such booking. Ids are time-ordered, and PostgreSQL has no min(uuid). Asking each
+    // booking for an earlier one follows the index and stops at the limit; a window would sort the whole audience first.
     let sql = format!(
-        "SELECT user_id, id AS booking_id FROM
-         (SELECT user_id, id, row_number() OVER (PARTITION BY user_id ORDER BY id) AS nth
-          FROM booking WHERE event_id = $1 AND user_id > $2 AND {counts}) b
-         WHERE nth = 1 ORDER BY user_id LIMIT $3"
+        "SELECT b.user_id, b.id AS booking_id FROM booking b
+         WHERE b.event_id = $1 AND b.user_id > $2 AND {} AND NOT EXISTS
+               (SELECT 1 FROM booking e WHERE e.event_id = $1 AND e.user_id = b.user_id AND e.id < b.id AND {})
+         ORDER BY b.user_id LIMIT $3",
+        counts("b"),
+        counts("e"),
     );
     let after = after.unwrap_or(UserId(uuid::Uuid::nil()));
     let rows: Vec<CustomerRow> = db::all(c, &sql, [event.into(), after.into(), limit.into()]).await?;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use super::audience::{self, Customers};
 use super::{NewNotice, inbox};
@@ -37,17 +38,18 @@ pub fn job(fact: &Recorded, event: EventId, customers: Customers, now: crate::cl
     NewJob::new(Queue::Notifications, KIND, &args, now).because_of(fact.id).once(fact.id.to_string())
 }
 
-/// Works fan-outs off.
-pub fn handler(ctx: Ctx, bus: Bus) -> Handler {
+/// Works fan-outs off, until `stop`.
+pub fn handler(ctx: Ctx, bus: Bus, stop: CancellationToken) -> Handler {
     Arc::new(move |jobs, token| {
-        let (ctx, bus) = (ctx.clone(), bus.clone());
+        let (ctx, bus, stop) = (ctx.clone(), bus.clone(), stop.clone());
         Box::pin(async move {
             let mut outcomes = std::collections::HashMap::new();
             for job in &jobs {
-                let outcome = match tell_all(&ctx, &bus, job, token).await {
+                let outcome = match tell_all(&ctx, &bus, &stop, job, token).await {
                     Ok(()) => Outcome::Done,
+                    Err(Stopped::Early) => Outcome::handed_back(),
                     Err(Stopped::Nonsense(why)) => Outcome::GiveUp(why),
-                    Err(Stopped::Db(error)) => Outcome::Retry(error.to_string()),
+                    Err(Stopped::Db(error)) => Outcome::of(&error),
                 };
                 outcomes.insert(job.id, outcome);
             }
@@ -57,6 +59,7 @@ pub fn handler(ctx: Ctx, bus: Bus) -> Handler {
 }
 
 enum Stopped {
+    Early,
     Nonsense(String),
     Db(DbError),
 }
@@ -67,14 +70,14 @@ impl From<DbError> for Stopped {
     }
 }
 
-async fn tell_all(ctx: &Ctx, bus: &Bus, job: &Job, token: Token) -> Result<(), Stopped> {
+async fn tell_all(ctx: &Ctx, bus: &Bus, stop: &CancellationToken, job: &Job, token: Token) -> Result<(), Stopped> {
     let args: Args = serde_json::from_str(&job.args).map_err(|error| Stopped::Nonsense(error.to_string()))?;
     let sql = "SELECT id, seq, kind, v, occurred_at, actor_id, data FROM fact WHERE id = $1 AND seq IS NOT NULL";
     let row: Option<Row> = db::one(ctx.db.read(), sql, [args.fact.into()]).await?;
     let fact = row.ok_or_else(|| Stopped::Nonsense("the fact is gone".into()))?;
     let fact = fact.read().map_err(|error| Stopped::Nonsense(error.to_string()))?;
     let mut after: Option<UserId> = job.progress.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    loop {
+    while !stop.is_cancelled() {
         let (heads, last) = chunk(ctx, job, token, &fact, args, after).await?;
         bus.wake_inboxes(heads);
         match last {
@@ -82,6 +85,7 @@ async fn tell_all(ctx: &Ctx, bus: &Bus, job: &Job, token: Token) -> Result<(), S
             None => return Ok(()),
         }
     }
+    Err(Stopped::Early)
 }
 
 /// Tells the next thousand. Returns where it got to; `None`: everybody was told, or the job is no longer ours.

@@ -4,8 +4,11 @@
 //! ```text
 //!  available ──claim (attempt + 1, token, lease)──► running ──► succeeded   with its effects, in one transaction
 //!      ▲                                              │  ├────► available   failed, attempts left: run_at = now + backoff
-//!      └──── lease ran out, attempts left ◄───────────┘  └────► dead        no attempts left, or it cannot succeed
+//!      └──── lease ran out, or handed back ◄──────────┘  └────► dead        no attempts left, or it cannot succeed
 //! ```
+//!
+//! Attempts and crashes are counted from the last chunk a job finished: a long job ends when it is stuck, not when it was
+//! interrupted often.
 
 use std::time::Duration;
 
@@ -50,15 +53,43 @@ impl Cell for Token {
 /// How a lease that ran out this often ends: a job that keeps killing its worker is put away.
 const CRASHES_MAX: i64 = 3;
 
-/// Takes up to `limit` due jobs of these queues.
-pub async fn claim(db: &Db, limit: i64, now: Micros, lease: Duration, token: Token) -> Result<Vec<Job>, DbError> {
+/// Which due jobs a claim is after.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// How many at most.
+    pub limit: i64,
+    /// Which queue of [`Queue::ALL`] is asked first, counted round. Who begins elsewhere each time lets no queue that
+    /// fills a whole claim keep the others waiting.
+    pub first: usize,
+    /// Kinds there is no room for.
+    pub without: &'static [&'static str],
+}
+
+impl Wanted {
+    /// Up to so many, whatever they are.
+    pub fn up_to(limit: i64) -> Self {
+        Self { limit, first: 0, without: &[] }
+    }
+
+    /// The condition that leaves out kinds there is no room for. Names from the code, so they may stand in a statement.
+    fn condition(self) -> String {
+        match self.without {
+            [] => String::new(),
+            kinds => format!(" AND kind NOT IN ('{}')", kinds.join("', '")),
+        }
+    }
+}
+
+/// Takes due jobs.
+pub async fn claim(db: &Db, wanted: Wanted, now: Micros, lease: Duration, token: Token) -> Result<Vec<Job>, DbError> {
     let mut jobs: Vec<Job> = db
         .write(Lane::Worker, |tx| async move {
             let mut taken = Vec::new();
-            for queue in Queue::ALL {
-                let room = limit - taken.len() as i64;
-                if room > 0 {
-                    taken.extend(claim_of(&tx, queue, room, now, lease, token).await?);
+            for n in 0..Queue::ALL.len() {
+                let queue = Queue::ALL[(wanted.first % Queue::ALL.len() + n) % Queue::ALL.len()];
+                let limit = wanted.limit - taken.len() as i64;
+                if limit > 0 {
+                    taken.extend(claim_of(&tx, queue, Wanted { limit, ..wanted }, now, lease, token).await?);
                 }
             }
             Ok::<_, DbError>(taken)
@@ -71,27 +102,31 @@ pub async fn claim(db: &Db, limit: i64, now: Micros, lease: Duration, token: Tok
 async fn claim_of(
     tx: &Tx,
     queue: Queue,
-    limit: i64,
+    wanted: Wanted,
     now: Micros,
     lease: Duration,
     token: Token,
 ) -> Result<Vec<Job>, DbError> {
     let sql = format!(
         "UPDATE job SET state = 'running', attempt = attempt + 1, lease_until = $1, lease_token = $2
-         WHERE id IN (SELECT id FROM job WHERE queue = $3 AND state = 'available' AND run_at <= $4
+         WHERE id IN (SELECT id FROM job WHERE queue = $3 AND state = 'available' AND run_at <= $4{}
                       ORDER BY priority, run_at, id LIMIT $5{})
          RETURNING id, queue, kind, args, fact_id, attempt, max_attempts, progress",
+        wanted.condition(),
         db::skip_locked(tx)
     );
-    let binds = [now.plus(lease).into(), token.0.into(), queue.name().into(), now.into(), limit.into()];
+    let binds = [now.plus(lease).into(), token.0.into(), queue.name().into(), now.into(), wanted.limit.into()];
     db::all(tx, &sql, binds).await
 }
 
-/// Whether any job is due; spares the writer an empty claim.
-pub async fn is_any_due(db: &Db, now: Micros) -> Result<bool, DbError> {
-    let sql = "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE queue IN ('emails', 'notifications', 'tickets')
-               AND state = 'available' AND run_at <= $1 LIMIT 1) found";
-    Ok(db::number(db.read(), sql, [now.into()]).await? > 0)
+/// Whether any such job is due; spares the writer an empty claim.
+pub async fn is_any_due(db: &Db, wanted: Wanted, now: Micros) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE queue IN ('emails', 'notifications', 'tickets')
+         AND state = 'available' AND run_at <= $1{} LIMIT 1) found",
+        wanted.condition()
+    );
+    Ok(db::number(db.read(), &sql, [now.into()]).await? > 0)
 }
 
 record! {
@@ -104,6 +139,12 @@ record! {
 #[derive(FromQueryResult)]
 struct Finished {
     id: i64,
+}
+
+#[derive(FromQueryResult)]
+struct PutBack {
+    id: i64,
+    finished_at: Option<Micros>,
 }
 
 fn held(ids: &[i64], token: Token) -> Vec<Held> {
@@ -120,14 +161,16 @@ pub async fn succeed(tx: &Tx, ids: &[i64], token: Token, now: Micros) -> Result<
 }
 
 record! {
-    /// A job whose attempt failed.
+    /// A job that is not done.
     pub struct Failed {
         /// Which.
         id: i64,
         /// Whose lease.
         lease_token: Token,
-        /// What follows: `available` or `dead`.
-        state: &'static str,
+        /// Attempts this one counts as: 1, or 0 where the job is not to blame.
+        charge: i64,
+        /// 1: no attempt can do it.
+        hopeless: i64,
         /// The next attempt.
         run_at: Micros,
         /// What went wrong; internal.
@@ -135,12 +178,19 @@ record! {
     }
 }
 
-/// Puts failed jobs back for another attempt, or away.
-pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<u64, DbError> {
-    let sql = "UPDATE job SET state = r.state, run_at = r.run_at, last_error = r.last_error, lease_token = NULL,
-               lease_until = NULL, finished_at = CASE WHEN r.state = 'dead' THEN $2 ELSE NULL END
-               FROM {records} WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token";
-    db::update_by(tx, sql, failed, [now.into()]).await
+/// Puts jobs back for another attempt, or away when none is left. Says which were put away.
+pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<Vec<i64>, DbError> {
+    // The row counts, not the claim: a chunk may have set the attempts back meanwhile.
+    let dead = "r.hopeless = 1 OR (r.charge = 1 AND job.attempt >= job.max_attempts)";
+    let sql = format!(
+        "UPDATE job SET state = CASE WHEN {dead} THEN 'dead' ELSE 'available' END, attempt = job.attempt - 1 + r.charge,
+         run_at = r.run_at, last_error = r.last_error, lease_token = NULL, lease_until = NULL,
+         finished_at = CASE WHEN {dead} THEN $2 ELSE NULL END
+         FROM {{records}} WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token
+         RETURNING job.id, job.finished_at"
+    );
+    let rows: Vec<PutBack> = db::select_by(tx, &sql, failed, [now.into()]).await?;
+    Ok(rows.into_iter().filter(|row| row.finished_at.is_some()).map(|row| row.id).collect())
 }
 
 /// Makes the lease longer. Fewer rows than jobs: some are no longer ours.
@@ -153,9 +203,10 @@ pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Micros) -> Result<
     .await
 }
 
-/// Moves a job's durable cursor, in the transaction of the chunk's effects. False: it is no longer ours, roll back.
+/// Moves a job's durable cursor, in the transaction of the chunk's effects, and counts attempts and crashes anew. False:
+/// it is no longer ours, write nothing.
 pub async fn advance(tx: &Tx, id: i64, token: Token, progress: &str) -> Result<bool, DbError> {
-    let sql = "UPDATE job SET progress = $1 WHERE id = $2 AND state = 'running' AND lease_token = $3";
+    let sql = "UPDATE job SET progress = $1, attempt = 1, crashes = 0 WHERE id = $2 AND state = 'running' AND lease_token = $3";
     Ok(db::run(tx, sql, [progress.into(), id.into(), token.0.into()]).await? == 1)
 }
 

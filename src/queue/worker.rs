@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -14,13 +15,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Queue;
-use super::claim::{self, Failed, Job, Token};
+use super::claim::{self, Failed, Job, Token, Wanted};
 use crate::bus::Bus;
 use crate::ctx::Ctx;
-use crate::db::{DbError, Lane, Tx};
+use crate::db::{self, DbError, Lane, Tx};
 
 /// Groups of jobs a process works on at the same time.
-pub const CONCURRENCY: usize = 5;
+const QUICK: usize = 5;
+
+/// Groups of long jobs it works on besides, so that these never take the places of quick ones.
+const LONG: usize = 2;
 
 /// Jobs taken by one claim: one commit for all of them.
 const CLAIM_MAX: i64 = 100;
@@ -38,8 +42,25 @@ pub enum Outcome {
     Done,
     /// It may work later.
     Retry(String),
+    /// It may work later, and that it did not now is not its fault: no attempt is charged.
+    Later(String),
     /// It can never work.
     GiveUp(String),
+}
+
+impl Outcome {
+    /// Of a job that works in chunks: what passes by itself never ends it.
+    pub fn of(error: &DbError) -> Self {
+        match db::is_transient(error) {
+            true => Self::Later(error.to_string()),
+            false => Self::Retry(error.to_string()),
+        }
+    }
+
+    /// Of a job that works in chunks, between two of them, when the process stops: the next one goes on.
+    pub fn handed_back() -> Self {
+        Self::Later("the process stops".to_owned())
+    }
 }
 
 /// Writes what jobs did, in the transaction that completes them; given the ids that are still ours.
@@ -72,20 +93,47 @@ pub struct Worker {
     pub bus: Bus,
     /// By job kind.
     pub handlers: Arc<HashMap<&'static str, Handler>>,
+    /// Kinds whose jobs go in chunks and may take minutes.
+    pub long: &'static [&'static str],
     /// How long a claim holds without renewal.
     pub lease: Duration,
     /// Signalled when jobs were enqueued in this process.
     pub enqueued: Arc<Notify>,
 }
 
+/// The places for groups of jobs in work.
+struct Room {
+    quick: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+    /// Claims begun; each starts at another queue.
+    claims: AtomicUsize,
+    tasks: TaskTracker,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self {
+            quick: Arc::new(Semaphore::new(QUICK)),
+            long: Arc::new(Semaphore::new(LONG)),
+            claims: AtomicUsize::new(0),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Lets what was begun finish.
+    async fn close(self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
 impl Worker {
     /// Runs until `stop`, then finishes what it has in hand.
     pub async fn run(self, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(CONCURRENCY));
-        let tasks = TaskTracker::new();
+        let room = Room::new();
         let mut facts = self.bus.listen();
         while !stop.is_cancelled() {
-            let took = match self.round(&room, &tasks).await {
+            let took = match self.round(&room).await {
                 Ok(took) => took,
                 Err(error) => {
                     tracing::error!(%error, "the worker cannot claim jobs");
@@ -101,71 +149,95 @@ impl Worker {
                 }
             }
         }
-        tasks.close();
-        tasks.wait().await;
+        room.close().await;
     }
 
     /// Works off everything that is due, and returns.
     pub async fn drain(&self) -> Result<(), DbError> {
-        let (room, tasks) = (Arc::new(Semaphore::new(CONCURRENCY)), TaskTracker::new());
-        while self.round(&room, &tasks).await? {}
-        tasks.close();
-        tasks.wait().await;
-        Ok(())
+        loop {
+            let room = Room::new();
+            let mut took = false;
+            while self.round(&room).await? {
+                took = true;
+            }
+            room.close().await;
+            if !took {
+                return Ok(());
+            }
+        }
     }
 
     /// Claims once and starts what was claimed. Says whether there was anything.
-    async fn round(&self, room: &Arc<Semaphore>, tasks: &TaskTracker) -> Result<bool, DbError> {
+    async fn round(&self, room: &Room) -> Result<bool, DbError> {
         let (db, now) = (&self.ctx.db, self.ctx.now());
         if claim::is_any_orphaned(db, now).await? {
             let rescued = claim::rescue(db, now).await?;
             tracing::warn!(jobs = rescued, "a worker disappeared; its jobs go on");
         }
-        if !claim::is_any_due(db, now).await? {
+        let mut long = room.long.clone().try_acquire_owned().ok();
+        let wanted = Wanted {
+            limit: CLAIM_MAX,
+            first: room.claims.fetch_add(1, Ordering::Relaxed),
+            without: if long.is_some() { &[] } else { self.long },
+        };
+        if !claim::is_any_due(db, wanted, now).await? {
             return Ok(false);
         }
-        // Room first: what is claimed is begun at once, so that a lease never runs out while waiting.
-        let Ok(mut place) = room.clone().acquire_owned().await.map(Some) else { return Ok(false) };
+        // Room for one group first: what nobody here has time for is left to other processes.
+        let Ok(mut quick) = room.quick.clone().acquire_owned().await.map(Some) else { return Ok(false) };
         let token = Token(self.ctx.id());
-        let jobs = claim::claim(db, CLAIM_MAX, self.ctx.now(), self.lease, token).await?;
+        let jobs = claim::claim(db, wanted, self.ctx.now(), self.lease, token).await?;
         let took = !jobs.is_empty();
         let mut groups: HashMap<String, Vec<Job>> = HashMap::new();
         for job in jobs {
             groups.entry(job.kind.clone()).or_default().push(job);
         }
         for (kind, jobs) in groups {
-            let place = match place.take() {
-                Some(place) => Some(place),
-                None => room.clone().acquire_owned().await.ok(),
+            let (places, place) = match self.long.contains(&kind.as_str()) {
+                true => (room.long.clone(), long.take()),
+                false => (room.quick.clone(), quick.take()),
             };
             let worker = self.clone();
-            tasks.spawn(async move {
-                worker.work(&kind, jobs, token).await;
-                drop(place);
+            room.tasks.spawn(async move {
+                let place = async {
+                    match place {
+                        Some(place) => Some(place),
+                        None => places.acquire_owned().await.ok(),
+                    }
+                };
+                worker.work(&kind, jobs, token, place).await;
             });
         }
         Ok(took)
     }
 
-    async fn work(&self, kind: &str, jobs: Vec<Job>, token: Token) {
+    /// Works on a group as soon as there is a place for it, and keeps its lease from the first moment: a claim that holds
+    /// several kinds may have to wait with some of them.
+    async fn work<P>(&self, kind: &str, jobs: Vec<Job>, token: Token, place: impl Future<Output = P>) {
         let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
-        let handled = match self.handlers.get(kind) {
-            None => Handled::all(&jobs, Outcome::Retry(format!("no handler for {kind:?} in this release"))),
-            Some(handler) => {
-                let running = AssertUnwindSafe(handler(jobs.clone(), token)).catch_unwind();
-                tokio::select! {
-                    outcome = running => outcome.unwrap_or_else(|_| Handled::all(&jobs, Outcome::Retry("panic".into()))),
-                    () = self.keep_lease(&ids, token) => {
-                        tracing::warn!(kind, "lost the lease; the work is dropped");
-                        return;
-                    }
-                }
+        let working = async {
+            let place = place.await;
+            (self.handle(kind, &jobs, token).await, place)
+        };
+        let (handled, _place) = tokio::select! {
+            done = working => done,
+            () = self.keep_lease(&ids, token) => {
+                tracing::warn!(kind, "lost the lease; the work is dropped");
+                return;
             }
         };
         if let Err(error) = self.complete(&jobs, token, handled).await {
             // The lease runs out and somebody does it again; effects and completion stand or fall together.
             tracing::error!(%error, kind, "cannot complete jobs");
         }
+    }
+
+    async fn handle(&self, kind: &str, jobs: &[Job], token: Token) -> Handled {
+        let Some(handler) = self.handlers.get(kind) else {
+            return Handled::all(jobs, Outcome::Retry(format!("no handler for {kind:?} in this release")));
+        };
+        let running = AssertUnwindSafe(handler(jobs.to_vec(), token)).catch_unwind();
+        running.await.unwrap_or_else(|_| Handled::all(jobs, Outcome::Retry("panic".into())))
     }
 
     /// Renews the lease at a third of its time; returns when it is lost.
@@ -185,38 +257,44 @@ impl Worker {
         let mut done = Vec::new();
         let mut failed = Vec::new();
         for job in jobs {
-            let (error, final_) = match handled.outcomes.get(&job.id) {
+            let (error, charge, hopeless) = match handled.outcomes.get(&job.id) {
                 Some(Outcome::Done) => {
                     done.push(job.id);
                     continue;
                 }
-                Some(Outcome::GiveUp(error)) => (error.clone(), true),
-                Some(Outcome::Retry(error)) => (error.clone(), job.attempt >= job.max_attempts),
-                None => ("the handler forgot this job".to_owned(), job.attempt >= job.max_attempts),
+                Some(Outcome::GiveUp(error)) => (error.clone(), 1, 1),
+                Some(Outcome::Retry(error)) => (error.clone(), 1, 0),
+                Some(Outcome::Later(error)) => (error.clone(), 0, 0),
+                None => ("the handler forgot this job".to_owned(), 1, 0),
             };
-            tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempt, dead = final_, error, "job failed");
+            tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempt, error, "job not done");
             let policy =
                 Queue::ALL.into_iter().find(|queue| queue.name() == job.queue).unwrap_or(Queue::Notifications).policy();
             failed.push(Failed {
                 id: job.id,
                 lease_token: token,
-                state: if final_ { "dead" } else { "available" },
+                charge,
+                hopeless,
                 run_at: now.plus(policy.backoff.after(job.attempt, self.ctx.chance.fraction())),
                 last_error: error,
             });
         }
         let (done, failed, effects) = (&done, &failed, &handled.effects);
-        self.ctx
+        let dead = self
+            .ctx
             .db
             .write(Lane::Worker, |tx| async move {
                 let ours = claim::succeed(&tx, done, token, now).await?;
                 if let (Some(effects), false) = (effects, ours.is_empty()) {
                     effects(tx.clone(), ours).await?;
                 }
-                claim::fail(&tx, failed, now).await?;
-                Ok(())
+                claim::fail(&tx, failed, now).await
             })
-            .await
+            .await?;
+        if !dead.is_empty() {
+            tracing::error!(jobs = ?dead, "jobs were put away");
+        }
+        Ok(())
     }
 }
 

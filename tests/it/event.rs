@@ -265,6 +265,35 @@ scene! {
 }
 
 scene! {
+    /// What took place cannot be called off afterwards, nor what is archived in the very same moment.
+    async fn what_is_over_cannot_be_called_off(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let call_off = |id: String| {
+            let organizer = organizer.clone();
+            async move { organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { id }").await.refusal().to_owned() }
+        };
+        let id = organizer.event(5).await;
+        let archive = "UPDATE event SET status = 'ARCHIVED' WHERE id = $1";
+        let archiving = crate::harness::HeldStock::by(app.db(), archive, &id).await;
+        let asked = tokio::spawn(call_off(id));
+        if !app.db().is_sqlite() {
+            let waits = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            app.eventually("it waits for the event", || async { app.number(waits, []).await == 1 }).await;
+        }
+        archiving.release().await;
+        assert_eq!(asked.await.unwrap(), "WRONG_STATUS");
+
+        let id = organizer.event(5).await;
+        app.clock.advance(std::time::Duration::from_secs(40 * 24 * 3_600));
+        let organizer = app.renewed(&organizer).await;
+        let refused = organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { id }").await;
+        assert_eq!(refused.refusal(), "EVENT_OVER");
+        assert_eq!(app.facts("event.cancelled").await, 0);
+    }
+}
+
+scene! {
     /// More bookings than a chunk holds, and more customers than a reaction tells by itself.
     async fn calling_off_a_large_event_goes_in_chunks(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
@@ -275,7 +304,7 @@ scene! {
         app.reacted().await;
         let event: boxoffice::id::EventId = boxoffice::id::Noun::parse(&id).unwrap();
         // One chunk, as if the process died behind it; another process goes on.
-        assert!(boxoffice::booking::call_off::chunk(&app.app.ctx, event).await.unwrap());
+        assert!(boxoffice::booking::call_off::chunk(&app.app.ctx, event, None).await.unwrap());
         let left = app.sold(&id).await;
         assert!(0 < left && left < 1_100, "{left}");
         let other = stage.app().await;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use boxoffice::fact::Fact;
 use boxoffice::id::{EventId, Noun, UserId};
 use boxoffice::notification::deliver::Channel;
+use boxoffice::queue::claim::Wanted;
 use serde_json::json;
 
 use crate::harness::TestApp;
@@ -77,6 +78,9 @@ scene! {
         people[2].cancel(&gone).await.ok();
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B", "title": "Renamed" }), "changed").await.ok();
         app.settled().await;
+        let first = "SELECT count(*) AS n FROM notice n WHERE n.kind = 'event.updated' AND n.user_id = $1
+                     AND n.booking_id = (SELECT b.id FROM booking b WHERE b.user_id = $1 ORDER BY b.id LIMIT 1)";
+        assert_eq!(app.number(first, [people[0].user.into()]).await, 1, "of several bookings the first");
         for (person, n) in people.iter().zip([1, 1, 0, 0]) {
             assert_eq!(app.notices(person.user, "event.updated").await, n);
         }
@@ -164,7 +168,7 @@ scene! {
         app.reacted().await;
         let dead = boxoffice::queue::claim::Token(uuid::Uuid::from_u128(1));
         let lease = boxoffice::queue::worker::LEASE;
-        let held = boxoffice::queue::claim::claim(app.db(), 100, app.clock.now(), lease, dead).await.unwrap();
+        let held = boxoffice::queue::claim::claim(app.db(), Wanted::up_to(100), app.clock.now(), lease, dead).await.unwrap();
         assert_eq!(held.len(), 2);
         let other = stage.app_with(|options| options.clock = app.clock.clone()).await;
         let running = "SELECT count(*) AS n FROM job WHERE state = 'running'";
@@ -191,7 +195,7 @@ scene! {
         let lease = std::time::Duration::from_secs(1);
         for crash in 1..=3 {
             let token = boxoffice::queue::claim::Token(uuid::Uuid::from_u128(crash));
-            assert_eq!(boxoffice::queue::claim::claim(app.db(), 9, app.clock.now(), lease, token).await.unwrap().len(), 1);
+            assert_eq!(boxoffice::queue::claim::claim(app.db(), Wanted::up_to(9), app.clock.now(), lease, token).await.unwrap().len(), 1);
             app.clock.advance(2 * lease);
             assert_eq!(boxoffice::queue::claim::rescue(app.db(), app.clock.now()).await.unwrap(), 1);
         }

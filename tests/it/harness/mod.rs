@@ -322,6 +322,11 @@ impl TestApp {
 impl HeldStock {
     /// Takes the lock that whoever changes occupancy takes first.
     pub async fn take(db: &Db, event: &str) -> Self {
+        Self::by(db, "UPDATE stock SET revision = revision WHERE event_id = $1", event).await
+    }
+
+    /// Runs a statement about an event, and commits it when released.
+    pub async fn by(db: &Db, sql: &'static str, event: &str) -> Self {
         let event = boxoffice::id::EventId::parse(event).unwrap();
         let (release, released) = tokio::sync::oneshot::channel::<()>();
         let (taken, is_taken) = tokio::sync::oneshot::channel::<()>();
@@ -331,7 +336,7 @@ impl HeldStock {
             let cells = std::sync::Mutex::new(Some((taken, released)));
             let cells = &cells;
             let hold = |tx: db::Tx| async move {
-                db::run(&tx, "UPDATE stock SET revision = revision WHERE event_id = $1", [event.into()]).await?;
+                db::run(&tx, sql, [event.into()]).await?;
                 let taken = cells.lock().unwrap().take();
                 if let Some((taken, released)) = taken {
                     let _ = taken.send(());

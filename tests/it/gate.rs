@@ -1,0 +1,43 @@
+//! The queue of writers on SQLite: who goes before whom, and that everybody goes.
+//! Not here: what they write; and PostgreSQL, which has no such queue.
+
+use std::sync::Mutex;
+
+use boxoffice::db::{Db, DbError, Lane};
+use boxoffice::id::Chance;
+use futures_util::future::{BoxFuture, join_all};
+use tokio::sync::Notify;
+
+use crate::harness::Stage;
+
+/// Somebody always waits for an answer, and still facts are numbered and jobs worked off.
+#[tokio::test]
+async fn nobody_starves() {
+    use Lane::{Interactive, Relay, Worker};
+    let stage = Stage::sqlite();
+    let db = Db::open(&stage.target, true, Chance::seeded(1)).await.unwrap();
+    let (everybody_waits, turns) = (Notify::new(), Mutex::new(Vec::new()));
+    let (db, everybody_waits, turns) = (&db, &everybody_waits, &turns);
+    let take_turn = |lane| async move {
+        let note = |_| async move {
+            turns.lock().unwrap().push(lane);
+            Ok(())
+        };
+        db.write::<_, DbError, _, _>(lane, note).await.unwrap();
+    };
+    let hold = |_| async move {
+        everybody_waits.notified().await;
+        Ok(())
+    };
+    // Polled in this order, so that they queue up in it behind the first.
+    let mut writers: Vec<BoxFuture<'_, ()>> =
+        vec![Box::pin(async { db.write::<_, DbError, _, _>(Interactive, hold).await.unwrap() })];
+    for lane in [Worker, Relay, Relay].into_iter().chain([Interactive; 18]) {
+        writers.push(Box::pin(take_turn(lane)));
+    }
+    writers.push(Box::pin(async { everybody_waits.notify_one() }));
+    join_all(writers).await;
+
+    let expected = [vec![Interactive; 8], vec![Relay, Worker], vec![Interactive; 7], vec![Relay], vec![Interactive; 3]];
+    assert_eq!(*turns.lock().unwrap(), expected.concat());
+}
