@@ -67,6 +67,9 @@ CREATE TABLE ticket_type (
 ) @table;
 
 CREATE INDEX ticket_type_by_event ON ticket_type (event_id, position);
+-- Deleting a slot or quota asks whether a type still names it.
+CREATE INDEX ticket_type_by_slot ON ticket_type (slot_id);
+CREATE INDEX ticket_type_by_quota ON ticket_type (quota_id);
 
 -- The lock root: whoever changes occupancy of an event locks this row first. No foreign key points here or from here,
 -- because a foreign key check would take the same lock from another direction.
@@ -86,6 +89,9 @@ CREATE TABLE event_change (
     new_value TEXT NOT NULL,
     PRIMARY KEY (id, field)
 ) @table;
+
+-- Deleting an event looks for them.
+CREATE INDEX event_change_by_event ON event_change (event_id);
 ",
     "
 DROP TABLE event_change;

@@ -7,7 +7,7 @@ CREATE TABLE booking (
     id            @uuid NOT NULL PRIMARY KEY,
     reference     TEXT NOT NULL UNIQUE,        -- EVT-7K3F9Q: what people read out; no look-alike letters
     event_id      @uuid NOT NULL REFERENCES event (id),
-    slot_id       @uuid NOT NULL REFERENCES slot (id),
+    slot_id       @uuid NOT NULL,              -- of the event; no reference: deleting a draft would search all bookings
     user_id       @uuid NOT NULL REFERENCES users (id),
     status        TEXT NOT NULL CHECK (status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED', 'CANCELLED', 'REJECTED', 'EXPIRED')),
     entry_id      @uuid,                       -- the waitlist entry it was promoted from; null: booked directly
@@ -28,7 +28,7 @@ CREATE INDEX booking_by_audience ON booking (event_id, user_id, id);
 CREATE TABLE booking_item (
     id               @uuid NOT NULL PRIMARY KEY,
     booking_id       @uuid NOT NULL REFERENCES booking (id),
-    ticket_type_id   @uuid NOT NULL REFERENCES ticket_type (id),
+    ticket_type_id   @uuid NOT NULL,           -- of the booking's event; see booking.slot_id
     quantity         @int NOT NULL CHECK (quantity > 0),
     unit_price_minor @int NOT NULL CHECK (unit_price_minor >= 0)   -- as it was when booked: later price changes do not reach back
 ) @table;
@@ -39,8 +39,8 @@ CREATE INDEX booking_item_by_booking ON booking_item (booking_id);
 CREATE TABLE waitlist_entry (
     id             @uuid NOT NULL PRIMARY KEY,
     event_id       @uuid NOT NULL REFERENCES event (id),
-    ticket_type_id @uuid NOT NULL REFERENCES ticket_type (id),
-    quota_id       @uuid NOT NULL REFERENCES quota (id),           -- the line is per quota: types that share places share a line
+    ticket_type_id @uuid NOT NULL,             -- of the event; see booking.slot_id
+    quota_id       @uuid NOT NULL,             -- the line is per quota: types that share places share a line
     user_id        @uuid NOT NULL REFERENCES users (id),
     status         TEXT NOT NULL CHECK (status IN ('WAITING', 'FULFILLED', 'LEFT', 'CLOSED')),
     quantity       @int NOT NULL CHECK (quantity >= 0),            -- places still wanted

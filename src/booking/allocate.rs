@@ -211,7 +211,8 @@ fn serve_lines(floor: &mut Floor) -> Vec<Promotion> {
 
 fn serve_line(floor: &mut Floor, at: usize, promotions: &mut Vec<Promotion>) {
     let pool = &mut floor.pools[at]; // `at` runs over the pools
-    while let Some(head) = pool.line.first_mut() {
+    let mut fulfilled = 0;
+    while let Some(head) = pool.line.get_mut(fulfilled) {
         let free = pool.capacity - pool.sold - pool.held;
         let granted = match head.quantity <= free {
             true => head.quantity,
@@ -232,8 +233,9 @@ fn serve_line(floor: &mut Floor, at: usize, promotions: &mut Vec<Promotion>) {
             break;
         }
         floor.open.remove(&key);
-        pool.line.remove(0);
+        fulfilled += 1;
     }
+    pool.line.drain(..fulfilled);
 }
 
 fn serve_newcomer(floor: &mut Floor, wish: &Wish) -> Outcome {

@@ -39,10 +39,12 @@ pub async fn of(c: &impl ConnectionTrait, events: &[EventId]) -> Result<Vec<Avai
                CAST(COALESCE(SUM(q.capacity), 0) AS bigint) AS capacity, CAST(COALESCE(SUM(q.sold), 0) AS bigint) AS sold,
                CAST(COALESCE(SUM(q.held), 0) AS bigint) AS held,
                CAST(COALESCE(SUM(q.waiting), 0) AS bigint) AS waiting,
-               CAST(COALESCE(SUM(CASE WHEN q.waiting = 0 THEN q.capacity - q.sold - q.held ELSE 0 END), 0) AS bigint) AS available
+               CAST(COALESCE(SUM(CASE WHEN q.served = 0 THEN q.capacity - q.sold - q.held ELSE 0 END), 0) AS bigint) AS available
                FROM {records} JOIN stock s ON s.event_id = r.event_id
                LEFT JOIN (SELECT quota.*, (SELECT COALESCE(SUM(w.quantity), 0) FROM waitlist_entry w
-                                           WHERE w.quota_id = quota.id AND w.status = 'WAITING') AS waiting
+                                           WHERE w.quota_id = quota.id AND w.status = 'WAITING') AS waiting,
+                                 (SELECT count(*) FROM waitlist_entry w WHERE w.quota_id = quota.id
+                                  AND w.status = 'WAITING' AND (w.accepts_part = 1 OR w.quantity <= quota.capacity)) AS served
                           FROM quota) q ON q.event_id = s.event_id
                GROUP BY s.event_id, s.revision";
     db::select_by(c, sql, &keys, []).await

@@ -42,9 +42,8 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
                 return Err(Error::CapacityBelowTaken { taken });
             }
             pool.capacity = capacity;
-            if !pool.line.is_empty() {
-                floor::read_line(&tx, pool, 0).await?;
-            }
+            // Anew, also where nobody seemed to wait: who wanted more than there was may fit now.
+            floor::read_line(&tx, pool, 0).await?;
             let allocation = allocate(changed, &[]);
             let mut ledger = Ledger::new(ctx);
             ledger.promote(&allocation.floor, &allocation.promotions);

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Error;
 use super::place::{Placed, Request, place_all};
 use crate::ctx::Ctx;
-use crate::db::{DbError, is_unique_violation};
+use crate::db::{DbError, is_lock_timeout, is_transient, is_unique_violation};
 
 /// How many orders may wait per lane; beyond that a customer is told to come back.
 const WAITING_MAX: usize = 4_096;
@@ -117,8 +117,8 @@ fn apart(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
 
 /// Decides a batch and answers it, splitting it when it fails as a whole.
 async fn decide(ctx: &Ctx, batch: Vec<Waiting>, tally: &Tally) {
-    let mut open = vec![batch];
-    while let Some(mut batch) = open.pop() {
+    let mut open = vec![(batch, Tried::Never)];
+    while let Some((mut batch, tried)) = open.pop() {
         let requests: Vec<Request> = batch.iter().map(|waiting| waiting.request.clone()).collect();
         match attempt(ctx, &requests).await {
             Ok(answers) => {
@@ -130,9 +130,23 @@ async fn decide(ctx: &Ctx, batch: Vec<Waiting>, tally: &Tally) {
                     let _ = waiting.reply.send(answer);
                 }
             }
-            Err(DbError::Overloaded) => {
-                for waiting in batch {
-                    let _ = waiting.reply.send(Err(DbError::Overloaded.into()));
+            // A connection broke, and nothing was written: the next one may be whole.
+            Err(error) if is_away(&error) && tried == Tried::Never => {
+                tracing::warn!(%error, size = batch.len(), "a batch is decided once more");
+                open.push((batch, Tried::Once));
+            }
+            // The database is away or has no room: it will be for each of them, one after the other.
+            Err(error) if is_away(&error) || matches!(error, DbError::Overloaded) => turn_away(batch, &error),
+            // Somebody holds one event: the others must not wait for it in line.
+            Err(error) if is_lock_timeout(&error) => {
+                let event = batch[0].request.order.event; // a batch is never empty
+                let (held, others): (Vec<Waiting>, Vec<Waiting>) =
+                    batch.into_iter().partition(|waiting| waiting.request.order.event == event);
+                if others.is_empty() {
+                    turn_away(held, &error);
+                } else {
+                    open.push((held, tried));
+                    open.push((others, tried));
                 }
             }
             // Unclear: what may have happened is not decided a second time, except under its key when asked for again.
@@ -145,10 +159,30 @@ async fn decide(ctx: &Ctx, batch: Vec<Waiting>, tally: &Tally) {
             Err(error) => {
                 tracing::warn!(%error, size = batch.len(), "a batch failed and is split");
                 let second = batch.split_off(batch.len() / 2);
-                open.push(second);
-                open.push(batch); // decided first: order of arrival is kept
+                open.push((second, tried));
+                open.push((batch, tried)); // decided first: order of arrival is kept
             }
         }
+    }
+}
+
+/// Whether a batch was decided before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    Never,
+    Once,
+}
+
+/// Whether the trouble is the database's as a whole, and it is known that nothing was written.
+fn is_away(error: &DbError) -> bool {
+    is_transient(error) && !matches!(error, DbError::Unclear | DbError::Overloaded) && !is_lock_timeout(error)
+}
+
+/// Tells everybody to come back.
+fn turn_away(batch: Vec<Waiting>, error: &DbError) {
+    tracing::warn!(%error, event = %batch[0].request.order.event, size = batch.len(), "a batch cannot be decided now");
+    for waiting in batch {
+        let _ = waiting.reply.send(Err(DbError::Overloaded.into()));
     }
 }
 

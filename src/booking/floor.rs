@@ -126,7 +126,7 @@ async fn read(
         "SELECT e.id AS event_id, e.organizer_id, e.status, e.starts_at, t.id AS ticket_type_id, t.slot_id, t.quota_id,
                t.price_minor, q.capacity, q.sold, q.held,
                (SELECT count(*) FROM (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING'
-                                      LIMIT 1) found) AS somebody_waits
+                                      AND (w.accepts_part = 1 OR w.quantity <= q.capacity) LIMIT 1) found) AS somebody_waits
                FROM {records} JOIN event e ON e.id = r.event_id JOIN ticket_type t ON t.event_id = e.id
                JOIN quota q ON q.id = t.quota_id ORDER BY e.id, t.position, t.id";
     let rows: Vec<KindRow> = db::select_by(c, sql, keys, []).await?;
@@ -169,12 +169,15 @@ async fn read(
 }
 
 /// Reads as much of a pool's line as its free places could serve, one entry more, and `beyond` more: as many as might
-/// leave their place. Call again after places came free within the transaction.
+/// leave their place. Call again after places came free within the transaction. Left out is who wants more at once than
+/// there are places at all, since the capacity was lowered: they keep their place, but nobody waits for them.
 pub async fn read_line(c: &impl ConnectionTrait, pool: &mut Pool, beyond: usize) -> Result<(), DbError> {
     let limit = pool.free().max(0) + 1 + beyond as i64;
     let sql = "SELECT id, user_id, event_id, ticket_type_id, quantity, accepts_part, line_no FROM waitlist_entry
-               WHERE quota_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
-    let rows: Vec<WaitingRow> = db::all(c, sql, [pool.id.into(), (limit + 1).into()]).await?;
+               WHERE quota_id = $1 AND status = 'WAITING' AND (accepts_part = 1 OR quantity <= $3)
+               ORDER BY line_no LIMIT $2";
+    let binds = [pool.id.into(), (limit + 1).into(), pool.capacity.into()];
+    let rows: Vec<WaitingRow> = db::all(c, sql, binds).await?;
     pool.line_goes_on = rows.len() as i64 > limit;
     pool.line = rows.iter().take(limit as usize).map(WaitingRow::waiting).collect();
     Ok(())

@@ -68,6 +68,9 @@ pub async fn visible(ctx: &Ctx, which: Which) -> Result<Option<booking::Model>, 
     let query = match which {
         Which::Id(id) => booking::Entity::find_by_id(id),
         Which::Reference(text) => {
+            if !text.trim().chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-') {
+                return Ok(None); // PostgreSQL cannot even compare some texts
+            }
             booking::Entity::find().filter(booking::Column::Reference.eq(text.trim().to_ascii_uppercase()))
         }
     };

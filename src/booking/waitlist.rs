@@ -8,7 +8,7 @@ use super::settle::{Leaving, Ledger};
 use super::{Error, PLACES_MAX, floor};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
-use crate::db::{DbError, Lane};
+use crate::db::{DbError, Lane, MaybeDb, is_unique_violation};
 use crate::entity::waitlist_entry;
 use crate::id::{EntryId, EventId, TicketTypeId};
 use crate::idempotency::{self, Key, Recall};
@@ -31,7 +31,7 @@ pub struct Join {
     pub accepts_part: bool,
 }
 
-/// Joins the line. Refused while there are places to book, or when one waits already.
+/// Joins the line. Refused while there are places to book, however few, or when one waits already.
 pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId, Error> {
     ctx.allow(Action::BookPlaces)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -43,8 +43,8 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
     }
     let fingerprint = idempotency::fingerprint(&join);
     let (join, key, fingerprint) = (&join, &key, &fingerprint);
-    ctx.db
-        .write(Lane::Interactive, |tx| async move {
+    let enter = || {
+        ctx.db.write(Lane::Interactive, |tx| async move {
             let mut floors = floor::lock(&tx, &[join.event], &[(user, join.event)], ctx.now()).await?;
             if let Some(key) = key {
                 let asked = Key { user_id: user, key: key.clone() };
@@ -73,13 +73,14 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
             }
             let mut allocation = allocate(before.clone(), &[]);
             let pool = allocation.floor.pools.iter().find(|pool| pool.id == kind.quota).ok_or(Error::Internal)?;
-            let available = pool.free_for_newcomers();
-            if available >= join.quantity || (join.accepts_part && available > 0) {
-                return Err(Error::PlacesAvailable { available });
-            }
             if join.quantity > pool.capacity {
                 let message = format!("the event has only {} places", pool.capacity);
                 return Err(Invalid::new("quantity", message).into());
+            }
+            let available = pool.free_for_newcomers();
+            // Whatever is wanted: who waits for more than is free would keep everybody else from what is.
+            if available > 0 {
+                return Err(Error::PlacesAvailable { available });
             }
             let joining = Waiting {
                 entry: ctx.id(),
@@ -101,7 +102,12 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
             ledger.write(&tx).await?;
             Ok(entry)
         })
-        .await
+    };
+    match enter().await {
+        // The key was taken at another event meanwhile: look again.
+        Err(error) if error.db().is_some_and(is_unique_violation) => enter().await,
+        outcome => outcome,
+    }
 }
 
 /// Leaves the line; who stands behind may be served at once.

@@ -32,7 +32,8 @@ pub struct Board(Watched);
 
 /// A watch on one event; the last one of an event to go takes it off the board.
 pub struct BoardWatch {
-    receiver: watch::Receiver<Option<Availability>>,
+    /// There until the watch is dropped.
+    receiver: Option<watch::Receiver<Option<Availability>>>,
     event: EventId,
     board: Board,
 }
@@ -47,7 +48,7 @@ impl Board {
     pub fn watch(&self, event: EventId) -> BoardWatch {
         let mut watched = self.lock();
         let sender = watched.entry(event).or_insert_with(|| watch::channel(None).0);
-        BoardWatch { receiver: sender.subscribe(), event, board: self.clone() }
+        BoardWatch { receiver: Some(sender.subscribe()), event, board: self.clone() }
     }
 
     /// Keeps the board until `stop`.
@@ -122,7 +123,8 @@ fn changed(fact: &Recorded) -> Option<EventId> {
 impl BoardWatch {
     /// Waits for figures newer than those of `revision`.
     pub async fn newer_than(&mut self, revision: i64) -> Availability {
-        let found = self.receiver.wait_for(|shown| shown.is_some_and(|shown| shown.revision > revision)).await;
+        let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
+        let found = receiver.wait_for(|shown| shown.is_some_and(|shown| shown.revision > revision)).await;
         match found.map(|shown| *shown) {
             Ok(Some(shown)) => shown,
             // The channel outlives every watch; a closed one means the process stops.
@@ -134,8 +136,9 @@ impl BoardWatch {
 impl Drop for BoardWatch {
     fn drop(&mut self) {
         let mut watched = self.board.lock();
-        // One receiver left is this one.
-        if watched.get(&self.event).is_some_and(|sender| sender.receiver_count() <= 1) {
+        // Given up under the lock: of two that go at once, the second sees that nobody is left.
+        self.receiver = None;
+        if watched.get(&self.event).is_some_and(|sender| sender.receiver_count() == 0) {
             watched.remove(&self.event);
         }
     }

@@ -68,7 +68,7 @@ impl Bus {
     pub fn watch_inbox(&self, user: UserId) -> InboxWatch {
         let mut inboxes = self.lock();
         let sender = inboxes.entry(user).or_insert_with(|| watch::channel(0).0);
-        InboxWatch { receiver: sender.subscribe(), user, inboxes: self.inboxes.clone() }
+        InboxWatch { receiver: Some(sender.subscribe()), user, inboxes: self.inboxes.clone() }
     }
 
     /// Says that these users' newest notices have these numbers.
@@ -110,7 +110,8 @@ impl Bus {
 
 /// A watch on one inbox; the last one of a user to go takes the channel with it.
 pub struct InboxWatch {
-    receiver: watch::Receiver<i64>,
+    /// There until the watch is dropped.
+    receiver: Option<watch::Receiver<i64>>,
     user: UserId,
     inboxes: Arc<Mutex<HashMap<UserId, watch::Sender<i64>>>>,
 }
@@ -118,7 +119,11 @@ pub struct InboxWatch {
 impl InboxWatch {
     /// Waits until there may be something new.
     pub async fn changed(&mut self) {
-        if self.receiver.changed().await.is_err() {
+        let changed = match &mut self.receiver {
+            Some(receiver) => receiver.changed().await.is_ok(),
+            None => false,
+        };
+        if !changed {
             // The channel outlives every watch; a closed one means the process stops.
             std::future::pending::<()>().await;
         }
@@ -128,8 +133,9 @@ impl InboxWatch {
 impl Drop for InboxWatch {
     fn drop(&mut self) {
         let mut inboxes = self.inboxes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        // One receiver left is this one.
-        if inboxes.get(&self.user).is_some_and(|sender| sender.receiver_count() <= 1) {
+        // Given up under the lock: of two that go at once, the second sees that nobody is left.
+        self.receiver = None;
+        if inboxes.get(&self.user).is_some_and(|sender| sender.receiver_count() == 0) {
             inboxes.remove(&self.user);
         }
     }

@@ -245,6 +245,11 @@ pub fn is_transient(error: &DbError) -> bool {
     }
 }
 
+/// Whether a lock was waited for in vain.
+pub fn is_lock_timeout(error: &DbError) -> bool {
+    sqlstate(error).is_some_and(|code| code == "55P03")
+}
+
 /// Whether a unique index or key refused the statement.
 pub fn is_unique_violation(error: &DbError) -> bool {
     sqlstate(error).is_some_and(|code| matches!(code.as_str(), "23505" | "2067" | "1555"))

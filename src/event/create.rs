@@ -6,7 +6,7 @@ use super::{
 };
 use crate::clock::Micros;
 use crate::ctx::Ctx;
-use crate::db::Lane;
+use crate::db::{Lane, MaybeDb, is_unique_violation};
 use crate::entity::{event, quota, slot, ticket_type};
 use crate::id::EventId;
 use crate::idempotency::{self, Key, Recall};
@@ -44,7 +44,6 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
     let now = ctx.now();
     let currency = currency(&new.currency).map_err(Error::from)?;
     let price_minor = price(&new.price, currency).map_err(Error::from)?;
-    times(new.starts_at, new.ends_at, now).map_err(Error::from)?;
     if !(1..=CAPACITY_MAX).contains(&new.capacity) {
         return Err(Error::from(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}"))).into());
     }
@@ -82,8 +81,8 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
     let fingerprint = idempotency::fingerprint(&new);
     let (event, slot, quota, ticket_type, slugs) = (&event, &slot, &quota, &ticket_type, &slugs);
     let (key, fingerprint) = (&key, &fingerprint);
-    ctx.db
-        .write(Lane::Interactive, |tx| async move {
+    let create = || {
+        ctx.db.write(Lane::Interactive, |tx| async move {
             if let Some(key) = key {
                 let asked = Key { user_id: user, key: key.clone() };
                 if let Some(stored) = idempotency::look_up(&tx, &[asked]).await?.first() {
@@ -92,14 +91,23 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
                         Recall::Reused => Err(CreateError::KeyReused),
                     };
                 }
+                // What follows holds for the first time only: a repeat is answered though its event may have begun.
+                times(event.starts_at, event.ends_at, now).map_err(Error::from)?;
                 let answer = idempotency::answer(user, key.clone(), "createEvent", fingerprint.clone(), &event.id, now);
                 idempotency::keep(&tx, &[answer]).await?;
+            } else {
+                times(event.starts_at, event.ends_at, now).map_err(Error::from)?;
             }
             store::insert(&tx, event, slugs).await?;
             store::insert_parts(&tx, slot, quota, ticket_type).await?;
             Ok(event.id)
         })
-        .await
+    };
+    match create().await {
+        // Somebody took the key or the slug between our look and our write: look again.
+        Err(error) if error.db().is_some_and(is_unique_violation) => create().await,
+        outcome => outcome,
+    }
 }
 
 /// Why an event was not created.

@@ -11,6 +11,8 @@ use crate::status::EventStatus;
 pub async fn delete(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
     ctx.db
         .write(Lane::Interactive, |tx| async move {
+            // The lock root first, as whoever changes capacity takes it.
+            db::run(&tx, "UPDATE stock SET revision = revision WHERE event_id = $1", [id.into()]).await?;
             let event = may_manage(ctx, store::lock(&tx, id).await?)?;
             if event.status != EventStatus::Draft {
                 return Err(Error::WrongStatus(event.status));

@@ -23,6 +23,9 @@ pub async fn lock(tx: &Tx, id: EventId) -> Result<Option<event::Model>, DbError>
 
 /// The event with this slug.
 pub async fn by_slug(c: &impl ConnectionTrait, slug: &str) -> Result<Option<event::Model>, DbError> {
+    if slug.contains('\0') {
+        return Ok(None); // PostgreSQL cannot even compare that
+    }
     Ok(event::Entity::find().filter(event::Column::Slug.eq(slug)).one(c).await?)
 }
 

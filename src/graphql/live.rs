@@ -23,12 +23,14 @@ use super::notice::Notice;
 use super::scalar::{DateTime, id_of};
 use super::waitlist::WaitlistEntry;
 use crate::access::{Action, Actor};
+use crate::account::session::Unauthenticated;
 use crate::booking::{availability, list};
 use crate::ctx::Ctx;
 use crate::fact::{Fact, Recorded};
 use crate::id::{BookingId, EntryId, EventId};
 use crate::notification::read;
 use crate::relay::history::{self, About};
+use crate::status::WaitlistStatus;
 
 /// Messages a stream holds ready for a slow reader; beyond that it waits for them, in the table.
 const READY: usize = 16;
@@ -154,8 +156,10 @@ fn gone<T>(_: mpsc::error::SendError<T>) -> async_graphql::Error {
 
 /// Asks again, before a message leaves, whether its reader may still have it: the session lives, the role still may.
 async fn still_may(services: &Services, ctx: &Ctx, action: Action) -> Result<Ctx> {
-    let ended = || Fault::Unauthenticated.error("Your session ended; sign in again.");
-    let actor: Actor = services.sessions.refresh(&ctx.actor).await.map_err(|_| ended())?;
+    let actor: Actor = services.sessions.refresh(&ctx.actor).await.map_err(|refusal| match refusal {
+        Unauthenticated::Invalid => Fault::Unauthenticated.error("Your session ended; sign in again."),
+        Unauthenticated::Unavailable => Fault::Overloaded.error("Your session cannot be checked now; subscribe again."),
+    })?;
     let now = ctx.acting_as(actor);
     now.allow(action).map_err(denied)?;
     Ok(now)
@@ -383,7 +387,8 @@ impl LiveSubscription {
                 let state = (found, position.first().map(|row| row.position));
                 if sent.as_ref() != Some(&state) {
                     out.send(Ok(WaitlistEntry(state.0.clone()))).await.map_err(gone)?;
-                    let ended = state.1.is_none();
+                    // By its status: a position may be gone already when the entry was still read as waiting.
+                    let ended = state.0.status != WaitlistStatus::Waiting;
                     sent = Some(state);
                     if ended {
                         return Ok(());

@@ -69,7 +69,9 @@ pub async fn mark_read(ctx: &Ctx, up_to: i64) -> Result<i64, Error> {
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     ctx.db
         .write(Lane::Interactive, |tx| async move {
-            let sql = "UPDATE inbox SET read_seq = $2 WHERE user_id = $1 AND read_seq < $2 AND $2 <= last_seq";
+            // Not beyond the last one there is: those to come are unread.
+            let sql = "UPDATE inbox SET read_seq = CASE WHEN $2 < last_seq THEN $2 ELSE last_seq END
+                       WHERE user_id = $1 AND read_seq < $2 AND read_seq < last_seq";
             db::run(&tx, sql, [user.into(), up_to.into()]).await?;
             Ok(head(&tx, user).await?.1)
         })

@@ -13,6 +13,9 @@ export const accepted = [
   'relay-edge-types: type NoticeEdge {',
   // One entry per person, made of that person's bookings: a view, and nothing to fetch again.
   'relay-edge-types: type ParticipantEdge {',
+  // What opens an account: listed for its owner to end it, and never to be looked up by whoever knows an id.
+  'relay-edge-types: type ApiTokenEdge {',
+  'relay-edge-types: type SessionEdge {',
 ];
 
 const schema = fileURLToPath(new URL('../../schema.graphql', import.meta.url));

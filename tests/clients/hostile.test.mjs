@@ -13,7 +13,7 @@ import { openBoxoffice, within } from './harness.mjs';
 import { accepted, BOOK, draftEvent, NOTICE_RECEIVED, order, publishedEvent, SIGN_UP, signUp } from './operations.mjs';
 
 const secret = randomBytes(48).toString('base64');
-const generous = ['--bucket-points', '1000000']; // so that no case is refused for those before it
+const generous = ['--bucket-points', '1000000', '--free-sign-ups', '1000000']; // so that no case is refused for those before it
 const PROFILES = {
   development: { flags: ['--no-demo', ...generous], env: { BOXOFFICE_JWT_SECRET: secret } },
   production: { flags: ['--production', ...generous], env: { BOXOFFICE_JWT_SECRET: secret } },
@@ -297,6 +297,42 @@ for (const [profile, options] of Object.entries(PROFILES)) {
       assert.deepEqual(known.data, unknown.data);
       assert.equal(known.data.signIn.userErrors[0].code, 'INVALID_CREDENTIALS');
       assert.equal(known.status, unknown.status);
+    });
+
+    test('guessing a password, by aliases and over again', async () => {
+      const email = 'victim@example.org';
+      await signUp(boxoffice, 'CUSTOMER', email);
+      const attempt = 'signIn(input: $input) { userErrors { code } }';
+      const guesses = (count) =>
+        byPost(`mutation($input: SignInInput!) { ${times(count, (n) => `a${n}: ${attempt}`)} }`, { input: { email, password: 'wrong' } });
+      const codes = ({ data, errors }) => ({
+        wrong: Object.values(data ?? {}).filter((payload) => payload?.userErrors[0].code === 'INVALID_CREDENTIALS').length,
+        braked: (errors ?? []).filter(({ extensions }) => extensions.code === 'RATE_LIMITED').length,
+      });
+      const asked = [codes(await guesses(4)), codes(await guesses(6))];
+      assert.equal(asked[0].wrong, 4);
+      assert.ok(asked[1].wrong <= 2 && asked[1].braked >= 4, JSON.stringify(asked));
+      // However slow this machine is: each wrong one doubles the wait.
+      const untilBraked = async (guess) => {
+        for (;;) {
+          const { errors } = await guess();
+          if (!errors) continue;
+          assert.equal(errors[0].extensions.code, 'RATE_LIMITED');
+          assert.ok(errors[0].extensions.retryAfterMs > 0);
+          return;
+        }
+      };
+      await untilBraked(() => guesses(1));
+      await untilBraked(() => bySocket(SIGN_IN, { input: { email, password: 'wrong' } }));
+    });
+
+    test('refresh tokens that are none', async () => {
+      const refresh = 'mutation($input: RefreshSessionInput!) { refreshSession(input: $input) { token { accessToken } userErrors { code } } }';
+      for (const refreshToken of ['', 'bor_', `bor_${'A'.repeat(43)}`, `bor_${'A'.repeat(5000)}`, 'eyJhbGciOiJub25lIn0.e30.', '\u0000']) {
+        const { data, errors } = await byPost(refresh, { input: { refreshToken } });
+        assert.equal(data?.refreshSession?.token ?? null, null);
+        assert.ok(data?.refreshSession?.userErrors.length > 0 || errors?.length > 0, refreshToken);
+      }
     });
 
     test('addresses that are none, or two', async () => {

@@ -77,6 +77,39 @@ scene! {
 }
 
 scene! {
+    /// Who waits at one event that somebody holds does not hold up the others of their batch. (SQLite has one writer.)
+    async fn a_held_event_costs_itself(stage: Stage) {
+        let app = stage.app_with(|options| {
+            options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+            options.relay = false;
+            options.worker = false;
+        })
+        .await;
+        if app.db().is_sqlite() {
+            return;
+        }
+        let (organizer, people) = (app.organizer().await, app.customers(3).await);
+        let (held, open) = (organizer.event(10).await, organizer.event(10).await);
+        let tally = app.app.services.desk.tally();
+        let lock = app.hold_stock(&held).await;
+        let mut asked = Vec::new();
+        // The first waits by itself; the two behind it make one batch.
+        for (at, event) in [&held, &held, &open].into_iter().enumerate() {
+            let (person, event) = (people[at].clone(), event.clone());
+            asked.push(tokio::spawn(async move { person.book(&event, 1, "ALL_OR_NOTHING", None).await }));
+            app.eventually("it is in", || async { tally.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
+        }
+        let at_the_open = asked.pop().unwrap().await.unwrap();
+        assert_eq!(at_the_open.ok().int("createBooking.booked"), 1, "while the other event is held");
+        lock.release().await;
+        let mut answers = join_all(asked).await.into_iter().map(Result::unwrap);
+        assert_eq!(answers.next().unwrap().fault(), "OVERLOADED", "nobody waits for ever");
+        assert_eq!(answers.next().unwrap().ok().int("createBooking.booked"), 1, "its turn came after the others'");
+        assert_eq!((app.sold(&held).await, app.sold(&open).await), (1, 1));
+    }
+}
+
+scene! {
     /// A request that no transaction can serve costs itself; those beside it are decided as if it had never come.
     async fn a_bad_request_costs_itself(stage: Stage) {
         let app = stage.app_with(|options| {

@@ -317,3 +317,29 @@ scene! {
         assert_eq!(app.facts("booking.cancelled").await, 1_100);
     }
 }
+
+scene! {
+    /// The same request twice at once makes one event, whoever is first; and a repeat is answered even after its start.
+    async fn a_keyed_event_is_made_once_however_often_it_is_asked_for(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let create = || {
+            let organizer = organizer.clone();
+            let input = json!({
+                "title": "Once", "venue": "V", "timeZone": "UTC", "capacity": 1, "idempotencyKey": "e1",
+                "startsAt": "2026-01-02T00:00:00Z", "endsAt": "2026-01-02T02:00:00Z",
+            });
+            async move { organizer.mutate("createEvent", input, "event { id }").await.ok().text("createEvent.event.id") }
+        };
+        let made = futures_util::future::join_all((0..8).map(|_| create())).await;
+        assert!(made.iter().all(|id| *id == made[0]), "{made:?}");
+        assert_eq!(app.number("SELECT count(*) AS n FROM event", []).await, 1);
+        app.clock.advance(std::time::Duration::from_secs(3 * 24 * 3_600));
+        let later = app.renewed(&organizer).await;
+        let input = json!({
+            "title": "Once", "venue": "V", "timeZone": "UTC", "capacity": 1, "idempotencyKey": "e1",
+            "startsAt": "2026-01-02T00:00:00Z", "endsAt": "2026-01-02T02:00:00Z",
+        });
+        assert_eq!(later.mutate("createEvent", input, "event { id }").await.ok().text("createEvent.event.id"), made[0]);
+    }
+}

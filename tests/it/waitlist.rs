@@ -110,6 +110,47 @@ scene! {
 }
 
 scene! {
+    /// Who wants more at once than there are places at all, since the capacity was lowered, is waited for by nobody.
+    async fn who_can_never_fit_does_not_block(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, people) = (app.organizer().await, app.customers(2).await);
+        let (large, small) = (&people[0], &people[1]);
+        let event = organizer.event(6).await;
+        let one = small.books(&event, 1).await;
+        let rest = small.books(&event, 5).await;
+        let waits = large.join(&event, 6, false).await.ok().text("joinWaitlist.waitlistEntry.id");
+        small.cancel(&rest).await.ok();
+        let refused = small.book(&event, 1, "PARTIAL", None).await;
+        assert_eq!(refused.refusal(), "NOT_ENOUGH_PLACES", "five are free, for who may get six one day");
+        organizer.resize(&event, 5).await.ok();
+        small.books(&event, 1).await;
+        app.assert_sound(&event).await;
+        // They keep their place: when the event has grown, it is theirs as soon as they fit.
+        organizer.resize(&event, 7).await.ok();
+        assert_eq!(small.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
+        small.cancel(&one).await.ok();
+        let state = "query($id: ID!) { node(id: $id) { ... on WaitlistEntry { status } } }";
+        let state = large.ask(state, json!({ "id": waits })).await.ok();
+        assert_eq!(state.text("node.status"), "FULFILLED");
+        assert_eq!(app.sold(&event).await, 7);
+        app.assert_sound(&event).await;
+    }
+}
+
+scene! {
+    /// A line for more than is left would keep everybody from what is left.
+    async fn nobody_stops_a_sale_by_waiting(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, griefer, other) = (app.organizer().await, app.customer().await, app.customer().await);
+        let event = organizer.event(100).await;
+        other.books(&event, 1).await;
+        let refused = griefer.join(&event, 100, false).await;
+        assert_eq!((refused.refusal(), refused.int("joinWaitlist.userErrors.0.available")), ("PLACES_AVAILABLE", 99));
+        other.books(&event, 99).await;
+    }
+}
+
+scene! {
     async fn joining_is_refused_where_it_makes_no_sense(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
@@ -124,6 +165,7 @@ scene! {
         }
         assert_eq!(customer.join(&event, 4, false).await.refusal(), "INVALID", "more than there will ever be");
         assert_eq!(organizer.join(&event, 1, false).await.fault(), "FORBIDDEN");
+        other.books(&event, 1).await;
         let entry = customer.join(&event, 2, false).await.ok().text("joinWaitlist.waitlistEntry.id");
         assert_eq!(other.leave(&entry).await.refusal(), "NOT_FOUND");
         customer.leave(&entry).await.ok();

@@ -292,7 +292,8 @@ impl TestApp {
         let idle = "SELECT count(*) AS n FROM quota q JOIN event e ON e.id = q.event_id WHERE q.event_id = $1
                     AND e.status = 'PUBLISHED' AND q.capacity > q.sold + q.held AND EXISTS
                     (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING' AND w.line_no =
-                       (SELECT min(line_no) FROM waitlist_entry x WHERE x.quota_id = q.id AND x.status = 'WAITING')
+                       (SELECT min(line_no) FROM waitlist_entry x WHERE x.quota_id = q.id AND x.status = 'WAITING'
+                        AND (x.accepts_part = 1 OR x.quantity <= q.capacity))
                      AND (w.accepts_part = 1 OR w.quantity <= q.capacity - q.sold - q.held))";
         assert_eq!(self.number(idle, [id.into()]).await, 0, "no place is free that the head of the line would take");
     }
