@@ -168,7 +168,7 @@ impl App {
         let desk_settings = options.desk.unwrap_or_else(|| desk::Settings::for_db(ctx.db.is_sqlite()));
         let services = Services {
             desk: desk::Desk::open(&ctx, desk_settings),
-            hasher: Hasher::new(options.hash_cost, cores)?,
+            hasher: Hasher::new(options.hash_cost, cores / 2)?,
             brake: Brake(options.brakes),
             sessions,
             bus: options.bus.clone(),

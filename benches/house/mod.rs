@@ -153,6 +153,8 @@ pub struct Connection {
     stream: TcpStream,
     head: String,
     read: Vec<u8>,
+    /// Where a proxy would say that it comes from.
+    pub forwarded_for: Option<String>,
 }
 
 impl Connection {
@@ -163,7 +165,7 @@ impl Connection {
             "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{}",
             if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") }
         );
-        Self { stream, head, read: Vec::new() }
+        Self { stream, head, read: Vec::new(), forwarded_for: None }
     }
 
     pub async fn book(&mut self, event: &str, key: &str) {
@@ -174,7 +176,9 @@ impl Connection {
 
     pub async fn ask(&mut self, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables }).to_string();
-        let request = format!("{}content-length: {}\r\n\r\n{body}", self.head, body.len());
+        let from =
+            self.forwarded_for.as_ref().map_or_else(String::new, |place| format!("x-forwarded-for: {place}\r\n"));
+        let request = format!("{}{from}content-length: {}\r\n\r\n{body}", self.head, body.len());
         self.stream.write_all(request.as_bytes()).await.unwrap();
         self.read.clear();
         loop {

@@ -1,4 +1,5 @@
-//! Password hashes: argon2id on the blocking pool, a few at a time.
+//! Password hashes: argon2id on threads of their own, a few at a time, which take only what everybody else leaves of the
+//! cores: a flood of sign-ins must not make bookings late (`benches/under_attack.rs`).
 //! Not here: which password belongs to whom.
 //!
 //! Parameters follow OWASP's Password Storage cheat sheet: 19 MiB, two passes, one lane. A hash carries its own, so
@@ -9,9 +10,13 @@ use std::sync::Arc;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::Error;
+use crate::db::DbError;
+
+/// How many may wait for each that is hashed; beyond that one is told to come back.
+const WAITING_PER_PLACE: usize = 64;
 
 /// How dear a hash is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,27 +39,31 @@ impl Cost {
 pub struct Hasher {
     cost: Cost,
     room: Arc<Semaphore>,
+    /// Room to wait for room.
+    entrance: Arc<Semaphore>,
     /// A hash of nothing anybody knows: what an unknown account is verified against, so that it takes as long.
     decoy: Arc<str>,
 }
 
 impl Hasher {
-    /// A hasher with `at_once` places.
+    /// A hasher with `at_once` places, one at least. Half of the cores' number leaves the other half to everything else.
     pub fn new(cost: Cost, at_once: usize) -> Result<Self, Error> {
         let decoy = hash(cost, "no account has this password")?.into();
-        Ok(Self { cost, room: Arc::new(Semaphore::new(at_once.max(1))), decoy })
+        let at_once = at_once.max(1);
+        let entrance = Arc::new(Semaphore::new(at_once * (1 + WAITING_PER_PLACE)));
+        Ok(Self { cost, room: Arc::new(Semaphore::new(at_once)), entrance, decoy })
     }
 
     /// Hashes a new password.
     pub async fn hash(&self, password: String) -> Result<String, Error> {
         let cost = self.cost;
-        self.on_blocking_pool(move || hash(cost, &password)).await?
+        self.in_the_background(move || hash(cost, &password)).await?
     }
 
     /// Whether `password` is the one `stored` was made from; `None` does the same work and says no.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, Error> {
         let decoy = self.decoy.clone();
-        self.on_blocking_pool(move || {
+        self.in_the_background(move || {
             let known = stored.is_some();
             let text = stored.unwrap_or_else(|| decoy.to_string());
             let parsed = PasswordHash::new(&text).map_err(|error| Error::Hashing(error.to_string()))?;
@@ -69,9 +78,29 @@ impl Hasher {
         !stored.starts_with("$argon2id$") || stored.split('$').nth(3) != Some(wanted.as_str())
     }
 
-    async fn on_blocking_pool<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    /// A thread for each: starting one costs a thousandth of what it then does, and the runtime's own stay as they are.
+    async fn in_the_background<T>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error>
+    where
+        T: Send + 'static,
+    {
+        let _waiting = self.entrance.try_acquire().map_err(|_| DbError::Overloaded)?;
         let _place = self.room.acquire().await.map_err(|error| Error::Hashing(error.to_string()))?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| Error::Hashing(error.to_string()))
+        let (done, outcome) = oneshot::channel();
+        let run = move || {
+            yield_to_others();
+            // Whoever went away does not need it.
+            let _ = done.send(work());
+        };
+        std::thread::Builder::new().name("hashing".into()).spawn(run).map_err(|e| Error::Hashing(e.to_string()))?;
+        outcome.await.map_err(|error| Error::Hashing(error.to_string()))
+    }
+}
+
+/// Makes this thread the last to get a core. Linux knows that per thread; elsewhere it would slow the whole process.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+        tracing::debug!(%error, "passwords are hashed at the usual priority");
     }
 }
 
