@@ -96,10 +96,11 @@ impl Hasher {
     }
 }
 
-/// Makes this thread the last to get a core. Linux knows that per thread; elsewhere it would slow the whole process.
+/// Lets everybody else have a core ten times as often as this thread, and no more than that: whoever signs in while places
+/// go fast wants one of them. Linux knows priorities per thread; elsewhere this would slow the whole process.
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+    if let Err(error) = rustix::process::setpriority_process(None, 10) {
         tracing::debug!(%error, "passwords are hashed at the usual priority");
     }
 }
