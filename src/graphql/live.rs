@@ -65,7 +65,8 @@ impl LogCursor {
         URL_SAFE_NO_PAD.encode(format!("1:{}:{}:{}", self.log, self.epoch, self.seq))
     }
 
-    fn decode(text: &str, log: char) -> Result<Self> {
+    /// Reads it; refused when it is none, or of the other log.
+    pub fn decode(text: &str, log: char) -> Result<Self> {
         let unknown = || Fault::BadUserInput.error("after is not a cursor of this stream.");
         if text.len() > 128 {
             return Err(unknown());

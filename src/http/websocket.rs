@@ -26,7 +26,7 @@ use crate::graphql::fault::Fault;
 
 mod connection;
 mod operation;
-mod protocol;
+pub mod protocol;
 mod writer;
 
 /// Times and sizes of a socket.

@@ -1,0 +1,25 @@
+//! Documents: text → limits → parser → cost, as the engine goes about it. Whatever passes the text's limits is parsed
+//! without exhausting the stack, and measured by looking at each selection twice at most.
+//! Not here: validation and execution.
+#![no_main]
+
+use async_graphql::Variables;
+use async_graphql::parser::parse_query;
+use boxoffice::graphql::cost::{self, Limits};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let limits = Limits::default();
+    if limits.check_text(text).is_err() {
+        return;
+    }
+    let Ok(document) = parse_query(text) else { return };
+    match cost::check(&document, None, &Variables::default(), &limits) {
+        Ok(cost) => {
+            let selections = cost::tokens(text).count as u64;
+            assert!(cost.visited <= 2 * selections, "{} visits of {selections} tokens", cost.visited);
+            assert!(cost.cost <= limits.cost && cost.depth <= limits.depth);
+        }
+        Err(refusal) => assert!(!refusal.message.contains('\n') && refusal.message.len() < 400),
+    }
+});
