@@ -169,7 +169,7 @@ impl App {
         let services = Services {
             desk: desk::Desk::open(&ctx, desk_settings),
             hasher: Hasher::new(options.hash_cost, cores / 2)?,
-            brake: Brake(options.brakes),
+            brake: Brake::new(options.brakes),
             sessions,
             bus: options.bus.clone(),
             board: Board::default(),

@@ -8,10 +8,12 @@
 //! guesses an account's password slows down strangers. (OWASP ASVS 5.0, 6.3: documented, and no malicious lock-out.)
 //!
 //! An attempt counts as wrong when it begins and is taken back when it turns out right: attempts that run side by side
-//! count each other. What is refused here does not count.
+//! count each other. What is refused here does not count, and is remembered for a second: a flood from one place costs
+//! no question to the database (`benches/under_attack.rs`).
 
 use std::time::Duration;
 
+use moka::sync::Cache;
 use sea_orm::FromQueryResult;
 use sha2::{Digest, Sha256};
 
@@ -64,9 +66,29 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 /// How long a place counts as one the account is signed in from.
 const FAMILIAR_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
 
-/// The brakes; cheap to copy. None: attempts are not counted.
+/// How long a refusal is remembered without asking again. Somebody who was right meanwhile releases their brake; they
+/// would not notice a second.
+const REFUSED_FOR: Duration = Duration::from_secs(1);
+
+/// How many refusals are remembered at once.
+const REFUSALS: u64 = 10_000;
+
+/// The brakes; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Brake {
+    /// None: attempts are not counted.
+    settings: Option<Settings>,
+    /// What was just refused, by key.
+    refused: Cache<String, Refusal>,
+}
+
 #[derive(Debug, Clone, Copy)]
-pub struct Brake(pub Option<Settings>);
+struct Refusal {
+    /// When it was.
+    at: Micros,
+    /// Until when one has to wait.
+    until: Micros,
+}
 
 /// One attempt that was let through.
 #[derive(Debug, Clone, Default)]
@@ -104,41 +126,72 @@ struct Row {
 }
 
 impl Brake {
+    /// Brakes with these settings; none: attempts are not counted.
+    pub fn new(settings: Option<Settings>) -> Self {
+        Self { settings, refused: Cache::new(REFUSALS) }
+    }
+
     /// An attempt at an account's password.
     pub async fn password(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
-        let Some(settings) = self.0 else { return Ok(Attempt::default()) };
+        let Some(settings) = self.settings else { return Ok(Attempt::default()) };
         let place = place(ctx);
-        let familiar = hashed("familiar", &[account, &place]);
         let here = hashed("account here", &[account, &place]);
+        let familiar = hashed("familiar", &[account, &place]);
+        let strangers = hashed("account", &[account]);
         let mut brakes = vec![(here.clone(), settings.account_here), (hashed("place", &[&place]), settings.place)];
-        let known = "SELECT count(*) AS n FROM brake WHERE key = $1 AND last_at > $2";
+        self.recall(&brakes, ctx.now())?;
+        let asked = brakes.iter().map(|(key, _)| key).chain([&familiar, &strangers]).cloned();
+        let mut rows = read(ctx.db.read(), asked).await?;
         let since = ctx.now().minus(FAMILIAR_FOR);
-        if db::number(ctx.db.read(), known, [familiar.clone().into(), since.into()]).await? == 0 {
-            brakes.push((hashed("account", &[account]), settings.account));
+        if rows.iter().any(|row| row.key == familiar && row.last_at > since) {
+            rows.retain(|row| row.key != strangers);
+        } else {
+            brakes.push((strangers, settings.account));
         }
+        self.refuse(&rows, ctx.now())?;
         let counted = self.count(ctx, brakes).await?;
         Ok(Attempt { counted, here: Some(here), familiar: Some(familiar) })
     }
 
     /// A new account.
     pub async fn sign_up(&self, ctx: &Ctx) -> Result<(), Error> {
-        let Some(settings) = self.0 else { return Ok(()) };
-        self.count(ctx, vec![(hashed("sign up", &[&place(ctx)]), settings.sign_up)]).await.map(drop)
-    }
-
-    /// A refresh token that was refused. Asked before: [`Self::may_refresh`].
-    pub async fn refused_refresh(&self, ctx: &Ctx) -> Result<(), Error> {
-        let Some(settings) = self.0 else { return Ok(()) };
-        self.count(ctx, vec![(hashed("refresh", &[&place(ctx)]), settings.refresh)]).await.map(drop)
+        let Some(settings) = self.settings else { return Ok(()) };
+        let brakes = vec![(hashed("sign up", &[&place(ctx)]), settings.sign_up)];
+        self.ask(ctx, &brakes).await?;
+        self.count(ctx, brakes).await.map(drop)
     }
 
     /// Whether a refresh token may be shown from here now.
     pub async fn may_refresh(&self, ctx: &Ctx) -> Result<(), Error> {
-        if self.0.is_none() {
-            return Ok(());
+        let Some(settings) = self.settings else { return Ok(()) };
+        self.ask(ctx, &[(hashed("refresh", &[&place(ctx)]), settings.refresh)]).await
+    }
+
+    /// A refresh token that was refused. Asked before: [`Self::may_refresh`].
+    pub async fn refused_refresh(&self, ctx: &Ctx) -> Result<(), Error> {
+        let Some(settings) = self.settings else { return Ok(()) };
+        self.count(ctx, vec![(hashed("refresh", &[&place(ctx)]), settings.refresh)]).await.map(drop)
+    }
+
+    /// Refuses an attempt under any key that waits, without a write.
+    async fn ask(&self, ctx: &Ctx, brakes: &[(String, Patience)]) -> Result<(), Error> {
+        self.recall(brakes, ctx.now())?;
+        let rows = read(ctx.db.read(), brakes.iter().map(|(key, _)| key.clone())).await?;
+        self.refuse(&rows, ctx.now())
+    }
+
+    /// Refuses again what was just refused.
+    fn recall(&self, brakes: &[(String, Patience)], now: Micros) -> Result<(), Error> {
+        let refusals = brakes.iter().filter_map(|(key, _)| self.refused.get(key));
+        waits(refusals.filter(|refusal| refusal.at.plus(REFUSED_FOR) > now).map(|refusal| refusal.until), now)
+    }
+
+    /// Refuses while any of these waits.
+    fn refuse(&self, rows: &[Row], now: Micros) -> Result<(), Error> {
+        for row in rows.iter().filter(|row| row.until > now) {
+            self.refused.insert(row.key.clone(), Refusal { at: now, until: row.until });
         }
-        let rows = read(ctx.db.read(), &[Key { key: hashed("refresh", &[&place(ctx)]) }]).await?;
-        braked(&rows, ctx.now())
+        waits(rows.iter().map(|row| row.until), now)
     }
 
     /// Counts an attempt under all of these keys, or refuses it under any.
@@ -146,19 +199,15 @@ impl Brake {
         brakes.sort_by(|a, b| a.0.cmp(&b.0)); // rows are locked in this order
         let keys: Vec<Key> = brakes.iter().map(|(key, _)| Key { key: key.clone() }).collect();
         let now = ctx.now();
-        // A flood is turned away without a write.
-        braked(&read(ctx.db.read(), &keys).await?, now)?;
         let (keys_ref, brakes) = (&keys, &brakes);
         ctx.db
             .write(Lane::Interactive, |tx| async move {
-                let fresh: Vec<Count> = brakes
-                    .iter()
-                    .map(|(key, _)| Count { key: key.clone(), failures: 0, until: 0, last_at: now.0 })
-                    .collect();
                 // Makes the rows that are missing, and locks all: whoever attempts beside this one comes after it.
-                db::insert(&tx, "brake", &fresh, "ON CONFLICT (key) DO UPDATE SET failures = brake.failures").await?;
-                let rows = read(&tx, keys_ref).await?;
-                braked(&rows, now)?;
+                let sql = "INSERT INTO brake (key, failures, until, last_at) SELECT r.key, 0, 0, $2 FROM {records}
+                           WHERE true ON CONFLICT (key) DO UPDATE SET failures = brake.failures
+                           RETURNING key, failures, until, last_at";
+                let rows: Vec<Row> = db::select_by(&tx, sql, keys_ref, [now.into()]).await?;
+                self.refuse(&rows, now)?;
                 let counts: Vec<Count> = rows.iter().map(|row| row.counted(brakes, now)).collect();
                 let sql = "UPDATE brake SET failures = r.failures, until = r.until, last_at = r.last_at FROM {records}
                            WHERE brake.key = r.key";
@@ -217,14 +266,14 @@ pub async fn forget(db: &Db, now: Micros) -> Result<u64, DbError> {
     .await
 }
 
-async fn read(c: &impl sea_orm::ConnectionTrait, keys: &[Key]) -> Result<Vec<Row>, DbError> {
+async fn read(c: &impl sea_orm::ConnectionTrait, keys: impl Iterator<Item = String>) -> Result<Vec<Row>, DbError> {
     let sql = "SELECT b.key, b.failures, b.until, b.last_at FROM {records} JOIN brake b ON b.key = r.key";
-    db::select_by(c, sql, keys, []).await
+    db::select_by(c, sql, &keys.map(|key| Key { key }).collect::<Vec<_>>(), []).await
 }
 
-/// Refused while any of them waits.
-fn braked(rows: &[Row], now: Micros) -> Result<(), Error> {
-    match rows.iter().map(|row| row.until).max() {
+/// Refused while any of these times is to come.
+fn waits(until: impl Iterator<Item = Micros>, now: Micros) -> Result<(), Error> {
+    match until.max() {
         Some(until) if until > now => Err(Error::Braked(Duration::from_micros((until.0 - now.0).unsigned_abs()))),
         _ => Ok(()),
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use boxoffice::account::brake::{Patience, Settings};
+use boxoffice::db::{self, DbError, Lane};
 use serde_json::{Value, json};
 
 use super::sessions::sign_up;
@@ -120,6 +121,26 @@ scene! {
         // Another process counts on.
         let other = stage.app_with(short).await;
         wait(&guess(&other, "198.51.100.1", "grace@example.org", "wrong horse").await);
+    }
+}
+
+scene! {
+    /// Who was just refused is refused again without a question to the database: here it would let them in.
+    async fn a_flood_costs_the_database_nothing(stage: Stage) {
+        let app = stage.app_with(short).await;
+        let tried = || guess(&app, "198.51.100.1", "grace@example.org", "wrong horse");
+        for free_after in [0, 0, 0, 1] {
+            app.clock.advance(Duration::from_secs(free_after));
+            assert_eq!(tried().await.refusal(), "INVALID_CREDENTIALS");
+        }
+        assert_eq!(wait(&tried().await), 2_000);
+        let forgotten = |tx| async move { db::run(&tx, "DELETE FROM brake", []).await };
+        app.db().write::<_, DbError, _, _>(Lane::Interactive, forgotten).await.unwrap();
+        app.clock.advance(Duration::from_millis(999));
+        assert_eq!(wait(&tried().await), 1_001);
+        // After a second it is looked up again.
+        app.clock.advance(Duration::from_millis(1));
+        assert_eq!(tried().await.refusal(), "INVALID_CREDENTIALS");
     }
 }
 
