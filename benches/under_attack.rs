@@ -37,8 +37,8 @@ const CUSTOMERS: usize = 40;
 const PACE: Duration = Duration::from_millis(400);
 
 /// How long each side is measured, how often.
-const RUN: Duration = Duration::from_secs(4);
-const ROUNDS: usize = 5;
+const RUN: Duration = Duration::from_secs(6);
+const ROUNDS: usize = 7;
 
 /// Sockets that subscribe and never read; connections that say a header a letter at a time.
 const DEAF: usize = 500;
