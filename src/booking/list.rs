@@ -1,6 +1,7 @@
 //! Looking bookings and places in the line up, and listing them by key.
 //! Not here: whether the actor may see them; the callers ask the policy with the row in hand or scope the list.
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, Select,
 };
@@ -12,7 +13,7 @@ use crate::entity::{booking, booking_item, waitlist_entry};
 use crate::event;
 use crate::id::{BookingId, EntryId, EventId, UserId};
 use crate::page::{Page, Paging};
-use crate::status::{BookingStatus, WaitlistStatus};
+use crate::status::BookingStatus;
 
 /// Whose bookings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,10 +135,9 @@ pub async fn line_of(
     event: EventId,
     paging: &Paging<(i64, EntryId)>,
 ) -> Result<Page<waitlist_entry::Model>, DbError> {
-    let waiting = Condition::all()
-        .add(waitlist_entry::Column::EventId.eq(event))
-        .add(waitlist_entry::Column::Status.eq(WaitlistStatus::Waiting));
-    let query = waitlist_entry::Entity::find().filter(waiting);
+    // Said, not bound: PostgreSQL would not know that the index of those who wait serves.
+    let waiting = Expr::cust("status = 'WAITING'");
+    let query = waitlist_entry::Entity::find().filter(waitlist_entry::Column::EventId.eq(event)).filter(waiting);
     paging.run(query.cursor_by((waitlist_entry::Column::LineNo, waitlist_entry::Column::Id)), c).await
 }
 
@@ -156,12 +156,15 @@ pub struct Position {
     pub position: i64,
 }
 
-/// The positions of these entries; those that no longer wait are missing.
+/// The positions of these entries; those that no longer wait are missing. Each line is walked once, up to the last of them.
 pub async fn positions(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<Position>, DbError> {
     let keys: Vec<EntryKey> = ids.iter().map(|id| EntryKey { id: *id }).collect();
-    let sql = "SELECT w.id, (SELECT count(*) FROM waitlist_entry b
-                             WHERE b.quota_id = w.quota_id AND b.status = 'WAITING' AND b.line_no <= w.line_no) AS position
-               FROM {records} JOIN waitlist_entry w ON w.id = r.id WHERE w.status = 'WAITING'";
+    let sql = "SELECT p.id, p.position FROM
+                   (SELECT w.id, row_number() OVER (PARTITION BY w.quota_id ORDER BY w.line_no) AS position FROM
+                       (SELECT e.quota_id, max(e.line_no) AS line_no FROM {records} JOIN waitlist_entry e ON e.id = r.id
+                        WHERE e.status = 'WAITING' GROUP BY e.quota_id) l
+                   JOIN waitlist_entry w ON w.quota_id = l.quota_id AND w.line_no <= l.line_no WHERE w.status = 'WAITING') p
+               WHERE p.id IN (SELECT r.id FROM {records})";
     db::select_by(c, sql, &keys, []).await
 }
 

@@ -1,5 +1,5 @@
 // The starter in examples/apollo-react as a newcomer runs it: types are current, it builds, and in a browser it lists, signs in, books,
-// and shows notices live through a cut connection. Not here: Apollo Client without React (../clients/apollo.test.mjs).
+// shows notices live through a cut connection, and stays signed in. Not here: Apollo Client without React (../clients/apollo.test.mjs).
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -13,6 +13,8 @@ import { accepted, BOOK, order, publishedEvent, signUp } from '../clients/operat
 import { onPage, openBrowser } from './browser.mjs';
 
 const EXAMPLE = new URL('../../examples/apollo-react/', import.meta.url);
+const SIGN_IN = 'mutation($input: SignInInput!) { signIn(input: $input) { token { accessToken } userErrors { code } } }';
+const SIGN_OUT = 'mutation { signOutEverywhere(input: {}) { ended userErrors { code } } }';
 const NOTICES = 'query { notices(first: 100) { nodes { text } } }';
 const vite = fileURLToPath(new URL('node_modules/vite/bin/vite.js', EXAMPLE));
 
@@ -60,7 +62,7 @@ test('it is short, and its generated types are current', async () => {
   await inExample(process.execPath, ['codegen.mjs', '--check']);
 });
 
-test('it lists, signs in, books, and tells live through a cut and a restart: no gap, no duplicate', () =>
+test('it lists, signs in, books, and tells live through a cut, a restart and new tokens: no gap, no duplicate', () =>
   onPage(browser, { expected: [/WebSocket/] }, async (page) => {
     const title = 'An evening with Ada';
     const eventId = await publishedEvent(boxoffice, await signUp(boxoffice, 'ORGANIZER'), 20);
@@ -69,6 +71,10 @@ test('it lists, signs in, books, and tells live through a cut and a restart: no 
     const bookElsewhere = async () => {
       const { createBooking } = await boxoffice.request(BOOK, { input: order(eventId) }, customer.token);
       return accepted(createBooking).booking.reference;
+    };
+    const signInElsewhere = async () => {
+      const input = { email, password: 'correct horse battery' };
+      return accepted((await boxoffice.request(SIGN_IN, { input })).signIn).token.accessToken;
     };
     const log = page.getByRole('log', { name: 'Notices' });
     const notice = (text) => log.getByRole('listitem').filter({ hasText: text }).waitFor();
@@ -110,11 +116,22 @@ test('it lists, signs in, books, and tells live through a cut and a restart: no 
     const all = notices.nodes.map(({ text }) => text);
     assert.deepEqual(await shown(), all);
 
+    // No access token is good any more; whoever is signed in stays so without noticing.
+    const away = socketCloses();
     await boxoffice.stop();
-    boxoffice.forget('secret.key'); // every session has ended
+    await within(away, 'a socket closed again');
+    boxoffice.forget('secret.key');
     await boxoffice.start();
+    customer.token = await signInElsewhere();
+    const later = await bookElsewhere();
+    await notice(later);
+    assert.equal(await page.getByLabel('E-mail').count(), 0);
+    assert.equal((await shown()).length, all.length + 1);
+
+    // The session ends: it is asked who is there.
+    accepted((await boxoffice.request(SIGN_OUT, {}, customer.token)).signOutEverywhere);
     await page.getByLabel('E-mail').waitFor();
     await signIn('correct horse battery');
-    await notice(missed);
-    assert.deepEqual(await shown(), all);
+    await notice(later);
+    assert.equal((await shown()).length, all.length + 1);
   }));

@@ -1,7 +1,8 @@
 import { useMutation, useQuery } from '@apollo/client/react';
 import { type FormEvent, useEffect, useState } from 'react';
-import { session, useNotices } from './boxoffice';
+import { useNotices } from './boxoffice';
 import { BookDocument, EventsDocument, SignInDocument } from './generated';
+import { session } from './session';
 
 export function App() {
   const [name, setName] = useState<string | null>(null);
@@ -22,11 +23,11 @@ function SignIn({ onSignIn }: { onSignIn: (name: string) => void }) {
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    session.token = ''; // an old one would be refused before anything is read
+    session.tokens = null; // an old one would be refused before anything is read
     const input = { email: String(form.get('email')), password: String(form.get('password')) };
     const { token, viewer } = (await signIn({ variables: { input } })).data?.signIn ?? {};
     if (!token || !viewer) return;
-    session.token = token.accessToken;
+    session.tokens = token;
     onSignIn(viewer.name);
   };
   return (

@@ -7,19 +7,17 @@ import { OperationTypeNode } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { tap } from 'rxjs';
 import { type NoticeLineFragment, NoticeReceivedDocument, NoticesDocument } from './generated';
-
-/** Who is signed in. A token lasts 15 minutes; when the API closes the socket with 4403, it is time to sign in again. */
-export const session = { token: '', ended: () => {} };
+import { authorization, session } from './session';
 
 // README: begin
-const authorization = () => (session.token ? { authorization: `Bearer ${session.token}` } : undefined);
-const http = new SetContextLink(() => ({ headers: authorization() })).concat(new HttpLink({ uri: '/graphql' }));
+// `authorization` answers with the header of whoever is signed in, and changes the refresh token in time (session.ts).
+const http = new SetContextLink(async () => ({ headers: await authorization() })).concat(new HttpLink({ uri: '/graphql' }));
 const socket = createClient({
   url: '/graphql/ws',
   connectionParams: authorization,
   retryAttempts: Infinity,
   shouldRetry: () => true,
-  on: { closed: (event) => (event as CloseEvent).code === 4403 && session.ended() },
+  on: { closed: (event) => { session.doubted ||= (event as CloseEvent).code === 4403 } },
 });
 // After a cut the socket subscribes again and reads `after` again: it is the cursor of the last message by then.
 const resume = new ApolloLink((operation, forward) => {
