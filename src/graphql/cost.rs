@@ -1,7 +1,7 @@
 //! What a document costs, counted before anything validates or executes it, and the limits it must keep.
 //! Not here: parsing, the schema (nothing here knows a type) and what a viewer has spent so far.
 //!
-//! The work is linear in the size of the document whatever its fragments do: each fragment is summed up once, in an
+//! The work is linear in the size of the document and its variables whatever its fragments do: each fragment is summed up once, in an
 //! order in which the fragments it spreads come first, and a spread then costs one addition. All sums saturate.
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
@@ -14,6 +14,7 @@ use super::fault::Fault;
 mod order;
 mod sum;
 mod tokens;
+mod values;
 
 pub use tokens::{Tokens, tokens};
 
@@ -51,6 +52,9 @@ pub struct Limits {
     /// Fields and spreads of all definitions with their fragments written out; 10,000. Bounds the work of validation,
     /// which looks at definitions that are not executed, too.
     pub expanded: u64,
+    /// What the arguments of all definitions weigh with fragments and variables written out; 10,000. A number, list or
+    /// object weighs one, text one more for each 64 bytes. Bounds the copies that validation makes of variables.
+    pub values: u64,
     /// Cost of the operation: each field counts one, what stands in a list as often as the list is long; 1,000.
     pub cost: u64,
     /// The longest page a list gives; 100. Also assumed where the length cannot be known beforehand.
@@ -72,6 +76,7 @@ impl Default for Limits {
             fragments: 50,
             operations: 10,
             expanded: 10_000,
+            values: 10_000,
             cost: 1_000,
             page: 100,
             default_page: 20,
@@ -168,18 +173,20 @@ pub fn check(
     within("The document", order.directives, "directives", limits.directives)?;
 
     let mut count = Count::new(variables, &chosen.node.variable_definitions, limits, order.visited);
-    let mut expanded: u64 = 0;
+    let mut whole = Sum::default();
     for (name, fragment) in order.fragments {
         let sum = count.set(&fragment.selection_set.node)?;
-        expanded = expanded.saturating_add(sum.nodes);
-        within("The document", expanded, "selections with its fragments written out", limits.expanded)?;
+        whole.add(sum);
+        within("The document", whole.nodes, "selections with its fragments written out", limits.expanded)?;
+        within("The document", whole.values, "values with its variables written out", limits.values)?;
         count.known(name, sum);
     }
     let mut found = Sum::default();
     for (_, operation) in document.operations.iter() {
         let sum = count.set(&operation.node.selection_set.node)?;
-        expanded = expanded.saturating_add(sum.nodes);
-        within("The document", expanded, "selections with its fragments written out", limits.expanded)?;
+        whole.add(sum);
+        within("The document", whole.nodes, "selections with its fragments written out", limits.expanded)?;
+        within("The document", whole.values, "values with its variables written out", limits.values)?;
         if std::ptr::eq(operation, chosen) {
             found = sum;
         }

@@ -14,6 +14,10 @@ scene! {
         assert_eq!(first.int("joinWaitlist.waitlistEntry.position"), 1);
         let second = people[2].join(&event, 2, true).await.ok();
         assert_eq!(second.int("joinWaitlist.waitlistEntry.position"), 2);
+        let line = "query($id: ID!) { event(id: $id) { waitlist(first: 5) { nodes { position quantity } } } }";
+        let line = organizer.ask(line, json!({ "id": event })).await.ok();
+        let waiting = json!([{ "position": 1, "quantity": 1 }, { "position": 2, "quantity": 2 }]);
+        assert_eq!(line.at("event.waitlist.nodes"), &waiting);
         people[0].cancel(&booking).await.ok();
         // Before anything else happened, the line has the places: one whole, one part.
         assert_eq!(app.sold(&event).await, 2);

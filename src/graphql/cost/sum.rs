@@ -1,11 +1,12 @@
-//! What a selection set adds up to: fields, depth, aliases, and cost with the length of lists in it.
+//! What a selection set adds up to: fields, depth, aliases, the weight of values, and cost with the length of lists in it.
 //! Not here: limits on the sums, but for one on nesting that keeps the recursion of this very file in bounds.
 
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{Field, Selection, SelectionSet, VariableDefinition};
-use async_graphql::{Name, Positioned, Value, Variables};
+use async_graphql::{Positioned, Variables};
 
+use super::values::Values;
 use super::{Limits, Refusal, within};
 
 /// Selections may be nested this deep in the text; the parser stops earlier, but the recursion here trusts nobody.
@@ -26,6 +27,8 @@ pub(super) struct Sum {
     pub aliases: u64,
     pub roots: u64,
     pub depth: u64,
+    /// What arguments weigh with their variables written out.
+    pub values: u64,
     pub cost: u64,
     /// The part of `cost` that stands below `nodes` and `edges` of this very set: what a page multiplies.
     paged: u64,
@@ -43,12 +46,13 @@ pub(super) struct Introspection {
 
 impl Sum {
     /// Both sets beside each other.
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.nodes = self.nodes.saturating_add(other.nodes);
         self.fields = self.fields.saturating_add(other.fields);
         self.aliases = self.aliases.saturating_add(other.aliases);
         self.roots = self.roots.saturating_add(other.roots);
         self.depth = self.depth.max(other.depth);
+        self.values = self.values.saturating_add(other.values);
         self.cost = self.cost.saturating_add(other.cost);
         self.paged = self.paged.saturating_add(other.paged);
         self.lists = self.lists.max(other.lists);
@@ -62,8 +66,7 @@ impl Sum {
 /// Sums up selection sets, each fragment once.
 pub(super) struct Count<'a> {
     fragments: HashMap<&'a str, Sum>,
-    variables: &'a Variables,
-    declared: &'a [Positioned<VariableDefinition>],
+    values: Values<'a>,
     limits: &'a Limits,
     /// Selections that were looked at.
     pub visited: u64,
@@ -77,7 +80,7 @@ impl<'a> Count<'a> {
         limits: &'a Limits,
         visited: u64,
     ) -> Self {
-        Self { fragments: HashMap::new(), variables, declared, limits, visited }
+        Self { fragments: HashMap::new(), values: Values::of(variables, declared), limits, visited }
     }
 
     /// Remembers what a fragment adds up to; it is asked for by the definitions that spread it.
@@ -95,6 +98,7 @@ impl<'a> Count<'a> {
         let mut sum = Sum::default();
         for selection in &set.items {
             self.visited += 1;
+            sum.values = sum.values.saturating_add(self.values.weigh_all(selection.node.directives()));
             sum.add(match &selection.node {
                 Selection::Field(field) => self.field(&field.node, nesting)?,
                 Selection::InlineFragment(inline) => {
@@ -121,6 +125,7 @@ impl<'a> Count<'a> {
             aliases: inner.aliases.saturating_add(u64::from(field.alias.is_some())),
             roots: 1,
             depth: inner.depth.saturating_add(1),
+            values: inner.values.saturating_add(self.values.weigh(&field.arguments)),
             lists: inner.lists.saturating_add(u64::from(INTROSPECTION_LISTS.contains(&name))),
             introspection: inner.introspection,
             ..Sum::default()
@@ -147,31 +152,11 @@ impl<'a> Count<'a> {
 
     /// How many rows a field's arguments ask for, if they say.
     fn length(&self, field: &Field) -> Option<u64> {
-        let lengths = field.arguments.iter().filter_map(|(name, value)| {
-            let list = match name.node.as_str() {
-                "first" | "last" => false,
-                "ids" => true,
-                _ => return None,
-            };
-            match value.node.clone().into_const_with(|name| self.variable(&name).cloned().ok_or(())) {
-                Ok(Value::Null) => None,
-                Ok(Value::List(items)) if list => Some(items.len() as u64),
-                Ok(_) if list => None,
-                // Below zero is refused later and costs nothing; what is no number counts as the longest page.
-                Ok(Value::Number(number)) if number.is_i64() => Some(number.as_u64().unwrap_or(1)),
-                Ok(_) => Some(u64::MAX),
-                // A variable without a value.
-                Err(()) => Some(u64::MAX),
-            }
+        let lengths = field.arguments.iter().filter_map(|(name, value)| match name.node.as_str() {
+            "first" | "last" => self.values.number(&value.node),
+            "ids" => self.values.items(&value.node),
+            _ => None,
         });
         lengths.max().map(|length| length.clamp(1, self.limits.page))
-    }
-
-    /// The value of a variable: the request's, else its default.
-    fn variable(&self, name: &Name) -> Option<&Value> {
-        self.variables.get(name).or_else(|| {
-            let declared = self.declared.iter().find(|variable| variable.node.name.node == *name)?;
-            declared.node.default_value.as_ref().map(|value| &value.node)
-        })
     }
 }

@@ -19,6 +19,7 @@ fn generous() -> Limits {
         fragments: usize::MAX,
         operations: usize::MAX,
         expanded: u64::MAX,
+        values: u64::MAX,
         cost: u64::MAX,
         ..Limits::default()
     }
@@ -173,6 +174,35 @@ fn a_page_size_may_stand_in_a_variable() {
     assert_eq!(with(ids, value!({ "ids": ["a", "b"] }), &generous()).expect("counted").cost, 1 + 2);
     let mixed = "query Q($a: ID!) { nodes(ids: [$a, \"b\"]) { id } }";
     assert_eq!(with(mixed, value!({ "a": "a" }), &generous()).expect("counted").cost, 1 + 2);
+}
+
+/// Validation copies a variable wherever it is named: 60 kB named 950 times once took gigabytes.
+#[test]
+fn variables_weigh_wherever_they_are_named() {
+    let long = value!(vec![1; 1_000]);
+    let refusal = |document: &str, x: &async_graphql::Value| {
+        let limits = Limits { cost: u64::MAX, aliases: u64::MAX, root_fields: u64::MAX, ..Limits::default() };
+        with(document, value!({ "x": (x.clone()) }), &limits).map_err(|refusal| refusal.message)
+    };
+    let named = |times: usize| format!("query($x: [Int]) {{ things(first: [{}]) {{ id }} }}", "$x ".repeat(times));
+    assert_eq!(refusal(&named(9), &long).map(|_| ()), Ok(()));
+    let message = refusal(&named(10), &long).unwrap_err();
+    assert_eq!(message, "The document has 10011 values with its variables written out; at most 10000 are allowed.");
+    // Not by objects, text, defaults, directives or fragments either.
+    let fields: String = (0..10).map(|n| format!("f{n}: things(x: {{ y: [$x] }}) {{ id }} ")).collect();
+    assert!(refusal(&format!("query($x: [Int]) {{ {fields} }}"), &long).is_err());
+    assert!(refusal(&named(4), &value!("x".repeat(200_000))).is_err());
+    let default =
+        format!("query($y: [Int] = [{}]) {{ things(first: [{}]) {{ id }} }}", "1 ".repeat(1_000), "$y ".repeat(10));
+    assert!(refusal(&default, &value!(null)).is_err());
+    let conditions = "@skip(if: $x) ".repeat(10);
+    assert!(refusal(&format!("query($x: [Int]) {{ things {conditions} {{ id }} }}"), &long).is_err());
+    let doubled = bomb(4, "query($x: [Int]) { ...F0 }").replace("hello", "things(first: $x) { id }");
+    assert!(refusal(&doubled, &long).is_err(), "sixteen times");
+    let unused = "query Used { things { id } } query Other($x: [Int]) { ...A ...A } fragment A on Query { things(x: [$x $x $x $x $x]) { id } }";
+    let document = parse_query(unused).unwrap();
+    let variables = Variables::from_value(value!({ "x": long }));
+    assert!(check(&document, Some("Used"), &variables, &Limits::default()).is_err());
 }
 
 #[test]

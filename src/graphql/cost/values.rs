@@ -1,0 +1,99 @@
+//! How large the values of a document are with its variables written out. Each place that names a variable gets a copy of
+//! it, so a large variable named often would cost a multiple of everything that was sent.
+//! Not here: what a value means, but for how many rows it asks for.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{Directive, VariableDefinition};
+use async_graphql::{Name, Number, Positioned, Value, Variables};
+use async_graphql_value::Value as Literal;
+
+/// So many bytes of text weigh as much as a number.
+const BYTES: usize = 64;
+
+/// The variables of a request, each the request's own or else its default, and what they weigh.
+pub(super) struct Values<'a>(HashMap<&'a str, (&'a Value, u64)>);
+
+impl<'a> Values<'a> {
+    /// Weighs each variable once.
+    pub(super) fn of(variables: &'a Variables, declared: &'a [Positioned<VariableDefinition>]) -> Self {
+        let defaults = declared.iter().filter_map(|variable| {
+            let default = variable.node.default_value.as_ref()?;
+            Some((variable.node.name.node.as_str(), &default.node))
+        });
+        let given = variables.iter().map(|(name, value)| (name.as_str(), value));
+        // Later ones win: what was given.
+        Self(defaults.chain(given).map(|(name, value)| (name, (value, constant(value)))).collect())
+    }
+
+    /// What arguments weigh.
+    pub(super) fn weigh(&self, arguments: &[(Positioned<Name>, Positioned<Literal>)]) -> u64 {
+        arguments.iter().map(|(_, value)| self.literal(&value.node)).fold(0, u64::saturating_add)
+    }
+
+    /// What the arguments of directives weigh.
+    pub(super) fn weigh_all(&self, directives: &[Positioned<Directive>]) -> u64 {
+        directives.iter().map(|directive| self.weigh(&directive.node.arguments)).fold(0, u64::saturating_add)
+    }
+
+    /// How many rows `first` or `last` ask for; none: they do not say. What is no number counts as the longest page,
+    /// and so does a variable without a value.
+    pub(super) fn number(&self, value: &Literal) -> Option<u64> {
+        match value {
+            Literal::Variable(name) => match self.0.get(name.as_str()) {
+                Some((Value::Null, _)) => None,
+                Some((Value::Number(number), _)) => Some(rows(number)),
+                _ => Some(u64::MAX),
+            },
+            Literal::Null => None,
+            Literal::Number(number) => Some(rows(number)),
+            _ => Some(u64::MAX),
+        }
+    }
+
+    /// How many rows a list of keys asks for; none: it is no list.
+    pub(super) fn items(&self, value: &Literal) -> Option<u64> {
+        match value {
+            Literal::Variable(name) => match self.0.get(name.as_str()) {
+                Some((Value::List(items), _)) => Some(items.len() as u64),
+                Some(_) => None,
+                None => Some(u64::MAX),
+            },
+            Literal::List(items) => Some(items.len() as u64),
+            _ => None,
+        }
+    }
+
+    fn literal(&self, value: &Literal) -> u64 {
+        match value {
+            Literal::Variable(name) => self.0.get(name.as_str()).map_or(1, |(_, weight)| *weight),
+            Literal::List(items) => items.iter().map(|item| self.literal(item)).fold(1, u64::saturating_add),
+            Literal::Object(fields) => {
+                fields.values().map(|field| self.literal(field).saturating_add(1)).fold(1, u64::saturating_add)
+            }
+            Literal::String(text) => text_of(text.len()),
+            _ => 1,
+        }
+    }
+}
+
+fn constant(value: &Value) -> u64 {
+    match value {
+        Value::List(items) => items.iter().map(constant).fold(1, u64::saturating_add),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| text_of(name.len()).saturating_add(constant(field)))
+            .fold(1, u64::saturating_add),
+        Value::String(text) => text_of(text.len()),
+        _ => 1,
+    }
+}
+
+fn text_of(bytes: usize) -> u64 {
+    1 + (bytes / BYTES) as u64
+}
+
+/// Below zero is refused later and costs nothing.
+fn rows(number: &Number) -> u64 {
+    if number.is_i64() { number.as_u64().unwrap_or(1) } else { u64::MAX }
+}
