@@ -15,7 +15,7 @@ use crate::access::{Actor, Peer};
 use crate::account::brake::{self, Brake};
 use crate::account::password::{Cost, Hasher};
 use crate::account::revocation;
-use crate::account::session::Sessions;
+use crate::account::session::{self, Sessions};
 use crate::account::token::Keys;
 use crate::booking::watch::Board;
 use crate::booking::{call_off, desk};
@@ -68,6 +68,8 @@ pub struct Options {
     pub channel: deliver::Channel,
     /// How guessing is slowed down; none: it is not.
     pub brakes: Option<brake::Settings>,
+    /// How sign-ins are remembered.
+    pub sessions: session::Settings,
     /// What a document may ask for.
     pub limits: cost::Limits,
     /// The bus to use.
@@ -110,6 +112,7 @@ impl Options {
             lease: LEASE,
             channel: deliver::Channel::default(),
             brakes: Some(brake::Settings::default()),
+            sessions: session::Settings::default(),
             limits: cost::Limits::default(),
             bus: Bus::default(),
             demo: false,
@@ -164,7 +167,7 @@ impl App {
         let ctx =
             Ctx { actor: Actor::System, peer: None, db, clock: options.clock.clone(), chance: options.chance.clone() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let sessions = Sessions::new(ctx.db.clone(), options.clock.clone(), options.keys.clone());
+        let sessions = Sessions::new(ctx.db.clone(), options.clock.clone(), options.keys.clone(), options.sessions);
         let desk_settings = options.desk.unwrap_or_else(|| desk::Settings::for_db(ctx.db.is_sqlite()));
         let services = Services {
             desk: desk::Desk::open(&ctx, desk_settings),
@@ -195,7 +198,9 @@ impl App {
         let (ctx, stop) = (&self.ctx, &self.stop);
         let enqueued = Arc::new(Notify::new());
         let sessions = self.services.sessions.clone();
-        self.background.spawn(revocation::watch(ctx.db.clone(), ctx.clock.clone(), sessions, stop.clone()));
+        if options.sessions.watched {
+            self.background.spawn(revocation::watch(ctx.db.clone(), ctx.clock.clone(), sessions, stop.clone()));
+        }
         self.background.spawn(self.services.board.clone().run(ctx.clone(), options.bus.clone(), stop.clone()));
         if options.relay {
             let relay = Relay {

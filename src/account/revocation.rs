@@ -11,6 +11,7 @@ use sea_orm::FromQueryResult;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::refresh;
 use super::session::Sessions;
 use crate::clock::{Clock, Micros};
 use crate::db::{self, Db, DbError, Lane, Tx};
@@ -19,8 +20,17 @@ use crate::id::UserId;
 /// How often they are read.
 const EVERY: Duration = Duration::from_millis(300);
 
-/// How far back is read: longer than a transaction may take, and than clocks of machines differ.
+/// How far back is read each time: longer than a transaction may take.
+const NEAR: Duration = Duration::from_secs(30);
+
+/// How far back is read now and then: for processes whose clocks differ.
 const BACK: Duration = Duration::from_secs(600);
+
+/// Each so many times it is read as far back as that.
+const FAR_EACH: u64 = 30;
+
+/// How many rows of a kind are deleted at once, so that nobody waits long behind them.
+const CHUNK: i64 = 5_000;
 
 #[derive(FromQueryResult, PartialEq, Eq, Hash)]
 struct Row {
@@ -28,26 +38,32 @@ struct Row {
     at: Micros,
 }
 
-/// One sign-in or API token.
+/// One sign-in or API token. Two revocations of one subject never have the same time, so that none is missed.
 pub async fn revoke(tx: &Tx, subject: Uuid, now: Micros) -> Result<(), DbError> {
-    let sql = "INSERT INTO revocation (subject_id, at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO revocation (subject_id, at)
+               SELECT $1, COALESCE(MAX(at) + 1, CAST($2 AS bigint)) FROM revocation WHERE subject_id = $1 AND at >= $2
+               ON CONFLICT DO NOTHING";
     db::run(tx, sql, [subject.into(), now.into()]).await.map(drop)
 }
 
-/// Everything this user is signed in with, people and programs.
+/// Everything this user is signed in with, or was until this very change: people and programs.
 pub async fn revoke_all(tx: &Tx, user: UserId, now: Micros) -> Result<(), DbError> {
     let sql = "INSERT INTO revocation (subject_id, at)
-               SELECT id, CAST($2 AS bigint) FROM session WHERE user_id = $1
-               UNION ALL SELECT id, CAST($2 AS bigint) FROM api_token WHERE user_id = $1 AND revoked_at IS NULL
-               ORDER BY 1 ON CONFLICT DO NOTHING";
+               SELECT s.id, COALESCE((SELECT MAX(r.at) + 1 FROM revocation r WHERE r.subject_id = s.id AND r.at >= $2),
+                                     CAST($2 AS bigint))
+               FROM (SELECT id FROM session WHERE user_id = $1 AND (revoked_at IS NULL OR revoked_at = $2)
+                     UNION ALL SELECT id FROM api_token WHERE user_id = $1 AND revoked_at IS NULL) s
+               WHERE true ORDER BY 1 ON CONFLICT DO NOTHING";
     db::run(tx, sql, [user.into(), now.into()]).await.map(drop)
 }
 
 /// Reads until told to stop. What fails is read the next time.
 pub async fn watch(db: Db, clock: Clock, sessions: Sessions, stop: CancellationToken) {
     let mut seen: HashSet<Row> = HashSet::new();
+    let mut read: u64 = 0;
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        let since = clock.now().minus(BACK);
+        let since = clock.now().minus(if read.is_multiple_of(FAR_EACH) { BACK } else { NEAR });
+        read += 1;
         let sql = "SELECT subject_id, at FROM revocation WHERE at > $1";
         let rows: Vec<Row> = match db::all(db.read(), sql, [since.into()]).await {
             Ok(rows) => rows,
@@ -56,7 +72,7 @@ pub async fn watch(db: Db, clock: Clock, sessions: Sessions, stop: CancellationT
                 continue;
             }
         };
-        seen.retain(|row| row.at > since);
+        seen.retain(|row| row.at > clock.now().minus(BACK));
         for row in rows {
             if !seen.contains(&row) {
                 sessions.forget([row.subject_id]);
@@ -66,12 +82,18 @@ pub async fn watch(db: Db, clock: Clock, sessions: Sessions, stop: CancellationT
     }
 }
 
-/// Deletes what nobody reads any more, and refresh tokens that have ended.
+/// Deletes what nobody reads any more, refresh tokens that have ended, and sessions nobody can go on with: a chunk of each.
 pub async fn forget(db: &Db, now: Micros) -> Result<(), DbError> {
     db.write(Lane::Worker, |tx| async move {
         // A last look a while after the window, for a process that slept.
-        db::run(&tx, "DELETE FROM revocation WHERE at < $1", [now.minus(BACK * 2).into()]).await?;
+        let sql = "DELETE FROM revocation WHERE (subject_id, at) IN
+                   (SELECT subject_id, at FROM revocation WHERE at < $1 ORDER BY at LIMIT $2)";
+        db::run(&tx, sql, [now.minus(BACK * 2).into(), CHUNK.into()]).await?;
         db::run(&tx, "DELETE FROM refresh_token WHERE expires_at < $1", [now.into()]).await?;
+        let sql = "DELETE FROM session WHERE id IN
+                   (SELECT id FROM session WHERE seen_at < $1 ORDER BY seen_at LIMIT $2)
+                   AND NOT EXISTS (SELECT 1 FROM refresh_token t WHERE t.session_id = session.id)";
+        db::run(&tx, sql, [now.minus(refresh::LIFETIME).into(), CHUNK.into()]).await?;
         Ok(())
     })
     .await

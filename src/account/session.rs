@@ -5,6 +5,8 @@
 //! What the database said of a session is remembered until a revocation says otherwise (`revocation`), for half a minute
 //! at most: a thousand idle sockets cost nothing, and an ended session is refused within a second.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -18,14 +20,26 @@ use crate::clock::{Clock, Micros};
 use crate::db::{self, Db, DbError, Lane};
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
-/// How long the database's word on a session is taken for granted when no revocation is heard of: a safety net.
-const REMEMBERED_FOR: Duration = Duration::from_secs(30);
-
 /// How many sessions are remembered at once.
 const REMEMBERED: u64 = 100_000;
 
 /// How exactly it is known when an API token was last used.
 const USED_TO_THE: Duration = Duration::from_secs(3_600);
+
+/// How sign-ins are remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long the database's word on a sign-in is taken for granted when no revocation is heard of: a safety net; 30 s.
+    pub remembered: Duration,
+    /// Whether revocations are listened for; only a test that shows what they are good for says no.
+    pub watched: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { remembered: Duration::from_secs(30), watched: true }
+    }
+}
 
 /// The token is broken, ended or revoked, or its user is disabled. Which of these is nobody's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +69,10 @@ pub struct Sessions {
     keys: Keys,
     /// By session or API token.
     known: Cache<Uuid, Option<Standing>>,
+    /// Changes whenever something known is forgotten.
+    forgotten: Arc<AtomicU64>,
+    /// When the use of an API token was last written down.
+    noted: Cache<Uuid, Micros>,
 }
 
 /// What the database says of a sign-in.
@@ -95,9 +113,9 @@ struct TokenRow {
 
 impl Sessions {
     /// Sessions signed with `keys`.
-    pub fn new(db: Db, clock: Clock, keys: Keys) -> Self {
-        let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build();
-        Self { db, clock, keys, known }
+    pub fn new(db: Db, clock: Clock, keys: Keys, settings: Settings) -> Self {
+        let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(settings.remembered).build();
+        Self { db, clock, keys, known, forgotten: Arc::default(), noted: Cache::new(REMEMBERED) }
     }
 
     /// A token for a session that was just opened, and when it ends.
@@ -155,6 +173,8 @@ impl Sessions {
 
     /// Forgets what is remembered of these sign-ins, so that the database is asked again.
     pub fn forget(&self, subjects: impl IntoIterator<Item = Uuid>) {
+        // First, so that whoever asks right now throws away what they were told.
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         for subject in subjects {
             self.known.invalidate(&subject);
         }
@@ -177,7 +197,7 @@ impl Sessions {
             return Err(Unauthenticated::Invalid);
         }
         let actor = self.program_of(id, &standing)?;
-        self.note_use(id, standing);
+        self.note_use(id, &standing);
         Ok(actor)
     }
 
@@ -194,14 +214,13 @@ impl Sessions {
     }
 
     /// Writes down that a token is in use, once an hour and in nobody's way.
-    fn note_use(&self, id: ApiTokenId, mut standing: Standing) {
+    fn note_use(&self, id: ApiTokenId, standing: &Standing) {
         let now = self.clock.now();
-        let Some(token) = &mut standing.token else { return };
-        if token.used_at.is_some_and(|used_at| used_at > now.minus(USED_TO_THE)) {
+        let used_at = self.noted.get(&id.0).max(standing.token.as_ref().and_then(|token| token.used_at));
+        if used_at.is_some_and(|used_at| used_at > now.minus(USED_TO_THE)) {
             return;
         }
-        token.used_at = Some(now);
-        self.known.insert(id.0, Some(standing));
+        self.noted.insert(id.0, now);
         let db = self.db.clone();
         tokio::spawn(async move {
             let sql = "UPDATE api_token SET used_at = $1 WHERE id = $2";
@@ -216,11 +235,16 @@ impl Sessions {
         if let Some(standing) = self.known.get(&subject) {
             return Ok(standing);
         }
+        let before = self.forgotten.load(Ordering::SeqCst);
         let standing = self.ask(subject).await.map_err(|error| {
             tracing::error!(%error, "cannot look up a session");
             Unauthenticated::Unavailable
         })?;
         self.known.insert(subject, standing.clone());
+        // Forgotten meanwhile: what the database said may be older than the reason.
+        if self.forgotten.load(Ordering::SeqCst) != before {
+            self.known.invalidate(&subject);
+        }
         Ok(standing)
     }
 

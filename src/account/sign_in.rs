@@ -47,6 +47,10 @@ pub async fn sign_in(
     let opened = ctx
         .db
         .write(Lane::Interactive, |tx| async move {
+            // Hashing takes its time. A password that was changed meanwhile, or an account disabled, opens nothing any more.
+            if !store::hold(&tx, user.id, &user.password_hash).await? {
+                return Err(Error::BadCredentials);
+            }
             store::insert_session(&tx, session, user.id, now).await?;
             refresh::first(&tx, session, first, now).await?;
             attempt.succeeded(&tx, now).await?;

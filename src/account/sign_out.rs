@@ -44,12 +44,15 @@ pub(super) async fn end_all_of(tx: &Tx, user: UserId, but: Option<SessionId>, no
     Ok(ended)
 }
 
-/// One page of one's own live sessions.
+/// One page of one's own live sessions: those that can be gone on with.
 pub async fn list(ctx: &Ctx, paging: Paging<SessionId>) -> Result<Page<session::Model>, Error> {
-    use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+    use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
-    let mine =
-        session::Entity::find().filter(session::Column::UserId.eq(user)).filter(session::Column::RevokedAt.is_null());
+    let live = Condition::all()
+        .add(session::Column::UserId.eq(user))
+        .add(session::Column::RevokedAt.is_null())
+        .add(session::Column::SeenAt.gt(ctx.now().minus(refresh::LIFETIME)));
+    let mine = session::Entity::find().filter(live);
     Ok(paging.run(mine.cursor_by(session::Column::Id), ctx.db.read()).await?)
 }

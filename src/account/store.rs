@@ -64,6 +64,14 @@ pub async fn insert_session(tx: &Tx, id: SessionId, user: UserId, now: Micros) -
     Ok(())
 }
 
+/// Holds a user's row until the end of the transaction, if it still has this password and may sign in: what was verified
+/// outside may have changed meanwhile.
+pub async fn hold(tx: &Tx, user: UserId, hash: &str) -> Result<bool, DbError> {
+    let sql = "SELECT CAST(1 AS bigint) AS n FROM users WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
+    let sql = format!("{sql}{}", db::for_update(tx));
+    Ok(db::number(tx, &sql, [user.into(), hash.into()]).await? == 1)
+}
+
 /// Replaces a password hash, unless it was changed meanwhile.
 pub async fn replace_hash(tx: &Tx, user: UserId, old: &str, new: &str) -> Result<u64, DbError> {
     let sql = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
