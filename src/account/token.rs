@@ -21,6 +21,9 @@ pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// The shortest secret: as long as the digest of HS256 (RFC 7518, 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
 
+/// So many of them must differ: 32 random bytes have about 30, a hundred hexadecimal digits 16, a word again and again few.
+const SECRET_MIN_DIFFERENT: usize = 10;
+
 const ISSUER: &str = "boxoffice";
 const AUDIENCE: &str = "boxoffice-api";
 const KIND: &str = "access";
@@ -50,12 +53,21 @@ struct Key {
     decoding: DecodingKey,
 }
 
-/// A secret is too short.
+/// A secret can be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the token secret is too weak ({has} bytes, need {SECRET_MIN_BYTES} or more)")]
-pub struct WeakSecret {
-    /// How many bytes it has.
-    pub has: usize,
+pub enum WeakSecret {
+    /// It is too short.
+    #[error("the token secret is too weak ({has} bytes, need {SECRET_MIN_BYTES} or more)")]
+    Short {
+        /// How many bytes it has.
+        has: usize,
+    },
+    /// It repeats itself.
+    #[error("the token secret is too weak ({has} different bytes, need {SECRET_MIN_DIFFERENT} or more)")]
+    Monotonous {
+        /// How many different bytes it has.
+        has: usize,
+    },
 }
 
 impl Keys {
@@ -64,7 +76,11 @@ impl Keys {
         let mut keys = Vec::new();
         for secret in secrets {
             if secret.len() < SECRET_MIN_BYTES {
-                return Err(WeakSecret { has: secret.len() });
+                return Err(WeakSecret::Short { has: secret.len() });
+            }
+            let different = secret.iter().collect::<HashSet<_>>().len();
+            if different < SECRET_MIN_DIFFERENT {
+                return Err(WeakSecret::Monotonous { has: different });
             }
             // The key's name is derived from it, so that every process names it alike without telling anything of it.
             let digest = Sha256::new().chain_update(b"boxoffice key id").chain_update(secret).finalize();
@@ -76,7 +92,7 @@ impl Keys {
             });
         }
         if keys.is_empty() {
-            return Err(WeakSecret { has: 0 });
+            return Err(WeakSecret::Short { has: 0 });
         }
         Ok(Self(Arc::new(keys)))
     }

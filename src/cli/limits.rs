@@ -43,6 +43,9 @@ pub struct LimitArgs {
     /// Points one operation may cost: a point per field, times the length of the lists it stands in
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_COST", default_value_t = 1_000)]
     max_cost: u64,
+    /// Points each result of a subscription may cost
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SUBSCRIPTION_COST", default_value_t = 200)]
+    max_subscription_cost: u64,
     /// Points a viewer's full bucket holds; 0: no buckets
     #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_POINTS", default_value_t = 1_000)]
     bucket_points: u32,
@@ -112,6 +115,7 @@ impl LimitArgs {
         options.limits.fragments = self.max_fragments;
         options.limits.operations = self.max_operations;
         options.limits.cost = self.max_cost;
+        options.limits.subscription = self.max_subscription_cost;
         options.budget = NonZeroU32::new(self.bucket_points)
             .map(|points| budget::Settings { points, per_second: self.bucket_per_second });
         options.patience = seconds(self.query_seconds);
@@ -135,8 +139,26 @@ impl LimitArgs {
         }
     }
 
-    /// Whether each viewer's load is bounded.
-    pub fn has_buckets(&self) -> bool {
-        self.bucket_points > 0
+    /// The first limit that bounds nothing for whoever is open to the internet: a hundred times what it is by default, or
+    /// no bucket at all.
+    pub fn unsafe_one(&self) -> Option<&'static str> {
+        let at_most = [
+            ("--max-body-bytes", self.max_body_bytes as u64, 26_214_400),
+            ("--max-document-bytes", self.max_document_bytes as u64, 1_638_400),
+            ("--max-tokens", self.max_tokens as u64, 200_000),
+            ("--max-depth", self.max_depth, 1_000),
+            ("--max-aliases", self.max_aliases, 1_500),
+            ("--max-directives", self.max_directives, 1_000),
+            ("--max-root-fields", self.max_root_fields, 1_000),
+            ("--max-fragments", self.max_fragments as u64, 5_000),
+            ("--max-cost", self.max_cost, 100_000),
+            ("--max-subscription-cost", self.max_subscription_cost, 20_000),
+            ("--bucket-points", self.bucket_points.into(), 100_000),
+            ("--bucket-per-second", self.bucket_per_second.get().into(), 5_000),
+            ("--max-socket-message-bytes", self.max_socket_message_bytes as u64, 6_553_600),
+        ];
+        let is_endless = |(_, value, most): &&(&str, u64, u64)| value > most;
+        let none = (self.bucket_points == 0).then_some("--bucket-points");
+        none.or_else(|| at_most.iter().find(is_endless).map(|(flag, _, _)| *flag))
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::account::token::{Keys, SECRET_MIN_BYTES};
+use crate::account::token::Keys;
 use crate::app::StartError;
 use crate::db::{ConnectError, Target};
 
@@ -156,12 +156,12 @@ pub fn keys(
     };
     let secrets = std::iter::once(secret.as_slice()).chain(previous.map(str::as_bytes));
     Keys::new(secrets).map_err(|weak| {
-        let name = match secret.len() < SECRET_MIN_BYTES {
-            true => "BOXOFFICE_JWT_SECRET",
-            false => "BOXOFFICE_JWT_SECRET_PREVIOUS",
+        let name = match Keys::new([secret.as_slice()]) {
+            Err(_) => "BOXOFFICE_JWT_SECRET",
+            Ok(_) => "BOXOFFICE_JWT_SECRET_PREVIOUS",
         };
         Failure::new(
-            format!("{name} is too weak ({} bytes, need {SECRET_MIN_BYTES} or more)", weak.has),
+            weak.to_string().replace("the token secret", name),
             "unset it to use the generated key of the data folder, or: export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\"",
         )
         .with_code(4)

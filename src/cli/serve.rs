@@ -191,8 +191,11 @@ fn refuse_what_is_unsafe(args: &ServeArgs) -> Result<(), Failure> {
             "leave --demo and --allow-demo out",
         ));
     }
-    if !args.limits.has_buckets() {
-        return Err(unsafe_setting("nothing bounds what one viewer may ask", "set --bucket-points above 0"));
+    if let Some(flag) = args.limits.unsafe_one() {
+        return Err(unsafe_setting(
+            &format!("{flag} bounds nothing, and anybody may ask"),
+            &format!("leave {flag} out, or set it nearer to its default (boxoffice serve --help)"),
+        ));
     }
     Ok(())
 }

@@ -57,6 +57,8 @@ pub struct Limits {
     pub values: u64,
     /// Cost of the operation: each field counts one, what stands in a list as often as the list is long; 1,000.
     pub cost: u64,
+    /// Cost of a subscription: what each of its results costs, for which nobody is asked again; 200.
+    pub subscription: u64,
     /// The longest page a list gives; 100. Also assumed where the length cannot be known beforehand.
     pub page: u64,
     /// How long a connection is taken to be when no length is asked for; 20.
@@ -78,6 +80,7 @@ impl Default for Limits {
             expanded: 10_000,
             values: 10_000,
             cost: 1_000,
+            subscription: 200,
             page: 100,
             default_page: 20,
         }
@@ -91,6 +94,11 @@ impl Limits {
         let found = tokens(text);
         within("The document", found.count as u64, "tokens", self.tokens as u64)?;
         within("The document", found.nesting as u64, "brackets in each other", self.nesting as u64)
+    }
+
+    /// Checks what each result of a subscription costs.
+    pub fn check_subscription(&self, found: Cost) -> Result<(), Refusal> {
+        within("The subscription", found.cost, "points of cost for each result", self.subscription)
     }
 }
 

@@ -208,6 +208,9 @@ impl Engine {
         let document = request.parsed_query().map_err(fault::parse_failed)?;
         let operation = &cost::pick(document, name.as_deref())?.node;
         let kind = operation.ty;
+        if kind == OperationType::Subscription {
+            limits.check_subscription(cost)?;
+        }
         let mut rewritten = None;
         let mut resumable = false;
         if kind == OperationType::Subscription {
@@ -321,9 +324,20 @@ impl Engine {
         })
     }
 
+    /// What is told of a panic outside of any execution, such as in a transport, after writing it down.
+    pub fn panicked(&self, what: &str, panic: &(dyn Any + Send)) -> ServerError {
+        let id = self.request_id();
+        tracing::error!(request_id = id.0, error = fault::panic_text(panic), "{what} panicked");
+        fault::masked(&id.0)
+    }
+
+    fn request_id(&self) -> RequestId {
+        RequestId(self.0.chance.id::<Uuid>(self.0.clock.now()).to_string())
+    }
+
     fn call(&self, actor: Actor, prepared: Prepared) -> (Request, Call) {
         let Prepared { request, shape, filled, .. } = prepared;
-        let id = RequestId(self.0.chance.id::<Uuid>(self.0.clock.now()).to_string());
+        let id = self.request_id();
         let request = request.data(actor).data(id.clone());
         ((self.0.settings.per_request)(request, &actor), Call { id, shape, filled })
     }

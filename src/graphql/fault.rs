@@ -79,15 +79,17 @@ impl Fault {
     /// The HTTP status of a request that failed as a whole with this fault.
     pub fn http_status(self) -> u16 {
         match self {
-            Self::GraphqlParseFailed | Self::GraphqlValidationFailed | Self::BadUserInput | Self::TooCostly => 400,
+            Self::GraphqlParseFailed
+            | Self::GraphqlValidationFailed
+            | Self::BadUserInput
+            | Self::TooCostly
+            | Self::PersistedQueryNotFound => 400,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
             Self::RateLimited => 429,
             Self::Overloaded => 503,
-            // Apollo Client asks again with the document whatever the status is; caches must not keep this as an error.
-            Self::PersistedQueryNotFound => 200,
             Self::Internal => 500,
         }
     }
@@ -188,11 +190,24 @@ fn mask(error: &mut ServerError, request_id: &str, masked: &mut Option<(String, 
     let path: Vec<String> = error.path.iter().map(segment).collect();
     let text = format!("{} (at {})", error.message, if path.is_empty() { "/".to_owned() } else { path.join(".") });
     masked.get_or_insert((text, 0)).1 += 1;
-    error.message = "Something went wrong on our side. The request id finds it in our records.".to_owned();
+    let (message, extensions) = masked_as(request_id);
+    error.message = message;
     error.source = None;
+    error.extensions = Some(extensions);
+}
+
+fn masked_as(request_id: &str) -> (String, ErrorExtensionValues) {
     let mut extensions = Fault::Internal.extensions();
     extensions.set("requestId", request_id);
+    ("Something went wrong on our side. The request id finds it in our records.".to_owned(), extensions)
+}
+
+/// What is told of a failure outside of any execution; its record has the same request id.
+pub fn masked(request_id: &str) -> ServerError {
+    let (message, extensions) = masked_as(request_id);
+    let mut error = ServerError::new(message, None);
     error.extensions = Some(extensions);
+    error
 }
 
 fn segment(segment: &async_graphql::PathSegment) -> String {

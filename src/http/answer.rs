@@ -43,8 +43,11 @@ fn status(fault: Fault) -> StatusCode {
 /// executed is 200 in `application/json`, as old clients expect, and has the status of its fault in the richer type.
 pub(super) fn respond(media: Media, reply: &Reply) -> Response {
     let about_the_document = |fault| {
-        use Fault::{BadUserInput, GraphqlParseFailed, GraphqlValidationFailed, TooCostly};
-        matches!(fault, GraphqlParseFailed | GraphqlValidationFailed | BadUserInput | TooCostly)
+        use Fault::{BadUserInput, GraphqlParseFailed, GraphqlValidationFailed, PersistedQueryNotFound, TooCostly};
+        matches!(
+            fault,
+            GraphqlParseFailed | GraphqlValidationFailed | BadUserInput | TooCostly | PersistedQueryNotFound
+        )
     };
     let status = match reply.fault() {
         None => StatusCode::OK,

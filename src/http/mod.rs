@@ -3,9 +3,9 @@
 
 use std::panic::AssertUnwindSafe;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,11 +15,13 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use self::answer::Problem;
 use self::cors::Origins;
 use self::crowd::Crowd;
+use self::negotiate::Media;
 use crate::account::session::Sessions;
 use crate::graphql::execute::{Engine, Reply};
-use crate::graphql::fault::{Fault, panic_text};
+use crate::graphql::fault::Fault;
 use crate::id::UserId;
 
 mod answer;
@@ -90,6 +92,7 @@ pub fn router(edge: Edge, readiness: Readiness) -> Router {
         true => assets::routes().merge(demo::routes(edge.demo)),
         false => Router::new(),
     };
+    let engine = edge.engine.clone();
     let cors = (!edge.origins.is_closed()).then(|| edge.origins.layer());
     let router = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
@@ -99,7 +102,7 @@ pub fn router(edge: Edge, readiness: Readiness) -> Router {
         .merge(health::routes(readiness))
         .merge(page)
         .fallback(|| async { plain(StatusCode::NOT_FOUND, Fault::NotFound, "There is nothing at this address.") })
-        .layer(from_fn(catch_panic));
+        .layer(from_fn_with_state(engine, catch_panic));
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,
@@ -122,13 +125,12 @@ fn plain(status: StatusCode, fault: Fault, message: &str) -> Response {
 }
 
 /// A panic in a handler costs its request, and its text stays inside.
-async fn catch_panic(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+async fn catch_panic(State(engine): State<Engine>, request: Request, next: Next) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
-            tracing::error!(path, error = panic_text(panic.as_ref()), "a handler panicked");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, Fault::Internal, "Something went wrong on our side.")
+            let reply = Reply::from(engine.panicked("a handler", panic.as_ref()));
+            answer::refuse(Media::Json, Problem::from(reply))
         }
     }
 }

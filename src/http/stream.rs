@@ -26,7 +26,7 @@ use super::{Edge, multipart, sse};
 use crate::access::Actor;
 use crate::account::session::Change;
 use crate::graphql::execute::{Prepared, Reply};
-use crate::graphql::fault::{Fault, panic_text};
+use crate::graphql::fault::Fault;
 
 /// Parts that wait for a slow reader; the subscription waits behind them, in its table.
 const READY: usize = 4;
@@ -59,12 +59,12 @@ pub(super) fn respond(
             let seat = user.map(|user| edge.crowd.enter(user, edge.sockets.per_user).ok_or_else(full)).transpose()?;
             let (told, patience) = (out.clone(), edge.sockets.write);
             let produced = produce(edge, actor, prepared, out);
+            let engine = edge.engine.clone();
             edge.engine.tasks().spawn(async move {
                 let _seat = seat;
                 // A panic costs this stream only, and its text stays inside.
                 if let Err(panic) = AssertUnwindSafe(produced).catch_unwind().await {
-                    tracing::error!(error = panic_text(panic.as_ref()), "a stream panicked");
-                    let failed = Fault::Internal.server_error("Something went wrong on our side.");
+                    let failed = engine.panicked("a stream", panic.as_ref());
                     let _ = told.send_timeout(Part::Ended(failed), patience).await; // who does not read it is told nothing
                 }
             });

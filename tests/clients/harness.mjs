@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,6 +70,14 @@ export async function openBoxoffice({ flags = ['--no-demo'], env = {} } = {}) {
   };
   let child;
   let log = '';
+  let kept = 0;
+
+  /** Puts what it logged where scripts/test looks through it; what is said to a person at a terminal is no log. */
+  function keep() {
+    const lines = log.slice(kept).split('\n').filter((line) => line.startsWith('{') || line.startsWith('20'));
+    if (process.env.BOXOFFICE_TEST_LOG) appendFileSync(process.env.BOXOFFICE_TEST_LOG, lines.map((line) => `${line}\n`).join(''));
+    kept = log.length;
+  }
 
   async function start() {
     const arguments_ = ['serve', '--listen', address, '--data', data, ...flags];
@@ -78,6 +86,7 @@ export async function openBoxoffice({ flags = ['--no-demo'], env = {} } = {}) {
     child.ended = once(child, 'close'); // with its output complete
     const gone = child.ended.then(([code, signal]) => assert.fail(`it ended at once with ${signal ?? code}:\n${log}`));
     gone.catch(() => {}); // read by the race below; later endings are the business of `stop`
+    child.ended.then(keep);
     await within(Promise.race([ready(), gone]), '/readyz', START).catch((error) => {
       child.kill('SIGKILL');
       throw new Error(`boxoffice did not start\n${log}`, { cause: error });

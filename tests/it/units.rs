@@ -184,7 +184,7 @@ fn addresses_and_passwords() {
 
 #[test]
 fn tokens_are_good_for_their_key_their_time_and_nothing_else() {
-    let (old, new) = ([1_u8; 32], [2_u8; 48]);
+    let (old, new): ([u8; 32], [u8; 48]) = (std::array::from_fn(|n| n as u8), std::array::from_fn(|n| n as u8 + 100));
     let (first, ring, other) =
         (Keys::new([&old[..]]).unwrap(), Keys::new([&new[..], &old[..]]).unwrap(), Keys::new([&new[..]]).unwrap());
     let (user, session): (UserId, SessionId) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));

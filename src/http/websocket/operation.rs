@@ -14,7 +14,7 @@ use super::protocol;
 use crate::access::Actor;
 use crate::graphql::document::Ask;
 use crate::graphql::execute::{Engine, Reply};
-use crate::graphql::fault::{Fault, panic_text};
+use crate::graphql::fault::Fault;
 
 /// What an operation needs.
 pub struct Operation {
@@ -43,8 +43,7 @@ impl Operation {
     /// costs this operation only, and its text stays inside.
     pub async fn run(self, ask: Ask) -> Finished {
         let last = AssertUnwindSafe(self.stream(ask)).catch_unwind().await.unwrap_or_else(|panic| {
-            tracing::error!(error = panic_text(panic.as_ref()), "an operation of a socket panicked");
-            Some(protocol::error(&self.id, &[Fault::Internal.server_error("Something went wrong on our side.")]))
+            Some(protocol::error(&self.id, &[self.engine.panicked("an operation of a socket", panic.as_ref())]))
         });
         let last = match last {
             Some(message) => self.out.clone().reserve_owned().await.ok().map(|permit| (permit, message)),

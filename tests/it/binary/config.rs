@@ -1,12 +1,17 @@
 //! Settings from a file, and the production profile.
 //! Not here: what each setting does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use boxoffice::access::Role;
+use boxoffice::account::token::Keys;
+use boxoffice::app::Options;
+use boxoffice::cli::limits::LimitArgs;
 use boxoffice::clock::Clock;
 use boxoffice::db::Target;
 use boxoffice::demo;
+use clap::{Args, Command, FromArgMatches};
 use serde_json::json;
 
 use super::refusals::refuses;
@@ -105,14 +110,18 @@ async fn production_refuses_what_is_unsafe() {
     let serve = || place.call(&["serve", "--production", "--listen", "127.0.0.1:0"]);
     let weak = serve().env("BOXOFFICE_JWT_SECRET", "too short").end().await;
     refuses(&weak, 4, "BOXOFFICE_JWT_SECRET is too weak", "openssl rand");
+    let monotonous = serve().env("BOXOFFICE_JWT_SECRET", &"change me ".repeat(8)).end().await;
+    refuses(&monotonous, 4, "BOXOFFICE_JWT_SECRET is too weak (8 different bytes, need 10 or more)", "openssl rand");
     let none = Call::new(["serve", "--production", "--listen", "127.0.0.1:0", "--data"]).and(folder.path()).end().await;
     refuses(&none, 4, "BOXOFFICE_JWT_SECRET is not set", "openssl rand");
     assert!(!folder.path().join("secret.key").exists(), "none is made up instead");
     for flag in ["--demo", "--allow-demo"] {
         refuses(&serve().and(flag).end().await, 4, "a demo is asked for", "leave --demo");
     }
-    let endless = serve().and("--bucket-points").and("0").end().await;
-    refuses(&endless, 4, "nothing bounds what one viewer may ask", "--bucket-points");
+    for (flag, value) in [("--bucket-points", "0"), ("--bucket-points", "4000000000"), ("--max-cost", "4000000000")] {
+        let endless = serve().and(flag).and(value).end().await;
+        refuses(&endless, 4, &format!("{flag} bounds nothing"), &format!("leave {flag} out"));
+    }
     let db = place.db().await;
     demo::make(&db, Clock::System.now()).await.unwrap();
     refuses(&serve().end().await, 4, "there are demo accounts", "boxoffice demo clear");
@@ -122,4 +131,63 @@ async fn production_refuses_what_is_unsafe() {
     assert_eq!(cleared.code, Some(0), "{cleared:?}");
     serve().begin().ready().await;
     assert!(secret().len() >= 32);
+}
+
+/// Settings as the limits' flags leave them.
+fn limited(flags: &[&str]) -> Options {
+    let command = LimitArgs::augment_args(Command::new("limits").no_binary_name(true));
+    let matches = command.try_get_matches_from(flags).unwrap();
+    let mut options = Options::new(Target::Sqlite("unused".into()), Keys::new([secret().as_bytes()]).unwrap());
+    LimitArgs::from_arg_matches(&matches).unwrap().apply(&mut options);
+    options
+}
+
+type Reads = fn(&Options) -> u64;
+
+/// Where each flag ends up.
+const FLAGS: &[(&str, Reads)] = &[
+    ("max-body-bytes", |o| o.body.bytes as u64),
+    ("body-seconds", |o| o.body.within.as_secs()),
+    ("max-document-bytes", |o| o.limits.document_bytes as u64),
+    ("max-tokens", |o| o.limits.tokens as u64),
+    ("max-depth", |o| o.limits.depth),
+    ("max-aliases", |o| o.limits.aliases),
+    ("max-directives", |o| o.limits.directives),
+    ("max-root-fields", |o| o.limits.root_fields),
+    ("max-fragments", |o| o.limits.fragments as u64),
+    ("max-operations", |o| o.limits.operations as u64),
+    ("max-cost", |o| o.limits.cost),
+    ("max-subscription-cost", |o| o.limits.subscription),
+    ("bucket-points", |o| o.budget.map_or(0, |budget| budget.points.get().into())),
+    ("bucket-per-second", |o| o.budget.map_or(0, |budget| budget.per_second.get().into())),
+    ("query-seconds", |o| o.patience.as_secs()),
+    ("header-seconds", |o| o.connections.headers.as_secs()),
+    ("max-connections", |o| o.connections.connections as u64),
+    ("max-connections-per-address", |o| o.connections.per_address as u64),
+    ("proxies", |o| o.connections.proxies as u64),
+    ("max-sockets-per-user", |o| o.sockets.per_user as u64),
+    ("max-socket-operations", |o| o.sockets.operations as u64),
+    ("max-socket-message-bytes", |o| o.sockets.message as u64),
+    ("socket-messages-per-second", |o| o.sockets.messages_per_second.get().into()),
+    ("socket-init-seconds", |o| o.sockets.init.as_secs()),
+    ("free-passwords", |o| o.brakes.unwrap().account_here.free.unsigned_abs()),
+    ("free-passwords-per-address", |o| o.brakes.unwrap().place.free.unsigned_abs()),
+    ("free-passwords-per-account", |o| o.brakes.unwrap().account.free.unsigned_abs()),
+    ("free-sign-ups", |o| o.brakes.unwrap().sign_up.free.unsigned_abs()),
+    ("free-refreshes", |o| o.brakes.unwrap().refresh.free.unsigned_abs()),
+];
+
+#[test]
+fn each_limit_arrives_where_it_belongs_and_nowhere_else() {
+    let usual = limited(&[]);
+    let known = LimitArgs::augment_args(Command::new("limits"));
+    let known: BTreeSet<&str> = known.get_arguments().filter_map(|flag| flag.get_long()).collect();
+    assert_eq!(FLAGS.iter().map(|(flag, _)| *flag).collect::<BTreeSet<_>>(), known);
+    for (flag, read) in FLAGS {
+        let set = limited(&[&format!("--{flag}"), "77"]);
+        assert_eq!(read(&set), 77, "{flag}");
+        for (other, read) in FLAGS.iter().filter(|(other, _)| other != flag) {
+            assert_eq!(read(&set), read(&usual), "{flag} changes {other}");
+        }
+    }
 }

@@ -161,7 +161,7 @@ async fn a_postgres_without_secret() {
 async fn a_damaged_key() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("secret.key");
-    let good = "ab".repeat(48);
+    let good = "00112233445566778899aabbccddeeff".repeat(3);
     for damage in [
         b"garbage\n".as_slice(),
         b"",
@@ -182,7 +182,7 @@ async fn a_damaged_key() {
 #[tokio::test]
 async fn a_file_that_is_no_database() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("secret.key"), "ab".repeat(48)).unwrap();
+    std::fs::write(folder.path().join("secret.key"), "00112233445566778899aabbccddeeff".repeat(3)).unwrap();
     let file = folder.path().join("boxoffice.db");
     std::fs::write(&file, "Dear diary, today I sold nothing. ".repeat(300)).unwrap();
     let before = holdings(folder.path());
@@ -199,7 +199,7 @@ async fn a_file_that_is_no_database() {
 #[tokio::test]
 async fn a_database_of_something_else() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("secret.key"), "ab".repeat(48)).unwrap();
+    std::fs::write(folder.path().join("secret.key"), "00112233445566778899aabbccddeeff".repeat(3)).unwrap();
     let url = format!("sqlite://{}/boxoffice.db?mode=rwc", folder.path().display());
     let foreign = sea_orm::Database::connect(url).await.unwrap();
     sea_orm::ConnectionTrait::execute_unprepared(&foreign, "CREATE TABLE songs (title TEXT)").await.unwrap();

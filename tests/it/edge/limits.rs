@@ -79,7 +79,7 @@ async fn an_empty_bucket_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn introspection_and_every_ready_tab_fit_into_a_full_bucket() {
+async fn introspection_fits_into_a_full_bucket() {
     let stage = Stage::sqlite();
     let app = stage.app_with(|options| options.budget = Some(budget::Settings::default())).await;
     let query = include_str!("data/introspection.graphql");

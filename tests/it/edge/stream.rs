@@ -219,6 +219,7 @@ async fn a_panic_costs_its_stream_only() {
         let mut events = Events::open(request.json(&json!({ "query": query, "operationName": name })), EVENTS).await;
         let rest = events.rest().await;
         assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "INTERNAL", "{rest:?}");
+        assert!(rest[0].data["errors"][0]["extensions"]["requestId"].is_string(), "{rest:?}");
         assert!(!format!("{rest:?}").contains("secret"), "{rest:?}");
         assert_eq!(rest[1..], [complete()]);
     }
