@@ -259,7 +259,7 @@ fn is_foreign(headers: &HeaderMap, allowed: &Origins) -> bool {
         .iter()
         .any(|name| headers.contains_key(*name))
         || headers.contains_key(header::AUTHORIZATION)
-            || negotiate::json_body(headers).is_ok();
+        || negotiate::json_body(headers).is_ok();
     let is_allowed = headers.get(header::ORIGIN).is_some_and(|origin| allowed.allow(origin));
     matches!(site, Some(b"cross-site" | b"same-site")) && !preflighted && !is_allowed
 }
