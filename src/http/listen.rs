@@ -95,8 +95,8 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
             continue;
         };
         let room = match settings.proxies {
-            0 => match addresses.enter(neighbour.place(), settings.per_address) {
-                Some(place) => Room::Entered(Arc::new(place)),
+            0 => match enter(&addresses, neighbour, &settings) {
+                Some(place) => Room::Entered(place),
                 None => {
                     turn_away(&stream);
                     continue;
@@ -104,13 +104,24 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
             },
             _ => Room::PerRequest(addresses.clone()),
         };
-        let connection =
-            Accepted { router: router.clone(), settings, neighbour, service: Arc::new(service), room, stop: stop.clone() };
+        let connection = Accepted {
+            router: router.clone(),
+            settings,
+            neighbour,
+            service: Arc::new(service),
+            room,
+            stop: stop.clone(),
+        };
         connections.spawn(connection.serve(stream));
     }
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+/// Counts a client by its place, as buckets and brakes do.
+fn enter(addresses: &Crowd<IpAddr>, client: Peer, settings: &Settings) -> Option<Arc<Place<IpAddr>>> {
+    addresses.enter(client.place(), settings.per_address).map(Arc::new)
 }
 
 /// A connection that found room.
@@ -159,8 +170,8 @@ impl Accepted {
         let peer = client(self.neighbour, request.headers(), self.settings.proxies);
         let (place, ends_with_answer) = match &self.room {
             Room::Entered(place) => (place.clone(), false),
-            Room::PerRequest(addresses) => match addresses.enter(peer.place(), self.settings.per_address) {
-                Some(place) => (Arc::new(place), true),
+            Room::PerRequest(addresses) => match enter(addresses, peer, &self.settings) {
+                Some(place) => (place, true),
                 None => return Ok(refusal()),
             },
         };
