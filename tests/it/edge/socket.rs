@@ -403,23 +403,21 @@ async fn closes_1013_on_whoever_reads_too_slowly() {
     assert_eq!(socket.closed().await, (1013, "Try again later".to_owned()));
 }
 
-/// A customer's socket with a query that waits, which says pings until the service reads no more of them; how many.
-async fn stuffed(stand: &Stand) -> (Actor, Socket, usize) {
+/// A customer's socket with a query that waits, which says pings until the service reads no more of them.
+async fn stuffed(stand: &Stand) -> (Actor, Socket) {
     let customer = stand.app.customer().await;
     let mut socket = customer.socket().await;
     socket.subscribe("q", "{ waits: viewer { name } }", json!({})).await;
     stand.saboteur.begun.seen().await;
     let ping = json!({ "type": "ping", "payload": { "a": "x".repeat(60_000) } });
-    let mut said = 0;
-    while tokio::time::timeout(Duration::from_millis(500), socket.say(ping.clone())).await.is_ok() {
-        said += 1;
-    }
-    (customer, socket, said)
+    while tokio::time::timeout(Duration::from_millis(500), socket.say(ping.clone())).await.is_ok() {}
+    (customer, socket)
 }
 
-/// Whoever does not read waits for the farewell at most, whatever one write may take.
-fn stubborn(farewell: Duration) -> Settings {
-    Settings {
+/// Nothing but the farewell bounds how long a socket is written to whose client does not read.
+async fn stubborn(farewell: Duration) -> Stand {
+    let sockets = Settings {
+        queue: 4,
         recheck: Duration::from_millis(20),
         write: 2 * PATIENCE,
         ping: 2 * PATIENCE,
@@ -427,39 +425,32 @@ fn stubborn(farewell: Duration) -> Settings {
         per_user: 1,
         messages_at_once: std::num::NonZeroU32::MAX,
         ..Settings::default()
-    }
+    };
+    Stand::open(|plan| (plan.sockets, plan.patience) = (sockets, 4 * PATIENCE)).await
 }
 
 #[tokio::test]
 async fn a_farewell_goes_past_what_waits() {
-    let stand = Stand::open(|plan| plan.sockets = stubborn(2 * PATIENCE)).await;
-    let (customer, mut socket, said) = stuffed(&stand).await;
+    let stand = stubborn(2 * PATIENCE).await;
+    let (customer, mut socket) = stuffed(&stand).await;
     stand.app.revoke(customer.user).await;
     stand.saboteur.dropped.seen().await; // it was noticed, although nothing was read
-    let mut heard = 0;
-    let code = loop {
-        match socket.hear().await {
-            Heard::Message(_) => heard += 1,
-            Heard::Closed(code, _) => break code,
-        }
-    };
-    assert_eq!(code, 4403);
-    assert!(heard < said, "all {said} that waited were written first");
+    assert_eq!(socket.closed().await, (4403, "Forbidden".to_owned()));
     stand.ended().await;
 }
 
 #[tokio::test]
 async fn a_socket_that_nobody_reads_is_over_after_its_farewell() {
-    let stand = Stand::open(|plan| plan.sockets = stubborn(Duration::from_millis(50))).await;
-    let (customer, _socket, _) = stuffed(&stand).await;
+    let stand = stubborn(Duration::from_millis(50)).await;
+    let (customer, _socket) = stuffed(&stand).await;
     stand.app.revoke(customer.user).await;
     stand.ended().await;
 }
 
 #[tokio::test]
 async fn a_socket_counts_until_its_farewell_is_over() {
-    let stand = Stand::open(|plan| plan.sockets = stubborn(2 * PATIENCE)).await;
-    let (customer, socket, _) = stuffed(&stand).await;
+    let stand = stubborn(2 * PATIENCE).await;
+    let (customer, socket) = stuffed(&stand).await;
     stand.app.clock.advance(Duration::from_secs(15 * 60));
     stand.saboteur.dropped.seen().await;
     let again = stand.app.renewed(&customer).await;
