@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,8 +39,12 @@ use crate::{event, idempotency, reactions};
 /// How often finished events are archived and old answers forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// How long a stop waits for what runs.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a stop waits for what runs, connections included; with [`CLOSE_WITHIN`] ten seconds in all, as much as service
+/// managers give.
+pub const STOP_WITHIN: Duration = Duration::from_secs(9);
+
+/// How long the database may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Everything that can be different between two processes.
 #[derive(Clone)]
@@ -249,6 +254,11 @@ impl App {
 
     /// Stops: lets mutations and jobs in hand finish, closes the database.
     pub async fn stop(self) {
+        self.stop_by(Instant::now() + STOP_WITHIN).await;
+    }
+
+    /// The same, when somebody has begun to wait already.
+    pub async fn stop_by(self, deadline: Instant) {
         self.stop.cancel();
         self.tasks.close();
         self.background.close();
@@ -256,10 +266,13 @@ impl App {
             self.tasks.wait().await;
             self.background.wait().await;
         };
-        if tokio::time::timeout(STOP_WITHIN, finished).await.is_err() {
+        if timeout_at(deadline, finished).await.is_err() {
             tracing::warn!("stopping without waiting any longer; what was not committed did not happen");
         }
-        self.ctx.db.close().await;
+        // What still runs keeps its connection, and the pool would wait for it.
+        if timeout(CLOSE_WITHIN, self.ctx.db.close()).await.is_err() {
+            tracing::warn!("the database was not closed in time");
+        }
     }
 }
 

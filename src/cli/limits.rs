@@ -64,7 +64,7 @@ pub struct LimitArgs {
     /// Connections at a time
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS", default_value_t = 10_000)]
     max_connections: usize,
-    /// Connections of one address at a time; behind a proxy all are of one
+    /// Connections of one address at a time; behind a proxy: requests, streams and sockets of one client
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 256)]
     max_connections_per_address: usize,
     /// Proxies in front that name their client in X-Forwarded-For

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -15,16 +15,13 @@ use super::edge::EdgeArgs;
 use super::limits::LimitArgs;
 use super::log::{self, LogFormat};
 use super::{Failure, StoreArgs, keys};
-use crate::app::{App, Options, StartError};
+use crate::app::{App, Options, STOP_WITHIN, StartError};
 use crate::booking::desk;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Target};
 use crate::demo::{self, Counts};
 use crate::http;
 use crate::id::Chance;
-
-/// How long begun requests may take after ctrl-c.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Flags of `serve`.
 #[derive(Args)]
@@ -126,11 +123,12 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let server = tokio::spawn(http::listen::serve(listener, router, connections, signal));
     interrupted().await;
     tracing::info!("stopping; what runs is finished first");
+    let deadline = tokio::time::Instant::now() + STOP_WITHIN;
     stopping.cancel();
-    if tokio::time::timeout(DRAIN, server).await.is_err() {
+    if tokio::time::timeout_at(deadline, server).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
-    app.stop().await;
+    app.stop_by(deadline).await;
     tracing::info!("stopped");
     Ok(())
 }

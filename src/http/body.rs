@@ -25,7 +25,7 @@ impl Default for Body {
     }
 }
 
-/// How much of a body that is too large is read and dropped, so that its sender gets to read why.
+/// How much of a body that is too large is read and dropped at least, so that its sender gets to read why.
 const DRAINED: usize = 16 * 1024 * 1024;
 
 /// Reads a body up to its limits.
@@ -34,8 +34,9 @@ pub(super) async fn read(body: body::Body, headers: &HeaderMap, limits: Body) ->
         let message = format!("The body is larger than {} bytes.", limits.bytes);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Fault::TooCostly, &message)
     };
+    let drained = DRAINED.max(limits.bytes);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > DRAINED) {
+    if declared.is_some_and(|length| length > drained) {
         return Err(too_large().with(header::CONNECTION, "close"));
     }
     let collect = async {
@@ -46,7 +47,7 @@ pub(super) async fn read(body: body::Body, headers: &HeaderMap, limits: Body) ->
             let chunk =
                 chunk.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The body broke off."))?;
             seen = seen.saturating_add(chunk.len());
-            if seen > DRAINED {
+            if seen > drained {
                 return Err(too_large().with(header::CONNECTION, "close"));
             }
             if seen > limits.bytes {

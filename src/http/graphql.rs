@@ -255,10 +255,11 @@ async fn identify(sessions: &Sessions, credential: Credential) -> Result<Actor, 
 /// Browsers add `Sec-Fetch-Site` themselves and let no page change it; other clients do not send it.
 fn is_foreign(headers: &HeaderMap, allowed: &Origins) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let preflighted =
-        ["x-apollo-operation-name", "apollo-require-preflight"].iter().any(|name| headers.contains_key(*name))
-            || headers.contains_key(header::AUTHORIZATION)
-            || negotiate::json_body(headers).is_ok();
+    let preflighted = ["x-apollo-operation-name", "apollo-require-preflight", "graphql-require-preflight"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+        || headers.contains_key(header::AUTHORIZATION)
+        || negotiate::json_body(headers).is_ok();
     let is_allowed = headers.get(header::ORIGIN).is_some_and(|origin| allowed.allow(origin));
     matches!(site, Some(b"cross-site" | b"same-site")) && !preflighted && !is_allowed
 }

@@ -1,17 +1,23 @@
-//! Connections: how many there may be, how long a client may take to say what it wants, where it comes from, and a stop
-//! that lets begun requests finish.
+//! Connections: how many there may be, how long a client may take to say what it wants and to read what it is told, where
+//! it comes from, and a stop that lets begun requests finish.
 //! Not here: what is answered (`super::router`). Encryption is a proxy's business.
+//!
+//! A client is counted where it is known: by its connections, or behind proxies, whose connections carry requests of
+//! many, by its requests and by the streams and sockets that they become.
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderMap, Request};
-use hyper::body::Incoming;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::response::Response;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,37 +27,50 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::crowd::{Crowd, Place};
+use super::outflow::{Freed, Outflow};
 use crate::access::Peer;
+use crate::graphql::fault::Fault;
 
 /// Numbers and times of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Connections at a time; 10,000.
     pub connections: usize,
-    /// Connections of one address at a time; 256. Behind a proxy all of them come from one address.
+    /// Connections of one address, or network of IPv6, at a time; 256. Behind a proxy: requests, streams and sockets.
     pub per_address: usize,
     /// How long a request's headers may take, and how long a connection may stay idle between requests; 5 s.
     pub headers: Duration,
+    /// How long a client may read nothing of what it is told; 10 s.
+    pub write: Duration,
     /// How many proxies stand in front and name their client in `X-Forwarded-For`; 0.
     pub proxies: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { connections: 10_000, per_address: 256, headers: Duration::from_secs(5), proxies: 0 }
+        Self {
+            connections: 10_000,
+            per_address: 256,
+            headers: Duration::from_secs(5),
+            write: Duration::from_secs(10),
+            proxies: 0,
+        }
     }
 }
 
 /// Size of a request's head, its line and all headers.
 const HEAD: usize = 32 * 1024;
 
-/// What a connection holds as long as it lives, a socket that it became included.
+/// What a connection holds as long as it lives, a socket that it became included; behind proxies also what a request holds
+/// until it is answered.
 #[derive(Debug, Clone)]
-pub struct Held(#[allow(dead_code, reason = "held, not read")] Arc<(Place<()>, Place<IpAddr>)>);
+pub struct Held {
+    _service: Arc<Place<()>>,
+    _address: Arc<Place<IpAddr>>,
+}
 
-/// Said to whoever finds no room; they may read it before the connection ends.
-const FULL: &str =
-    r#"{"errors":[{"message":"There are too many connections; try again.","extensions":{"code":"OVERLOADED"}}]}"#;
+/// Said to whoever finds no room.
+const FULL: &str = "There are too many connections; try again.";
 
 /// Serves until `stop`, then lets begun requests finish.
 pub async fn serve(listener: TcpListener, router: Router, settings: Settings, stop: CancellationToken) {
@@ -62,8 +81,8 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let (stream, address) = match accepted {
-            Ok((stream, address)) => (stream, address.ip().to_canonical()),
+        let (stream, neighbour) = match accepted {
+            Ok((stream, address)) => (stream, Peer(address.ip().to_canonical())),
             Err(error) => {
                 survive(&error).await;
                 continue;
@@ -71,48 +90,125 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
         };
         // Answers are small and awaited: waiting to fill a packet only delays them. A failure costs nothing but that.
         let _ = stream.set_nodelay(true);
-        let Some(room) = all.enter((), settings.connections).zip(addresses.enter(address, settings.per_address)) else {
+        let Some(service) = all.enter((), settings.connections) else {
             turn_away(&stream);
             continue;
         };
-        let held = Held(Arc::new(room));
-        connections.spawn(connect(stream, router.clone(), settings, Peer(address), held, stop.clone()));
+        let room = match settings.proxies {
+            0 => match enter(&addresses, neighbour, &settings) {
+                Some(place) => Room::Entered(place),
+                None => {
+                    turn_away(&stream);
+                    continue;
+                }
+            },
+            _ => Room::PerRequest(addresses.clone()),
+        };
+        let connection = Accepted {
+            router: router.clone(),
+            settings,
+            neighbour,
+            service: Arc::new(service),
+            room,
+            stop: stop.clone(),
+        };
+        connections.spawn(connection.serve(stream));
     }
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-/// Serves one connection until its client leaves it or the service stops.
-async fn connect(
-    stream: TcpStream,
+/// Counts a client by its place, as buckets and brakes do.
+fn enter(addresses: &Crowd<IpAddr>, client: Peer, settings: &Settings) -> Option<Arc<Place<IpAddr>>> {
+    addresses.enter(client.place(), settings.per_address).map(Arc::new)
+}
+
+/// A connection that found room.
+struct Accepted {
     router: Router,
     settings: Settings,
     neighbour: Peer,
-    held: Held,
+    service: Arc<Place<()>>,
+    room: Room,
     stop: CancellationToken,
-) {
-    let service = service_fn(|mut request: Request<Incoming>| {
-        let peer = client(neighbour, request.headers(), settings.proxies);
+}
+
+/// How its clients are counted.
+enum Room {
+    /// It has one client, which is counted.
+    Entered(Arc<Place<IpAddr>>),
+    /// It is a proxy's: whoever it brings is counted, it is not.
+    PerRequest(Crowd<IpAddr>),
+}
+
+impl Accepted {
+    /// Serves until the client leaves or the service stops.
+    async fn serve(self, stream: TcpStream) {
+        let freed = Freed::default();
+        let service = service_fn(|request| self.answer(request, &freed));
+        let io = TokioIo::new(Outflow::new(stream, self.settings.write, freed.clone()));
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.settings.headers)
+                .max_header_size(HEAD)
+                .serve_connection(io, service)
+                .with_upgrades()
+        );
+        // A client that breaks off, is too slow or speaks something else is its own affair.
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+        }
+    }
+
+    async fn answer(&self, mut request: Request<Incoming>, freed: &Freed) -> Result<Response, Infallible> {
+        let peer = client(self.neighbour, request.headers(), self.settings.proxies);
+        let (place, ends_with_answer) = match &self.room {
+            Room::Entered(place) => (place.clone(), false),
+            Room::PerRequest(addresses) => match enter(addresses, peer, &self.settings) {
+                Some(place) => (place, true),
+                None => return Ok(refusal()),
+            },
+        };
+        let held = Held { _service: self.service.clone(), _address: place };
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(held.clone());
-        router.clone().oneshot(request.map(Body::new))
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.headers)
-            .max_header_size(HEAD)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades()
-    );
-    // A client that breaks off, is too slow or speaks something else is its own affair.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+        let response = self.router.clone().oneshot(request.map(Body::new)).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            freed.set();
         }
+        Ok(match ends_with_answer {
+            true => response.map(|body| Body::new(Holding { body, _held: held })),
+            false => response,
+        })
+    }
+}
+
+/// The body of an answer that counts until it is written or given up.
+struct Holding {
+    body: Body,
+    _held: Held,
+}
+
+impl hyper::body::Body for Holding {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -126,12 +222,21 @@ pub fn client(neighbour: Peer, headers: &HeaderMap, proxies: usize) -> Peer {
     named.map_or(neighbour, |address| Peer(address.to_canonical()))
 }
 
-/// Says that there is no room. It fits into any empty send buffer; a client that cannot take it would not read it.
+/// Says to one client of a proxy that there is no room for more of its requests.
+fn refusal() -> Response {
+    let mut response = super::plain(StatusCode::SERVICE_UNAVAILABLE, Fault::Overloaded, FULL);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Says that there is no room before the connection ends. It fits into any empty send buffer; a client that cannot take
+/// it would not read it.
 fn turn_away(stream: &TcpStream) {
-    let length = FULL.len();
+    let body = format!(r#"{{"errors":[{{"message":"{FULL}","extensions":{{"code":"OVERLOADED"}}}}]}}"#);
+    let length = body.len();
     let head =
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close";
-    let _ = stream.try_write(format!("{head}\r\ncontent-length: {length}\r\n\r\n{FULL}").as_bytes());
+    let _ = stream.try_write(format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}").as_bytes());
 }
 
 /// An error of one connection is over with it; one of the machine, such as too many open files, needs a moment.

@@ -36,6 +36,7 @@ pub mod health;
 pub mod listen;
 mod multipart;
 pub mod negotiate;
+mod outflow;
 pub mod parameters;
 mod sse;
 mod stream;

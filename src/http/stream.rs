@@ -52,16 +52,15 @@ pub(super) fn respond(
     framing: Framing,
 ) -> Result<Response, Problem> {
     let (out, parts) = mpsc::channel(READY);
-    let parts = ReceiverStream::new(parts);
+    let mut seat = None;
     match prepared {
         Ok(prepared) => {
             let user = actor.user_id().filter(|_| prepared.kind() == OperationType::Subscription);
-            let seat = user.map(|user| edge.crowd.enter(user, edge.sockets.per_user).ok_or_else(full)).transpose()?;
+            seat = user.map(|user| edge.crowd.enter(user, edge.sockets.per_user).ok_or_else(full)).transpose()?;
             let (told, patience) = (out.clone(), edge.sockets.write);
             let produced = produce(edge, actor, prepared, out);
             let engine = edge.engine.clone();
             edge.engine.tasks().spawn(async move {
-                let _seat = seat;
                 // A panic costs this stream only, and its text stays inside.
                 if let Err(panic) = AssertUnwindSafe(produced).catch_unwind().await {
                     let failed = engine.panicked("a stream", panic.as_ref());
@@ -75,6 +74,10 @@ pub(super) fn respond(
             }
         }
     }
+    // Held by the answer and not by who makes it: that one may be through, while its reader still holds the connection.
+    let parts = ReceiverStream::new(parts).inspect(move |_| {
+        let _ = &seat;
+    });
     let mut response = match framing {
         Framing::Events => sse::respond(parts),
         Framing::Parts => multipart::respond(parts),

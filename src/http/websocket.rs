@@ -9,11 +9,11 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use self::connection::Connection;
 use self::protocol::{Close, SUBPROTOCOL};
@@ -42,6 +42,8 @@ pub struct Settings {
     pub recheck: Duration,
     /// How long one write may take; 10 s. A client that reads more slowly is cut off.
     pub write: Duration,
+    /// How long it may take to say why a socket closes; 5 s. Then it is closed without a word.
+    pub farewell: Duration,
     /// How long answers may take that are begun when the service stops; 5 s.
     pub drain: Duration,
     /// Operations at a time; 64.
@@ -66,6 +68,7 @@ impl Default for Settings {
             pong: Duration::from_secs(10),
             recheck: Duration::from_millis(500),
             write: Duration::from_secs(10),
+            farewell: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             operations: 64,
             message: 64 * 1024,
@@ -137,16 +140,18 @@ fn origin_may(headers: &HeaderMap, allowed: &Origins) -> bool {
 async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Credential, acceptable: bool) {
     let (sink, mut stream) = socket.split();
     let (out, queue) = mpsc::channel(edge.sockets.queue);
-    let writer = tokio::spawn(writer::run(sink, queue, edge.sockets.write));
+    let (farewell, told) = oneshot::channel();
+    let writer = tokio::spawn(writer::run(sink, queue, told, edge.sockets));
+    // One of the sockets its user may have, until the last frame is out and not only until there is nothing to say.
+    let mut seat = None;
     let close = if acceptable {
-        Connection::new(&edge, out.clone(), peer, credential).run(&mut stream).await
+        Connection::new(&edge, out, peer, credential, &mut seat).run(&mut stream).await
     } else {
         Some(Close::SUBPROTOCOL)
     };
-    if let Some(close) = close {
-        // Fails when the writer is gone or stuck; then there is nobody to say it to.
-        let _ = out.send_timeout(Message::Close(Some(close.frame())), writer::FAREWELL).await;
+    match close {
+        Some(close) => drop(farewell.send(close)), // it comes back when the writer is gone; there is nobody to say it to
+        None => drop(farewell),
     }
-    drop(out);
     writer::part(writer, stream).await;
 }

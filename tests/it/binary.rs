@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use boxoffice::access::Role;
 use boxoffice::db::Target;
@@ -257,6 +258,30 @@ scene! {
         audit::rest(&db).await;
         assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
         drop(served);
+    }
+}
+
+scene! {
+    /// Ten seconds in all for what does not end, connections and what runs behind them together.
+    async fn a_stop_waits_once(stage: Stage) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::of(&stage.target, folder.path());
+        let db = place.db().await;
+        let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+        let guest = Guest::invite(&db, Role::Customer, 1).await.remove(0);
+        let served = place.serve().begin().ready().await;
+        let event = organizer.event(&served.address, 100).await;
+        let lock = HeldStock::take(&db, &event).await;
+        let (address, ordered) = (served.address.clone(), event.clone());
+        let waits = tokio::spawn(async move { order(&guest, &address, &ordered, "never").await.is_none() });
+        let mut socket = Socket::open(&served.address, None).await;
+        socket.subscribe("1", "{ __typename }", json!({})).await;
+        socket.next("1").await;
+        served.running.signal(Signal::TERM);
+        let ended = tokio::time::timeout(Duration::from_secs(15), served.running.ended()).await;
+        assert_eq!(ended.expect("it waited twice").code, Some(0));
+        lock.release().await;
+        assert!(waits.await.unwrap(), "nothing was promised");
     }
 }
 

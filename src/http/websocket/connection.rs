@@ -16,6 +16,7 @@ use futures_util::stream::SplitStream;
 use futures_util::{FutureExt, StreamExt};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -35,12 +36,14 @@ use crate::id::UserId;
 pub(super) struct Connection<'a> {
     edge: &'a Edge,
     out: mpsc::Sender<Message>,
+    /// An answer that found no room.
+    waiting: Option<Message>,
     peer: Option<Peer>,
     credential: Credential,
     /// How fast the client may send.
     pace: DefaultDirectRateLimiter,
-    /// One of the sockets its user may have.
-    seat: Option<Place<UserId>>,
+    /// One of the sockets its user may have; it outlives the reading.
+    seat: &'a mut Option<Place<UserId>>,
     /// Nobody before `connection_init` was accepted.
     viewer: Option<Viewer>,
     running: JoinSet<Finished>,
@@ -60,16 +63,23 @@ struct Viewer {
 
 impl<'a> Connection<'a> {
     /// A socket that was just opened; `credential` is what its upgrade carried.
-    pub fn new(edge: &'a Edge, out: mpsc::Sender<Message>, peer: Option<Peer>, credential: Credential) -> Self {
+    pub fn new(
+        edge: &'a Edge,
+        out: mpsc::Sender<Message>,
+        peer: Option<Peer>,
+        credential: Credential,
+        seat: &'a mut Option<Place<UserId>>,
+    ) -> Self {
         let sockets = edge.sockets;
         let pace = Quota::per_second(sockets.messages_per_second).allow_burst(sockets.messages_at_once);
         Self {
             edge,
             out,
+            waiting: None,
             peer,
             credential,
             pace: RateLimiter::direct(pace),
-            seat: None,
+            seat,
             viewer: None,
             running: JoinSet::new(),
             ids: HashMap::new(),
@@ -84,6 +94,7 @@ impl<'a> Connection<'a> {
         let init = Instant::now() + settings.init;
         let mut silent = Instant::now() + settings.ping;
         let mut pinged = false;
+        let mut pongs_due: u32 = 0;
         let out = self.out.clone();
         loop {
             let is_nobody = self.viewer.is_none();
@@ -103,6 +114,12 @@ impl<'a> Connection<'a> {
                     self.finished(finished.ok());
                     Ok(())
                 }
+                room = out.reserve(), if self.waiting.is_some() => {
+                    if let (Ok(room), Some(message)) = (room, self.waiting.take()) {
+                        room.send(message);
+                    }
+                    Ok(())
+                }
                 () = sleep_until(init), if is_nobody => Err(Close::INIT_TIMEOUT),
                 () = sleep_until(silent) => {
                     if pinged {
@@ -111,15 +128,24 @@ impl<'a> Connection<'a> {
                     silent = Instant::now() + settings.pong;
                     // No room: much is on its way to this client, and the writer watches whether it arrives.
                     pinged = out.try_send(Message::Ping(Default::default())).is_ok();
+                    pongs_due += u32::from(pinged);
                     Ok(())
                 }
-                read = stream.next() => {
+                read = stream.next(), if self.waiting.is_none() => {
                     pinged = false;
                     silent = Instant::now() + settings.ping;
                     match read {
-                        Some(Ok(Message::Text(text))) => self.message(text.as_str()).await,
+                        Some(Ok(Message::Text(text))) => match self.keeps_pace() {
+                            Ok(()) => self.message(text.as_str()).await,
+                            refused => refused,
+                        },
                         Some(Ok(Message::Binary(_))) => Err(Close::BINARY),
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+                        Some(Ok(Message::Pong(_))) if pongs_due > 0 => {
+                            pongs_due -= 1;
+                            Ok(())
+                        }
+                        // Each ping is answered, by the library.
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.keeps_pace(),
                         Some(Ok(Message::Close(_))) | None => return None,
                         Some(Err(error)) => Err(Close::unreadable(&error)),
                     }
@@ -131,14 +157,20 @@ impl<'a> Connection<'a> {
         }
     }
 
+    fn keeps_pace(&self) -> Result<(), Close> {
+        self.pace.check().map_err(|_| Close::TOO_MANY_MESSAGES)
+    }
+
     async fn message(&mut self, text: &str) -> Result<(), Close> {
-        self.pace.check().map_err(|_| Close::TOO_MANY_MESSAGES)?;
         match protocol::read(text)? {
-            ClientMessage::Ping(payload) => self.push(protocol::pong(payload)).await,
+            ClientMessage::Ping(payload) => {
+                self.push(protocol::pong(payload));
+                Ok(())
+            }
             ClientMessage::Pong => Ok(()),
             ClientMessage::Init(_) if self.viewer.is_some() => Err(Close::SECOND_INIT),
             ClientMessage::Init(credential) => self.init(credential).await,
-            ClientMessage::Subscribe { id, ask } => self.subscribe(id, *ask).await,
+            ClientMessage::Subscribe { id, ask } => self.subscribe(id, *ask),
             ClientMessage::Complete { id } => {
                 if let Some((_, task)) = self.ids.remove(&id) {
                     task.abort();
@@ -166,10 +198,11 @@ impl<'a> Connection<'a> {
         })?;
         if let Some(user) = actor.user_id() {
             let seat = self.edge.crowd.enter(user, self.edge.sockets.per_user);
-            self.seat = Some(seat.ok_or(Close::TOO_MANY_SOCKETS)?);
+            *self.seat = Some(seat.ok_or(Close::TOO_MANY_SOCKETS)?);
         }
         self.act_as(actor);
-        self.push(protocol::ack()).await
+        self.push(protocol::ack());
+        Ok(())
     }
 
     fn act_as(&mut self, actor: Actor) {
@@ -191,14 +224,15 @@ impl<'a> Connection<'a> {
         }
     }
 
-    async fn subscribe(&mut self, id: String, ask: Ask) -> Result<(), Close> {
+    fn subscribe(&mut self, id: String, ask: Ask) -> Result<(), Close> {
         let Some(viewer) = &self.viewer else { return Err(Close::UNAUTHORIZED) };
         if self.ids.contains_key(&id) {
             return Err(Close::duplicate(&id));
         }
         if self.ids.len() >= self.edge.sockets.operations {
             let message = format!("A socket runs at most {} operations at a time.", self.edge.sockets.operations);
-            return self.push(protocol::error(&id, &[Fault::TooCostly.server_error(message)])).await;
+            self.push(protocol::error(&id, &[Fault::TooCostly.server_error(message)]));
+            return Ok(());
         }
         self.serial += 1;
         let operation = Operation {
@@ -226,12 +260,11 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Answers a message. When there is no room nothing more is read until there is; the writer cuts off a client that
-    /// does not make room in time.
-    async fn push(&mut self, message: Message) -> Result<(), Close> {
-        tokio::select! {
-            sent = self.out.send(message) => sent.map_err(|_| Close::TRY_LATER),
-            () = self.stopping.cancelled() => Ok(()),
+    /// Answers a message. When there is no room nothing more is read until there is, while rights are watched all the
+    /// same; the writer cuts off a client that does not make room in time.
+    fn push(&mut self, message: Message) {
+        if let Err(TrySendError::Full(message)) = self.out.try_send(message) {
+            self.waiting = Some(message);
         }
     }
 
@@ -241,6 +274,8 @@ impl<'a> Connection<'a> {
         while let Ok(Some(finished)) = timeout_at(deadline, self.running.join_next()).await {
             self.finished(finished.ok());
         }
+        // Those answers go out before the farewell, which overtakes what waits in the queue.
+        let _ = timeout_at(deadline, self.out.reserve_many(self.out.max_capacity())).await;
         Some(Close::RESTART)
     }
 }

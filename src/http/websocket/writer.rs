@@ -1,5 +1,7 @@
 //! The writing side of a socket: a queue in, frames out, and a farewell that arrives.
 //! Not here: what is written.
+//!
+//! A farewell goes past the queue: what waits there is for somebody who is no longer served, or no longer reads.
 
 use std::time::Duration;
 
@@ -8,13 +10,12 @@ use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use super::Settings;
 use super::protocol::Close;
-
-/// How long the last frame may take.
-pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long the other side may take to answer a close frame.
 const LINGER: Duration = Duration::from_secs(1);
@@ -25,45 +26,58 @@ enum Broken {
     Slow,
 }
 
-/// Writes what comes until there is no more, a close frame was written, or the socket is gone. Whoever takes longer
-/// than `patience` over one message is told to try again later; a mutation of theirs goes on, a stream can be resumed.
-pub async fn run(mut sink: SplitSink<WebSocket, Message>, mut queue: Receiver<Message>, patience: Duration) {
-    while let Some(message) = queue.recv().await {
-        match batch(&mut sink, &mut queue, message, patience).await {
-            Ok(true) => break,
-            Ok(false) => {}
-            Err(Broken::Gone) => return,
-            Err(Broken::Slow) => {
-                queue.close();
-                let close = Message::Close(Some(Close::TRY_LATER.frame()));
-                let _ = timeout(FAREWELL, sink.send(close)).await; // nobody is left to tell
-                return;
-            }
+/// Writes what comes until there is a farewell, a close frame was written, or the socket is gone. Whoever takes longer
+/// over one message than they may is told to try again later; a mutation of theirs goes on, a stream can be resumed.
+/// True when the other side was told of the end as far as there was something to tell.
+pub async fn run(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut queue: Receiver<Message>,
+    farewell: oneshot::Receiver<Close>,
+    settings: Settings,
+) -> bool {
+    let close = tokio::select! {
+        biased;
+        close = farewell => close.ok(), // none: the other side closed
+        written = write(&mut sink, &mut queue, settings.write) => match written {
+            Ok(()) => None,
+            Err(Broken::Gone) => return false,
+            Err(Broken::Slow) => Some(Close::TRY_LATER),
+        },
+    };
+    drop(queue); // nobody waits for room in it any more
+    let end = async {
+        if let Some(close) = close {
+            sink.send(Message::Close(Some(close.frame()))).await?;
         }
-    }
-    queue.close();
-    let _ = timeout(FAREWELL, sink.close()).await; // flushes; an error means that the other side is gone
+        sink.close().await // flushes; an error means that the other side is gone
+    };
+    timeout(settings.farewell, end).await.is_ok_and(|said| said.is_ok())
 }
 
-/// Writes a message and those that wait behind it, then flushes once. True when one of them was a close frame.
-async fn batch(
+/// Writes until there is no more or a close frame was written, and flushes when nothing waits; what is more than a
+/// buffer's worth goes out by itself. A message is taken out of the queue when there is room for it: one that was taken
+/// is not lost when a farewell ends this.
+async fn write(
     sink: &mut SplitSink<WebSocket, Message>,
     queue: &mut Receiver<Message>,
-    first: Message,
     patience: Duration,
-) -> Result<bool, Broken> {
-    let mut next = Some(first);
-    let mut closing = false;
-    // Those that wait now, or a busy stream would never be flushed.
-    let mut more = queue.len();
-    while let Some(message) = next {
-        closing = matches!(message, Message::Close(_));
-        within(patience, sink.feed(message)).await?;
-        next = if closing || more == 0 { None } else { queue.try_recv().ok() };
-        more = more.saturating_sub(1);
+) -> Result<(), Broken> {
+    loop {
+        within(patience, std::future::poll_fn(|cx| sink.poll_ready_unpin(cx))).await?;
+        let next = match queue.try_recv() {
+            Ok(message) => Some(message),
+            Err(_) => {
+                within(patience, sink.flush()).await?;
+                queue.recv().await
+            }
+        };
+        let Some(message) = next else { return Ok(()) };
+        let closing = matches!(message, Message::Close(_));
+        sink.start_send_unpin(message).map_err(|_| Broken::Gone)?;
+        if closing {
+            return Ok(());
+        }
     }
-    within(patience, sink.flush()).await?;
-    Ok(closing)
 }
 
 async fn within(patience: Duration, write: impl Future<Output = Result<(), Error>>) -> Result<(), Broken> {
@@ -76,12 +90,14 @@ async fn within(patience: Duration, write: impl Future<Output = Result<(), Error
 
 /// Lets the farewell arrive: closing a connection with unread bytes in it resets it, and a reset overtakes what was
 /// written before. So reading goes on, for nobody, until the other side has closed too.
-pub async fn part(writer: JoinHandle<()>, mut stream: SplitStream<WebSocket>) {
-    let _ = writer.await; // it catches its own errors; a panic in it leaves nothing to do
+pub async fn part(writer: JoinHandle<bool>, mut stream: SplitStream<WebSocket>) {
+    if !writer.await.unwrap_or(false) {
+        return; // nothing was said that could arrive; a panic in it leaves nothing to do
+    }
     let read = async {
         while let Some(read) = stream.next().await {
             if read.is_err() {
-                return sleep(LINGER).await;
+                return std::future::pending().await;
             }
         }
     };

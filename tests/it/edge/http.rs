@@ -285,6 +285,19 @@ async fn large_bodies_are_refused_readably() {
 }
 
 #[tokio::test]
+async fn a_body_may_be_as_large_as_the_limit_says() {
+    let stand = Stand::open(|plan| plan.body.bytes = 20 << 20).await;
+    let body = |size: usize| json!({ "query": "{ __typename }", "variables": { "x": "x".repeat(size) } }).to_string();
+    succeeds(post(&stand.app, body(18 << 20))).await;
+    let chunks = body(18 << 20).into_bytes();
+    let chunks = [format!("{:x}\r\n", chunks.len()).into_bytes(), chunks, b"\r\n0\r\n\r\n".to_vec()].concat();
+    let answer = raw(&stand.app, "connection: close\r\ntransfer-encoding: chunked", &chunks).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = raw(&stand.app, &format!("content-length: {}", (20 << 20) + 1), b"{").await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_arrive_is_given_up() {
     let stand = Stand::open(|plan| plan.body.within = Duration::from_millis(50)).await;
     for (head, body) in [("content-length: 100", &b"{\"query\""[..]), ("transfer-encoding: chunked", b"1\r\n{\r\n")] {
@@ -333,6 +346,7 @@ async fn a_page_of_another_site_cannot_ask_by_get() {
         ("same-site", None, 403),
         ("cross-site", Some(("apollo-require-preflight", "1")), 200),
         ("cross-site", Some(("x-apollo-operation-name", "Q")), 200),
+        ("cross-site", Some(("graphql-require-preflight", "1")), 200),
         ("cross-site", Some(("content-type", "application/json")), 200),
         ("cross-site", Some(("content-type", "text/plain")), 403),
         ("same-origin", None, 200),

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::frames::{self, Frames};
+use crate::harness::events::{Events, stream};
 use crate::harness::socket::Socket;
 use crate::harness::{PATIENCE, Stage};
 
@@ -120,6 +122,58 @@ async fn one_more(address: &str) -> String {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_each_client_is_counted_for_itself() {
+    let stage = Stage::sqlite();
+    let app = stage.app_with(|options| (options.connections.per_address, options.connections.proxies) = (1, 1)).await;
+    let event = app.organizer().await.event(1).await;
+    let watch = "subscription($id: ID!) { availabilityChanged(eventId: $id) { available } }";
+    let ask = |client: &'static str| {
+        let request = app.http.get(format!("http://{}/healthz", app.address)).header("x-forwarded-for", client);
+        async move { request.send().await.unwrap() }
+    };
+    // A stream and a socket hold their client's place, in whatever connection they came.
+    let (greedy, other) = ("2001:db8::1", "2001:db8:0:1::1");
+    let request = stream(&app, watch, json!({ "id": event })).header("x-forwarded-for", greedy);
+    let open = Events::open(request, "text/event-stream").await;
+    for client in [greedy, "2001:db8::2"] {
+        let refused = ask(client).await;
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()[RETRY_AFTER]),
+            (503, &"1".parse().unwrap()),
+            "{client}"
+        );
+        let body: Value = serde_json::from_slice(&refused.bytes().await.unwrap()).unwrap();
+        assert_eq!(body["errors"][0]["extensions"]["code"], "OVERLOADED");
+    }
+    for _ in 0..3 {
+        assert_eq!(ask(other).await.status(), 200, "nobody else is locked out, and an answer is over when it is read");
+    }
+    drop(open);
+    app.eventually("there is room again", || async { ask(greedy).await.status() == 200 }).await;
+    let headers = [("sec-websocket-protocol", "graphql-transport-ws"), ("x-forwarded-for", other)];
+    let socket = Socket::connect_with(&app.address, &headers).await.unwrap();
+    assert_eq!(
+        (ask(other).await.status(), ask(greedy).await.status()),
+        (503.try_into().unwrap(), 200.try_into().unwrap())
+    );
+    socket.cut();
+    app.eventually("there is room again", || async { ask(other).await.status() == 200 }).await;
+}
+
+#[tokio::test]
+async fn who_reads_no_answers_is_left() {
+    let stage = Stage::sqlite();
+    let app = stage.app_with(|options| options.connections.write = Duration::from_millis(50)).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(app.address.parse().unwrap()).await.unwrap();
+    let requests = "GET /x HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
+    // When the answers find no room nothing more is read, until the connection is gone.
+    let ask = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, ask).await.expect("it stays for ever");
+}
+
+#[tokio::test]
 async fn a_service_has_so_many_connections() {
     let stage = Stage::sqlite();
     let app = stage.app_with(|options| options.connections.connections = 1).await;
@@ -182,6 +236,27 @@ async fn a_socket_may_send_so_many_messages() {
         socket.say(json!({ "type": "ping" })).await;
     }
     assert_eq!(socket.closed().await, (4429, "Too many messages".to_owned()));
+}
+
+#[tokio::test]
+async fn frames_without_messages_count_too() {
+    let stage = Stage::sqlite();
+    let slow = |options: &mut boxoffice::app::Options| {
+        (options.sockets.messages_per_second, options.sockets.messages_at_once) = (n(1), n(5));
+        (options.sockets.init, options.sockets.ping) = (PATIENCE, Duration::from_millis(20));
+    };
+    let app = stage.app_with(slow).await;
+    for kind in [frames::PING, frames::PONG] {
+        let mut socket = Frames::open(&app.address).await;
+        socket.say_bytes(&[kind, 0x80, 0, 0, 0, 0].repeat(100)).await;
+        assert_eq!(socket.closed().await, (4429, "Too many messages".to_owned()), "{kind:x}");
+    }
+    // Whoever answers what it is asked may do so as often as it is asked.
+    let mut honest = Frames::open(&app.address).await;
+    for _ in 0..20 {
+        assert_eq!(honest.hear().await, (frames::PING, Vec::new()));
+        honest.say(frames::PONG, &[]).await;
+    }
 }
 
 #[test]

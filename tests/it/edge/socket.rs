@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Error;
 use super::frames::{self, Frames};
 use super::stand::Stand;
 use crate::harness::socket::{Heard, Socket};
-use crate::harness::{PATIENCE, Stage, TestApp};
+use crate::harness::{Actor, PATIENCE, Stage, TestApp};
 
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
 
@@ -390,13 +390,78 @@ async fn closes_1013_when_a_session_cannot_be_looked_up() {
 
 #[tokio::test]
 async fn closes_1013_on_whoever_reads_too_slowly() {
-    let stand = Stand::open(|plan| plan.sockets.write = Duration::from_millis(50)).await;
+    let stand = Stand::open(|plan| {
+        plan.sockets.write = Duration::from_millis(50);
+        plan.connections.write = Duration::from_millis(20); // not a socket's affair: nothing could be said
+    })
+    .await;
     let event = stand.app.organizer().await.event(1).await;
     stand.saboteur.flood.store(true, Ordering::SeqCst);
     let mut socket = anonymous(&stand.app).await;
     socket.subscribe("s", AVAILABILITY, json!({ "id": event })).await;
     stand.saboteur.dropped.seen().await; // nothing was read until then
     assert_eq!(socket.closed().await, (1013, "Try again later".to_owned()));
+}
+
+/// A customer's socket with a query that waits, which says pings until the service reads no more of them.
+async fn stuffed(stand: &Stand) -> (Actor, Socket) {
+    let customer = stand.app.customer().await;
+    let mut socket = customer.socket().await;
+    socket.subscribe("q", "{ waits: viewer { name } }", json!({})).await;
+    stand.saboteur.begun.seen().await;
+    let ping = json!({ "type": "ping", "payload": { "a": "x".repeat(60_000) } });
+    while tokio::time::timeout(Duration::from_millis(500), socket.say(ping.clone())).await.is_ok() {}
+    (customer, socket)
+}
+
+/// Nothing but the farewell bounds how long a socket is written to whose client does not read.
+async fn stubborn(farewell: Duration) -> Stand {
+    let sockets = Settings {
+        queue: 4,
+        recheck: Duration::from_millis(20),
+        write: 2 * PATIENCE,
+        ping: 2 * PATIENCE,
+        farewell,
+        per_user: 1,
+        messages_at_once: std::num::NonZeroU32::MAX,
+        ..Settings::default()
+    };
+    Stand::open(|plan| (plan.sockets, plan.patience) = (sockets, 4 * PATIENCE)).await
+}
+
+#[tokio::test]
+async fn a_farewell_goes_past_what_waits() {
+    let stand = stubborn(2 * PATIENCE).await;
+    let (customer, mut socket) = stuffed(&stand).await;
+    stand.app.revoke(customer.user).await;
+    stand.saboteur.dropped.seen().await; // it was noticed, although nothing was read
+    assert_eq!(socket.closed().await, (4403, "Forbidden".to_owned()));
+    stand.ended().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_nobody_reads_is_over_after_its_farewell() {
+    let stand = stubborn(Duration::from_millis(50)).await;
+    let (customer, _socket) = stuffed(&stand).await;
+    stand.app.revoke(customer.user).await;
+    stand.ended().await;
+}
+
+#[tokio::test]
+async fn a_socket_counts_until_its_farewell_is_over() {
+    let stand = stubborn(2 * PATIENCE).await;
+    let (customer, socket) = stuffed(&stand).await;
+    stand.app.clock.advance(Duration::from_secs(15 * 60));
+    stand.saboteur.dropped.seen().await;
+    let again = stand.app.renewed(&customer).await;
+    let open = || async {
+        let mut other = Socket::connect(&stand.app.address).await;
+        other.say(json!({ "type": "connection_init", "payload": { "token": again.token } })).await;
+        matches!(other.hear().await, Heard::Message(_))
+    };
+    assert!(!open().await, "the old one is still there");
+    socket.cut();
+    stand.app.eventually("there is room again", open).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use axum::middleware::{Next, from_fn};
 use boxoffice::graphql::execute::{Engine, Settings};
 use boxoffice::graphql::live::LiveSubscription;
 use boxoffice::graphql::{Mutation, Query, load};
-use boxoffice::http::{self, Edge, body, websocket};
+use boxoffice::http::{self, Edge, body, listen, websocket};
 use boxoffice::id::Chance;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::Semaphore;
@@ -31,6 +31,7 @@ pub struct Plan {
     pub patience: Duration,
     pub body: body::Body,
     pub sockets: websocket::Settings,
+    pub connections: listen::Settings,
     pub origins: Vec<String>,
 }
 
@@ -55,6 +56,7 @@ impl Stand {
             patience: PATIENCE,
             body: body::Body::default(),
             sockets: websocket::Settings::default(),
+            connections: listen::Settings::default(),
             origins: Vec::new(),
         };
         change(&mut plan);
@@ -90,7 +92,8 @@ impl Stand {
         }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        // Connections outlive the stop: a scene looks at what is said on them.
+        tokio::spawn(listen::serve(listener, router, plan.connections, CancellationToken::new()));
         Self { app: TestApp { address, ..app }, saboteur, tasks, shutdown, left, _stage: stage }
     }
 

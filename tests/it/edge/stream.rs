@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::http::{ask, fails, json, post};
 use super::stand::Stand;
 use crate::harness::events::{Event, Events, stream};
-use crate::harness::{Actor, Stage, TestApp};
+use crate::harness::{Actor, PATIENCE, Stage, TestApp};
 
 const EVENTS: &str = "text/event-stream";
 const PARTS: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
@@ -236,6 +236,25 @@ async fn who_does_not_read_is_left() {
     stand.saboteur.dropped.seen().await; // nothing was read until then
     stand.ended().await;
     drop(response);
+}
+
+#[tokio::test]
+async fn who_does_not_read_loses_the_connection() {
+    let stand = Stand::open(|plan| {
+        plan.connections.write = Duration::from_millis(50);
+        plan.sockets.write = 2 * PATIENCE; // whoever makes the results would wait
+    })
+    .await;
+    let event = stand.app.organizer().await.event(1).await;
+    stand.saboteur.flood.store(true, Ordering::SeqCst);
+    let anybody = stand.app.anonymous();
+    let watch = format!("subscription {{ availabilityChanged(eventId: \"{event}\") {{ available }} }}");
+    for request in [anybody.stream(&watch, json!({})), parts(&anybody, &watch)] {
+        let response = request.send().await.unwrap();
+        stand.saboteur.dropped.seen().await;
+        drop(response);
+    }
+    stand.ended().await;
 }
 
 #[tokio::test]
