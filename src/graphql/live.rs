@@ -323,7 +323,7 @@ impl LiveSubscription {
 
     /// Each change of status of bookings of your events, in order. Begins with a message that only carries the cursor.
     /// Needs ORGANIZER.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::SeeSales)")]
     async fn event_booking_changed(
         &self,
         ctx: &Context<'_>,

@@ -375,6 +375,8 @@ fn number(action: Action) -> usize {
         Action::BookingOf { .. } => 10,
         Action::ReadNotices => 11,
         Action::ManageAccount => 12,
+        Action::AccountOf(_) => 13,
+        Action::CancelBookingOf { .. } => 14,
     }
 }
 
@@ -416,14 +418,19 @@ fn the_policy_as_a_table() {
         ("manage an event of theirs", Action::ManageEventOf(theirs)),
         ("see sales of mine", Action::SeeSalesOf(mine)),
         ("see sales of theirs", Action::SeeSalesOf(theirs)),
+        ("my account", Action::AccountOf(me)),
+        ("another's account", Action::AccountOf(other)),
         ("something of my own", Action::OwnThingOf(me)),
         ("something of another's", Action::OwnThingOf(other)),
         ("my booking at theirs", Action::BookingOf { customer: me, organizer: theirs }),
         ("another's booking at mine", Action::BookingOf { customer: other, organizer: mine }),
         ("another's booking at theirs", Action::BookingOf { customer: other, organizer: theirs }),
+        ("cancel mine at theirs", Action::CancelBookingOf { customer: me, organizer: theirs }),
+        ("cancel another's at mine", Action::CancelBookingOf { customer: other, organizer: mine }),
+        ("cancel another's at theirs", Action::CancelBookingOf { customer: other, organizer: theirs }),
     ];
     let numbers: BTreeSet<usize> = actions.iter().map(|(_, action)| number(*action)).collect();
-    assert_eq!(numbers, (0..=12).collect(), "every action has a row");
+    assert_eq!(numbers, (0..=14).collect(), "every action has a row");
     let mut text = format!("{:<28}", "");
     for (name, _) in &actors {
         text.push_str(&format!("{name:<12}"));
