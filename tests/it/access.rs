@@ -15,6 +15,7 @@ use crate::harness::socket::Heard;
 use crate::harness::{Actor, Answer};
 use crate::schema::needs_a_role;
 
+mod scopes;
 mod world;
 
 use world::{Route, VIEWERS, World};
@@ -356,6 +357,31 @@ scene! {
             assert_eq!(errors.len(), 1, "only the malformed id is an error: {}", answer.body);
             assert_eq!((answer.fault(), &errors[0]["path"]), ("BAD_USER_INPUT", &json!(["them", 1])));
         }
+    }
+}
+
+scene! {
+    /// A notice stays with whoever was told; what it is about is shown to those who may see it now.
+    async fn who_sells_no_more_keeps_the_notices_without_the_customers(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer, admin) = (app.organizer().await, app.customer().await, app.admin().await);
+        let event = organizer.event(2).await;
+        customer.books(&event, 1).await;
+        app.settled().await;
+        let notices = || async {
+            let query = "{ notices(first: 50) { nodes { kind text event { id } booking { reference customer { name email } } } } }";
+            let answer = organizer.ask(query, json!({})).await.ok();
+            at(&answer.body["data"], "notices.nodes.kind=BOOKING_CREATED").clone()
+        };
+        let before = notices().await;
+        assert!(before["booking"]["customer"]["email"].is_string(), "{before}");
+        let role = |role: &str| json!({ "userId": organizer.user.opaque(), "role": role });
+        admin.mutate("setUserRole", role("CUSTOMER"), "user { role }").await.ok();
+        app.eventually("the customer is out of sight", || async { notices().await["booking"].is_null() }).await;
+        let after = notices().await;
+        assert_eq!((&after["text"], &after["event"]["id"]), (&before["text"], &json!(event)));
+        admin.mutate("setUserRole", role("ORGANIZER"), "user { role }").await.ok();
+        app.eventually("and in sight again", || async { notices().await == before }).await;
     }
 }
 
