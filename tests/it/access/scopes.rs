@@ -103,7 +103,7 @@ scene! {
         world.viewers[2].books(&world.viewers[3].event(5).await, 1).await;
         let frame = sees.next("b").await;
         let frame = &frame["data"]["eventBookingChanged"];
-        assert_eq!(frame["change"], "CREATED");
+        assert_eq!(frame["change"], "CREATED", "{frame}");
         assert!(frame["booking"]["customer"]["email"].is_string());
     }
 }
