@@ -70,8 +70,8 @@ impl Actor {
         }
     }
 
-    /// Whether the actor may see and do what belongs to `organizer`.
-    pub fn acts_for(&self, organizer: OrganizerId) -> bool {
+    /// Whether the actor acts for `organizer`. Only the policy asks: what they may do depends on how they proved it, too.
+    fn acts_for(&self, organizer: OrganizerId) -> bool {
         match self {
             Self::System => true,
             Self::User(user) => {

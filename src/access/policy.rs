@@ -20,7 +20,7 @@ pub enum Action {
     RunEvents,
     /// See bookings and lines of events: organizers their own, admins all.
     SeeSales,
-    /// Cancel a booking: its customer, its organizer, an admin.
+    /// Cancel a booking: one's own, or of an event one runs.
     CancelBooking,
     /// Read one's notices.
     ReadNotices,
@@ -32,10 +32,19 @@ pub enum Action {
     ManageEventOf(OrganizerId),
     /// See the bookings and the line of this organizer's event.
     SeeSalesOf(OrganizerId),
-    /// See or change something that belongs to this customer.
+    /// See all of this user's account: who one is.
+    AccountOf(UserId),
+    /// See or change what this customer booked or waits for.
     OwnThingOf(UserId),
-    /// See or cancel this customer's booking at this organizer's event.
+    /// See this customer's booking, or place in the line, at this organizer's event.
     BookingOf {
+        /// Whose booking.
+        customer: UserId,
+        /// Whose event.
+        organizer: OrganizerId,
+    },
+    /// Cancel this customer's booking at this organizer's event.
+    CancelBookingOf {
         /// Whose booking.
         customer: UserId,
         /// Whose event.
@@ -63,13 +72,21 @@ pub fn decide(actor: &Actor, action: Action) -> Decision {
         return Allow;
     }
     let Some(user) = actor.signed_in() else { return SignIn };
-    if let Via::ApiToken(_, scopes) = user.via
-        && !scopes.cover(action)
-    {
-        return Forbid;
-    }
+    let covered = match user.via {
+        Via::Session(_) => true,
+        Via::ApiToken(_, scopes) => scopes.cover(action),
+    };
     let allow_or = |yes: bool, no: Decision| if yes { Allow } else { no };
+    // A booking is its customer's and its seller's. As which of them a program comes decides which scope it needs.
+    let either = |customer, seller| allow_or(decide(actor, customer) == Allow || decide(actor, seller) == Allow, Hide);
     match action {
+        Action::BookingOf { customer, organizer } => {
+            either(Action::OwnThingOf(customer), Action::SeeSalesOf(organizer))
+        }
+        Action::CancelBookingOf { customer, organizer } => {
+            either(Action::OwnThingOf(customer), Action::ManageEventOf(organizer))
+        }
+        _ if !covered => Forbid,
         Action::Browse | Action::UseAccount | Action::ReadNotices | Action::ManageAccount => Allow,
         Action::BookPlaces => allow_or(user.role == Role::Customer, Forbid),
         Action::RunEvents => allow_or(user.role == Role::Organizer || user.role == Role::Admin, Forbid),
@@ -80,7 +97,6 @@ pub fn decide(actor: &Actor, action: Action) -> Decision {
             Role::Customer => Forbid,
             Role::Organizer | Role::Admin => allow_or(actor.acts_for(organizer), Hide),
         },
-        Action::OwnThingOf(owner) => allow_or(user.user == owner, Hide),
-        Action::BookingOf { customer, organizer } => allow_or(user.user == customer || actor.acts_for(organizer), Hide),
+        Action::AccountOf(owner) | Action::OwnThingOf(owner) => allow_or(user.user == owner, Hide),
     }
 }

@@ -8,11 +8,11 @@ use super::Action;
 pub enum Scope {
     /// Book places, wait in line, see and cancel the user's own bookings.
     Book,
-    /// Create, edit, publish and call off the organizer's events.
+    /// Create, edit, publish and call off the organizer's events, and cancel bookings of them.
     RunEvents,
     /// See bookings, participants and lines of the organizer's events.
     SeeSales,
-    /// Read the user's notices.
+    /// Read the user's notices; what they are about needs the scope that shows it.
     ReadNotices,
 }
 
@@ -55,19 +55,20 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
-    /// Whether any of them covers an action. Accounts and administration are covered by none.
+    /// Whether any of them covers an action. Who its user is, every program may know; changing accounts and
+    /// administration are covered by none. Each action stands under the scopes it needs, whoever is asking: one that means
+    /// different things to different people is put to the policy in parts.
     pub fn cover(self, action: Action) -> bool {
         let any = |scopes: &[Scope]| scopes.iter().any(|scope| self.has(*scope));
         match action {
             Action::Browse => true,
-            Action::UseAccount => self.0 != 0, // who one is
+            Action::UseAccount | Action::AccountOf(_) => any(&Scope::ALL),
             Action::ReadNotices => any(&[Scope::ReadNotices]),
-            Action::BookPlaces => any(&[Scope::Book]),
+            Action::BookPlaces | Action::OwnThingOf(_) => any(&[Scope::Book]),
             Action::RunEvents | Action::ManageEventOf(_) => any(&[Scope::RunEvents]),
             Action::SeeSales | Action::SeeSalesOf(_) => any(&[Scope::SeeSales]),
             Action::CancelBooking => any(&[Scope::Book, Scope::RunEvents]),
-            Action::BookingOf { .. } => any(&[Scope::Book, Scope::SeeSales, Scope::RunEvents]),
-            Action::OwnThingOf(_) => any(&[Scope::Book, Scope::ReadNotices]),
+            Action::BookingOf { .. } | Action::CancelBookingOf { .. } => false, // asked in parts
             Action::ManageAccount | Action::Administer => false,
         }
     }

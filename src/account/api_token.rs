@@ -32,10 +32,12 @@ pub struct NewToken {
     pub expires_at: Micros,
 }
 
-/// Makes a token. Returns its row's id and the token, which is nowhere afterwards.
+/// Makes a token. Returns its row's id and the token, which is nowhere afterwards. It outlives the session it is made with,
+/// so that this one must live when it is made: what is remembered of a session may be half a minute old.
 pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let session = ctx.actor.session().ok_or(Denied::SignIn)?;
     let name = text::line("name", &new.name, 100)?;
     if new.scopes.is_empty() {
         return Err(Invalid::new("scopes", "must be one at least").into());
@@ -60,6 +62,14 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
     let row = &row;
     ctx.db
         .write(Lane::Interactive, |tx| async move {
+            // One at a time per user: the counts below are then true, and a change of password, which writes the same row,
+            // has ended the session or comes later.
+            let sql = format!("SELECT id FROM users WHERE id = $1{}", db::for_update(&tx));
+            db::run(&tx, &sql, [user.into()]).await?;
+            let sql = "SELECT count(*) AS n FROM session WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL";
+            if db::number(&tx, sql, [session.into(), user.into()]).await? == 0 {
+                return Err(Denied::SignIn.into());
+            }
             let sql =
                 "SELECT count(*) AS n FROM api_token WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
             if db::number(&tx, sql, [user.into(), now.into()]).await? >= TOKENS_MAX {

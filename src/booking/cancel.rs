@@ -23,7 +23,7 @@ pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<BookingId, Error> {
             let now = ctx.now();
             let mut floors = floor::lock(&tx, &[found.event_id], &[], now).await?;
             let before = floors.remove(&found.event_id).ok_or(Error::BookingNotFound)?;
-            match ctx.allow(Action::BookingOf { customer: found.user_id, organizer: before.organizer }) {
+            match ctx.allow(Action::CancelBookingOf { customer: found.user_id, organizer: before.organizer }) {
                 Ok(()) => {}
                 Err(Denied::Hidden) => return Err(Error::BookingNotFound),
                 Err(denied) => return Err(denied.into()),

@@ -69,9 +69,11 @@ pub fn may_manage(ctx: &Ctx, event: Option<event::Model>) -> Result<event::Model
     }
 }
 
-/// Whether the actor may see this event: everybody unless it is a draft.
+/// Whether the actor may see this event: everybody unless it is a draft, which is for those who run it or look at its sales.
 pub fn may_see(ctx: &Ctx, event: &event::Model) -> bool {
-    event.status != EventStatus::Draft || ctx.actor.acts_for(event.organizer_id)
+    event.status != EventStatus::Draft
+        || ctx.allow(Action::ManageEventOf(event.organizer_id)).is_ok()
+        || ctx.allow(Action::SeeSalesOf(event.organizer_id)).is_ok()
 }
 
 /// The organizer the actor creates events for.

@@ -53,7 +53,7 @@ impl User {
     fn is_open_to(&self, ctx: &Context<'_>) -> Result<bool> {
         let acting = acting(ctx)?;
         Ok(self.reached == Reached::BySigningIn
-            || acting.allow(Action::OwnThingOf(self.row.id)).is_ok()
+            || acting.allow(Action::AccountOf(self.row.id)).is_ok()
             || acting.allow(Action::Administer).is_ok())
     }
 }

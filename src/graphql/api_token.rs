@@ -14,17 +14,19 @@ use crate::account::api_token::{self, NewToken};
 use crate::entity::api_token as row;
 use crate::id::ApiTokenId;
 
-/// One kind of thing a program may do in your name; never more than you may.
+/// One kind of thing a program may do in your name; never more than you may. With whichever scope, a program sees what
+/// everybody may see, and who you are: name, e-mail address, role and organizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(name = "ApiScope", remote = "Scope")]
 pub enum ApiScope {
     /// Book places, wait in line, see and cancel your own bookings.
     Book,
-    /// Create, edit, publish and call off your organizer's events.
+    /// Create, edit, publish and call off your organizer's events, and cancel bookings of them. To see whose they are, add
+    /// SEE_SALES.
     RunEvents,
     /// See bookings, participants and lines of your organizer's events.
     SeeSales,
-    /// Read your notices.
+    /// Read your notices. To see the booking or the place in the line one is about, add BOOK or SEE_SALES.
     ReadNotices,
 }
 

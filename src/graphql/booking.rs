@@ -18,7 +18,7 @@ use crate::access::Action;
 use crate::booking::list::{self, Which, Whose};
 use crate::booking::place::{Order, Placed, place};
 use crate::entity::{booking, booking_item};
-use crate::id::{BookingId, EntryId, UserId};
+use crate::id::{BookingId, EntryId, EventId, UserId};
 use crate::status::{BookingStatus, CancelReason, Fulfilment};
 
 /// A customer's claim on places.
@@ -84,7 +84,7 @@ impl Booking {
 
     /// Whose it is.
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        // Whoever sees a booking is its customer, sells it, or is an admin: all may reach the customer.
+        // Whoever sees a booking (`sees`) is its customer, sells it, or is an admin: all may reach the customer.
         Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
     }
 
@@ -187,6 +187,19 @@ pub(super) async fn page(
 /// The signed-in user; guards have let nobody else through.
 pub(super) fn me(ctx: &Context<'_>) -> Result<UserId> {
     acting(ctx)?.actor.user_id().ok_or_else(|| Fault::Unauthenticated.error("Sign in first."))
+}
+
+/// Whether the viewer may see this customer's booking, or place in the line, at this event. For rows that were reached by
+/// another way than a list or a look-up that asked already.
+pub(super) async fn sees(ctx: &Context<'_>, customer: UserId, event: EventId) -> Result<bool> {
+    let Some(event) = ctx.data::<Load>()?.load_one(event).await.map_err(failed)? else { return Ok(false) };
+    Ok(acting(ctx)?.allow(Action::BookingOf { customer, organizer: event.organizer_id }).is_ok())
+}
+
+/// The booking with this id, if the viewer may see it.
+pub(super) async fn seen(ctx: &Context<'_>, id: BookingId) -> Result<Option<Booking>> {
+    let Some(row) = ctx.data::<Load>()?.load_one(id).await.map_err(failed)? else { return Ok(None) };
+    Ok(sees(ctx, row.user_id, row.event_id).await?.then_some(Booking(row)))
 }
 
 /// Queries about bookings.
@@ -302,7 +315,7 @@ pub struct CancelBookingInput {
 /// Outcome of `cancelBooking`.
 #[derive(SimpleObject, Default)]
 pub struct CancelBookingPayload {
-    /// The booking as it is now; null when the request was refused.
+    /// The booking as it is now; null when the request was refused, and for a program that may cancel but not see it.
     booking: Option<Booking>,
     /// Why it was refused; empty on success.
     user_errors: Vec<UserError>,
@@ -387,10 +400,7 @@ impl BookingMutation {
         #[graphql(desc = "Which booking.")] input: CancelBookingInput,
     ) -> Result<Option<CancelBookingPayload>> {
         Ok(Some(match crate::booking::cancel::cancel(acting(ctx)?, id_or_nobody(&input.booking_id)?).await {
-            Ok(id) => {
-                let booking = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
-                CancelBookingPayload { booking: booking.map(Booking), user_errors: Vec::new() }
-            }
+            Ok(id) => CancelBookingPayload { booking: seen(ctx, id).await?, user_errors: Vec::new() },
             Err(error) => CancelBookingPayload { booking: None, user_errors: vec![error.explain()?] },
         }))
     }

@@ -155,15 +155,17 @@ fn gone<T>(_: mpsc::error::SendError<T>) -> async_graphql::Error {
     async_graphql::Error::new("the listener went away")
 }
 
-/// Asks again, before a message leaves, whether its reader may still have it: the session lives, the role still may.
-async fn still_may(services: &Services, ctx: &Ctx, action: Action) -> Result<Ctx> {
+/// Asks again, before a message leaves, whether its reader may still have it: the session lives, and its rights are those the
+/// fields of the message will be asked for with.
+async fn still_may(services: &Services, ctx: &Ctx, action: Action) -> Result<()> {
     let actor: Actor = services.sessions.refresh(&ctx.actor).await.map_err(|refusal| match refusal {
         Unauthenticated::Invalid => Fault::Unauthenticated.error("Your session ended; sign in again."),
         Unauthenticated::Unavailable => Fault::Overloaded.error("Your session cannot be checked now; subscribe again."),
     })?;
-    let now = ctx.acting_as(actor);
-    now.allow(action).map_err(denied)?;
-    Ok(now)
+    if actor != ctx.actor {
+        return Err(Fault::Forbidden.error("Your rights have changed: subscribe again."));
+    }
+    ctx.allow(action).map_err(denied)
 }
 
 async fn history_head(ctx: &Ctx) -> Result<history::Head> {
@@ -323,7 +325,7 @@ impl LiveSubscription {
 
     /// Each change of status of bookings of your events, in order. Begins with a message that only carries the cursor.
     /// Needs ORGANIZER.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::SeeSales)")]
     async fn event_booking_changed(
         &self,
         ctx: &Context<'_>,

@@ -53,7 +53,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         }
         UserId::NAME => {
             let user = UserId(uuid);
-            if acting.allow(Action::OwnThingOf(user)).is_err() && acting.allow(Action::Administer).is_err() {
+            if acting.allow(Action::AccountOf(user)).is_err() && acting.allow(Action::Administer).is_err() {
                 return Ok(None);
             }
             load.load_one(user).await.map_err(failed)?.map(|row| Node::User(User::new(row)))

@@ -1,11 +1,14 @@
 //! All GraphQL about notices: the object, the inbox, marking read.
 //! Not here: the live stream (`live`), and the words (`notification::words`).
+//!
+//! A notice stays with whoever was told. What it is about is shown to those who may see it now: its reader may have another
+//! role since, or be a program that reads notices and nothing else.
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::booking::{Booking, me};
+use super::booking::{Booking, me, seen, sees};
 use super::error::{Explain, UserError, db_fault, int};
 use super::event::Event;
 use super::guard::{May, acting};
@@ -135,28 +138,27 @@ impl Notice {
         DateTime(self.row.created_at)
     }
 
-    /// The event it is about.
+    /// The event it is about; null when you may not see it.
     async fn event(&self, ctx: &Context<'_>) -> Result<Option<Event>> {
-        match self.row.event_id {
-            Some(id) => Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(Event)),
-            None => Ok(None),
-        }
+        let Some(id) = self.row.event_id else { return Ok(None) };
+        let found = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
+        let acting = acting(ctx)?;
+        Ok(found.filter(|row| crate::event::may_see(acting, row)).map(Event))
     }
 
-    /// The booking it is about; of several, your first.
+    /// The booking it is about; of several, your first. Null when you may not see it, or not any more.
     async fn booking(&self, ctx: &Context<'_>) -> Result<Option<Booking>> {
         match self.row.booking_id {
-            Some(id) => Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(Booking)),
+            Some(id) => seen(ctx, id).await,
             None => Ok(None),
         }
     }
 
-    /// The place in the line it is about.
+    /// The place in the line it is about; null when you may not see it, or not any more.
     async fn waitlist_entry(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
-        match self.entry() {
-            Some(id) => Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(WaitlistEntry)),
-            None => Ok(None),
-        }
+        let Some(id) = self.entry() else { return Ok(None) };
+        let Some(row) = ctx.data::<Load>()?.load_one(id).await.map_err(failed)? else { return Ok(None) };
+        Ok(sees(ctx, row.user_id, row.event_id).await?.then_some(WaitlistEntry(row)))
     }
 
     /// Of an updated event: what changed, old and new. Empty otherwise.

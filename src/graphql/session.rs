@@ -175,7 +175,8 @@ impl SessionMutation {
         }))
     }
 
-    /// Ends all your sessions, or all but this one. Needs a signed-in user, in person.
+    /// Ends all your sessions, or all but this one. Your programs go on: their tokens end with `revokeApiToken`. Needs a
+    /// signed-in user, in person.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn sign_out_everywhere(
         &self,
@@ -193,7 +194,8 @@ impl SessionMutation {
         }))
     }
 
-    /// Changes your password and ends every other session of yours. Needs a signed-in user, in person.
+    /// Changes your password and ends every other session of yours. Your programs go on: their tokens end with
+    /// `revokeApiToken`. Needs a signed-in user, in person.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn change_password(
         &self,

@@ -75,7 +75,7 @@ impl WaitlistEntry {
 
     /// Who waits.
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        // Whoever sees an entry is its customer, sells the event, or is an admin: all may reach the customer.
+        // Whoever sees an entry (`booking::sees`) is its customer, sells the event, or is an admin: all may reach the customer.
         Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
     }
 

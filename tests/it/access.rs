@@ -15,6 +15,7 @@ use crate::harness::socket::Heard;
 use crate::harness::{Actor, Answer};
 use crate::schema::needs_a_role;
 
+mod scopes;
 mod world;
 
 use world::{Route, VIEWERS, World};
@@ -359,6 +360,32 @@ scene! {
     }
 }
 
+scene! {
+    /// A notice stays with whoever was told; what it is about is shown to those who may see it now.
+    async fn who_sells_no_more_keeps_the_notices_without_the_customers(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer, admin) = (app.organizer().await, app.customer().await, app.admin().await);
+        let event = organizer.event(2).await;
+        customer.books(&event, 1).await;
+        app.settled().await;
+        let notices = || async {
+            let query = "{ notices(first: 50) { nodes { kind text event { id } booking { reference customer { name email } } } } }";
+            let answer = organizer.ask(query, json!({})).await.ok();
+            at(&answer.body["data"], "notices.nodes.kind=BOOKING_CREATED").clone()
+        };
+        let before = notices().await;
+        assert!(before["booking"]["customer"]["email"].is_string(), "{before}");
+        let role = |role: &str| json!({ "userId": organizer.user.opaque(), "role": role });
+        admin.mutate("setUserRole", role("CUSTOMER"), "user { role }").await.ok();
+        app.eventually("the customer is out of sight", || async { notices().await["booking"].is_null() }).await;
+        let after = notices().await;
+        assert_eq!((&after["text"], &after["event"]["id"]), (&before["text"], &json!(event)));
+        app.clock.advance(std::time::Duration::from_secs(1));
+        admin.mutate("setUserRole", role("ORGANIZER"), "user { role }").await.ok();
+        app.eventually("and in sight again", || async { notices().await == before }).await;
+    }
+}
+
 /// Which of the actions this is. A new one does not compile without a number here, and fails without a row below.
 fn number(action: Action) -> usize {
     match action {
@@ -375,6 +402,8 @@ fn number(action: Action) -> usize {
         Action::BookingOf { .. } => 10,
         Action::ReadNotices => 11,
         Action::ManageAccount => 12,
+        Action::AccountOf(_) => 13,
+        Action::CancelBookingOf { .. } => 14,
     }
 }
 
@@ -416,14 +445,19 @@ fn the_policy_as_a_table() {
         ("manage an event of theirs", Action::ManageEventOf(theirs)),
         ("see sales of mine", Action::SeeSalesOf(mine)),
         ("see sales of theirs", Action::SeeSalesOf(theirs)),
+        ("my account", Action::AccountOf(me)),
+        ("another's account", Action::AccountOf(other)),
         ("something of my own", Action::OwnThingOf(me)),
         ("something of another's", Action::OwnThingOf(other)),
         ("my booking at theirs", Action::BookingOf { customer: me, organizer: theirs }),
         ("another's booking at mine", Action::BookingOf { customer: other, organizer: mine }),
         ("another's booking at theirs", Action::BookingOf { customer: other, organizer: theirs }),
+        ("cancel mine at theirs", Action::CancelBookingOf { customer: me, organizer: theirs }),
+        ("cancel another's at mine", Action::CancelBookingOf { customer: other, organizer: mine }),
+        ("cancel another's at theirs", Action::CancelBookingOf { customer: other, organizer: theirs }),
     ];
     let numbers: BTreeSet<usize> = actions.iter().map(|(_, action)| number(*action)).collect();
-    assert_eq!(numbers, (0..=12).collect(), "every action has a row");
+    assert_eq!(numbers, (0..=14).collect(), "every action has a row");
     let mut text = format!("{:<28}", "");
     for (name, _) in &actors {
         text.push_str(&format!("{name:<12}"));

@@ -80,6 +80,14 @@ impl World {
         &self.viewers[3]
     }
 
+    /// A program of this viewer.
+    pub async fn program(&self, whose: usize, scopes: Value) -> Actor {
+        let user = &self.viewers[whose];
+        let input = json!({ "name": "till", "scopes": scopes, "expiresAt": "2026-06-01T00:00:00Z" });
+        let made = user.mutate("createApiToken", input, "secret").await.ok();
+        Actor::new(&self.app, Some(made.text("createApiToken.secret")), user.user, None)
+    }
+
     async fn fresh_entry(&self) -> String {
         let event = self.organizer().event(1).await;
         self.filler.books(&event, 1).await;

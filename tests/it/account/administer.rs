@@ -15,6 +15,11 @@ scene! {
         let found = admin.ask(
             "{ users(first: 5, filter: { email: \"grace@EXAMPLE.org\" }) { nodes { id email role } } }", json!({})).await.ok();
         assert_eq!(found.at("users.nodes"), &json!([{ "id": user, "email": "Grace@example.org", "role": "CUSTOMER" }]));
+        for nobodys in ["grace", "grace@example", "", "a\u{0000}@example.org", "gräce@example.org", "gr_ce@example.org"] {
+            let query = "query($email: String) { users(first: 5, filter: { email: $email }) { nodes { id } pageInfo { hasNextPage } } }";
+            let found = admin.ask(query, json!({ "email": nobodys })).await.ok();
+            assert_eq!(found.at("users"), &json!({ "nodes": [], "pageInfo": { "hasNextPage": false } }), "{nobodys:?}");
+        }
         let admins = admin.ask("{ users(first: 5, filter: { role: ADMIN }) { nodes { role } } }", json!({})).await.ok();
         assert_eq!(admins.at("users.nodes"), &json!([{ "role": "ADMIN" }]));
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::socket::Socket;
 use crate::harness::{Actor, TestApp};
 
-async fn program(app: &TestApp, user: &Actor, scopes: Value) -> (Actor, String) {
+pub async fn program(app: &TestApp, user: &Actor, scopes: Value) -> (Actor, String) {
     let input = json!({ "name": "till 1", "scopes": scopes, "expiresAt": "2026-03-01T00:00:00Z" });
     let made = user.mutate("createApiToken", input, "secret apiToken { id name scopes usedAt }").await.ok();
     assert_eq!(made.at("createApiToken.apiToken.scopes"), &scopes);
@@ -98,6 +98,38 @@ scene! {
         ends.ask("{ viewer { id } }", json!({})).await.ok();
         app.clock.advance(Duration::from_secs(60 * 24 * 3_600));
         assert_eq!(ends.ask("{ viewer { id } }", json!({})).await.fault(), "UNAUTHENTICATED");
+    }
+}
+
+scene! {
+    /// Whoever stole a session must not make something of it that outlives its end, not even while it is remembered.
+    async fn a_session_that_ended_makes_no_token(stage: Stage) {
+        let app = stage.app().await;
+        let customer = app.customer().await;
+        customer.ask("{ viewer { id } }", json!({})).await.ok();
+        // Ended by a statement of another process, whose revocation this one has not read.
+        app.sql("UPDATE session SET revoked_at = $1", [app.clock.now().into()]).await;
+        let input = json!({ "name": "till", "scopes": ["BOOK"], "expiresAt": "2026-03-01T00:00:00Z" });
+        assert_eq!(customer.mutate("createApiToken", input, "secret").await.fault(), "UNAUTHENTICATED");
+        assert_eq!(app.number("SELECT count(*) AS n FROM api_token", []).await, 0);
+    }
+}
+
+scene! {
+    async fn the_limit_holds_however_many_ask_at_once(stage: Stage) {
+        let app = stage.app().await;
+        let customer = app.customer().await;
+        let make = || async {
+            let input = json!({ "name": "till", "scopes": ["BOOK"], "expiresAt": "2026-03-01T00:00:00Z" });
+            customer.mutate("createApiToken", input, "secret").await
+        };
+        for _ in 0..40 {
+            make().await.ok();
+        }
+        let answers = futures_util::future::join_all((0..30).map(|_| make())).await;
+        let refused: Vec<&str> = answers.iter().map(|answer| answer.refusal()).filter(|code| !code.is_empty()).collect();
+        assert_eq!(refused, ["INVALID"; 20]);
+        assert_eq!(app.number("SELECT count(*) AS n FROM api_token", []).await, 50);
     }
 }
 
