@@ -3,7 +3,7 @@
 
 use sea_orm::EntityTrait;
 
-use super::brake::Brake;
+use super::brake::{Attempt, Brake};
 use super::password::Hasher;
 use super::{Error, new_password, sign_out, store};
 use crate::access::Action;
@@ -26,12 +26,25 @@ pub async fn change_password(
     let row = users::Entity::find_by_id(user).one(ctx.db.read()).await.map_err(DbError::from)?;
     let row = row.ok_or(Denied::SignIn)?;
     let attempt = brake.password(ctx, &row.email_key).await?;
+    let outcome = judged(ctx, hasher, &attempt, row, current, new).await;
+    attempt.closed(ctx, outcome).await
+}
+
+async fn judged(
+    ctx: &Ctx,
+    hasher: &Hasher,
+    attempt: &Attempt,
+    row: users::Model,
+    current: String,
+    new: String,
+) -> Result<UserId, Error> {
+    let user = row.id;
     if current.len() > 1_000 || !hasher.verify(current, Some(row.password_hash.clone())).await? {
         return Err(Error::BadCredentials);
     }
     let hash = hasher.hash(new).await?;
     let now = ctx.now();
-    let (old, hash, attempt) = (&row.password_hash, &hash, &attempt);
+    let (old, hash, attempt) = (&row.password_hash, &hash, attempt);
     ctx.db
         .write(Lane::Interactive, |tx| async move {
             if store::replace_hash(&tx, user, old, hash).await? == 0 {

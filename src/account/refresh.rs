@@ -3,13 +3,16 @@
 //!
 //! RFC 9700, 4.14.2: each token is used once. One that comes a second time is in two hands, so the whole session ends. But
 //! answers get lost and tabs race, so within a few seconds the second use gets the very same successor, as long as nobody
-//! used that: a successor is derived from its predecessor with the service's key, not drawn. Whoever stole a token gains
+//! used that: a successor is derived from its predecessor with a key of the service, not drawn. Whoever stole a token gains
 //! nothing by it: two hands then hold one successor, and the second use of that ends the session.
+//!
+//! Only tokens that never were are braked (`brake`), so that nobody keeps others from renewing.
 
 use std::time::Duration;
 
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
+use super::brake::{Brake, Familiar};
 use super::sign_up::Opened;
 use super::token::Keys;
 use super::{Error, revocation, secret};
@@ -37,12 +40,17 @@ pub struct Refresh {
 struct TokenRow {
     session_id: SessionId,
     user_id: UserId,
+    email_key: String,
+    expires_at: Micros,
     used_at: Option<Micros>,
+    revoked_at: Option<Micros>,
+    disabled_at: Option<Micros>,
 }
 
 /// What became of a token that was shown.
 enum Shown {
-    Good(Opened),
+    /// And what comes after it.
+    Good(Opened, String),
     Refused,
     /// In two hands: the session is to end.
     Twice(SessionId),
@@ -59,16 +67,27 @@ pub fn begin(ctx: &Ctx) -> Refresh {
 }
 
 /// Exchanges a refresh token. The session must live and its user be enabled.
-pub async fn refresh(ctx: &Ctx, keys: &Keys, token: &str) -> Result<(Opened, Refresh), Error> {
-    if !secret::is_refresh_token(token) {
+pub async fn refresh(ctx: &Ctx, keys: &Keys, brake: &Brake, token: &str) -> Result<(Opened, Refresh), Error> {
+    let now = ctx.now();
+    // Looked at first without a lock, so that nobody takes the writers' time with tokens that are worth nothing.
+    let row = match secret::is_refresh_token(token) {
+        true => find(ctx.db.read(), token).await?,
+        false => None,
+    };
+    let Some(row) = row else {
+        brake.made_up_refresh(ctx).await?;
+        return Err(Error::SessionEnded);
+    };
+    if !row.is_worth_something(now) {
         return Err(Error::SessionEnded);
     }
-    let next = secret::refresh_token_of(&keys.derive("refresh token", token)?);
-    let now = ctx.now();
-    let (next, shown) = (&next, token);
-    let shown = ctx.db.write(Lane::Interactive, |tx| async move { exchange(&tx, shown, next, now).await }).await?;
-    match shown {
-        Shown::Good(opened) => Ok((opened, Refresh { token: next.clone(), expires_at: now.plus(LIFETIME) })),
+    let successors = keys.derive("refresh token", token)?;
+    let successors: Vec<String> = successors.iter().map(|random| secret::refresh_token_of(random)).collect();
+    let home = brake.familiar(ctx, &row.email_key);
+    let (successors, home) = (&successors, &home);
+    let exchanged = |tx| async move { exchange(&tx, token, successors, home, now).await };
+    match ctx.db.write(Lane::Interactive, exchanged).await? {
+        Shown::Good(opened, next) => Ok((opened, Refresh { token: next, expires_at: now.plus(LIFETIME) })),
         Shown::Refused => Err(Error::SessionEnded),
         Shown::Twice(session) => {
             tracing::warn!(session = %session, "a refresh token was used twice; its session ends");
@@ -78,27 +97,48 @@ pub async fn refresh(ctx: &Ctx, keys: &Keys, token: &str) -> Result<(Opened, Ref
     }
 }
 
-async fn exchange(tx: &Tx, token: &str, next: &str, now: Micros) -> Result<Shown, DbError> {
+async fn find(c: &impl ConnectionTrait, token: &str) -> Result<Option<TokenRow>, DbError> {
+    let sql = "SELECT r.session_id, s.user_id, u.email_key, r.expires_at, r.used_at, s.revoked_at, u.disabled_at
+               FROM refresh_token r JOIN session s ON s.id = r.session_id JOIN users u ON u.id = s.user_id
+               WHERE r.hash = $1";
+    db::one(c, sql, [secret::hash(token).into()]).await
+}
+
+impl TokenRow {
+    /// Whether it gets an answer, or ends its session.
+    fn is_worth_something(&self, now: Micros) -> bool {
+        let lives = self.revoked_at.is_none() && self.disabled_at.is_none();
+        lives && (self.used_at.is_some() || self.expires_at > now)
+    }
+}
+
+async fn exchange(tx: &Tx, token: &str, successors: &[String], home: &Familiar, now: Micros) -> Result<Shown, DbError> {
     // The swap decides who is first; everybody else sees below what they left.
     let sql = "UPDATE refresh_token SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
     let first = db::run(tx, sql, [secret::hash(token).into(), now.into()]).await? == 1;
-    let sql = "SELECT r.session_id, s.user_id, r.used_at FROM refresh_token r
-               JOIN session s ON s.id = r.session_id JOIN users u ON u.id = s.user_id
-               WHERE r.hash = $1 AND s.revoked_at IS NULL AND u.disabled_at IS NULL";
-    let Some(row): Option<TokenRow> = db::one(tx, sql, [secret::hash(token).into()]).await? else {
+    let Some(row) = find(tx, token).await?.filter(|row| row.is_worth_something(now)) else {
         return Ok(Shown::Refused);
     };
     let opened = Opened { user: row.user_id, session: row.session_id };
-    if first {
+    if let Some(next) = successors.first().filter(|_| first) {
         insert(tx, row.session_id, next, now).await?;
         let sql = "UPDATE session SET seen_at = $2 WHERE id = $1";
         db::run(tx, sql, [row.session_id.into(), now.into()]).await?;
-        return Ok(Shown::Good(opened));
+        home.remember(tx, now).await?;
+        return Ok(Shown::Good(opened, next.clone()));
     }
-    let Some(used_at) = row.used_at else { return Ok(Shown::Refused) }; // too old
-    let unused = "SELECT count(*) AS n FROM refresh_token WHERE hash = $1 AND used_at IS NULL";
-    let repeated = used_at > now.minus(GRACE) && db::number(tx, unused, [secret::hash(next).into()]).await? == 1;
-    Ok(if repeated { Shown::Good(opened) } else { Shown::Twice(row.session_id) })
+    // Within the grace on both sides: clocks of two processes differ, and one that was set back by an hour gives no hour.
+    let Some(used_at) = row.used_at else { return Ok(Shown::Refused) };
+    if used_at > now.minus(GRACE) && used_at < now.plus(GRACE) {
+        // Whoever was first may have had another key for signing: keys are changed one process after the other.
+        for next in successors {
+            let unused = "SELECT count(*) AS n FROM refresh_token WHERE hash = $1 AND used_at IS NULL";
+            if db::number(tx, unused, [secret::hash(next).into()]).await? == 1 {
+                return Ok(Shown::Good(opened, next.clone()));
+            }
+        }
+    }
+    Ok(Shown::Twice(row.session_id))
 }
 
 async fn insert(tx: &Tx, session: SessionId, token: &str, now: Micros) -> Result<u64, DbError> {

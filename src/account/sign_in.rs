@@ -1,7 +1,7 @@
 //! Signing in: address and password against a session.
 //! Not here: counting attempts (`brake`), and the token a session is shown as.
 
-use super::brake::Brake;
+use super::brake::{Attempt, Brake};
 use super::password::Hasher;
 use super::refresh::{self, Refresh};
 use super::sign_up::Opened;
@@ -22,6 +22,17 @@ pub async fn sign_in(
 ) -> Result<(Opened, Refresh), Error> {
     let key = email(address).ok().map(|(_, key)| key);
     let attempt = brake.password(ctx, key.as_deref().unwrap_or("no address")).await?;
+    let outcome = judged(ctx, hasher, &attempt, key, password).await;
+    attempt.closed(ctx, outcome).await
+}
+
+async fn judged(
+    ctx: &Ctx,
+    hasher: &Hasher,
+    attempt: &Attempt,
+    key: Option<String>,
+    password: String,
+) -> Result<(Opened, Refresh), Error> {
     let found = match &key {
         Some(key) => store::by_email(ctx.db.read(), key).await?,
         None => None,
@@ -43,7 +54,7 @@ pub async fn sign_in(
     let now = ctx.now();
     let session: SessionId = ctx.id();
     let token = refresh::begin(ctx);
-    let (user, renewed, first, attempt) = (&user, &renewed, &token.token, &attempt);
+    let (user, renewed, first, attempt) = (&user, &renewed, &token.token, attempt);
     let opened = ctx
         .db
         .write(Lane::Interactive, |tx| async move {

@@ -1,7 +1,7 @@
 //! Opening an account: customers and organizers by themselves, admins by an admin or the command line.
 //! Not here: signing in afterwards.
 
-use super::brake::Brake;
+use super::brake::{Attempt, Brake};
 use super::password::Hasher;
 use super::refresh::{self, Refresh};
 use super::{Error, email, new_password, store};
@@ -44,26 +44,31 @@ pub async fn sign_up(
     account: NewAccount,
     role: Role,
 ) -> Result<(Opened, Refresh), Error> {
-    brake.sign_up(ctx).await?;
     if role == Role::Admin {
         return Err(text::Invalid::new("role", "an administrator is made by another administrator").into());
     }
-    open(ctx, hasher, account, role).await
+    open(ctx, hasher, Some(brake), account, role).await
 }
 
 /// Makes an administrator: by an administrator, or by the service itself (command line).
 pub async fn create_admin(ctx: &Ctx, hasher: &Hasher, account: NewAccount) -> Result<Opened, Error> {
     ctx.allow(Action::Administer)?;
-    Ok(open(ctx, hasher, account, Role::Admin).await?.0)
+    Ok(open(ctx, hasher, None, account, Role::Admin).await?.0)
 }
 
 /// Makes an account of any role; only for the service itself (command line).
 pub async fn create_user(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<Opened, Error> {
     ctx.allow(Action::Administer)?;
-    Ok(open(ctx, hasher, account, role).await?.0)
+    Ok(open(ctx, hasher, None, account, role).await?.0)
 }
 
-async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<(Opened, Refresh), Error> {
+async fn open(
+    ctx: &Ctx,
+    hasher: &Hasher,
+    brake: Option<&Brake>,
+    account: NewAccount,
+    role: Role,
+) -> Result<(Opened, Refresh), Error> {
     let (shown, key) = email(&account.email)?;
     let name = text::line("name", &account.name, 100)?;
     let organizer_name = match account.organizer_name.as_deref() {
@@ -71,8 +76,34 @@ async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Re
         None => name.clone(),
     };
     new_password("password", &account.password)?;
+    // What is no account yet costs nothing and tells nothing; from here on it does.
+    let attempt = match brake {
+        Some(brake) => brake.sign_up(ctx, &key).await?,
+        None => Attempt::default(),
+    };
+    let new = Checked { email: shown, email_key: key, password: account.password, name, organizer_name };
+    let outcome = insert(ctx, hasher, &attempt, new, role).await;
+    attempt.closed(ctx, outcome).await
+}
+
+/// A new account whose every field is as it should be.
+struct Checked {
+    email: String,
+    email_key: String,
+    password: String,
+    name: String,
+    organizer_name: String,
+}
+
+async fn insert(
+    ctx: &Ctx,
+    hasher: &Hasher,
+    attempt: &Attempt,
+    account: Checked,
+    role: Role,
+) -> Result<(Opened, Refresh), Error> {
     // The dear part comes before the transaction; the unique index still decides who is first.
-    if store::by_email(ctx.db.read(), &key).await?.is_some() {
+    if store::by_email(ctx.db.read(), &account.email_key).await?.is_some() {
         return Err(Error::EmailTaken);
     }
     let hash = hasher.hash(account.password).await?;
@@ -82,9 +113,9 @@ async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Re
     let organizer: OrganizerId = ctx.id();
     let row = users::Model {
         id: user,
-        email: shown,
-        email_key: key,
-        name,
+        email: account.email,
+        email_key: account.email_key,
+        name: account.name,
         role,
         password_hash: hash,
         disabled_at: None,
@@ -92,7 +123,7 @@ async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Re
     };
     let fact = Draft::new(ctx, Fact::UserRegistered { user }).caused_by(ctx.actor.user_id().or(Some(user)));
     let token = refresh::begin(ctx);
-    let (row, organizer_name, fact, first) = (&row, &organizer_name, &fact, &token.token);
+    let (row, organizer_name, fact, first) = (&row, &account.organizer_name, &fact, &token.token);
     let opened = ctx
         .db
         .write(Lane::Interactive, |tx| async move {
@@ -102,6 +133,7 @@ async fn open(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Re
             }
             store::insert_session(&tx, session, user, now).await?;
             refresh::first(&tx, session, first, now).await?;
+            attempt.at_home(&tx, now).await?;
             outbox::append(&tx, std::slice::from_ref(fact)).await?;
             Ok::<_, Error>(Opened { user, session })
         })

@@ -119,10 +119,12 @@ impl Keys {
         Ok((encode(&header, &claims, &key.encoding)?, Micros(claims.exp * 1_000_000)))
     }
 
-    /// 256 bits, 43 letters, that follow from a text and the signing key: without the key they look drawn at random.
-    pub fn derive(&self, purpose: &str, text: &str) -> Result<String, jsonwebtoken::errors::Error> {
+    /// 256 bits, 43 letters, that follow from a text and a key: without the key they look drawn at random. One for each key
+    /// of the ring, the signing one's first.
+    pub fn derive(&self, purpose: &str, text: &str) -> Result<Vec<String>, jsonwebtoken::errors::Error> {
         let message = format!("{purpose}\0{text}"); // no token is a message of this form
-        jsonwebtoken::crypto::sign(message.as_bytes(), &self.0[0].encoding, Algorithm::HS256) // see `sign`
+        let of = |key: &Key| jsonwebtoken::crypto::sign(message.as_bytes(), &key.encoding, Algorithm::HS256);
+        self.0.iter().map(of).collect()
     }
 
     /// What a token says, if one of our keys signed it for us and it has not ended. No detail of a refusal leaves here.

@@ -85,10 +85,11 @@ pub struct LimitArgs {
     /// Seconds a socket waits to be initialised
     #[arg(long, value_name = "S", env = "BOXOFFICE_SOCKET_INIT_SECONDS", default_value_t = 5)]
     socket_init_seconds: u64,
-    /// Wrong passwords for one account from one address, until one waits, up to 15 minutes
+    /// Wrong passwords for one account from one address, until one waits, up to 15 minutes; 5 seconds where it was signed in
+    /// before
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS", default_value_t = 5)]
     free_passwords: u32,
-    /// Wrong passwords from one address for all accounts, until one waits, up to a minute
+    /// Wrong passwords from one address for all accounts new to it, until one waits, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS_PER_ADDRESS", default_value_t = 50)]
     free_passwords_per_address: u32,
     /// Wrong passwords for one account from all addresses new to it, until they wait, up to 30 seconds
@@ -97,7 +98,7 @@ pub struct LimitArgs {
     /// New accounts from one address, until one waits, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_SIGN_UPS", default_value_t = 20)]
     free_sign_ups: u32,
-    /// Wrong refresh tokens from one address, until one waits, up to a minute
+    /// Made-up refresh tokens from one address, until one waits, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_REFRESHES", default_value_t = 20)]
     free_refreshes: u32,
 }
@@ -132,6 +133,7 @@ impl LimitArgs {
         options.sockets.init = seconds(self.socket_init_seconds);
         if let Some(brakes) = &mut options.brakes {
             brakes.account_here.free = self.free_passwords.into();
+            brakes.account_at_home.free = self.free_passwords.into();
             brakes.place.free = self.free_passwords_per_address.into();
             brakes.account.free = self.free_passwords_per_account.into();
             brakes.sign_up.free = self.free_sign_ups.into();

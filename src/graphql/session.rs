@@ -138,16 +138,8 @@ impl SessionMutation {
         #[graphql(desc = "What to go on with.")] input: RefreshSessionInput,
     ) -> Result<Option<SignInPayload>> {
         let services = ctx.data::<Services>()?;
-        let acting = acting(ctx)?;
-        if let Err(error) = services.brake.may_refresh(acting).await {
-            return signed_in(ctx, Err(error)).await;
-        }
-        let refreshed = refresh::refresh(acting, services.sessions.keys(), &input.refresh_token).await;
-        if let Err(crate::account::Error::SessionEnded) = refreshed {
-            // Counted afterwards: whoever has a good one is never braked by it.
-            services.brake.refused_refresh(acting).await.or_else(|error| error.explain().map(drop))?;
-        }
-        signed_in(ctx, refreshed).await
+        let (keys, brake) = (services.sessions.keys(), &services.brake);
+        signed_in(ctx, refresh::refresh(acting(ctx)?, keys, brake, &input.refresh_token).await).await
     }
 
     /// Ends a session of yours: its tokens are refused and its sockets close within a second. Needs a signed-in user, in

@@ -1,9 +1,12 @@
 //! Scenes of brakes: guessing gets slow, for the guesser and for nobody else.
 //! Not here: buckets for everything one may ask (`edge::limits`).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use boxoffice::account::brake::{Patience, Settings};
+use boxoffice::account::token::Keys;
+use boxoffice::clock::Clock;
 use boxoffice::db::{self, DbError, Lane};
 use serde_json::{Value, json};
 
@@ -15,6 +18,7 @@ fn short(options: &mut boxoffice::app::Options) {
     let of = |free, seconds| Patience { free, longest: Duration::from_secs(seconds) };
     options.brakes = Some(Settings {
         account_here: of(3, 60),
+        account_at_home: of(3, 5),
         place: of(8, 30),
         account: of(12, 20),
         sign_up: of(4, 30),
@@ -42,6 +46,38 @@ fn wait(answer: &Answer) -> u64 {
 }
 
 const RIGHT: &str = "correct horse battery";
+const SIGN_UP: &str =
+    "mutation($input: SignUpInput!) { signUp(input: $input) { token { refreshToken } userErrors { code } } }";
+const REFRESH: &str = "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) { token { refreshToken } userErrors { code } } }";
+
+/// Opens an account from some place; its refresh token.
+async fn open(app: &TestApp, place: &str, email: &str) -> String {
+    let input = json!({ "input": { "email": email, "password": RIGHT, "name": "P" } });
+    ask(app, place, SIGN_UP, input).await.ok().text("signUp.token.refreshToken")
+}
+
+async fn renew(app: &TestApp, place: &str, token: &str) -> Answer {
+    ask(app, place, REFRESH, json!({ "token": token })).await
+}
+
+/// One password on many accounts, until their place is braked.
+async fn spray(app: &TestApp, place: &str) {
+    for n in 0..8 {
+        let answer = guess(app, place, &format!("user{n}@example.org"), "password1").await;
+        assert_eq!(answer.refusal(), "INVALID_CREDENTIALS");
+    }
+    wait(&guess(app, place, "user8@example.org", "password1").await);
+}
+
+fn was_judged(answer: &Answer) -> bool {
+    answer.body["errors"].is_null()
+}
+
+/// Sets a clock back, as nobody should.
+fn set_back(app: &TestApp, span: Duration) {
+    let Clock::Manual(now) = &app.clock else { panic!("a manual clock") };
+    now.fetch_sub(span.as_micros() as i64, Ordering::SeqCst);
+}
 
 scene! {
     async fn guessing_gets_slow_for_the_guesser_alone(stage: Stage) {
@@ -147,25 +183,210 @@ scene! {
 scene! {
     async fn accounts_and_refresh_tokens_have_brakes_of_their_own(stage: Stage) {
         let app = stage.app_with(short).await;
-        let query = "mutation($input: SignUpInput!) { signUp(input: $input) { token { refreshToken } userErrors { code } } }";
-        let person = |n: i32| json!({ "input": { "email": format!("p{n}@example.org"), "password": RIGHT, "name": "P" } });
+        let person = |n: i32| format!("p{n}@example.org");
+        let again = json!({ "input": { "email": "p1@example.org", "password": RIGHT, "name": "P" } });
+        let short = json!({ "input": { "email": "p9@example.org", "password": "short", "name": "P" } });
         let mut good = String::new();
-        for n in 0..4 {
-            good = ask(&app, "198.51.100.1", query, person(n)).await.ok().text("signUp.token.refreshToken");
-        }
-        wait(&ask(&app, "198.51.100.1", query, person(5)).await);
-        ask(&app, "198.51.100.2", query, person(5)).await.ok();
-        let refresh = "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) { token { refreshToken } userErrors { code } } }";
         for n in 0..3 {
-            let made_up = format!("bor_{}{n}AA", "A".repeat(40));
-            assert_eq!(ask(&app, "198.51.100.3", refresh, json!({ "token": made_up })).await.refusal(), "SESSION_ENDED");
+            good = open(&app, "198.51.100.1", &person(n)).await;
         }
-        wait(&ask(&app, "198.51.100.3", refresh, json!({ "token": good })).await);
-        ask(&app, "198.51.100.4", refresh, json!({ "token": good })).await.ok();
+        // What is no account yet does not count; who has one is not to be asked without end.
+        for _ in 0..5 {
+            assert_eq!(ask(&app, "198.51.100.1", SIGN_UP, short.clone()).await.refusal(), "INVALID");
+        }
+        assert_eq!(ask(&app, "198.51.100.1", SIGN_UP, again.clone()).await.refusal(), "EMAIL_TAKEN");
+        wait(&ask(&app, "198.51.100.1", SIGN_UP, again).await);
+        open(&app, "198.51.100.2", &person(5)).await;
+        let made_up = |n: i32| format!("bor_{}{n}AA", "A".repeat(40));
+        for n in 0..2 {
+            assert_eq!(renew(&app, "198.51.100.3", &made_up(n)).await.refusal(), "SESSION_ENDED");
+        }
+        assert_eq!(renew(&app, "198.51.100.3", "no token").await.refusal(), "SESSION_ENDED");
+        wait(&renew(&app, "198.51.100.3", &made_up(3)).await);
+        wait(&renew(&app, "198.51.100.3", "no token").await);
+        // A good one is let in there all the same, and one that was good hears that it is no more.
+        let next = renew(&app, "198.51.100.3", &good).await.ok().text("refreshSession.token.refreshToken");
+        app.clock.advance(Duration::from_secs(10));
+        for _ in 0..5 {
+            assert_eq!(renew(&app, "198.51.100.3", &good).await.refusal(), "SESSION_ENDED");
+            assert_eq!(renew(&app, "198.51.100.3", &next).await.refusal(), "SESSION_ENDED");
+        }
         // An hour later all is forgotten.
         app.clock.advance(Duration::from_secs(3_601));
         boxoffice::account::brake::forget(app.db(), app.clock.now()).await.unwrap();
         assert_eq!(app.number("SELECT count(*) AS n FROM brake WHERE failures > 0", []).await, 0);
-        ask(&app, "198.51.100.1", query, person(6)).await.ok();
+        open(&app, "198.51.100.1", &person(6)).await;
+    }
+}
+
+scene! {
+    /// Where an account was opened, signed in or renewed, nobody at the same address and nobody elsewhere keeps it out.
+    async fn whoever_is_at_home_is_kept_out_by_nobody(stage: Stage) {
+        let app = stage.app_with(short).await;
+        let (opened, signed_in, renewed) = ("203.0.113.1", "203.0.113.2", "203.0.113.3");
+        let token = open(&app, opened, "grace@example.org").await;
+        guess(&app, signed_in, "grace@example.org", RIGHT).await.ok();
+        renew(&app, renewed, &token).await.ok();
+        for place in [opened, signed_in, renewed] {
+            spray(&app, place).await;
+        }
+        for n in 0..12 {
+            let place = format!("2001:db8:{n}::1");
+            assert_eq!(guess(&app, &place, "grace@example.org", "wrong horse").await.refusal(), "INVALID_CREDENTIALS");
+        }
+        for place in [opened, signed_in, renewed] {
+            guess(&app, place, "grace@example.org", RIGHT).await.ok();
+        }
+        // Who guesses this very account at its home makes it wait seconds, not minutes.
+        let mut longest = 0;
+        for _ in 0..12 {
+            let answer = guess(&app, opened, "grace@example.org", "wrong horse").await;
+            if was_judged(&answer) { continue }
+            longest = longest.max(wait(&answer));
+            app.clock.advance(Duration::from_millis(wait(&answer)));
+        }
+        assert_eq!(longest, 5_000);
+        app.clock.advance(Duration::from_secs(5));
+        guess(&app, opened, "grace@example.org", RIGHT).await.ok();
+    }
+}
+
+scene! {
+    /// An account is guessed from everywhere without a pause. Its owner, on a new device, waits as told and is let in; asking
+    /// often helps nobody.
+    async fn whoever_waits_as_told_is_let_in(stage: Stage) {
+        let app = stage.app_with(short).await;
+        open(&app, "203.0.113.9", "grace@example.org").await;
+        let thief = |n: usize| format!("198.51.100.{n}");
+        let mut judged = vec![0; 40];
+        let mut polled = async |times: usize| {
+            for n in (0..40).cycle().take(40 * times) {
+                let answer = guess(&app, &thief(n), "grace@example.org", "wrong horse").await;
+                judged[n] += i32::from(was_judged(&answer));
+            }
+            judged.clone()
+        };
+        polled(2).await;
+        let owners = [("192.0.2.1", "192.0.2.9", 0), ("192.0.2.2", "192.0.2.8", 600), ("2001:db8:1:1::1", "192.0.2.7", 0)];
+        for (owner, other, late) in owners {
+            let told = wait(&guess(&app, owner, "grace@example.org", RIGHT).await);
+            assert!(told <= 20_000, "{told}");
+            for left in [told / 2, told - told / 2 - 1] {
+                app.clock.advance(Duration::from_millis(left));
+                polled(1).await;
+                // Asking early neither helps nor costs.
+                wait(&guess(&app, owner, "grace@example.org", RIGHT).await);
+            }
+            app.clock.advance(Duration::from_millis(1) + Duration::from_secs(late));
+            polled(1).await; // faster
+            // A turn at which nobody could judge is none.
+            app.sql("UPDATE users SET password_hash = 'x' || password_hash", []).await;
+            assert_eq!(guess(&app, owner, "grace@example.org", RIGHT).await.fault(), "INTERNAL");
+            app.sql("UPDATE users SET password_hash = substr(password_hash, 2)", []).await;
+            wait(&guess(&app, other, "grace@example.org", RIGHT).await);
+            guess(&app, owner, "grace@example.org", RIGHT).await.ok();
+        }
+        // A turn is good once, and a network has one, however many places it has.
+        let inside = |n: usize| format!("2001:db8:5:{n}::1");
+        let told = wait(&guess(&app, &inside(0), "grace@example.org", "wrong horse").await);
+        app.clock.advance(Duration::from_millis(told));
+        polled(1).await;
+        let mut judged = 0;
+        for n in 0..9 {
+            judged += i32::from(was_judged(&guess(&app, &inside(n), "grace@example.org", "wrong horse").await));
+        }
+        assert_eq!(judged, 1);
+    }
+}
+
+scene! {
+    /// What is right or was never judged leaves nothing: neither for others at the same place nor in time.
+    async fn only_what_was_wrong_counts(stage: Stage) {
+        let app = stage.app_with(short).await;
+        let place = "198.51.100.1";
+        for name in ["grace", "alan", "ada", "barbara"] {
+            open(&app, "203.0.113.9", &format!("{name}@example.org")).await;
+            app.clock.advance(Duration::from_secs(60));
+        }
+        spray(&app, place).await;
+        app.clock.advance(Duration::from_secs(1));
+        assert_eq!(guess(&app, place, "user9@example.org", "password1").await.refusal(), "INVALID_CREDENTIALS");
+        app.clock.advance(Duration::from_secs(2));
+        // Two who are right, one after the other in the same moment.
+        guess(&app, place, "grace@example.org", RIGHT).await.ok();
+        guess(&app, place, "alan@example.org", RIGHT).await.ok();
+        // A hash that cannot be read stands for whatever keeps a password from being judged.
+        let break_it = "UPDATE users SET password_hash = $1 WHERE email_key = 'ada@example.org'";
+        app.sql(break_it, ["none".into()]).await;
+        for _ in 0..9 {
+            assert_eq!(guess(&app, place, "ada@example.org", RIGHT).await.fault(), "INTERNAL");
+        }
+        // Failures fade an hour after the last one, whatever was right since.
+        app.clock.advance(Duration::from_secs(3_500));
+        guess(&app, place, "barbara@example.org", RIGHT).await.ok();
+        app.clock.advance(Duration::from_secs(100));
+        for n in 0..2 {
+            let answer = guess(&app, place, &format!("other{n}@example.org"), "password1").await;
+            assert_eq!(answer.refusal(), "INVALID_CREDENTIALS");
+        }
+    }
+}
+
+scene! {
+    /// Whoever changes accounts at a braked place is looked up a few times a second, not more.
+    async fn a_flood_at_changing_accounts_costs_the_database_next_to_nothing(stage: Stage) {
+        let app = stage.app_with(short).await;
+        spray(&app, "198.51.100.1").await;
+        for n in 0..10 {
+            wait(&guess(&app, "198.51.100.1", &format!("p{n}@example.org"), "password1").await);
+        }
+        app.sql("DELETE FROM brake", []).await;
+        for n in 10..20 {
+            wait(&guess(&app, "198.51.100.1", &format!("p{n}@example.org"), "password1").await);
+        }
+        app.clock.advance(Duration::from_secs(1));
+        let answer = guess(&app, "198.51.100.1", "p20@example.org", "password1").await;
+        assert_eq!(answer.refusal(), "INVALID_CREDENTIALS");
+    }
+}
+
+scene! {
+    /// A clock that ran ahead and is set back keeps nobody waiting for as long.
+    async fn a_clock_that_is_set_back_keeps_nobody_out(stage: Stage) {
+        let app = stage.app_with(short).await;
+        let grace = "grace@example.org";
+        let token = open(&app, "203.0.113.9", grace).await;
+        let first = renew(&app, "203.0.113.9", &token).await.ok().text("refreshSession.token.refreshToken");
+        for n in 0..12 {
+            guess(&app, &format!("198.51.100.{n}"), grace, "wrong horse").await;
+        }
+        spray(&app, "192.0.2.1").await;
+        for _ in 0..4 {
+            guess(&app, "192.0.2.2", grace, "wrong horse").await;
+        }
+        wait(&guess(&app, "192.0.2.2", grace, RIGHT).await);
+        set_back(&app, Duration::from_secs(1_800));
+        guess(&app, "192.0.2.1", grace, RIGHT).await.ok();
+        guess(&app, "192.0.2.2", grace, RIGHT).await.ok();
+        // Nor does it lengthen the time in which a used token is good.
+        assert_eq!(renew(&app, "203.0.113.9", &token).await.refusal(), "SESSION_ENDED");
+        assert_eq!(renew(&app, "203.0.113.9", &first).await.refusal(), "SESSION_ENDED");
+    }
+}
+
+scene! {
+    /// While a key is changed, processes sign with different ones; a lost answer is given again by any of them.
+    async fn a_change_of_keys_makes_no_thief(stage: Stage) {
+        let keys = |secrets: &[&'static [u8]]| Keys::new(secrets.iter().copied()).unwrap();
+        let (old, new): (&[u8], &[u8]) = (b"the old secret, thirty-two bytes", b"the new secret, thirty-two bytes");
+        let before = stage.app_with(|options| options.keys = keys(&[old, new])).await;
+        let after = stage.app_with(|options| options.keys = keys(&[new, old])).await;
+        let mut token = open(&before, "203.0.113.9", "grace@example.org").await;
+        for (one, other) in [(&before, &after), (&after, &before)] {
+            let next = renew(one, "203.0.113.9", &token).await.ok().text("refreshSession.token.refreshToken");
+            let again = renew(other, "203.0.113.9", &token).await.ok().text("refreshSession.token.refreshToken");
+            assert_eq!(next, again);
+            token = next;
+        }
     }
 }
