@@ -110,7 +110,7 @@ async fn production_refuses_what_is_unsafe() {
     let serve = || place.call(&["serve", "--production", "--listen", "127.0.0.1:0"]);
     let weak = serve().env("BOXOFFICE_JWT_SECRET", "too short").end().await;
     refuses(&weak, 4, "BOXOFFICE_JWT_SECRET is too weak", "openssl rand");
-    let monotonous = serve().env("BOXOFFICE_JWT_SECRET", &"change me ".repeat(8)).end().await;
+    let monotonous = serve().env("BOXOFFICE_JWT_SECRET", "change me ".repeat(8)).end().await;
     refuses(&monotonous, 4, "BOXOFFICE_JWT_SECRET is too weak (8 different bytes, need 10 or more)", "openssl rand");
     let none = Call::new(["serve", "--production", "--listen", "127.0.0.1:0", "--data"]).and(folder.path()).end().await;
     refuses(&none, 4, "BOXOFFICE_JWT_SECRET is not set", "openssl rand");
