@@ -139,6 +139,12 @@ impl Sessions {
         self.person(claims.sub, claims.sid, expires_at).await
     }
 
+    /// Whether the database has to be asked who shows this: an API token nobody has shown for a while, or a made-up one. An
+    /// access token that nobody signed is refused without it.
+    pub fn is_unknown(&self, bearer: &str) -> bool {
+        secret::parse_api_token(bearer).is_some_and(|(id, _)| !self.known.contains_key(&id.0))
+    }
+
     /// The same actor as the database sees them now. Refused when the token ended, the session was revoked or the user
     /// disabled.
     pub async fn refresh(&self, actor: &Actor) -> Result<Actor, Unauthenticated> {

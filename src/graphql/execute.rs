@@ -69,6 +69,9 @@ impl Default for Settings {
     }
 }
 
+/// What it costs a place to show a credential that has to be looked up, so that made-up ones end with its bucket.
+const LOOK_UP: u64 = 10;
+
 /// Root fields that show everybody without an account the same.
 const PUBLIC: [&str; 3] = ["event", "events", "__typename"];
 
@@ -313,11 +316,20 @@ impl Engine {
         replies.flatten_stream().boxed()
     }
 
+    /// Takes from a place's bucket what it costs to look up who somebody is.
+    pub fn charge_look_up(&self, peer: Option<Peer>) -> Result<(), Reply> {
+        self.charge_points(&Actor::Anonymous, peer, LOOK_UP).map(drop)
+    }
+
     /// Takes what an operation costs from its viewer's bucket.
     fn charge(&self, actor: &Actor, prepared: &Prepared) -> Result<Option<Balance>, Reply> {
-        let Some(budgets) = &self.0.settings.budgets else { return Ok(None) };
         let peer = prepared.request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
-        budgets.charge(actor, peer, prepared.cost.cost).map(Some).map_err(|wait| {
+        self.charge_points(actor, peer, prepared.cost.cost)
+    }
+
+    fn charge_points(&self, actor: &Actor, peer: Option<Peer>, points: u64) -> Result<Option<Balance>, Reply> {
+        let Some(budgets) = &self.0.settings.budgets else { return Ok(None) };
+        budgets.charge(actor, peer, points).map(Some).map_err(|wait| {
             let seconds = wait.as_millis().div_ceil(1_000);
             let message = format!("You have asked for much in a short time; ask again in {seconds} s.");
             Fault::RateLimited.server_error_after(message, wait).into()

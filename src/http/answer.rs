@@ -92,6 +92,9 @@ fn retry_after(reply: &Reply) -> HeaderValue {
 
 pub(super) fn refuse(media: Media, problem: Problem) -> Response {
     let mut response = send(media, problem.status, &problem.reply);
+    if problem.status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(header::RETRY_AFTER, retry_after(&problem.reply));
+    }
     if let Some((name, value)) = problem.header {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

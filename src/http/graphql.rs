@@ -21,7 +21,7 @@ use super::negotiate::{self, Framing, Media};
 use super::parameters::{self, Asked, Credential};
 use super::{Edge, body, sse, stream};
 use crate::access::{Actor, Peer};
-use crate::account::session::{Sessions, Unauthenticated};
+use crate::account::session::Unauthenticated;
 use crate::graphql::document::Ask;
 use crate::graphql::execute::Reply;
 use crate::graphql::fault::Fault;
@@ -126,10 +126,11 @@ async fn take_body(
 ) -> Result<Response, Problem> {
     negotiate::json_body(headers)
         .map_err(|message| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Fault::BadUserInput, message))?;
-    let actor = identify(&edge.sessions, Credential::of(headers)).await?;
+    let peer = peer.map(|Extension(peer)| peer);
+    let actor = identify(edge, peer, Credential::of(headers)).await?;
     let after = sse::last_event(headers)?;
     let body = body::read(body, headers, edge.body).await?;
-    let call = Call { edge, takes, actor, peer: peer.map(|Extension(peer)| peer), is_get: false };
+    let call = Call { edge, takes, actor, peer, is_get: false };
     match parameters::from_body(&body)? {
         Asked::One(ask) => call.answer(ask.after(after)).await,
         Asked::Batch(asks) => call.answer_all(asks).await,
@@ -148,13 +149,14 @@ async fn take_pairs(
                        apollo-require-preflight.";
         return Err(Problem::new(StatusCode::FORBIDDEN, Fault::Forbidden, message));
     }
-    let actor = identify(&edge.sessions, Credential::of(headers)).await?;
+    let peer = peer.map(|Extension(peer)| peer);
+    let actor = identify(edge, peer, Credential::of(headers)).await?;
     let after = sse::last_event(headers)?;
     let pairs = pairs.map_err(|_| {
         Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The query string cannot be decoded.")
     })?;
     let ask = parameters::from_pairs(pairs.0)?.after(after);
-    let call = Call { edge, takes, actor, peer: peer.map(|Extension(peer)| peer), is_get: true };
+    let call = Call { edge, takes, actor, peer, is_get: true };
     call.answer(ask).await
 }
 
@@ -231,7 +233,13 @@ impl Call<'_> {
 }
 
 /// Who is asking.
-async fn identify(sessions: &Sessions, credential: Credential) -> Result<Actor, Problem> {
+async fn identify(edge: &Edge, peer: Option<Peer>, credential: Credential) -> Result<Actor, Problem> {
+    let sessions = &edge.sessions;
+    if let Credential::Bearer(token) = &credential
+        && sessions.is_unknown(token)
+    {
+        edge.engine.charge_look_up(peer)?;
+    }
     let actor = match credential {
         Credential::None => sessions.identify(None).await,
         Credential::Bearer(token) => sessions.identify(Some(&token)).await,

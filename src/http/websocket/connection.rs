@@ -191,6 +191,9 @@ impl<'a> Connection<'a> {
             Credential::Bearer(token) => Some(token.as_str()),
             Credential::Broken => return Err(Close::FORBIDDEN),
         };
+        if token.is_some_and(|token| self.edge.sessions.is_unknown(token)) {
+            self.edge.engine.charge_look_up(self.peer).map_err(|_| Close::TRY_LATER)?;
+        }
         let identified = timeout(self.edge.sockets.init, self.edge.sessions.identify(token)).await;
         let actor = identified.unwrap_or(Err(Unauthenticated::Unavailable)).map_err(|refusal| match refusal {
             Unauthenticated::Invalid => Close::FORBIDDEN,

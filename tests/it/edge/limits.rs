@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use boxoffice::access::Peer;
 use boxoffice::graphql::budget;
 use boxoffice::http::listen::client;
@@ -63,6 +64,32 @@ scene! {
         }
         panic!("subscriptions cost nothing");
     }
+}
+
+/// Made-up credentials end with the bucket of where they come from, before the database is asked who that may be.
+#[tokio::test]
+async fn made_up_tokens_end_with_a_bucket() {
+    let stage = Stage::sqlite();
+    let app =
+        stage.app_with(|options| options.budget = Some(budget::Settings { points: n(30), per_second: n(1) })).await;
+    let ask = |nth: u128| {
+        let id = URL_SAFE_NO_PAD.encode(uuid::Uuid::from_u128(nth).as_bytes());
+        let token = format!("bo_{id}{}", "A".repeat(43));
+        let url = format!("http://{}/graphql", app.address);
+        app.http.post(url).bearer_auth(token).json(&json!({ "query": "{ __typename }" })).send()
+    };
+    for nth in 0..3 {
+        assert_eq!(ask(nth).await.unwrap().status(), 401);
+    }
+    let refused = ask(3).await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()[RETRY_AFTER]), (429, &"10".parse().unwrap()));
+    // One that was looked up is known to be nobody's.
+    assert_eq!(ask(0).await.unwrap().status(), 401);
+    let mut socket = Socket::connect(&app.address).await;
+    let id = URL_SAFE_NO_PAD.encode(uuid::Uuid::from_u128(9).as_bytes());
+    let payload = json!({ "Authorization": format!("Bearer bo_{id}{}", "A".repeat(43)) });
+    socket.say(json!({ "type": "connection_init", "payload": payload })).await;
+    assert_eq!(socket.closed().await.0, 1013);
 }
 
 #[tokio::test]
