@@ -17,10 +17,10 @@ use boxoffice::db::Target;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
-use tokio_tungstenite::connect_async;
+use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_util::sync::CancellationToken;
@@ -172,17 +172,22 @@ impl Attack {
     }
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>;
+type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
 
-/// Wants to hear of every change, and never listens.
+/// Wants to hear of every change, and never listens: what fits between here and there is little, so that it soon waits.
 async fn subscribe(address: &str, event: &str) -> Socket {
     let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-    let (mut socket, _) = connect_async(request).await.unwrap();
+    let stream = TcpSocket::new_v4().unwrap();
+    stream.set_recv_buffer_size(4_096).unwrap();
+    let stream = stream.connect(address.parse().unwrap()).await.unwrap();
+    let (mut socket, _) = client_async(request, stream).await.unwrap();
     let say = |message: serde_json::Value| Message::text(message.to_string());
     socket.send(say(json!({ "type": "connection_init" }))).await.unwrap();
     socket.next().await.unwrap().unwrap();
-    let query = format!("subscription {{ availabilityChanged(eventId: \"{event}\") {{ available revision }} }}");
+    let query = format!(
+        "subscription {{ availabilityChanged(eventId: \"{event}\") {{ available capacity held revision sold waiting }} }}"
+    );
     socket.send(say(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }))).await.unwrap();
     socket
 }

@@ -141,6 +141,8 @@ async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Cr
     let (sink, mut stream) = socket.split();
     let (out, queue) = mpsc::channel(edge.sockets.queue);
     let (farewell, told) = oneshot::channel();
+    // A queue that nobody can fill any more would end the writer before it is told why.
+    let open = out.clone();
     let writer = tokio::spawn(writer::run(sink, queue, told, edge.sockets));
     // One of the sockets its user may have, until the last frame is out and not only until there is nothing to say.
     let mut seat = None;
@@ -153,5 +155,6 @@ async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Cr
         Some(close) => drop(farewell.send(close)), // it comes back when the writer is gone; there is nobody to say it to
         None => drop(farewell),
     }
+    drop(open);
     writer::part(writer, stream).await;
 }
