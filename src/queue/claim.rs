@@ -7,6 +7,9 @@
 //!      └──── lease ran out, or handed back ◄──────────┘  └────► dead        no attempts left, or it cannot succeed
 //! ```
 //!
+//! A job has a token as long as it runs, so the token alone is asked for: the few leased jobs have an index of their own, and
+//! whoever also asks for `running` leads PostgreSQL into it, past the job's number.
+//!
 //! Attempts and crashes are counted from the last chunk a job finished: a long job ends when it is stuck, not when it was
 //! interrupted often.
 
@@ -154,7 +157,7 @@ fn held(ids: &[i64], token: Token) -> Vec<Held> {
 /// Ends jobs well. Returns those that were still ours; the others' effects must not be written.
 pub async fn succeed(tx: &Tx, ids: &[i64], token: Token, now: Micros) -> Result<Vec<i64>, DbError> {
     let sql = "UPDATE job SET state = 'succeeded', lease_token = NULL, lease_until = NULL, finished_at = $2, last_error = NULL
-               FROM {records} WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token
+               FROM {records} WHERE job.id = r.id AND job.lease_token = r.lease_token
                RETURNING job.id";
     let rows: Vec<Finished> = db::select_by(tx, sql, &held(ids, token), [now.into()]).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
@@ -186,7 +189,7 @@ pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<Vec<i64>, D
         "UPDATE job SET state = CASE WHEN {dead} THEN 'dead' ELSE 'available' END, attempt = job.attempt - 1 + r.charge,
          run_at = r.run_at, last_error = r.last_error, lease_token = NULL, lease_until = NULL,
          finished_at = CASE WHEN {dead} THEN $2 ELSE NULL END
-         FROM {{records}} WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token
+         FROM {{records}} WHERE job.id = r.id AND job.lease_token = r.lease_token
          RETURNING job.id, job.finished_at"
     );
     let rows: Vec<PutBack> = db::select_by(tx, &sql, failed, [now.into()]).await?;
@@ -197,7 +200,7 @@ pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<Vec<i64>, D
 pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Micros) -> Result<u64, DbError> {
     db.write(Lane::Worker, |tx| async move {
         let sql = "UPDATE job SET lease_until = $2 FROM {records}
-                   WHERE job.id = r.id AND job.state = 'running' AND job.lease_token = r.lease_token";
+                   WHERE job.id = r.id AND job.lease_token = r.lease_token";
         db::update_by(&tx, sql, &held(ids, token), [until.into()]).await
     })
     .await
@@ -206,7 +209,7 @@ pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Micros) -> Result<
 /// Moves a job's durable cursor, in the transaction of the chunk's effects, and counts attempts and crashes anew. False:
 /// it is no longer ours, write nothing.
 pub async fn advance(tx: &Tx, id: i64, token: Token, progress: &str) -> Result<bool, DbError> {
-    let sql = "UPDATE job SET progress = $1, attempt = 1, crashes = 0 WHERE id = $2 AND state = 'running' AND lease_token = $3";
+    let sql = "UPDATE job SET progress = $1, attempt = 1, crashes = 0 WHERE id = $2 AND lease_token = $3";
     Ok(db::run(tx, sql, [progress.into(), id.into(), token.0.into()]).await? == 1)
 }
 

@@ -100,6 +100,10 @@ pub const LAWS: &[(&str, &str)] = &[
         "SELECT count(*) AS n FROM delivery d WHERE NOT EXISTS
          (SELECT 1 FROM notice n WHERE n.fact_id = d.fact_id AND n.user_id = d.user_id)",
     ),
+    (
+        "a job runs without a token, or kept one",
+        "SELECT count(*) AS n FROM job WHERE (state = 'running') <> (lease_token IS NOT NULL)",
+    ),
 ];
 
 /// Whether anything is still to follow: numbers, reactions, jobs. Zero: the database is at rest.
