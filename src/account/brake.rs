@@ -30,20 +30,26 @@
 //! at one account, and ten look-ups a second at many (`benches/under_attack.rs`). A familiar account that comes eleventh
 //! is told to come again within that second.
 
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+mod attempt;
+mod familiar;
+mod refusal;
+mod row;
+mod turn;
+
 use std::time::Duration;
 
-use moka::sync::Cache;
-use sea_orm::FromQueryResult;
-use sha2::{Digest, Sha256};
-
+use self::attempt::Counted;
+use self::refusal::{Refusals, refused};
+use self::row::{Key, Row};
+use self::turn::Turn;
 use super::Error;
-use crate::access::Peer;
 use crate::clock::Micros;
 use crate::ctx::Ctx;
-use crate::db::{self, Db, DbError, Lane, Tx, record};
+use crate::db::{self, Lane};
+
+pub use self::attempt::Attempt;
+pub use self::familiar::Familiar;
+pub use self::row::forget;
 
 /// How patient one brake is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,141 +101,59 @@ const FAMILIAR_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// How often that is written anew: a session is renewed every quarter of an hour.
 const FAMILIAR_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
-/// How long a refusal is remembered without asking again. Somebody who was right meanwhile releases their brake; they
-/// would not notice a second.
-const REFUSED_FOR: Duration = Duration::from_secs(1);
-
-/// How many refusals are remembered at once.
-const REFUSALS: u64 = 10_000;
-
-/// How many attempts are looked up all the same while a refusal of their place is remembered: the account may be familiar.
-const LOOKS: u32 = 10;
-
 /// The brakes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Brake {
     /// None: attempts are not counted.
     settings: Option<Settings>,
-    /// What was just refused, by key.
-    refused: Cache<String, Refusal>,
-}
-
-#[derive(Debug, Clone)]
-struct Refusal {
-    /// When it was.
-    at: Micros,
-    /// Until when one has to wait.
-    until: Micros,
-    /// How many are still looked up all the same.
-    looks: Arc<AtomicU32>,
-}
-
-/// One attempt that was let through.
-#[derive(Debug, Clone, Default)]
-#[must_use]
-pub struct Attempt {
-    /// To be taken back when it turns out right.
-    counted: Vec<Counted>,
-    /// To be released altogether then: the account at this place.
-    here: Option<String>,
-    /// To be remembered then.
-    familiar: Familiar,
-    /// What it used up.
-    turn: Option<Turn>,
-}
-
-/// An account's being at home at a place, once it has shown that it is.
-#[derive(Debug, Clone, Default)]
-pub struct Familiar(Option<String>);
-
-/// Whose turn it is past the refusal of everybody else.
-#[derive(Debug, Clone)]
-struct Turn {
-    /// What they need not ask.
-    past: String,
-    row: Row,
-}
-
-record! {
-    struct Key {
-        key: String,
-    }
-}
-
-record! {
-    /// One failure more: what it makes of the row, and when the one before it was.
-    struct Counted {
-        key: String,
-        failures: i64,
-        at: Micros,
-        last_at: Micros,
-    }
-}
-
-record! {
-    struct Kept {
-        key: String,
-        failures: i64,
-        until: Micros,
-        last_at: Micros,
-    }
-}
-
-/// A brake: how many failures, and when the last one was. Or a turn: when it was given, and when it begins (`until`). Or
-/// a familiar place: when it was last seen to be one.
-#[derive(Debug, Clone, FromQueryResult)]
-struct Row {
-    key: String,
-    failures: i64,
-    until: Micros,
-    last_at: Micros,
+    refusals: Refusals,
 }
 
 impl Brake {
     /// Brakes with these settings; none: attempts are not counted.
     pub fn new(settings: Option<Settings>) -> Self {
-        Self { settings, refused: Cache::new(REFUSALS) }
+        Self { settings, refusals: Refusals::new() }
     }
 
     /// An attempt at an account's password. What becomes of it: [`Attempt::closed`].
     pub async fn password(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
         let Some(settings) = self.settings else { return Ok(Attempt::default()) };
-        let (place, now) = (place(ctx), ctx.now());
-        let here = hashed("account here", &[account, &place]);
-        let everyone_here = hashed("place", &[&place]);
-        let strangers = hashed("account", &[account]);
-        let turns = hashed("turn", &[account, &network(ctx)]);
-        let familiar = familiar(ctx, account);
-        self.recall(&[&here, &turns], now)?;
-        self.recall_all_but_some(&everyone_here, now)?;
+        let (place, now) = (row::place(ctx), ctx.now());
+        let here = row::key("account here", &[account, &place]);
+        let everyone_here = row::key("place", &[&place]);
+        let strangers = row::key("account", &[account]);
+        let turns = turn::key(ctx, account);
+        let familiar = familiar::key(ctx, account);
+        self.refusals.recall(&[&here, &turns], now)?;
+        self.refusals.recall_all_but_some(&everyone_here, now)?;
         loop {
             let asked = [&here, &everyone_here, &strangers, &turns, &familiar].into_iter().cloned();
-            let rows = read(ctx.db.read(), asked).await?;
+            let rows = row::read(ctx.db.read(), asked).await?;
             let find = |key: &String| rows.iter().find(|row| row.key == *key);
             if find(&familiar).is_some_and(|row| row.last_at > now.minus(FAMILIAR_FOR)) {
                 let brakes = vec![(here.clone(), settings.account_at_home)];
                 refused(self.latest(&rows, &brakes, now), now)?;
                 let counted = self.count(ctx, brakes, None).await?;
-                return Ok(Attempt { counted, here: Some(here), familiar: Familiar(Some(familiar)), turn: None });
+                return Ok(Attempt { counted, here: Some(here), familiar: Familiar::of(familiar), turn: None });
             }
             let mut brakes = vec![(here.clone(), settings.account_here), (everyone_here.clone(), settings.place)];
             let mut latest = self.latest(&rows, &brakes, now);
             let mut turn = None;
             if let Some(row) = find(&strangers).filter(|row| row.waits_until(settings.account, now) > now) {
                 let given = find(&turns).filter(|turn| turn.is_turn(settings.account, now));
-                let row = match given {
-                    Some(given) => given.clone(),
-                    None => self.give_turn(ctx, &turns, settings.account, row.failures).await?,
+                let given = match given {
+                    Some(given) => Turn::of(given.clone(), &strangers),
+                    None => Turn::give(ctx, &turns, &strangers, settings.account, row.failures).await?,
                 };
-                latest = latest.max(self.noted(&row.key, row.until, now));
-                turn = Some(Turn { past: strangers.clone(), row });
+                latest = latest.max(self.refusals.noted(&turns, given.begins(), now));
+                turn = Some(given);
             }
             refused(latest, now)?;
             brakes.push((strangers.clone(), settings.account));
             match self.count(ctx, brakes, turn.as_ref()).await {
                 Err(Error::Braked(_)) => {} // somebody was faster; so this one is braked, or gets a turn
                 counted => {
-                    let familiar = Familiar(Some(familiar));
+                    let familiar = Familiar::of(familiar);
                     return Ok(Attempt { counted: counted?, here: Some(here), familiar, turn });
                 }
             }
@@ -240,7 +164,7 @@ impl Brake {
     /// who has an account.
     pub async fn sign_up(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
         let Some(settings) = self.settings else { return Ok(Attempt::default()) };
-        let brakes = vec![(hashed("sign up", &[&place(ctx)]), settings.sign_up)];
+        let brakes = vec![(row::key("sign up", &[&row::place(ctx)]), settings.sign_up)];
         let counted = self.ask_and_count(ctx, brakes).await?;
         Ok(Attempt { counted, familiar: self.familiar(ctx, account), ..Attempt::default() })
     }
@@ -249,77 +173,29 @@ impl Brake {
     /// is not braked by others.
     pub async fn made_up_refresh(&self, ctx: &Ctx) -> Result<(), Error> {
         let Some(settings) = self.settings else { return Ok(()) };
-        self.ask_and_count(ctx, vec![(hashed("refresh", &[&place(ctx)]), settings.refresh)]).await.map(drop)
+        self.ask_and_count(ctx, vec![(row::key("refresh", &[&row::place(ctx)]), settings.refresh)]).await.map(drop)
     }
 
     /// The place this request comes from, for an account that has shown that it is at home there.
     pub fn familiar(&self, ctx: &Ctx, account: &str) -> Familiar {
-        Familiar(self.settings.map(|_| familiar(ctx, account)))
+        self.settings.map(|_| Familiar::of(familiar::key(ctx, account))).unwrap_or_default()
     }
 
     /// Counts an attempt, or refuses it without a write.
     async fn ask_and_count(&self, ctx: &Ctx, brakes: Vec<(String, Patience)>) -> Result<Vec<Counted>, Error> {
         for (key, _) in &brakes {
-            self.recall(&[key], ctx.now())?;
+            self.refusals.recall(&[key], ctx.now())?;
         }
-        let rows = read(ctx.db.read(), brakes.iter().map(|(key, _)| key.clone())).await?;
+        let rows = row::read(ctx.db.read(), brakes.iter().map(|(key, _)| key.clone())).await?;
         refused(self.latest(&rows, &brakes, ctx.now()), ctx.now())?;
         self.count(ctx, brakes, None).await
-    }
-
-    /// What is remembered of a key that was refused within the last second.
-    fn remembered(&self, key: &str, now: Micros) -> Option<Refusal> {
-        let is_fresh = |refusal: &Refusal| refusal.at <= now && refusal.at.plus(REFUSED_FOR) > now;
-        self.refused.get(key).filter(|refusal| is_fresh(refusal) && refusal.until > now)
-    }
-
-    /// Remembers a refusal until then, if it is one. Says until when.
-    fn noted(&self, key: &str, until: Micros, now: Micros) -> Micros {
-        if until > now && self.remembered(key, now).is_none() {
-            let looks = Arc::new(AtomicU32::new(LOOKS));
-            self.refused.insert(key.to_owned(), Refusal { at: now, until, looks });
-        }
-        until
-    }
-
-    /// Refuses again what was just refused.
-    fn recall(&self, keys: &[&str], now: Micros) -> Result<(), Error> {
-        let until = keys.iter().filter_map(|key| self.remembered(key, now)).map(|refusal| refusal.until).max();
-        refused(until.unwrap_or(now), now)
-    }
-
-    /// The same, but lets a few through to be looked up. Nobody knows whether the others wait longer than for that.
-    fn recall_all_but_some(&self, key: &str, now: Micros) -> Result<(), Error> {
-        let Some(refusal) = self.remembered(key, now) else { return Ok(()) };
-        match refusal.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            Ok(_) => Ok(()),
-            Err(_) => refused(refusal.until.min(refusal.at.plus(REFUSED_FOR)), now),
-        }
     }
 
     /// Until when these wait.
     fn latest(&self, rows: &[Row], brakes: &[(String, Patience)], now: Micros) -> Micros {
         let patient = |row: &Row| brakes.iter().find(|(key, _)| *key == row.key).map(|(_, patience)| *patience);
         let waits = rows.iter().filter_map(|row| Some((row, row.waits_until(patient(row)?, now))));
-        waits.map(|(row, until)| self.noted(&row.key, until, now)).max().unwrap_or(now)
-    }
-
-    /// The turn of a network that was refused: after the wait everybody has after so many failures. The one it has, if any.
-    async fn give_turn(&self, ctx: &Ctx, key: &str, patience: Patience, failures: i64) -> Result<Row, Error> {
-        let now = ctx.now();
-        let begins = now.plus(patience.after(failures));
-        let (lost, latest) = (now.minus(FORGOTTEN_AFTER), now.plus(patience.longest));
-        // It has a failure, so that it is forgotten like one.
-        let sql = "INSERT INTO brake (key, failures, until, last_at) VALUES ($1, 1, $2, $3)
-                   ON CONFLICT (key) DO UPDATE SET
-                   until = CASE WHEN brake.last_at > $4 AND brake.until <= $5 THEN brake.until ELSE excluded.until END,
-                   last_at = CASE WHEN brake.last_at > $4 AND brake.until <= $5 THEN brake.last_at ELSE excluded.last_at END
-                   RETURNING key, failures, until, last_at";
-        let binds = [key.into(), begins.into(), now.into(), lost.into(), latest.into()];
-        let binds = &binds;
-        let given = |tx| async move { db::one::<Row, _>(&tx, sql, binds.clone()).await };
-        let given = ctx.db.write::<_, DbError, _, _>(Lane::Interactive, given).await?;
-        Ok(given.unwrap_or_else(|| Row { key: key.to_owned(), failures: 1, until: begins, last_at: now }))
+        waits.map(|(row, until)| self.refusals.noted(&row.key, until, now)).max().unwrap_or(now)
     }
 
     /// Counts an attempt under all of these keys, or refuses it under any but the one a turn leads past.
@@ -347,36 +223,13 @@ impl Brake {
                     asked.retain(|(key, _)| *key != turn.past);
                 }
                 refused(self.latest(&rows, &asked, now), now)?;
-                let counted: Vec<Counted> = rows.iter().map(|row| row.counted(now)).collect();
+                let counted: Vec<Counted> = rows.iter().map(|row| Counted::beyond(row, now)).collect();
                 let sql =
                     "UPDATE brake SET failures = r.failures, last_at = r.at FROM {records} WHERE brake.key = r.key";
                 db::update_by(&tx, sql, &counted, []).await?;
                 Ok::<_, Error>(counted)
             })
             .await
-    }
-}
-
-impl Row {
-    /// Until when to wait.
-    fn waits_until(&self, patience: Patience, now: Micros) -> Micros {
-        let is_of_another_clock = self.last_at > now.plus(patience.longest);
-        if self.is_stale(now) || is_of_another_clock { now } else { self.last_at.plus(patience.after(self.failures)) }
-    }
-
-    /// Whether this turn still is one; no wait is longer than the longest.
-    fn is_turn(&self, patience: Patience, now: Micros) -> bool {
-        !self.is_stale(now) && self.until <= now.plus(patience.longest)
-    }
-
-    fn is_stale(&self, now: Micros) -> bool {
-        self.last_at <= now.minus(FORGOTTEN_AFTER)
-    }
-
-    /// One failure more.
-    fn counted(&self, now: Micros) -> Counted {
-        let failures = if self.is_stale(now) { 1 } else { self.failures.saturating_add(1) };
-        Counted { key: self.key.clone(), failures, at: now, last_at: self.last_at }
     }
 }
 
@@ -390,125 +243,4 @@ impl Patience {
             _ => Duration::ZERO,
         }
     }
-}
-
-impl Turn {
-    /// Uses it up; false if somebody of the same network did.
-    async fn take(&self, tx: &Tx) -> Result<bool, DbError> {
-        let sql = "DELETE FROM brake WHERE key = $1 AND until = $2 AND last_at = $3";
-        Ok(db::run(tx, sql, [self.row.key.clone().into(), self.row.until.into(), self.row.last_at.into()]).await? == 1)
-    }
-}
-
-impl Attempt {
-    /// It was right: takes it back, in the transaction of what it led to. Only the account at this place starts anew:
-    /// whoever guesses others' passwords cannot wash themselves clean with their own.
-    pub async fn succeeded(&self, tx: &Tx, now: Micros) -> Result<(), DbError> {
-        self.take_back(tx, self.here.as_deref()).await?;
-        self.familiar.remember(tx, now).await
-    }
-
-    /// The account is at home here now, whether or not the attempt stays counted.
-    pub async fn at_home(&self, tx: &Tx, now: Micros) -> Result<(), DbError> {
-        self.familiar.remember(tx, now).await
-    }
-
-    /// What became of it. Only what was judged to be wrong stays counted: not what found no room or no database.
-    pub async fn closed<T>(self, ctx: &Ctx, outcome: Result<T, Error>) -> Result<T, Error> {
-        let is_judged = matches!(outcome, Ok(_) | Err(Error::BadCredentials | Error::EmailTaken));
-        if !is_judged && !self.counted.is_empty() {
-            let attempt = &self;
-            let undo = |tx| async move { attempt.undo(&tx).await };
-            if let Err(error) = ctx.db.write::<_, DbError, _, _>(Lane::Interactive, undo).await {
-                tracing::warn!(%error, "an attempt that nobody judged stays counted");
-            }
-        }
-        outcome
-    }
-
-    async fn undo(&self, tx: &Tx) -> Result<(), DbError> {
-        self.take_back(tx, None).await?;
-        match &self.turn {
-            Some(Turn { row, .. }) => {
-                let row = Kept { key: row.key.clone(), failures: 1, until: row.until, last_at: row.last_at };
-                db::insert(tx, "brake", &[row], "ON CONFLICT (key) DO NOTHING").await.map(drop)
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// One failure less, none under the key that is released. The time of the last one is again what it was, unless there
-    /// was one since.
-    async fn take_back(&self, tx: &Tx, released: Option<&str>) -> Result<(), DbError> {
-        let sql = "UPDATE brake SET
-                   failures = CASE WHEN brake.key = $2 OR brake.failures < 1 THEN 0 ELSE brake.failures - 1 END,
-                   last_at = CASE WHEN brake.last_at = r.at THEN r.last_at ELSE brake.last_at END
-                   FROM {records} WHERE brake.key = r.key";
-        db::update_by(tx, sql, &self.counted, [released.map(str::to_owned).into()]).await.map(drop)
-    }
-}
-
-impl Familiar {
-    /// Remembers it from now on, to the day.
-    pub async fn remember(&self, tx: &Tx, now: Micros) -> Result<(), DbError> {
-        let Some(key) = &self.0 else { return Ok(()) };
-        let sql = "INSERT INTO brake (key, failures, until, last_at) VALUES ($1, 0, 0, $2)
-                   ON CONFLICT (key) DO UPDATE SET last_at = excluded.last_at WHERE brake.last_at <= $3";
-        db::run(tx, sql, [key.clone().into(), now.into(), now.minus(FAMILIAR_EVERY).into()]).await.map(drop)
-    }
-}
-
-/// Deletes what is forgotten: failures after their time, familiar places after theirs.
-pub async fn forget(db: &Db, now: Micros) -> Result<u64, DbError> {
-    let sql = "DELETE FROM brake WHERE last_at < $1 AND (failures > 0 OR last_at < $2)";
-    let binds = [now.minus(FORGOTTEN_AFTER).into(), now.minus(FAMILIAR_FOR).into()];
-    db.write(Lane::Worker, |tx| {
-        let binds = binds.clone();
-        async move { db::run(&tx, sql, binds).await }
-    })
-    .await
-}
-
-async fn read(c: &impl sea_orm::ConnectionTrait, keys: impl Iterator<Item = String>) -> Result<Vec<Row>, DbError> {
-    let sql = "SELECT b.key, b.failures, b.until, b.last_at FROM {records} JOIN brake b ON b.key = r.key";
-    db::select_by(c, sql, &keys.map(|key| Key { key }).collect::<Vec<_>>(), []).await
-}
-
-/// Refused while this time is to come.
-fn refused(until: Micros, now: Micros) -> Result<(), Error> {
-    match until > now {
-        true => Err(Error::Braked(Duration::from_micros((until.0 - now.0).unsigned_abs()))),
-        false => Ok(()),
-    }
-}
-
-fn familiar(ctx: &Ctx, account: &str) -> String {
-    hashed("familiar", &[account, &place(ctx)])
-}
-
-fn place(ctx: &Ctx) -> String {
-    named(ctx.peer.map(Peer::place))
-}
-
-/// What has one turn: an IPv4 address, or 48 bits of IPv6.
-fn network(ctx: &Ctx) -> String {
-    named(ctx.peer.map(|peer| match peer.place() {
-        IpAddr::V6(address) => {
-            let [a, b, c, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }))
-}
-
-fn named(place: Option<IpAddr>) -> String {
-    place.map_or_else(|| "inside".to_owned(), |place| place.to_string())
-}
-
-/// A key that does not tell what it is about.
-fn hashed(brake: &str, parts: &[&str]) -> String {
-    let digest = parts.iter().fold(Sha256::new().chain_update(brake), |digest, part| {
-        digest.chain_update((part.len() as u64).to_le_bytes()).chain_update(part)
-    });
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
