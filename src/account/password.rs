@@ -5,12 +5,12 @@
 //! Parameters follow OWASP's Password Storage cheat sheet: 19 MiB, two passes, one lane. A hash carries its own, so
 //! older ones still verify and are renewed at the next sign-in.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::{Semaphore, oneshot};
+use argon2::password_hash::phc::{Output, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
 use crate::db::DbError;
@@ -38,36 +38,44 @@ impl Cost {
 #[derive(Clone)]
 pub struct Hasher {
     cost: Cost,
-    room: Arc<Semaphore>,
-    /// Room to wait for room.
-    entrance: Arc<Semaphore>,
+    waiting: mpsc::Sender<Work>,
     /// A hash of nothing anybody knows: what an unknown account is verified against, so that it takes as long.
     decoy: Arc<str>,
 }
 
+/// What a place does, in its memory.
+type Work = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// What argon2 fills. A place keeps its own: getting 19 MiB from the system and giving them back takes a fifth of a hash,
+/// and holds up whoever else in the process needs memory meanwhile.
+type Memory = Vec<Block>;
+
 impl Hasher {
     /// A hasher with `at_once` places, one at least. Half of the cores' number leaves the other half to everything else.
     pub fn new(cost: Cost, at_once: usize) -> Result<Self, Error> {
-        let decoy = hash(cost, "no account has this password")?.into();
+        let decoy = hash(cost, "no account has this password", &mut Memory::new())?.into();
         let at_once = at_once.max(1);
-        let entrance = Arc::new(Semaphore::new(at_once * (1 + WAITING_PER_PLACE)));
-        Ok(Self { cost, room: Arc::new(Semaphore::new(at_once)), entrance, decoy })
+        let (waiting, works) = mpsc::channel(at_once * WAITING_PER_PLACE);
+        let works = Arc::new(Mutex::new(works));
+        for _ in 0..at_once {
+            let works = works.clone();
+            std::thread::Builder::new().name("hashing".into()).spawn(move || serve(&works)).map_err(failed)?;
+        }
+        Ok(Self { cost, waiting, decoy })
     }
 
     /// Hashes a new password.
     pub async fn hash(&self, password: String) -> Result<String, Error> {
         let cost = self.cost;
-        self.in_the_background(move || hash(cost, &password)).await?
+        self.in_a_place(move |memory| hash(cost, &password, memory)).await?
     }
 
     /// Whether `password` is the one `stored` was made from; `None` does the same work and says no.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, Error> {
         let decoy = self.decoy.clone();
-        self.in_the_background(move || {
-            let known = stored.is_some();
-            let text = stored.unwrap_or_else(|| decoy.to_string());
-            let parsed = PasswordHash::new(&text).map_err(|error| Error::Hashing(error.to_string()))?;
-            Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && known)
+        self.in_a_place(move |memory| {
+            let is_same = verify(&password, stored.as_deref().unwrap_or(&decoy), memory)?;
+            Ok(is_same && stored.is_some())
         })
         .await?
     }
@@ -78,21 +86,32 @@ impl Hasher {
         !stored.starts_with("$argon2id$") || stored.split('$').nth(3) != Some(wanted.as_str())
     }
 
-    /// A thread for each: starting one costs a thousandth of what it then does, and the runtime's own stay as they are.
-    async fn in_the_background<T>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error>
+    async fn in_a_place<T>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T, Error>
     where
         T: Send + 'static,
     {
-        let _waiting = self.entrance.try_acquire().map_err(|_| DbError::Overloaded)?;
-        let _place = self.room.acquire().await.map_err(|error| Error::Hashing(error.to_string()))?;
         let (done, outcome) = oneshot::channel();
-        let run = move || {
-            yield_to_others();
+        let run = move |memory: &mut Memory| {
             // Whoever went away does not need it.
-            let _ = done.send(work());
+            if !done.is_closed() {
+                let _ = done.send(work(memory));
+            }
         };
-        std::thread::Builder::new().name("hashing".into()).spawn(run).map_err(|e| Error::Hashing(e.to_string()))?;
-        outcome.await.map_err(|error| Error::Hashing(error.to_string()))
+        self.waiting.try_send(Box::new(run)).map_err(|_| DbError::Overloaded)?;
+        outcome.await.map_err(failed)
+    }
+}
+
+/// A place: one after the other, until no hasher is left.
+fn serve(works: &Mutex<mpsc::Receiver<Work>>) {
+    yield_to_others();
+    let mut memory = Memory::new();
+    loop {
+        // The lock holds the places that have nothing to do, never a hash.
+        let next = works.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let Some(work) = next else { return };
+        // Its asker is told by the channel that fell with it; the place goes on.
+        let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));
     }
 }
 
@@ -105,9 +124,37 @@ fn yield_to_others() {
     }
 }
 
-fn hash(cost: Cost, password: &str) -> Result<String, Error> {
-    let failed = |error: &dyn std::fmt::Display| Error::Hashing(error.to_string());
-    let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|e| failed(&e))?;
-    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    Ok(argon.hash_password(password.as_bytes()).map_err(|e| failed(&e))?.to_string())
+fn hash(cost: Cost, password: &str, memory: &mut Memory) -> Result<String, Error> {
+    let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(failed)?;
+    let (algorithm, version, salt) = (Algorithm::Argon2id, Version::V0x13, Salt::generate());
+    let hash = digest(Argon2::new(algorithm, version, params.clone()), password, &salt, memory)?;
+    let (version, params) = (Some(version.into()), (&params).try_into().map_err(failed)?);
+    Ok(PasswordHash { algorithm: algorithm.ident(), version, params, salt: Some(salt), hash: Some(hash) }.to_string())
+}
+
+fn verify(password: &str, stored: &str, memory: &mut Memory) -> Result<bool, Error> {
+    let stored = PasswordHash::new(stored).map_err(failed)?;
+    let (Some(version), Some(salt), Some(hash)) = (stored.version, &stored.salt, &stored.hash) else {
+        return Err(Error::Hashing("a stored hash is incomplete".into()));
+    };
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).map_err(failed)?;
+    let version = Version::try_from(version).map_err(failed)?;
+    let params = Params::try_from(&stored).map_err(failed)?;
+    // Takes equally long wherever they differ: `Output` compares so.
+    Ok(digest(Argon2::new(algorithm, version, params), password, salt, memory)? == *hash)
+}
+
+fn digest(argon: Argon2, password: &str, salt: &Salt, memory: &mut Memory) -> Result<Output, Error> {
+    let blocks = argon.params().block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::default());
+    }
+    let length = argon.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let mut digest = vec![0; length];
+    argon.hash_password_into_with_memory(password.as_bytes(), salt, &mut digest, memory).map_err(failed)?;
+    Output::new(&digest).map_err(failed)
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Hashing(error.to_string())
 }

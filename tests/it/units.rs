@@ -5,6 +5,7 @@ mod idempotency;
 mod ids;
 mod letters;
 mod money;
+mod password;
 mod time;
 mod token;
 mod words;
