@@ -73,11 +73,10 @@ pub async fn watch(db: Db, clock: Clock, sessions: Sessions, stop: CancellationT
             }
         };
         seen.retain(|row| row.at > clock.now().minus(BACK));
-        for row in rows {
-            if !seen.contains(&row) {
-                sessions.forget([row.subject_id]);
-                seen.insert(row);
-            }
+        let new: Vec<Row> = rows.into_iter().filter(|row| !seen.contains(row)).collect();
+        if !new.is_empty() {
+            sessions.forget(new.iter().map(|row| row.subject_id));
+            seen.extend(new);
         }
     }
 }

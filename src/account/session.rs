@@ -6,11 +6,11 @@
 //! at most: a thousand idle sockets cost nothing, and an ended session is refused within a second.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
 use sea_orm::FromQueryResult;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::secret;
@@ -69,8 +69,8 @@ pub struct Sessions {
     keys: Keys,
     /// By session or API token.
     known: Cache<Uuid, Option<Standing>>,
-    /// Changes whenever something known is forgotten.
-    forgotten: Arc<AtomicU64>,
+    /// Changes whenever something known is forgotten; whoever waits for that is told when it is.
+    forgotten: Arc<watch::Sender<u64>>,
     /// When the use of an API token was last written down.
     noted: Cache<Uuid, Micros>,
 }
@@ -161,29 +161,37 @@ impl Sessions {
         }
     }
 
-    /// Waits until the database says something else about an actor, which is asked `every` so often. When it cannot be
-    /// asked, what it said last stands.
+    /// Waits until the database says something else about an actor: asked when a revocation is heard of, and `every` so
+    /// often, because tokens also end by themselves. When it cannot be asked, what it said last stands.
     pub async fn change(&self, actor: Actor, every: Duration) -> Change {
         if !matches!(actor, Actor::User(_)) {
             return std::future::pending().await;
         }
+        let mut forgotten = self.forgotten.subscribe();
         loop {
-            tokio::time::sleep(every).await;
             match self.refresh(&actor).await {
                 Ok(now) if now != actor => return Change::Rights(now),
                 Ok(_) | Err(Unauthenticated::Unavailable) => {}
                 Err(Unauthenticated::Invalid) => return Change::Ended,
+            }
+            tokio::select! {
+                _ = forgotten.changed() => {} // no error: the sender is here
+                () = tokio::time::sleep(every) => {}
             }
         }
     }
 
     /// Forgets what is remembered of these sign-ins, so that the database is asked again.
     pub fn forget(&self, subjects: impl IntoIterator<Item = Uuid>) {
-        // First, so that whoever asks right now throws away what they were told.
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        // First in silence, so that whoever asks right now throws away what they were told; aloud when nothing is known.
+        self.forgotten.send_if_modified(|times| {
+            *times += 1;
+            false
+        });
         for subject in subjects {
             self.known.invalidate(&subject);
         }
+        self.forgotten.send_modify(|times| *times += 1);
     }
 
     async fn person(&self, user: UserId, session: SessionId, expires_at: Micros) -> Result<Actor, Unauthenticated> {
@@ -241,14 +249,14 @@ impl Sessions {
         if let Some(standing) = self.known.get(&subject) {
             return Ok(standing);
         }
-        let before = self.forgotten.load(Ordering::SeqCst);
+        let before = *self.forgotten.borrow();
         let standing = self.ask(subject).await.map_err(|error| {
             tracing::error!(%error, "cannot look up a session");
             Unauthenticated::Unavailable
         })?;
         self.known.insert(subject, standing.clone());
         // Forgotten meanwhile: what the database said may be older than the reason.
-        if self.forgotten.load(Ordering::SeqCst) != before {
+        if *self.forgotten.borrow() != before {
             self.known.invalidate(&subject);
         }
         Ok(standing)

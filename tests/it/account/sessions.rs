@@ -265,7 +265,7 @@ scene! {
         .await;
         let admin = changing.admin().await;
         // More changes take longer, and the relay must not have caught up before the last of them.
-        let (each, facts) = if std::env::var_os("BOXOFFICE_LONG").is_some() { (200, 400_000) } else { (10, 50_000) };
+        let (each, facts) = if std::env::var_os("BOXOFFICE_LONG").is_some() { (200, 600_000) } else { (10, 150_000) };
         let live = "subscription { noticeReceived { cursor } }";
         let mut groups: Vec<Vec<(Actor, Socket)>> = Vec::new();
         for _ in 0..5 {
@@ -313,9 +313,9 @@ scene! {
         let mut late: Vec<Duration> = futures_util::stream::iter(told).buffer_unordered(40).collect().await;
         assert!(relay.number(behind, []).await > 0, "the backlog was gone before the rights were");
         late.sort();
-        // A machine that runs other tests beside this one may keep a few waiting.
-        let most = late[late.len() * 8 / 10];
-        assert!(most < Duration::from_secs(1), "of ten sockets eight took up to {most:?}");
+        let (half, last) = (late[late.len() / 2], late[late.len() - 1]);
+        println!("rights were lost after {half:?}, the last after {last:?}");
+        assert!(last < Duration::from_secs(1), "half of the sockets after {half:?}, the last after {last:?}");
         // Whoever nothing happened to is still there; then their tokens end.
         for (_, socket) in &mut groups[4] {
             socket.subscribe("q", "{ viewer { id } }", json!({})).await;
@@ -325,6 +325,20 @@ scene! {
         for (_, socket) in &mut groups[4] {
             assert_eq!(socket.closed().await.0, 4403);
         }
+    }
+}
+
+scene! {
+    /// Clocks differ between machines: what a process writes whose clock is five minutes behind is heard too, if not within
+    /// a second.
+    async fn a_process_whose_clock_is_behind_is_heard_too(stage: Stage) {
+        let behind = stage.app().await;
+        let serving = stage.app_with(forgetful_of_nothing).await;
+        serving.clock.advance(Duration::from_secs(5 * 60));
+        let grace = behind.customer().await;
+        let mut socket = Socket::open(&serving.address, grace.token.as_deref()).await;
+        grace.mutate("signOut", json!({}), "ended").await.ok();
+        assert_eq!(socket.closed().await.0, 4403);
     }
 }
 
