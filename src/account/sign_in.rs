@@ -8,6 +8,7 @@ use super::sign_up::Opened;
 use super::{Error, email, store};
 use crate::ctx::Ctx;
 use crate::db::Lane;
+use crate::entity::users;
 use crate::id::SessionId;
 
 /// Opens a session for the account with this address and password.
@@ -33,34 +34,49 @@ async fn judged(
     key: Option<String>,
     password: String,
 ) -> Result<(Opened, Refresh), Error> {
-    let found = match &key {
-        Some(key) => store::by_email(ctx.db.read(), key).await?,
-        None => None,
-    };
     // A text no account can have as password is not worth hashing megabytes of.
     if password.len() > 1_000 {
         return Err(Error::BadCredentials);
     }
-    let stored = found.as_ref().map(|user| user.password_hash.clone());
-    let verified = hasher.verify(password.clone(), stored).await?;
-    let Some(user) = found.filter(|user| verified && user.disabled_at.is_none()) else {
-        return Err(Error::BadCredentials);
-    };
-    let renewed = match hasher.is_outdated(&user.password_hash) {
-        true => Some(hasher.hash(password).await?),
-        false => None,
-    };
+    // Again when the account was changed meanwhile: perhaps another sign-in only renewed its hash.
+    for _ in 0..2 {
+        let found = match &key {
+            Some(key) => store::by_email(ctx.db.read(), key).await?,
+            None => None,
+        };
+        let stored = found.as_ref().map(|user| user.password_hash.clone());
+        let verified = hasher.verify(password.clone(), stored).await?;
+        let Some(user) = found.filter(|user| verified && user.disabled_at.is_none()) else {
+            return Err(Error::BadCredentials);
+        };
+        let renewed = match hasher.is_outdated(&user.password_hash) {
+            true => Some(hasher.hash(password.clone()).await?),
+            false => None,
+        };
+        if let Some(opened) = open(ctx, attempt, &user, renewed).await? {
+            return Ok(opened);
+        }
+    }
+    Err(Error::BadCredentials)
+}
 
+/// None: what was verified is not what is stored any more.
+async fn open(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    user: &users::Model,
+    renewed: Option<String>,
+) -> Result<Option<(Opened, Refresh)>, Error> {
     let now = ctx.now();
     let session: SessionId = ctx.id();
     let token = refresh::begin(ctx);
-    let (user, renewed, first, attempt) = (&user, &renewed, &token.token, attempt);
+    let (renewed, first) = (&renewed, &token.token);
     let opened = ctx
         .db
         .write(Lane::Interactive, |tx| async move {
             // Hashing takes its time. A password that was changed meanwhile, or an account disabled, opens nothing any more.
             if !store::hold(&tx, user.id, &user.password_hash).await? {
-                return Err(Error::BadCredentials);
+                return Ok::<_, Error>(None);
             }
             store::insert_session(&tx, session, user.id, now).await?;
             refresh::first(&tx, session, first, now).await?;
@@ -68,8 +84,8 @@ async fn judged(
             if let Some(hash) = renewed {
                 store::replace_hash(&tx, user.id, &user.password_hash, hash).await?;
             }
-            Ok::<_, Error>(Opened { user: user.id, session })
+            Ok(Some(Opened { user: user.id, session }))
         })
         .await?;
-    Ok((opened, token))
+    Ok(opened.map(|opened| (opened, token)))
 }
