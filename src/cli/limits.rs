@@ -58,9 +58,12 @@ pub struct LimitArgs {
     /// Seconds a request's body may take to arrive
     #[arg(long, value_name = "S", env = "BOXOFFICE_BODY_SECONDS", default_value_t = 10)]
     body_seconds: u64,
-    /// Seconds a request's headers may take, and a connection may be idle
+    /// Seconds a request's headers may take
     #[arg(long, value_name = "S", env = "BOXOFFICE_HEADER_SECONDS", default_value_t = 5)]
     header_seconds: u64,
+    /// Seconds a connection may be idle between requests
+    #[arg(long, value_name = "S", env = "BOXOFFICE_IDLE_SECONDS", default_value_t = 30)]
+    idle_seconds: u64,
     /// Connections at a time
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS", default_value_t = 10_000)]
     max_connections: usize,
@@ -123,6 +126,7 @@ impl LimitArgs {
         options.body.bytes = self.max_body_bytes;
         options.body.within = seconds(self.body_seconds);
         options.connections.headers = seconds(self.header_seconds);
+        options.connections.idle = seconds(self.idle_seconds);
         options.connections.connections = self.max_connections;
         options.connections.per_address = self.max_connections_per_address;
         options.connections.proxies = self.proxies;

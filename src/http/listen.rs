@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::crowd::{Crowd, Place};
-use super::outflow::{Freed, Outflow};
+use super::flow::{Flow, Progress, Serving};
 use crate::access::Peer;
 use crate::graphql::fault::Fault;
 
@@ -38,8 +38,10 @@ pub struct Settings {
     pub connections: usize,
     /// Connections of one address, or network of IPv6, at a time; 256. Behind a proxy: requests, streams and sockets.
     pub per_address: usize,
-    /// How long a request's headers may take, and how long a connection may stay idle between requests; 5 s.
+    /// How long a request's headers may take, the first ones from the opening of the connection; 5 s.
     pub headers: Duration,
+    /// How long a connection may be idle between requests, and late headers included; 30 s.
+    pub idle: Duration,
     /// How long a client may read nothing of what it is told; 10 s.
     pub write: Duration,
     /// How many proxies stand in front and name their client in `X-Forwarded-For`; 0.
@@ -52,6 +54,7 @@ impl Default for Settings {
             connections: 10_000,
             per_address: 256,
             headers: Duration::from_secs(5),
+            idle: Duration::from_secs(30),
             write: Duration::from_secs(10),
             proxies: 0,
         }
@@ -145,13 +148,13 @@ enum Room {
 impl Accepted {
     /// Serves until the client leaves or the service stops.
     async fn serve(self, stream: TcpStream) {
-        let freed = Freed::default();
-        let service = service_fn(|request| self.answer(request, &freed));
-        let io = TokioIo::new(Outflow::new(stream, self.settings.write, freed.clone()));
+        let progress = Progress::default();
+        let service = service_fn(|request| self.answer(request, &progress));
+        let io = TokioIo::new(Flow::new(stream, progress.clone(), self.settings.headers, self.settings.write));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(self.settings.headers)
+                .header_read_timeout(self.settings.idle) // counts from the answer before
                 .max_header_size(HEAD)
                 .serve_connection(io, service)
                 .with_upgrades()
@@ -166,7 +169,8 @@ impl Accepted {
         }
     }
 
-    async fn answer(&self, mut request: Request<Incoming>, freed: &Freed) -> Result<Response, Infallible> {
+    async fn answer(&self, mut request: Request<Incoming>, progress: &Progress) -> Result<Response, Infallible> {
+        let serving = progress.serving();
         let peer = client(self.neighbour, request.headers(), self.settings.proxies);
         let (place, ends_with_answer) = match &self.room {
             Room::Entered(place) => (place.clone(), false),
@@ -180,19 +184,19 @@ impl Accepted {
         request.extensions_mut().insert(held.clone());
         let response = self.router.clone().oneshot(request.map(Body::new)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            freed.set();
+            progress.free();
         }
-        Ok(match ends_with_answer {
-            true => response.map(|body| Body::new(Holding { body, _held: held })),
-            false => response,
-        })
+        let held = ends_with_answer.then_some(held);
+        Ok(response.map(|body| Body::new(Holding { body, _serving: serving, _held: held })))
     }
 }
 
-/// The body of an answer that counts until it is written or given up.
+/// The body of an answer, and what ends when it is written or given up.
 struct Holding {
     body: Body,
-    _held: Held,
+    _serving: Serving,
+    /// Behind proxies.
+    _held: Option<Held>,
 }
 
 impl hyper::body::Body for Holding {

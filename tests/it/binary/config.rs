@@ -162,6 +162,7 @@ const FLAGS: &[(&str, Reads)] = &[
     ("bucket-per-second", |o| o.budget.map_or(0, |budget| budget.per_second.get().into())),
     ("query-seconds", |o| o.patience.as_secs()),
     ("header-seconds", |o| o.connections.headers.as_secs()),
+    ("idle-seconds", |o| o.connections.idle.as_secs()),
     ("max-connections", |o| o.connections.connections as u64),
     ("max-connections-per-address", |o| o.connections.per_address as u64),
     ("proxies", |o| o.connections.proxies as u64),

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::frames::{self, Frames};
 use crate::harness::events::{Events, stream};
 use crate::harness::socket::Socket;
-use crate::harness::{PATIENCE, Stage};
+use crate::harness::{PATIENCE, Stage, TestApp};
 
 fn n(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).unwrap()
@@ -211,21 +211,67 @@ async fn a_service_has_so_many_connections() {
 #[tokio::test]
 async fn headers_that_do_not_come_are_not_waited_for() {
     let stage = Stage::sqlite();
-    let app = stage.app_with(|options| options.connections.headers = Duration::from_millis(50)).await;
-    for said in ["", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+    let app = stage
+        .app_with(|options| {
+            options.connections.headers = Duration::from_millis(50);
+            options.connections.idle = 2 * PATIENCE;
+        })
+        .await;
+    let slow = "GET / HTTP/1.1\r\nhost: x\r\nx-slow: ";
+    let mut patient = TcpStream::connect(&app.address).await.unwrap();
+    answered(&mut patient, &app).await;
+    // The first one, and one after an answer: who was served before is waited for no longer.
+    for (served, said) in [(false, ""), (false, slow), (true, slow)] {
         let mut stream = TcpStream::connect(&app.address).await.unwrap();
+        if served {
+            answered(&mut stream, &app).await;
+        }
         stream.write_all(said.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-        read.expect("it is waited for without end").ok();
-        assert!(!String::from_utf8_lossy(&answer).contains("200"), "{said:?}");
+        ends(stream).await;
     }
+    // Who says nothing between requests was left alone all the while.
+    answered(&mut patient, &app).await;
     let mut stream = TcpStream::connect(&app.address).await.unwrap();
     let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nx-huge: {}\r\n\r\n", "x".repeat(64 << 10));
     let _ = stream.write_all(huge.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 431 "), "headers have a size");
+}
+
+#[tokio::test]
+async fn idle_connections_end() {
+    let stage = Stage::sqlite();
+    let app = stage
+        .app_with(|options| {
+            options.connections.headers = 2 * PATIENCE;
+            options.connections.idle = Duration::from_millis(50);
+        })
+        .await;
+    let mut stream = TcpStream::connect(&app.address).await.unwrap();
+    answered(&mut stream, &app).await;
+    ends(stream).await;
+}
+
+/// Asks for something and reads the answer.
+async fn answered(stream: &mut TcpStream, app: &TestApp) {
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", app.address);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let (mut answer, mut some) = (String::new(), [0; 1_024]);
+    while !answer.ends_with(r#"{"status":"ok"}"#) {
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut some)).await.expect("no answer").unwrap();
+        assert!(read > 0, "closed: {answer}");
+        answer.push_str(std::str::from_utf8(&some[..read]).unwrap());
+    }
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// The other side closes, without an answer.
+async fn ends(mut stream: TcpStream) {
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    read.expect("it is waited for without end").ok();
+    assert!(!String::from_utf8_lossy(&answer).contains("200"), "{answer:?}");
 }
 
 scene! {
