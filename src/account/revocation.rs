@@ -62,8 +62,8 @@ pub async fn watch(db: Db, clock: Clock, sessions: Sessions, stop: CancellationT
     let mut seen: HashSet<Row> = HashSet::new();
     let mut read: u64 = 0;
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        let since = clock.now().minus(if read.is_multiple_of(FAR_EACH) { BACK } else { NEAR });
-        read += 1;
+        let now = clock.now();
+        let since = now.minus(if read.is_multiple_of(FAR_EACH) { BACK } else { NEAR });
         let sql = "SELECT subject_id, at FROM revocation WHERE at > $1";
         let rows: Vec<Row> = match db::all(db.read(), sql, [since.into()]).await {
             Ok(rows) => rows,
@@ -72,10 +72,11 @@ pub async fn watch(db: Db, clock: Clock, sessions: Sessions, stop: CancellationT
                 continue;
             }
         };
-        seen.retain(|row| row.at > clock.now().minus(BACK));
+        read += 1;
+        seen.retain(|row| row.at > now.minus(BACK));
         let new: Vec<Row> = rows.into_iter().filter(|row| !seen.contains(row)).collect();
         if !new.is_empty() {
-            sessions.forget(new.iter().map(|row| row.subject_id));
+            sessions.forget_aloud(new.iter().map(|row| row.subject_id));
             seen.extend(new);
         }
     }

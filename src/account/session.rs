@@ -3,14 +3,15 @@
 //! the token (`http`).
 //!
 //! What the database said of a session is remembered until a revocation says otherwise (`revocation`), for half a minute
-//! at most: a thousand idle sockets cost nothing, and an ended session is refused within a second.
+//! at most: a thousand idle sockets cost a look into memory each now and then, and an ended session is refused within a
+//! second.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
 use sea_orm::FromQueryResult;
 use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
 use super::secret;
@@ -69,8 +70,8 @@ pub struct Sessions {
     keys: Keys,
     /// By session or API token.
     known: Cache<Uuid, Option<Standing>>,
-    /// Changes whenever something known is forgotten; whoever waits for that is told when it is.
-    forgotten: Arc<watch::Sender<u64>>,
+    /// Counts whenever something known is forgotten; whoever waits for that hears of it when it was told.
+    forgotten: watch::Sender<u64>,
     /// When the use of an API token was last written down.
     noted: Cache<Uuid, Micros>,
 }
@@ -115,7 +116,7 @@ impl Sessions {
     /// Sessions signed with `keys`.
     pub fn new(db: Db, clock: Clock, keys: Keys, settings: Settings) -> Self {
         let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(settings.remembered).build();
-        Self { db, clock, keys, known, forgotten: Arc::default(), noted: Cache::new(REMEMBERED) }
+        Self { db, clock, keys, known, forgotten: watch::Sender::default(), noted: Cache::new(REMEMBERED) }
     }
 
     /// A token for a session that was just opened, and when it ends.
@@ -161,13 +162,16 @@ impl Sessions {
         }
     }
 
-    /// Waits until the database says something else about an actor: asked when a revocation is heard of, and `every` so
-    /// often, because tokens also end by themselves. When it cannot be asked, what it said last stands.
+    /// Waits until the database says something else about an actor: asked when a revocation is told, and `every` so often,
+    /// because tokens also end by themselves. When it cannot be asked, what it said last stands.
     pub async fn change(&self, actor: Actor, every: Duration) -> Change {
         if !matches!(actor, Actor::User(_)) {
             return std::future::pending().await;
         }
         let mut forgotten = self.forgotten.subscribe();
+        // Its own pace, whatever is told: revocations must not bring all sockets into step.
+        let mut pace = interval_at(Instant::now() + every, every);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             match self.refresh(&actor).await {
                 Ok(now) if now != actor => return Change::Rights(now),
@@ -176,21 +180,26 @@ impl Sessions {
             }
             tokio::select! {
                 _ = forgotten.changed() => {} // no error: the sender is here
-                () = tokio::time::sleep(every) => {}
+                _ = pace.tick() => {}
             }
         }
     }
 
     /// Forgets what is remembered of these sign-ins, so that the database is asked again.
     pub fn forget(&self, subjects: impl IntoIterator<Item = Uuid>) {
-        // First in silence, so that whoever asks right now throws away what they were told; aloud when nothing is known.
+        // First, so that whoever asks right now throws away what they were told.
         self.forgotten.send_if_modified(|times| {
             *times += 1;
-            false
+            false // in silence
         });
         for subject in subjects {
             self.known.invalidate(&subject);
         }
+    }
+
+    /// Forgets, and tells whoever waits in [`change`](Self::change). They all look up: not for a single client to call for.
+    pub fn forget_aloud(&self, subjects: impl IntoIterator<Item = Uuid>) {
+        self.forget(subjects);
         self.forgotten.send_modify(|times| *times += 1);
     }
 
@@ -254,10 +263,14 @@ impl Sessions {
             tracing::error!(%error, "cannot look up a session");
             Unauthenticated::Unavailable
         })?;
-        self.known.insert(subject, standing.clone());
-        // Forgotten meanwhile: what the database said may be older than the reason.
-        if *self.forgotten.borrow() != before {
-            self.known.invalidate(&subject);
+        // Forgotten meanwhile: what the database said may be older than the reason. Asked on both sides of remembering,
+        // because that takes a moment too.
+        let is_current = || *self.forgotten.borrow() == before;
+        if is_current() {
+            self.known.insert(subject, standing.clone());
+            if !is_current() {
+                self.known.invalidate(&subject);
+            }
         }
         Ok(standing)
     }

@@ -38,7 +38,7 @@ pub struct Settings {
     pub ping: Duration,
     /// How long a pinged client may stay silent; 10 s.
     pub pong: Duration,
-    /// How often the session is asked for without a revocation, because a token also ends by itself; 500 ms.
+    /// How often the session is asked for although no revocation was heard of: a token also ends by itself; 500 ms.
     pub recheck: Duration,
     /// How long one write may take; 10 s. A client that reads more slowly is cut off.
     pub write: Duration,

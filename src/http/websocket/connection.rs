@@ -4,8 +4,8 @@
 //! An operation's id is free again before its last message goes out, because a client may use the id again as soon as
 //! it reads that message.
 //!
-//! Rights stay true on an open socket: its session is asked for twice a second. When it has ended the socket closes
-//! with 4403; when its rights have changed, what runs as a stream ends with FORBIDDEN, because it was let in under the
+//! Rights stay true on an open socket: its session is asked for when a revocation is heard of, and twice a second. When it
+//! has ended the socket closes with 4403; when its rights have changed, what runs as a stream ends with FORBIDDEN, because it was let in under the
 //! old ones, and everything after that is asked for under the new ones.
 
 use std::collections::HashMap;
