@@ -32,6 +32,7 @@
 
 mod attempt;
 mod familiar;
+mod place;
 mod refusal;
 mod row;
 mod turn;
@@ -40,7 +41,7 @@ use std::time::Duration;
 
 use self::attempt::Counted;
 use self::refusal::{Refusals, refused};
-use self::row::{Key, Row};
+use self::row::{FAMILIAR_FOR, Key, Row};
 use self::turn::Turn;
 use super::Error;
 use crate::clock::Micros;
@@ -58,6 +59,18 @@ pub struct Patience {
     pub free: i64,
     /// Then a second, two, four … up to this.
     pub longest: Duration,
+}
+
+impl Patience {
+    /// How long to wait after so many failures.
+    fn after(&self, failures: i64) -> Duration {
+        match u32::try_from(failures - self.free) {
+            Ok(beyond) if failures > 0 => {
+                Duration::from_secs(1_u64.checked_shl(beyond).unwrap_or(u64::MAX)).min(self.longest)
+            }
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// How patient the brakes are.
@@ -92,15 +105,6 @@ impl Default for Settings {
     }
 }
 
-/// After so long without a failure a brake is released; after so long a turn is lost.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
-
-/// How long a place counts as one the account is signed in from.
-const FAMILIAR_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
-
-/// How often that is written anew: a session is renewed every quarter of an hour.
-const FAMILIAR_EVERY: Duration = Duration::from_secs(24 * 3_600);
-
 /// The brakes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Brake {
@@ -118,7 +122,7 @@ impl Brake {
     /// An attempt at an account's password. What becomes of it: [`Attempt::closed`].
     pub async fn password(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
         let Some(settings) = self.settings else { return Ok(Attempt::default()) };
-        let (place, now) = (row::place(ctx), ctx.now());
+        let (place, now) = (place::place(ctx), ctx.now());
         let here = row::key("account here", &[account, &place]);
         let everyone_here = row::key("place", &[&place]);
         let strangers = row::key("account", &[account]);
@@ -164,7 +168,7 @@ impl Brake {
     /// who has an account.
     pub async fn sign_up(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
         let Some(settings) = self.settings else { return Ok(Attempt::default()) };
-        let brakes = vec![(row::key("sign up", &[&row::place(ctx)]), settings.sign_up)];
+        let brakes = vec![(row::key("sign up", &[&place::place(ctx)]), settings.sign_up)];
         let counted = self.ask_and_count(ctx, brakes).await?;
         Ok(Attempt { counted, familiar: self.familiar(ctx, account), ..Attempt::default() })
     }
@@ -173,7 +177,7 @@ impl Brake {
     /// is not braked by others.
     pub async fn made_up_refresh(&self, ctx: &Ctx) -> Result<(), Error> {
         let Some(settings) = self.settings else { return Ok(()) };
-        self.ask_and_count(ctx, vec![(row::key("refresh", &[&row::place(ctx)]), settings.refresh)]).await.map(drop)
+        self.ask_and_count(ctx, vec![(row::key("refresh", &[&place::place(ctx)]), settings.refresh)]).await.map(drop)
     }
 
     /// The place this request comes from, for an account that has shown that it is at home there.
@@ -230,17 +234,5 @@ impl Brake {
                 Ok::<_, Error>(counted)
             })
             .await
-    }
-}
-
-impl Patience {
-    /// How long to wait after so many failures.
-    fn after(&self, failures: i64) -> Duration {
-        match u32::try_from(failures - self.free) {
-            Ok(beyond) if failures > 0 => {
-                Duration::from_secs(1_u64.checked_shl(beyond).unwrap_or(u64::MAX)).min(self.longest)
-            }
-            _ => Duration::ZERO,
-        }
     }
 }

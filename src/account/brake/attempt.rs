@@ -14,13 +14,13 @@ use crate::db::{self, DbError, Lane, Tx, record};
 #[must_use]
 pub struct Attempt {
     /// To be taken back when it turns out right.
-    pub counted: Vec<Counted>,
+    pub(super) counted: Vec<Counted>,
     /// To be released altogether then: the account at this place.
-    pub here: Option<String>,
+    pub(super) here: Option<String>,
     /// To be remembered then.
-    pub familiar: Familiar,
+    pub(super) familiar: Familiar,
     /// What it used up.
-    pub turn: Option<Turn>,
+    pub(super) turn: Option<Turn>,
 }
 
 record! {
@@ -39,7 +39,7 @@ record! {
 
 impl Counted {
     /// One failure more than a row has.
-    pub fn beyond(row: &Row, now: Micros) -> Self {
+    pub(super) fn beyond(row: &Row, now: Micros) -> Self {
         let failures = if row.is_stale(now) { 1 } else { row.failures.saturating_add(1) };
         Self { key: row.key.clone(), failures, at: now, last_at: row.last_at }
     }

@@ -1,11 +1,15 @@
 //! The places an account is at home at.
 //! Not here: what that is worth to whoever is wrong there (`brake`).
 
-use super::FAMILIAR_EVERY;
-use super::row;
+use std::time::Duration;
+
+use super::{place, row};
 use crate::clock::Micros;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Tx};
+
+/// How often a familiar place is written anew: a session is renewed every quarter of an hour.
+const FAMILIAR_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 /// An account's being at home at a place, once it has shown that it is.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +17,7 @@ pub struct Familiar(Option<String>);
 
 impl Familiar {
     /// The one of this key.
-    pub fn of(key: String) -> Self {
+    pub(super) fn of(key: String) -> Self {
         Self(Some(key))
     }
 
@@ -27,6 +31,6 @@ impl Familiar {
 }
 
 /// The key of the place this request comes from, with this account.
-pub fn key(ctx: &Ctx, account: &str) -> String {
-    row::key("familiar", &[account, &row::place(ctx)])
+pub(super) fn key(ctx: &Ctx, account: &str) -> String {
+    row::key("familiar", &[account, &place::place(ctx)])
 }

@@ -1,16 +1,20 @@
 //! What the brakes keep: rows of failures, of turns and of familiar places, under keys that do not tell whose they are.
 //! Not here: who is counted, given a turn or refused.
 
-use std::net::IpAddr;
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use sha2::{Digest, Sha256};
 
-use super::{FAMILIAR_FOR, FORGOTTEN_AFTER, Patience};
-use crate::access::Peer;
+use super::Patience;
 use crate::clock::Micros;
-use crate::ctx::Ctx;
 use crate::db::{self, Db, DbError, Lane, record};
+
+/// After so long without a failure a brake is released; after so long a turn is lost.
+pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
+
+/// How long a place counts as one the account is signed in from.
+pub const FAMILIAR_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// A brake: how many failures, and when the last one was. Or a turn: when it was given, and when it begins (`until`). Or
 /// a familiar place: when it was last seen to be one.
@@ -67,16 +71,6 @@ pub async fn forget(db: &Db, now: Micros) -> Result<u64, DbError> {
         async move { db::run(&tx, sql, binds).await }
     })
     .await
-}
-
-/// Where a request comes from, as its rows know it.
-pub fn place(ctx: &Ctx) -> String {
-    named(ctx.peer.map(Peer::place))
-}
-
-/// An address, or that there is none: the program itself asks.
-pub fn named(place: Option<IpAddr>) -> String {
-    place.map_or_else(|| "inside".to_owned(), |place| place.to_string())
 }
 
 /// A key that does not tell what it is about.

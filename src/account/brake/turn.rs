@@ -1,10 +1,8 @@
 //! Turns: who was refused because strangers guess an account comes back past their refusal, once.
 //! Not here: when somebody gets one (`brake`).
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use super::row::{self, Row, named};
-use super::{FORGOTTEN_AFTER, Patience};
+use super::row::{self, FORGOTTEN_AFTER, Row};
+use super::{Patience, place};
 use crate::clock::Micros;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Lane, Tx, record};
@@ -74,16 +72,5 @@ impl Turn {
 
 /// The key of an account's turn on the network this request comes from.
 pub fn key(ctx: &Ctx, account: &str) -> String {
-    row::key("turn", &[account, &network(ctx)])
-}
-
-/// What has one turn: an IPv4 address, or 48 bits of IPv6.
-fn network(ctx: &Ctx) -> String {
-    named(ctx.peer.map(|peer| match peer.place() {
-        IpAddr::V6(address) => {
-            let [a, b, c, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }))
+    row::key("turn", &[account, &place::network(ctx)])
 }
