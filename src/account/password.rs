@@ -1,5 +1,5 @@
-//! Password hashes: argon2id on threads of their own, a few at a time, which take only what everybody else leaves of the
-//! cores: a flood of sign-ins must not make bookings late (`benches/under_attack.rs`).
+//! Password hashes: argon2id on threads of their own, a few at a time, which step back behind everybody else: a flood of
+//! sign-ins must not make bookings late (`benches/under_attack.rs`).
 //! Not here: which password belongs to whom.
 //!
 //! Parameters follow OWASP's Password Storage cheat sheet: 19 MiB, two passes, one lane. A hash carries its own, so
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
@@ -46,8 +47,9 @@ pub struct Hasher {
 /// What a place does, in its memory.
 type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
-/// What argon2 fills. A place keeps its own: getting 19 MiB from the system and giving them back takes a fifth of a hash,
-/// and holds up whoever else in the process needs memory meanwhile.
+/// What argon2 fills. A place keeps its own, 19 MiB from its first hash on: getting them from the system and giving them
+/// back takes a fifth of a hash, and holds up whoever else in the process needs memory meanwhile. It is not wiped between
+/// hashes: who reads this process's memory reads passwords as they come.
 type Memory = Vec<Block>;
 
 impl Hasher {
@@ -70,7 +72,8 @@ impl Hasher {
         self.in_a_place(move |memory| hash(cost, &password, memory)).await?
     }
 
-    /// Whether `password` is the one `stored` was made from; `None` does the same work and says no.
+    /// Whether `password` is the one `stored` was made from; `None` does the same work and says no. What is no hash of argon2
+    /// cannot be judged: an error.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, Error> {
         let decoy = self.decoy.clone();
         self.in_a_place(move |memory| {
@@ -92,12 +95,15 @@ impl Hasher {
     {
         let (done, outcome) = oneshot::channel();
         let run = move |memory: &mut Memory| {
-            // Whoever went away does not need it.
+            // Whoever went away, as at a stop, does not need it.
             if !done.is_closed() {
                 let _ = done.send(work(memory));
             }
         };
-        self.waiting.try_send(Box::new(run)).map_err(|_| DbError::Overloaded)?;
+        self.waiting.try_send(Box::new(run)).map_err(|error| match error {
+            TrySendError::Full(_) => DbError::Overloaded.into(),
+            TrySendError::Closed(_) => failed("no place is left"),
+        })?;
         outcome.await.map_err(failed)
     }
 }
@@ -127,7 +133,7 @@ fn yield_to_others() {
 fn hash(cost: Cost, password: &str, memory: &mut Memory) -> Result<String, Error> {
     let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(failed)?;
     let (algorithm, version, salt) = (Algorithm::Argon2id, Version::V0x13, Salt::generate());
-    let hash = digest(Argon2::new(algorithm, version, params.clone()), password, &salt, memory)?;
+    let hash = digest(&Argon2::new(algorithm, version, params.clone()), password, &salt, memory)?;
     let (version, params) = (Some(version.into()), (&params).try_into().map_err(failed)?);
     Ok(PasswordHash { algorithm: algorithm.ident(), version, params, salt: Some(salt), hash: Some(hash) }.to_string())
 }
@@ -135,20 +141,22 @@ fn hash(cost: Cost, password: &str, memory: &mut Memory) -> Result<String, Error
 fn verify(password: &str, stored: &str, memory: &mut Memory) -> Result<bool, Error> {
     let stored = PasswordHash::new(stored).map_err(failed)?;
     let (Some(version), Some(salt), Some(hash)) = (stored.version, &stored.salt, &stored.hash) else {
-        return Err(Error::Hashing("a stored hash is incomplete".into()));
+        return Err(failed("a part of a stored hash is missing"));
     };
     let algorithm = Algorithm::try_from(stored.algorithm.as_str()).map_err(failed)?;
     let version = Version::try_from(version).map_err(failed)?;
     let params = Params::try_from(&stored).map_err(failed)?;
     // Takes equally long wherever they differ: `Output` compares so.
-    Ok(digest(Argon2::new(algorithm, version, params), password, salt, memory)? == *hash)
+    Ok(digest(&Argon2::new(algorithm, version, params), password, salt, memory)? == *hash)
 }
 
-fn digest(argon: Argon2, password: &str, salt: &Salt, memory: &mut Memory) -> Result<Output, Error> {
+fn digest(argon: &Argon2, password: &str, salt: &Salt, memory: &mut Memory) -> Result<Output, Error> {
     let blocks = argon.params().block_count();
-    if memory.len() < blocks {
-        memory.resize(blocks, Block::default());
-    }
+    // What a dearer hash needed is given back.
+    memory.truncate(blocks);
+    memory.shrink_to(blocks);
+    memory.try_reserve_exact(blocks - memory.len()).map_err(failed)?;
+    memory.resize(blocks, Block::default());
     let length = argon.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
     let mut digest = vec![0; length];
     argon.hash_password_into_with_memory(password.as_bytes(), salt, &mut digest, memory).map_err(failed)?;

@@ -18,7 +18,7 @@ async fn one_place_judges_hashes_of_any_cost() {
         assert!(!small.verify(said("passwort"), Some(stored.to_owned())).await.unwrap(), "{stored}");
     }
     assert!(!small.verify(said("no account has this password"), None).await.unwrap());
-    // What is no hash is a fault, and the place goes on.
+    // What is no hash of argon2 cannot be judged, and the place goes on.
     for broken in
         ["", "$argon2id$", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ", "$scrypt$v=1$m=1$c29tZXNhbHQ$nf65EOgLrQM"]
     {
