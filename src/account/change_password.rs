@@ -38,17 +38,17 @@ async fn judged(
     current: String,
     new: String,
 ) -> Result<UserId, Error> {
-    let user = row.id;
     if current.len() > 1_000 || !hasher.verify(current, Some(row.password_hash.clone())).await? {
         return Err(Error::BadCredentials);
     }
     let hash = hasher.hash(new).await?;
-    let now = ctx.now();
-    let (old, hash, attempt) = (&row.password_hash, &hash, attempt);
+    let (user, now) = (row.id, ctx.now());
+    let (old, hash) = (&row.password_hash, &hash);
     ctx.db
         .write(Lane::Interactive, |tx| async move {
             if store::replace_hash(&tx, user, old, hash).await? == 0 {
-                return Err(Error::BadCredentials); // somebody changed it meanwhile
+                // Changed or renewed while it was verified: whoever asks again is judged by what is stored then.
+                return Err(DbError::Overloaded.into());
             }
             sign_out::end_all_of(&tx, user, ctx.actor.session(), now).await?;
             attempt.succeeded(&tx, now).await?;

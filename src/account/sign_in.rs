@@ -7,7 +7,7 @@ use super::refresh::{self, Refresh};
 use super::sign_up::Opened;
 use super::{Error, email, store};
 use crate::ctx::Ctx;
-use crate::db::Lane;
+use crate::db::{DbError, Lane};
 use crate::entity::users;
 use crate::id::SessionId;
 
@@ -57,10 +57,10 @@ async fn judged(
             return Ok(opened);
         }
     }
-    Err(Error::BadCredentials)
+    Err(DbError::Overloaded.into()) // overtaken twice by whoever knows the password, too
 }
 
-/// None: what was verified is not what is stored any more.
+/// None: what was verified is not what is stored any more, or the account is disabled.
 async fn open(
     ctx: &Ctx,
     attempt: &Attempt,
