@@ -7,8 +7,8 @@
 //!      └──── lease ran out, or handed back ◄──────────┘  └────► dead        no attempts left, or it cannot succeed
 //! ```
 //!
-//! A job has a token as long as it runs, so the token alone is asked for: the few leased jobs have an index of their own, and
-//! whoever also asks for `running` leads PostgreSQL into it, past the job's number.
+//! A job has a token exactly as long as it runs, so the token alone is asked for: with `state = 'running'` in the condition
+//! PostgreSQL may read the whole partial index `job_leased` instead of the primary key.
 //!
 //! Attempts and crashes are counted from the last chunk a job finished: a long job ends when it is stuck, not when it was
 //! interrupted often.
@@ -188,7 +188,7 @@ pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<Vec<i64>, D
     let sql = format!(
         "UPDATE job SET state = CASE WHEN {dead} THEN 'dead' ELSE 'available' END, attempt = job.attempt - 1 + r.charge,
          run_at = r.run_at, last_error = r.last_error, lease_token = NULL, lease_until = NULL,
-         finished_at = CASE WHEN {dead} THEN $2 ELSE NULL END
+         finished_at = CASE WHEN {dead} THEN CAST($2 AS bigint) ELSE NULL END
          FROM {{records}} WHERE job.id = r.id AND job.lease_token = r.lease_token
          RETURNING job.id, job.finished_at"
     );

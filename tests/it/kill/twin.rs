@@ -203,7 +203,10 @@ const CRIMES: &[(&str, &str)] = &[
         "INSERT INTO delivery (fact_id, user_id, channel, state, attempts, delivered_at)
          SELECT DISTINCT fact_id, fact_id, 'log', 'sent', 1, 0 FROM delivery",
     ),
-    ("a job runs without a token, or kept one", "UPDATE job SET state = 'running' WHERE lease_token IS NULL"),
+    (
+        "a job kept the token of its lease",
+        "UPDATE job SET lease_token = fact_id WHERE state = 'succeeded' AND fact_id IS NOT NULL",
+    ),
 ];
 
 scene! {
