@@ -32,11 +32,11 @@ pub struct Flow {
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<AtomicU64>);
 
-/// Somebody else watches it.
+/// Somebody else watches the connection.
 const FREED: u64 = u64::MAX;
 
 impl Progress {
-    /// A request's head is there. Until the answer is dropped, nothing has to come.
+    /// A request's head is there. The next one may come when what this returns is dropped.
     pub fn serving(&self) -> Serving {
         self.step();
         Serving(self.clone())
