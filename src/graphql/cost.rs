@@ -16,6 +16,7 @@ mod sum;
 mod tokens;
 mod values;
 
+pub(super) use tokens::repeated_field;
 pub use tokens::{Tokens, tokens};
 
 /// Introspection may go this deep below `__schema` or `__type`: graphql-js asks for types wrapped ten times.

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::inputs::Inputs;
 use self::shape::{Shape, Types};
 use self::variables::Filled;
 use super::Schema;
@@ -25,6 +26,7 @@ use crate::access::{Actor, Peer};
 use crate::clock::Clock;
 use crate::id::Chance;
 
+mod inputs;
 mod resume;
 mod root;
 pub mod shape;
@@ -82,6 +84,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     schema: Schema,
     types: Types,
+    inputs: Inputs,
     clock: Clock,
     chance: Chance,
     settings: Settings,
@@ -179,12 +182,15 @@ impl Serialize for Reply {
 impl Engine {
     /// An engine for `schema`. Mutations run on `tasks`, so that a graceful stop can wait for them.
     pub fn new(schema: Schema, clock: Clock, chance: Chance, settings: Settings, tasks: TaskTracker) -> Self {
-        let types = Types::read(&schema.sdl()).unwrap_or_else(|error| {
-            // A schema that was built can be read; without its types answers only keep failed fields as null.
+        let sdl = schema.sdl();
+        let read = || Ok((Types::read(&sdl)?, Inputs::read(&sdl)?));
+        let (types, inputs) = read().unwrap_or_else(|error: async_graphql::parser::Error| {
+            // A schema that was built can be read; without its types answers only keep failed fields as null, and the engine
+            // alone looks at values.
             tracing::error!(%error, "the schema's definition cannot be read");
-            Types::default()
+            Default::default()
         });
-        Self(Arc::new(Inner { schema, types, clock, chance, settings, tasks }))
+        Self(Arc::new(Inner { schema, types, inputs, clock, chance, settings, tasks }))
     }
 
     /// Where mutations run, and whatever else a graceful stop has to wait for.
@@ -208,6 +214,7 @@ impl Engine {
         if let Some(document) = typename::readable(document)? {
             request.set_parsed_query(document);
         }
+        inputs::said_once(&request.query)?;
         let document = request.parsed_query().map_err(fault::parse_failed)?;
         let operation = &cost::pick(document, name.as_deref())?.node;
         let kind = operation.ty;
@@ -226,6 +233,7 @@ impl Engine {
             }
         }
         variables::require(operation, &variables)?;
+        self.0.inputs.check(document, operation, &variables, &self.0.types)?;
         let filled = Filled::read(document, &variables);
         variables::default_conditions(operation, &mut variables);
         let shape = self.0.types.shape(document, operation);

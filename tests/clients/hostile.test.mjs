@@ -48,7 +48,10 @@ const DOCUMENTS = [
   ['a subscription to two things', 'subscription { a: noticeReceived { cursor } b: noticeReceived { cursor } }', 'GRAPHQL_VALIDATION_FAILED'],
   ['a subscription to the schema', 'subscription { __schema { types { name } } }', 'GRAPHQL_VALIDATION_FAILED'],
   ['an @include without its variable', '{ viewer { id @include(if: $no) } }', 'GRAPHQL_VALIDATION_FAILED'],
-  ['an enum as a text', '{ events(sort: "NEWEST") { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
+  ['an enum as a text', '{ events(first: 1, sort: "STARTS_AT_ASC") { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
+  ['a field said twice', '{ events(first: 1, filter: { text: "a", text: "b" }) { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
+  ['a number beyond 32 bits', '{ events(first: 4294967296) { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
+  ['a number for an object', '{ events(first: 1, filter: 7) { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
   ['SQL in an id', `{ event(id: "' OR 1=1 --") { id } }`, 'BAD_USER_INPUT'],
   ['SQL in a cursor', `{ events(first: 1, after: "'; DROP TABLE event; --") { totalCount } }`, 'BAD_USER_INPUT'],
 ];

@@ -9,6 +9,7 @@ mod faults;
 mod foreign;
 mod frames;
 mod http;
+mod inputs;
 mod limits;
 mod record;
 mod shape;

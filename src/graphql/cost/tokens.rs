@@ -1,5 +1,8 @@
 //! Counts tokens and brackets without parsing: what is too long or too deep never reaches the parser, which recurses.
-//! Not here: any judgement of the text; whatever is no token counts as one.
+//! Finds what only the text still tells: fields that were said twice.
+//! Not here: any other judgement of the text; whatever is no token counts as one.
+
+use std::collections::HashSet;
 
 /// What a text consists of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -12,52 +15,106 @@ pub struct Tokens {
 
 /// Counts the tokens of a document in one pass over its bytes. An estimate for broken text: the parser judges that.
 pub fn tokens(text: &str) -> Tokens {
-    let bytes = text.as_bytes();
-    let mut at = 0;
     let mut found = Tokens::default();
     let mut open: usize = 0;
-    // Three quotes that nothing closes are an empty string and the beginning of another one, to the parser too. Once
-    // nothing closes one block string, nothing closes a later one.
-    let mut closes = true;
-    while let Some(&byte) = bytes.get(at) {
-        let rest = &bytes[at..];
-        let skip = |rest: &[u8], inside: fn(u8) -> bool| rest.iter().take_while(|byte| inside(**byte)).count();
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' | b',' => {
-                at += 1;
-                continue;
-            }
-            b'#' => {
-                at += skip(rest, |byte| byte != b'\n' && byte != b'\r');
-                continue;
-            }
-            b'.' if rest.starts_with(b"...") => at += 3,
-            b'"' if closes && rest.starts_with(b"\"\"\"") => match block_string(&rest[3..]) {
-                Some(length) => at += 3 + length,
-                None => {
-                    closes = false;
-                    at += 2;
-                }
-            },
-            b'"' => at += 1 + string(&rest[1..]),
-            b'_' | b'a'..=b'z' | b'A'..=b'Z' => at += skip(rest, |byte| byte == b'_' || byte.is_ascii_alphanumeric()),
-            b'-' | b'0'..=b'9' => {
-                at += 1 + skip(&rest[1..], |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'));
-            }
-            b'{' | b'[' | b'(' => {
-                at += 1;
+    for token in Each::of(text) {
+        found.count += 1;
+        match token {
+            b"{" | b"[" | b"(" => {
                 open += 1;
                 found.nesting = found.nesting.max(open);
             }
-            b'}' | b']' | b')' => {
-                at += 1;
-                open = open.saturating_sub(1);
-            }
-            _ => at += 1,
+            b"}" | b"]" | b")" => open = open.saturating_sub(1),
+            _ => {}
         }
-        found.count += 1;
     }
     found
+}
+
+/// A field that stands twice in one input object, of which the parser keeps only the last. The text must be one that can be
+/// parsed.
+pub fn repeated_field(text: &str) -> Option<&str> {
+    // What is open, from the outside in: the fields of an object, none of anything else.
+    let mut open: Vec<Option<HashSet<&[u8]>>> = Vec::new();
+    let mut parentheses: usize = 0;
+    let mut before: &[u8] = &[];
+    for token in Each::of(text) {
+        match token {
+            b"(" => {
+                parentheses += 1;
+                open.push(None);
+            }
+            b"[" => open.push(None),
+            // Outside of parentheses it opens a selection.
+            b"{" => open.push((parentheses > 0).then(HashSet::new)),
+            b")" => {
+                parentheses = parentheses.saturating_sub(1);
+                open.pop();
+            }
+            b"]" | b"}" => drop(open.pop()),
+            b":" => {
+                if let Some(Some(fields)) = open.last_mut()
+                    && !fields.insert(before)
+                {
+                    return std::str::from_utf8(before).ok();
+                }
+            }
+            _ => {}
+        }
+        before = token;
+    }
+    None
+}
+
+/// One token after the other.
+struct Each<'a> {
+    rest: &'a [u8],
+    /// Three quotes that nothing closes are an empty string and the beginning of another one, to the parser too. Once
+    /// nothing closes one block string, nothing closes a later one.
+    closes: bool,
+}
+
+impl<'a> Each<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { rest: text.as_bytes(), closes: true }
+    }
+}
+
+impl<'a> Iterator for Each<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let skip = |rest: &[u8], inside: fn(u8) -> bool| rest.iter().take_while(|byte| inside(**byte)).count();
+        loop {
+            let rest = self.rest;
+            let (length, is_token) = match *rest.first()? {
+                b' ' | b'\t' | b'\r' | b'\n' | b',' => (1, false),
+                b'#' => (skip(rest, |byte| byte != b'\n' && byte != b'\r'), false),
+                b'.' if rest.starts_with(b"...") => (3, true),
+                b'"' if self.closes && rest.starts_with(b"\"\"\"") => match block_string(&rest[3..]) {
+                    Some(length) => (3 + length, true),
+                    None => {
+                        self.closes = false;
+                        (2, true)
+                    }
+                },
+                b'"' => (1 + string(&rest[1..]), true),
+                b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
+                    (skip(rest, |byte| byte == b'_' || byte.is_ascii_alphanumeric()), true)
+                }
+                b'-' | b'0'..=b'9' => {
+                    let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+                    (1 + skip(&rest[1..], inside), true)
+                }
+                _ => (1, true),
+            };
+            let (token, rest) = rest.split_at(length.min(rest.len()));
+            self.rest = rest;
+            if is_token {
+                return Some(token);
+            }
+        }
+    }
 }
 
 /// Bytes up to the end of a string, its closing quote included; a string ends with its line at the latest.

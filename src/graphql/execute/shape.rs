@@ -103,15 +103,24 @@ impl Types {
         self.subscription.as_ref().is_some_and(|root| self.resumable.contains(&(root.clone(), field.clone())))
     }
 
+    /// The type of a field of this type; none: there is no such field.
+    pub(super) fn of_field(&self, parent: &Name, field: &Name) -> Option<&Name> {
+        self.fields.get(parent)?.get(field).map(|(_, named)| named)
+    }
+
+    /// Where operations of a kind begin.
+    pub(super) fn root(&self, kind: OperationType) -> Option<&Name> {
+        match kind {
+            OperationType::Query => self.query.as_ref(),
+            OperationType::Mutation => self.mutation.as_ref(),
+            OperationType::Subscription => self.subscription.as_ref(),
+        }
+    }
+
     /// The shape of an operation's answers. The document must have passed the cost check, which bounds the work here.
     pub fn shape(&self, document: &ExecutableDocument, operation: &OperationDefinition) -> Shape {
-        let root = match operation.ty {
-            OperationType::Query => &self.query,
-            OperationType::Mutation => &self.mutation,
-            OperationType::Subscription => &self.subscription,
-        };
         let mut shape = Shape::default();
-        self.add(&mut shape, document, &operation.selection_set.node, root.as_ref());
+        self.add(&mut shape, document, &operation.selection_set.node, self.root(operation.ty));
         shape
     }
 

@@ -17,7 +17,7 @@ use crate::harness::socket::Socket;
 use crate::harness::{Actor, Stage, TestApp};
 
 /// A document that is not executed: 400, but 200 for clients that know only `application/json`; an `error` on the socket.
-async fn refused(app: &TestApp, query: &str, variables: Value, code: &str) {
+pub(super) async fn refused(app: &TestApp, query: &str, variables: Value, code: &str) {
     let body = json!({ "query": query, "variables": variables }).to_string();
     fails(post(app, body.clone()).header(ACCEPT, RICH), 400, code).await;
     fails(post(app, body).header(ACCEPT, PLAIN), 200, code).await;
@@ -103,11 +103,7 @@ async fn bad_user_input() {
     let stream = "subscription($id: ID!) { availabilityChanged(eventId: $id) { sold } }";
     refused_on_socket(&app, stream, json!({ "id": {} }), "BAD_USER_INPUT").await;
     let anonymous = app.anonymous();
-    for query in [
-        "{ events(first: 9999999999) { nodes { id } } }",
-        "{ events(first: 0) { nodes { id } } }",
-        "{ event(id: \"nonsense\") { id } }",
-    ] {
+    for query in ["{ events(first: 0) { nodes { id } } }", "{ event(id: \"nonsense\") { id } }"] {
         failed(&anonymous, query, "BAD_USER_INPUT").await;
     }
 }

@@ -1,0 +1,219 @@
+//! Values against the input types they are for, where the engine looks less closely than the specification: a text in place
+//! of an enum's value, an Int of more than 32 bits, anything in place of an input object, and a field said twice. It would
+//! notice in the field that is run with them, when others have run, or not at all.
+//! Not here: everything else about values, which the engine checks.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    BaseType, ExecutableDocument, InputValueDefinition, OperationDefinition, Selection, SelectionSet, Type, TypeKind,
+    TypeSystemDefinition,
+};
+use async_graphql::{Name, Number, Positioned, Value, Variables};
+use async_graphql_value::Value as Literal;
+
+use super::shape::Types;
+use crate::graphql::cost::{Refusal, repeated_field};
+use crate::graphql::fault::{self, Fault};
+
+/// Names and their types: the arguments of a field, or the fields of an input object.
+type Fields = HashMap<Name, Type>;
+
+/// The input types of a schema.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    /// By type and field.
+    arguments: HashMap<Name, HashMap<Name, Fields>>,
+    objects: HashMap<Name, Fields>,
+    enums: HashSet<Name>,
+}
+
+/// A value that is not of its type.
+struct Misfit {
+    /// Where: fields and indices, from the inside out.
+    path: Vec<String>,
+    expected: String,
+}
+
+/// Refuses input objects that say a field twice. The text must be one that can be parsed.
+pub(super) fn said_once(text: &str) -> Result<(), Refusal> {
+    let Some(field) = repeated_field(text) else { return Ok(()) };
+    let message = fault::one_line(&format!("There can be only one input field named \"{field}\"."));
+    Err(Refusal { fault: Fault::GraphqlValidationFailed, message })
+}
+
+impl Inputs {
+    /// Reads a schema definition.
+    pub fn read(sdl: &str) -> Result<Self, async_graphql::parser::Error> {
+        let mut inputs = Self::default();
+        for definition in parse_schema(sdl)?.definitions {
+            let TypeSystemDefinition::Type(definition) = definition else { continue };
+            let name = definition.node.name.node;
+            let fields = match definition.node.kind {
+                TypeKind::Object(object) => object.fields,
+                TypeKind::Interface(interface) => interface.fields,
+                TypeKind::InputObject(object) => {
+                    inputs.objects.insert(name, typed(object.fields));
+                    continue;
+                }
+                TypeKind::Enum(_) => {
+                    inputs.enums.insert(name);
+                    continue;
+                }
+                TypeKind::Scalar | TypeKind::Union(_) => continue,
+            };
+            let fields = fields.into_iter().map(|field| (field.node.name.node, typed(field.node.arguments)));
+            inputs.arguments.insert(name, fields.collect());
+        }
+        Ok(inputs)
+    }
+
+    /// Refuses what does not fit. The document must have passed the cost check, which bounds its nesting; fragments are
+    /// looked at once, wherever they are spread.
+    pub fn check(
+        &self,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+        types: &Types,
+    ) -> Result<(), Refusal> {
+        for (_, operation) in document.operations.iter() {
+            let operation = &operation.node;
+            for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
+                if let Some(default) = &declared.default_value {
+                    let misfit = self.fits(&declared.var_type.node, &default.node, true);
+                    refuse_unless(
+                        misfit,
+                        &format!("variable ${}", declared.name.node),
+                        Fault::GraphqlValidationFailed,
+                    )?;
+                }
+            }
+            self.check_set(&operation.selection_set.node, types.root(operation.ty), types)?;
+        }
+        for fragment in document.fragments.values().map(|fragment| &fragment.node) {
+            self.check_set(&fragment.selection_set.node, Some(&fragment.type_condition.node.on.node), types)?;
+        }
+        for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
+            if let Some(given) = variables.get(&declared.name.node) {
+                let misfit = self.fits(&declared.var_type.node, given, false);
+                refuse_unless(misfit, &format!("variable ${}", declared.name.node), Fault::BadUserInput)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Types and fields that are none are the engine's to report.
+    fn check_set(&self, set: &SelectionSet, parent: Option<&Name>, types: &Types) -> Result<(), Refusal> {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let (name, field) = (&field.node.name.node, &field.node);
+                    let arguments = parent.and_then(|parent| self.arguments.get(parent)?.get(name));
+                    for (argument, value) in &field.arguments {
+                        if let Some(ty) = arguments.and_then(|arguments| arguments.get(&argument.node)) {
+                            let what = format!("argument \"{}\" of {name}", argument.node);
+                            refuse_unless(self.fits(ty, &value.node, true), &what, Fault::GraphqlValidationFailed)?;
+                        }
+                    }
+                    let inner = parent.and_then(|parent| types.of_field(parent, name));
+                    self.check_set(&field.selection_set.node, inner, types)?;
+                }
+                Selection::InlineFragment(inline) => {
+                    let on = inline.node.type_condition.as_ref().map(|condition| &condition.node.on.node);
+                    self.check_set(&inline.node.selection_set.node, on.or(parent), types)?;
+                }
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a value fits; one of a document says enums without quotes.
+    fn fits<V: Look>(&self, ty: &Type, value: &V, is_literal: bool) -> Result<(), Misfit> {
+        let misfit = |name: &Name| Err(Misfit { path: Vec::new(), expected: name.to_string() });
+        match (value.look(), &ty.base) {
+            (Seen::List(items), BaseType::List(inner)) => {
+                let mut each = items.iter().enumerate();
+                each.try_for_each(|(at, item)| within(self.fits(inner, item, is_literal), at))
+            }
+            (_, BaseType::List(inner)) => self.fits(inner, value, is_literal), // one stands for a list of one
+            (Seen::Empty, BaseType::Named(_)) => Ok(()),
+            (seen, BaseType::Named(name)) => match (seen, self.objects.get(name)) {
+                (Seen::Object(values), Some(fields)) => {
+                    let mut known = values.iter().filter_map(|(field, value)| Some((field, fields.get(field)?, value)));
+                    known.try_for_each(|(field, ty, value)| within(self.fits(ty, value, is_literal), field))
+                }
+                (_, Some(_)) => misfit(name),
+                (Seen::Text, None) if is_literal && self.enums.contains(name) => misfit(name),
+                (Seen::Number(number), None) if name == "Int" => match number.as_i64().map(i32::try_from) {
+                    Some(Err(_)) => misfit(name),
+                    _ => Ok(()),
+                },
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+fn typed(definitions: Vec<Positioned<InputValueDefinition>>) -> Fields {
+    definitions.into_iter().map(|definition| (definition.node.name.node, definition.node.ty.node)).collect()
+}
+
+fn within(inner: Result<(), Misfit>, at: impl ToString) -> Result<(), Misfit> {
+    inner.map_err(|mut misfit| {
+        misfit.path.push(at.to_string());
+        misfit
+    })
+}
+
+fn refuse_unless(fits: Result<(), Misfit>, what: &str, fault: Fault) -> Result<(), Refusal> {
+    fits.map_err(|Misfit { path, expected }| {
+        let inside: String = path.iter().rev().map(|part| format!(".{part}")).collect();
+        let message = fault::one_line(&format!("Invalid value for {what}{inside}: expected type \"{expected}\"."));
+        Refusal { fault, message }
+    })
+}
+
+/// A value, as far as it is looked at: of a document, or of a variable.
+enum Seen<'a, V> {
+    /// Null, or a variable, which is looked at by its own type.
+    Empty,
+    Number(&'a Number),
+    Text,
+    List(&'a [V]),
+    Object(&'a IndexMap<Name, V>),
+    Other,
+}
+
+trait Look: Sized {
+    fn look(&self) -> Seen<'_, Self>;
+}
+
+impl Look for Literal {
+    fn look(&self) -> Seen<'_, Self> {
+        match self {
+            Self::Null | Self::Variable(_) => Seen::Empty,
+            Self::Number(number) => Seen::Number(number),
+            Self::String(_) => Seen::Text,
+            Self::List(items) => Seen::List(items),
+            Self::Object(fields) => Seen::Object(fields),
+            Self::Boolean(_) | Self::Enum(_) | Self::Binary(_) => Seen::Other,
+        }
+    }
+}
+
+impl Look for Value {
+    fn look(&self) -> Seen<'_, Self> {
+        match self {
+            Self::Null => Seen::Empty,
+            Self::Number(number) => Seen::Number(number),
+            Self::String(_) => Seen::Text,
+            Self::List(items) => Seen::List(items),
+            Self::Object(fields) => Seen::Object(fields),
+            Self::Boolean(_) | Self::Enum(_) | Self::Binary(_) => Seen::Other,
+        }
+    }
+}
