@@ -24,8 +24,20 @@ pub fn page(serve: &Command) -> String {
             let _ = page.write_str(&row(argument).unwrap_or_default());
         }
     }
-    page
+    page + FIXED
 }
+
+/// What bounds clients and cannot be set.
+const FIXED: &str = "
+## What is no setting
+
+- Of a document: 64 brackets in each other; 10,000 fields and spreads with fragments written out; values that weigh 10,000 with
+  variables written out (a number or list one, text one more for each 64 bytes); of introspection 16 levels, 500 fields.
+- A page has at most 100 rows, a list of errors 10. A request's line and headers have 32 KiB.
+- The answer of a mutation is waited for 30 s; the mutation goes on. Each request of a batch has its own time.
+- Who reads nothing for 10 s is left. A socket is pinged after 15 s of silence, and closed 10 s later; it may send 100 messages at once,
+  and 256 may wait to be written to it.
+";
 
 /// Writing into a string cannot fail, and an argument without a long name or help is no setting.
 fn row(argument: &Arg) -> Option<String> {

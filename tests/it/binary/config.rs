@@ -133,12 +133,15 @@ async fn production_refuses_what_is_unsafe() {
     assert!(secret().len() >= 32);
 }
 
+fn limits(flags: &[&str]) -> LimitArgs {
+    let command = LimitArgs::augment_args(Command::new("limits").no_binary_name(true));
+    LimitArgs::from_arg_matches(&command.try_get_matches_from(flags).unwrap()).unwrap()
+}
+
 /// Settings as the limits' flags leave them.
 fn limited(flags: &[&str]) -> Options {
-    let command = LimitArgs::augment_args(Command::new("limits").no_binary_name(true));
-    let matches = command.try_get_matches_from(flags).unwrap();
     let mut options = Options::new(Target::Sqlite("unused".into()), Keys::new([secret().as_bytes()]).unwrap());
-    LimitArgs::from_arg_matches(&matches).unwrap().apply(&mut options);
+    limits(flags).apply(&mut options);
     options
 }
 
@@ -190,5 +193,15 @@ fn each_limit_arrives_where_it_belongs_and_nowhere_else() {
         for (other, read) in FLAGS.iter().filter(|(other, _)| other != flag) {
             assert_eq!(read(&set), read(&usual), "{flag} changes {other}");
         }
+    }
+}
+
+#[test]
+fn production_knows_each_limit_that_bounds_nothing() {
+    assert_eq!(limits(&[]).unsafe_one(), None);
+    // How many proxies there are bounds nothing anyway.
+    for (name, _) in FLAGS.iter().filter(|(name, _)| *name != "proxies") {
+        let flag = format!("--{name}");
+        assert_eq!(limits(&[&flag, "4000000000"]).unsafe_one(), Some(flag.as_str()));
     }
 }
