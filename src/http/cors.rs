@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// How long a browser may remember that it was told it may ask.
@@ -42,6 +42,16 @@ impl Origins {
     /// Whether a page of this origin may.
     pub fn allow(&self, origin: &HeaderValue) -> bool {
         origin.to_str().is_ok_and(|origin| self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)))
+    }
+
+    /// Whether a request may come from where the browser says it comes from: from no page, from a page of this host, or from
+    /// one of these origins.
+    pub(super) fn may(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let at = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, at)| at);
+        let own = at.is_some_and(|at| host.is_some_and(|host| host.eq_ignore_ascii_case(at)));
+        own || self.allow(origin)
     }
 
     /// Tells browsers so. No credentials: nothing here reads a cookie.

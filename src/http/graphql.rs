@@ -268,6 +268,13 @@ fn is_foreign(headers: &HeaderMap, allowed: &Origins) -> bool {
         .any(|name| headers.contains_key(*name))
         || headers.contains_key(header::AUTHORIZATION)
         || negotiate::json_body(headers).is_ok();
-    let is_allowed = headers.get(header::ORIGIN).is_some_and(|origin| allowed.allow(origin));
-    matches!(site, Some(b"cross-site" | b"same-site")) && !preflighted && !is_allowed
+    let is_foreign = match site {
+        Some(site) => {
+            let is_allowed = headers.get(header::ORIGIN).is_some_and(|origin| allowed.allow(origin));
+            matches!(site, b"cross-site" | b"same-site") && !is_allowed
+        }
+        // Where there is neither encryption nor localhost browsers do not send it; a script's GET still names its origin.
+        None => !allowed.may(headers),
+    };
+    is_foreign && !preflighted
 }

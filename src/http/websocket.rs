@@ -18,7 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 use self::connection::Connection;
 use self::protocol::{Close, SUBPROTOCOL};
 use super::Edge;
-use super::cors::Origins;
 use super::listen::Held;
 use super::parameters::Credential;
 use crate::access::Peer;
@@ -98,7 +97,7 @@ pub(super) async fn upgrade(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         return response;
     };
-    if !origin_may(&headers, &edge.origins) {
+    if !edge.origins.may(&headers) {
         return super::plain(
             StatusCode::FORBIDDEN,
             Fault::Forbidden,
@@ -125,16 +124,6 @@ pub(super) async fn upgrade(
             })
         },
     )
-}
-
-/// Whether a socket may be opened from where the browser says it is opened: from no page, from a page of this host, or
-/// from one of the allowed origins.
-fn origin_may(headers: &HeaderMap, allowed: &Origins) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let at = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, at)| at);
-    let own = at.is_some_and(|at| host.is_some_and(|host| host.eq_ignore_ascii_case(at)));
-    own || allowed.allow(origin)
 }
 
 async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Credential, acceptable: bool) {

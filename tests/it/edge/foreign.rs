@@ -79,6 +79,14 @@ async fn but_those_on_the_list() {
     assert_eq!(get().header("origin", SHOP).send().await.unwrap().status(), 200);
     fails(get().header("origin", "https://evil.example"), 403, "FORBIDDEN").await;
     fails(get(), 403, "FORBIDDEN").await;
+    // Over plain HTTP to another machine browsers name the origin alone.
+    let bare = || app.http.get(format!("http://{}/graphql?query={{__typename}}", app.address));
+    assert_eq!(bare().header("origin", SHOP).send().await.unwrap().status(), 200);
+    fails(bare().header("origin", "http://evil.example"), 403, "FORBIDDEN").await;
+    let asked_first = bare().header("origin", "http://evil.example").header("apollo-require-preflight", "1");
+    assert_eq!(asked_first.send().await.unwrap().status(), 200);
+    let own = bare().header("origin", format!("http://{}", app.address));
+    assert_eq!(own.send().await.unwrap().status(), 200);
     Socket::connect_with(&app.address, &[("origin", SHOP), ("sec-websocket-protocol", "graphql-transport-ws")])
         .await
         .unwrap();
