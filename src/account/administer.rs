@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Error, revocation, sign_out, store};
 use crate::access::{Action, Role};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::db::{self, DbError, Lane, Tx};
 use crate::entity::users;
 use crate::id::{OrganizerId, UserId};
@@ -16,7 +16,7 @@ use crate::text::Invalid;
 /// name, unless they have had one; a former one keeps it, without the right to use it.
 pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error> {
     let organizer: OrganizerId = ctx.id();
-    change(ctx, id, |tx, user| async move {
+    change(ctx, id, "gave a role", |tx, user| async move {
         if user.role == role {
             return Ok(());
         }
@@ -33,7 +33,7 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
 
 /// Takes from a user the right to sign in, and ends every sign-in they have. Their bookings and events stay.
 pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
-    change(ctx, id, |tx, _| async move {
+    change(ctx, id, "disabled", |tx, _| async move {
         let sql = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
         db::run(&tx, sql, [id.into(), ctx.now().into()]).await?;
         sign_out::end_all_of(&tx, id, None, ctx.now()).await?;
@@ -44,7 +44,7 @@ pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
 
 /// Gives the right to sign in back.
 pub async fn enable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
-    change(ctx, id, |tx, _| async move {
+    change(ctx, id, "enabled", |tx, _| async move {
         db::run(&tx, "UPDATE users SET disabled_at = NULL WHERE id = $1", [id.into()]).await?;
         revocation::revoke_all(&tx, id, ctx.now()).await?;
         Ok(())
@@ -52,25 +52,30 @@ pub async fn enable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     .await
 }
 
-/// Changes somebody else's account. Nobody changes their own: an administrator cannot lock everybody out by mistake.
-async fn change<F, Fut>(ctx: &Ctx, id: UserId, body: F) -> Result<UserId, Error>
+/// Changes somebody else's account, and writes down who did. Nobody changes their own: an administrator cannot lock everybody
+/// out by mistake.
+async fn change<F, Fut>(ctx: &Ctx, id: UserId, deed: &str, body: F) -> Result<UserId, Error>
 where
     F: Fn(Tx, users::Model) -> Fut,
     Fut: Future<Output = Result<(), DbError>>,
 {
     ctx.allow(Action::Administer)?;
-    if ctx.actor.user_id() == Some(id) {
+    let admin = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    if admin == id {
         return Err(Invalid::new("userId", "must be somebody else's").into());
     }
     let body = &body;
-    ctx.db
+    let changed = ctx
+        .db
         .write(Lane::Interactive, |tx| async move {
             let found = users::Entity::find_by_id(id).one(&tx).await.map_err(DbError::from)?;
             let user = found.ok_or(Error::UserNotFound)?;
             body(tx, user).await?;
-            Ok(id)
+            Ok::<_, Error>(id)
         })
-        .await
+        .await?;
+    tracing::info!(admin = %admin, user = %id, "an administrator {deed}");
+    Ok(changed)
 }
 
 /// Which users.

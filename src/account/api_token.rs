@@ -81,6 +81,7 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
             Ok::<_, Error>(())
         })
         .await?;
+    tracing::info!(%user, token = %id, "an API token was made");
     Ok((id, token))
 }
 

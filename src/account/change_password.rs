@@ -27,7 +27,9 @@ pub async fn change_password(
     let row = row.ok_or(Denied::SignIn)?;
     let attempt = brake.password(ctx, &row.email_key).await?;
     let outcome = judged(ctx, hasher, &attempt, row, current, new).await;
-    attempt.closed(ctx, outcome).await
+    let changed = attempt.closed(ctx, outcome).await?;
+    tracing::info!(user = %changed, "a password was changed");
+    Ok(changed)
 }
 
 async fn judged(

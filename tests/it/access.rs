@@ -11,6 +11,7 @@ use boxoffice::id::{BookingId, Noun, OrganizerId, SessionId, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::harness::events::Events;
 use crate::harness::socket::Heard;
 use crate::harness::{Actor, Answer};
 use crate::schema::needs_a_role;
@@ -166,6 +167,8 @@ fn at<'a>(data: &'a Value, path: &str) -> &'a Value {
 enum Transport {
     Http,
     Socket,
+    /// Over HTTP too.
+    Events,
 }
 
 impl Transport {
@@ -173,14 +176,24 @@ impl Transport {
     fn of(route: &Route) -> &'static [Self] {
         match route {
             Route::Query { .. } | Route::Mutation { .. } => &[Self::Http, Self::Socket],
-            Route::Live { .. } => &[Self::Socket],
+            Route::Live { .. } => &[Self::Socket, Self::Events],
         }
     }
 
     /// The body of the first answer.
     async fn ask(self, viewer: &Actor, query: &str, variables: Value) -> Value {
-        if let Self::Http = self {
-            return viewer.ask(query, variables).await.body;
+        match self {
+            Self::Http => return viewer.ask(query, variables).await.body,
+            Self::Events => {
+                let mut events = Events::open(viewer.stream(query, variables), "text/event-stream").await;
+                loop {
+                    let event = events.event().await.expect("the stream is over");
+                    if event.kind == "next" {
+                        return event.data;
+                    }
+                }
+            }
+            Self::Socket => {}
         }
         let mut socket = viewer.socket().await;
         socket.subscribe("1", query, variables).await;
