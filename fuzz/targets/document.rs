@@ -17,6 +17,9 @@ fuzz_target!(|sent: &str| {
         return;
     }
     let Ok(document) = parse_query(text) else { return };
+    if let Some(field) = cost::repeated_field(text) {
+        assert!(text.matches(field).count() > 1, "{field} stands there once");
+    }
     match cost::check(&document, None, &variables, &limits) {
         Ok(cost) => {
             let selections = cost::tokens(text).count as u64;

@@ -18,6 +18,8 @@
 //! * A place where somebody tries many accounts has no turns: they would have one for each of them. Accounts that are not
 //!   familiar there share its openings, one a minute, first come, first served. Who is new at such an address waits until
 //!   that ends, or comes from another.
+//! * Whoever has one IPv6 network of 48 bits has 65,536 places. They share a brake that is twenty times as patient as that of
+//!   a place, so that nobody keeps all places for hashing busy with what they get for nothing.
 //! * Two who try one account from the same place, or take a turn from the same network, cannot be told apart; the faster
 //!   one comes first.
 //!
@@ -105,6 +107,10 @@ impl Default for Settings {
     }
 }
 
+/// So many places of a network of IPv6 (48 bits, 65,536 places) may each be wrong as often as a place may, until all of them
+/// wait: enough for the people of one, far less than the hashes a machine could make.
+const PLACES_OF_A_NETWORK: i64 = 20;
+
 /// The brakes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Brake {
@@ -124,15 +130,19 @@ impl Brake {
         let Some(settings) = self.settings else { return Ok(Attempt::default()) };
         let (place, now) = (place::place(ctx), ctx.now());
         let here = row::key("account here", &[account, &place]);
-        let everyone_here = row::key("place", &[&place]);
+        let everyone_here = by_place(ctx, "place", settings.place);
         let strangers = row::key("account", &[account]);
         let turns = turn::key(ctx, account);
         let familiar = familiar::key(ctx, account);
         self.refusals.recall(&[&here, &turns], now)?;
-        self.refusals.recall_all_but_some(&everyone_here, now)?;
+        // Not of its network, where many may be at home who share no address with whoever guesses.
+        if let Some((place, _)) = everyone_here.first() {
+            self.refusals.recall_all_but_some(place, now)?;
+        }
         loop {
-            let asked = [&here, &everyone_here, &strangers, &turns, &familiar].into_iter().cloned();
-            let rows = row::read(ctx.db.read(), asked).await?;
+            let asked =
+                [&here, &strangers, &turns, &familiar].into_iter().chain(everyone_here.iter().map(|(key, _)| key));
+            let rows = row::read(ctx.db.read(), asked.cloned()).await?;
             let find = |key: &String| rows.iter().find(|row| row.key == *key);
             if find(&familiar).is_some_and(|row| row.last_at > now.minus(FAMILIAR_FOR)) {
                 let brakes = vec![(here.clone(), settings.account_at_home)];
@@ -140,7 +150,8 @@ impl Brake {
                 let counted = self.count(ctx, brakes, None).await?;
                 return Ok(Attempt { counted, here: Some(here), familiar: Familiar::of(familiar), turn: None });
             }
-            let mut brakes = vec![(here.clone(), settings.account_here), (everyone_here.clone(), settings.place)];
+            let mut brakes = everyone_here.clone();
+            brakes.push((here.clone(), settings.account_here));
             let mut latest = self.latest(&rows, &brakes, now);
             let mut turn = None;
             if let Some(row) = find(&strangers).filter(|row| row.waits_until(settings.account, now) > now) {
@@ -168,8 +179,7 @@ impl Brake {
     /// who has an account.
     pub async fn sign_up(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
         let Some(settings) = self.settings else { return Ok(Attempt::default()) };
-        let brakes = vec![(row::key("sign up", &[&place::place(ctx)]), settings.sign_up)];
-        let counted = self.ask_and_count(ctx, brakes).await?;
+        let counted = self.ask_and_count(ctx, by_place(ctx, "sign up", settings.sign_up)).await?;
         Ok(Attempt { counted, familiar: self.familiar(ctx, account), ..Attempt::default() })
     }
 
@@ -177,7 +187,7 @@ impl Brake {
     /// is not braked by others.
     pub async fn made_up_refresh(&self, ctx: &Ctx) -> Result<(), Error> {
         let Some(settings) = self.settings else { return Ok(()) };
-        self.ask_and_count(ctx, vec![(row::key("refresh", &[&place::place(ctx)]), settings.refresh)]).await.map(drop)
+        self.ask_and_count(ctx, by_place(ctx, "refresh", settings.refresh)).await.map(drop)
     }
 
     /// The place this request comes from, for an account that has shown that it is at home there.
@@ -235,4 +245,14 @@ impl Brake {
             })
             .await
     }
+}
+
+/// The brakes of this name on where a request comes from: its place, and the network that has many.
+fn by_place(ctx: &Ctx, name: &str, patience: Patience) -> Vec<(String, Patience)> {
+    let mut brakes = vec![(row::key(name, &[&place::place(ctx)]), patience)];
+    if let Some(network) = place::of_many(ctx) {
+        let free = patience.free.saturating_mul(PLACES_OF_A_NETWORK);
+        brakes.push((row::key(&format!("{name} network"), &[&network]), Patience { free, ..patience }));
+    }
+    brakes
 }

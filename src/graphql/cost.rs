@@ -16,8 +16,7 @@ mod sum;
 mod tokens;
 mod values;
 
-pub(super) use tokens::repeated_field;
-pub use tokens::{Tokens, tokens};
+pub use tokens::{Tokens, repeated_field, tokens};
 
 /// Introspection may go this deep below `__schema` or `__type`: graphql-js asks for types wrapped ten times.
 const INTROSPECTION_DEPTH: u64 = 16;

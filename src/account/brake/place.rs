@@ -22,6 +22,11 @@ pub fn network(ctx: &Ctx) -> String {
     }))
 }
 
+/// The network of IPv6 that has many places, all of them perhaps somebody's own.
+pub fn of_many(ctx: &Ctx) -> Option<String> {
+    ctx.peer.filter(|peer| peer.place().is_ipv6()).map(|_| network(ctx))
+}
+
 fn named(place: Option<IpAddr>) -> String {
     place.map_or_else(|| "inside".to_owned(), |place| place.to_string())
 }

@@ -390,3 +390,27 @@ scene! {
         }
     }
 }
+
+scene! {
+    /// Who gets 65,536 places for nothing has not 65,536 times as many guesses, nor accounts.
+    async fn a_network_of_many_places_is_one_guesser(stage: Stage) {
+        let app = stage.app_with(short).await;
+        open(&app, "2001:db8:7:1::1", "grace@example.org").await;
+        let mut judged = 0;
+        for n in 0..200 {
+            let place = format!("2001:db8:7:{n:x}::2");
+            judged += i32::from(was_judged(&guess(&app, &place, &format!("user{n}@example.org"), "password1").await));
+        }
+        assert_eq!(judged, 8 * 20);
+        wait(&guess(&app, "2001:db8:7:ffff::1", "user@example.org", "password1").await);
+        // Not so whoever is at home there, and other networks.
+        guess(&app, "2001:db8:7:1::1", "grace@example.org", RIGHT).await.ok();
+        assert!(was_judged(&guess(&app, "2001:db8:8:1::1", "user@example.org", "password1").await));
+        let mut opened = 0;
+        for n in 0..100 {
+            let input = json!({ "input": { "email": format!("new{n}@example.org"), "password": RIGHT, "name": "P" } });
+            opened += i32::from(was_judged(&ask(&app, &format!("2001:db8:9:{n:x}::1"), SIGN_UP, input).await));
+        }
+        assert_eq!(opened, 4 * 20);
+    }
+}
