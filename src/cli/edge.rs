@@ -23,8 +23,8 @@ pub struct EdgeArgs {
     /// Folder of the only documents that run: *.graphql files and manifests; default: any document runs
     #[arg(long, value_name = "DIR", env = "BOXOFFICE_TRUSTED_DOCUMENTS")]
     trusted_documents: Option<PathBuf>,
-    /// Requests a client may send in one array; 0: none
-    #[arg(long, value_name = "N", env = "BOXOFFICE_BATCH_MAX", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=10))]
+    /// Requests a client may send in one array, 5 at most; 0: none
+    #[arg(long, value_name = "N", env = "BOXOFFICE_BATCH_MAX", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=5))]
     batch_max: u8,
 }
 

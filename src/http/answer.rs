@@ -75,19 +75,29 @@ pub(super) fn respond_to_all(media: Media, mut reply: Reply) -> Response {
     response
 }
 
-/// The answers to a batch, in its order.
+/// The answers to a batch, in its order. `Retry-After` is that of the part that was refused for longest.
 pub(super) fn respond_each(media: Media, replies: &[Reply]) -> Response {
-    send(media, StatusCode::OK, &replies)
+    let mut response = send(media, StatusCode::OK, &replies);
+    let may_come_again = |reply: &&Reply| matches!(reply.fault(), Some(Fault::RateLimited | Fault::Overloaded));
+    let refused = replies.iter().filter(|reply| !reply.executed).filter(may_come_again);
+    if let Some(seconds) = refused.map(wait_of).max() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
-/// `Retry-After` in whole seconds: what the fault says, else one.
 fn retry_after(reply: &Reply) -> HeaderValue {
+    HeaderValue::from(wait_of(reply))
+}
+
+/// What `Retry-After` says, in whole seconds: what the fault says, else one.
+fn wait_of(reply: &Reply) -> u64 {
     let extensions = reply.response.errors.first().and_then(|error| error.extensions.as_ref());
     let millis = match extensions.and_then(|extensions| extensions.get("retryAfterMs")) {
         Some(async_graphql::Value::Number(millis)) => millis.as_u64().unwrap_or(1_000),
         _ => 1_000,
     };
-    HeaderValue::from(millis.div_ceil(1_000).max(1))
+    millis.div_ceil(1_000).max(1)
 }
 
 pub(super) fn refuse(media: Media, problem: Problem) -> Response {

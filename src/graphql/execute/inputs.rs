@@ -9,7 +9,7 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     BaseType, ExecutableDocument, InputValueDefinition, OperationDefinition, Selection, SelectionSet, Type, TypeKind,
-    TypeSystemDefinition,
+    TypeSystemDefinition, VariableDefinition,
 };
 use async_graphql::{Name, Number, Positioned, Value, Variables};
 use async_graphql_value::Value as Literal;
@@ -84,11 +84,7 @@ impl Inputs {
             for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
                 if let Some(default) = &declared.default_value {
                     let misfit = self.fits(&declared.var_type.node, &default.node, true);
-                    refuse_unless(
-                        misfit,
-                        &format!("variable ${}", declared.name.node),
-                        Fault::GraphqlValidationFailed,
-                    )?;
+                    refuse_unless(misfit, || of_variable(declared), Fault::GraphqlValidationFailed)?;
                 }
             }
             self.check_set(&operation.selection_set.node, types.root(operation.ty), types)?;
@@ -99,7 +95,7 @@ impl Inputs {
         for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
             if let Some(given) = variables.get(&declared.name.node) {
                 let misfit = self.fits(&declared.var_type.node, given, false);
-                refuse_unless(misfit, &format!("variable ${}", declared.name.node), Fault::BadUserInput)?;
+                refuse_unless(misfit, || of_variable(declared), Fault::BadUserInput)?;
             }
         }
         Ok(())
@@ -114,8 +110,8 @@ impl Inputs {
                     let arguments = parent.and_then(|parent| self.arguments.get(parent)?.get(name));
                     for (argument, value) in &field.arguments {
                         if let Some(ty) = arguments.and_then(|arguments| arguments.get(&argument.node)) {
-                            let what = format!("argument \"{}\" of {name}", argument.node);
-                            refuse_unless(self.fits(ty, &value.node, true), &what, Fault::GraphqlValidationFailed)?;
+                            let what = || format!("argument \"{}\" of {name}", argument.node);
+                            refuse_unless(self.fits(ty, &value.node, true), what, Fault::GraphqlValidationFailed)?;
                         }
                     }
                     let inner = parent.and_then(|parent| types.of_field(parent, name));
@@ -169,8 +165,13 @@ fn within(inner: Result<(), Misfit>, at: impl ToString) -> Result<(), Misfit> {
     })
 }
 
-fn refuse_unless(fits: Result<(), Misfit>, what: &str, fault: Fault) -> Result<(), Refusal> {
+fn of_variable(declared: &VariableDefinition) -> String {
+    format!("variable ${}", declared.name.node)
+}
+
+fn refuse_unless(fits: Result<(), Misfit>, what: impl FnOnce() -> String, fault: Fault) -> Result<(), Refusal> {
     fits.map_err(|Misfit { path, expected }| {
+        let what = what();
         let inside: String = path.iter().rev().map(|part| format!(".{part}")).collect();
         let message = fault::one_line(&format!("Invalid value for {what}{inside}: expected type \"{expected}\"."));
         Refusal { fault, message }

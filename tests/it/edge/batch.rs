@@ -76,7 +76,12 @@ async fn a_batch_is_bounded_and_each_request_counts() {
         })
         .await;
     let dear = json!({ "query": "{ events(first: 30) { nodes { id title } } }" });
-    let answers = json(send(&app.anonymous(), json!([dear, dear])).send().await.unwrap()).await;
+    let response = send(&app.anonymous(), json!([dear, dear])).send().await.unwrap();
+    let seconds = response.headers().get("retry-after").map(|seconds| seconds.to_str().unwrap().to_owned());
+    let answers = json(response).await;
+    let told =
+        answers[1]["errors"][0]["extensions"]["retryAfterMs"].as_u64().map(|millis| millis.div_ceil(1_000).to_string());
+    assert!(told.is_some() && seconds == told, "{seconds:?}: {answers}");
     assert!(answers[0]["data"]["events"].is_object(), "{answers}");
     assert_eq!(answers[1]["errors"][0]["extensions"]["code"], "RATE_LIMITED", "{answers}");
 }
