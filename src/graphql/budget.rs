@@ -91,8 +91,8 @@ impl Budgets {
         Self { limiter: Arc::new(limiter), ticks, settings }
     }
 
-    /// Takes `cost` out of a bucket; how long to wait when there is too little in it.
-    pub fn charge(&self, actor: &Actor, peer: Option<Peer>, cost: u64) -> Result<Balance, Duration> {
+    /// Takes `cost` out of a bucket; when there is too little in it, how long to wait and what there is.
+    pub fn charge(&self, actor: &Actor, peer: Option<Peer>, cost: u64) -> Result<Balance, (Duration, Balance)> {
         let payer = match (actor.user_id(), peer) {
             (Some(user), _) => Payer::User(user),
             (None, Some(peer)) => Payer::Place(peer.place()),
@@ -100,12 +100,16 @@ impl Budgets {
         };
         let most = self.settings.points;
         let cost = u32::try_from(cost).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN).min(most);
+        let balance = |remaining| Balance { cost: cost.get(), remaining, settings: self.settings };
         match self.limiter.check_key_n(&payer, cost) {
-            Ok(Ok(state)) => {
-                Ok(Balance { cost: cost.get(), remaining: state.remaining_burst_capacity(), settings: self.settings })
+            Ok(Ok(state)) => Ok(balance(state.remaining_burst_capacity())),
+            Ok(Err(not_yet)) => {
+                let wait = not_yet.wait_time_from(self.ticks.now());
+                // What comes back until then is what is missing now.
+                let missing = (wait.as_secs_f64() * f64::from(self.settings.per_second.get())).ceil() as u32;
+                Err((wait, balance(cost.get().saturating_sub(missing))))
             }
-            Ok(Err(not_yet)) => Err(not_yet.wait_time_from(self.ticks.now())),
-            Err(_) => Err(Duration::MAX), // more than a bucket holds, which `min` above rules out
+            Err(_) => Err((Duration::MAX, balance(0))), // more than a bucket holds, which `min` above rules out
         }
     }
 

@@ -337,10 +337,12 @@ impl Engine {
 
     fn charge_points(&self, actor: &Actor, peer: Option<Peer>, points: u64) -> Result<Option<Balance>, Reply> {
         let Some(budgets) = &self.0.settings.budgets else { return Ok(None) };
-        budgets.charge(actor, peer, points).map(Some).map_err(|wait| {
+        budgets.charge(actor, peer, points).map(Some).map_err(|(wait, balance)| {
             let seconds = wait.as_millis().div_ceil(1_000);
             let message = format!("You have asked for much in a short time; ask again in {seconds} s.");
-            Fault::RateLimited.server_error_after(message, wait).into()
+            let mut refused: Reply = Fault::RateLimited.server_error_after(message, wait).into();
+            refused.response.extensions.insert("cost".to_owned(), balance.extension());
+            refused
         })
     }
 

@@ -40,6 +40,8 @@ scene! {
         let wait = refused.body["errors"][0]["extensions"]["retryAfterMs"].as_u64().unwrap();
         assert!(wait > 0 && wait <= 10_000, "{wait}");
         assert!(refused.body.get("data").is_none(), "nothing ran");
+        let left = 100 - 3 * requested;
+        assert_eq!(refused.body["extensions"]["cost"], json!({ "requested": requested, "remaining": left, "limit": 100, "restorePerSecond": 10 }));
         // Alan and whoever has no account have buckets of their own.
         alan.ask(page, json!({})).await.ok();
         app.anonymous().ask(page, json!({})).await.ok();
