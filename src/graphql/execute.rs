@@ -235,7 +235,9 @@ impl Engine {
         variables::require(operation, &variables)?;
         self.0.inputs.check(document, operation, &variables, &self.0.types)?;
         let filled = Filled::read(document, &variables);
-        variables::default_conditions(operation, &mut variables);
+        let asked = rewritten.as_ref().unwrap_or(document);
+        rewritten = variables::without_left_out(asked, operation, &variables).or(rewritten);
+        variables::fill(operation, &mut variables);
         let shape = self.0.types.shape(document, operation);
         let public = kind == OperationType::Query && root::asks_only(document, operation, &PUBLIC);
         if let Some(document) = rewritten {

@@ -51,6 +51,7 @@ const DOCUMENTS = [
   ['an enum as a text', '{ events(first: 1, sort: "STARTS_AT_ASC") { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
   ['a field said twice', '{ events(first: 1, filter: { text: "a", text: "b" }) { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
   ['a number beyond 32 bits', '{ events(first: 4294967296) { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
+  ['a list of what is no type', 'query($x: [Nope] = [1]) { __typename }', 'GRAPHQL_VALIDATION_FAILED'],
   ['a number for an object', '{ events(first: 1, filter: 7) { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
   ['SQL in an id', `{ event(id: "' OR 1=1 --") { id } }`, 'BAD_USER_INPUT'],
   ['SQL in a cursor', `{ events(first: 1, after: "'; DROP TABLE event; --") { totalCount } }`, 'BAD_USER_INPUT'],

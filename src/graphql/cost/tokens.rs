@@ -55,8 +55,9 @@ pub fn repeated_field(text: &str) -> Option<&str> {
             b":" => {
                 if let Some(Some(fields)) = open.last_mut()
                     && !fields.insert(before)
+                    && let Ok(field) = std::str::from_utf8(before)
                 {
-                    return std::str::from_utf8(before).ok();
+                    return Some(field);
                 }
             }
             _ => {}
@@ -89,6 +90,8 @@ impl<'a> Iterator for Each<'a> {
             let rest = self.rest;
             let (length, is_token) = match *rest.first()? {
                 b' ' | b'\t' | b'\r' | b'\n' | b',' => (1, false),
+                // A byte order mark is a space to the parser.
+                0xEF if rest.starts_with(b"\xEF\xBB\xBF") => (3, false),
                 b'#' => (skip(rest, |byte| byte != b'\n' && byte != b'\r'), false),
                 b'.' if rest.starts_with(b"...") => (3, true),
                 b'"' if self.closes && rest.starts_with(b"\"\"\"") => match block_string(&rest[3..]) {

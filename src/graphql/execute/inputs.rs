@@ -1,6 +1,6 @@
 //! Values against the input types they are for, where the engine looks less closely than the specification: a text in place
-//! of an enum's value, an Int of more than 32 bits, anything in place of an input object, and a field said twice. It would
-//! notice in the field that is run with them, when others have run, or not at all.
+//! of an enum's value, an Int of more than 32 bits, anything in place of an input object, a field said twice, and variables
+//! of no type. It would notice in the field that is run with them, when others have run, or not at all.
 //! Not here: everything else about values, which the engine checks.
 
 use std::collections::{HashMap, HashSet};
@@ -28,13 +28,23 @@ pub(super) struct Inputs {
     arguments: HashMap<Name, HashMap<Name, Fields>>,
     objects: HashMap<Name, Fields>,
     enums: HashSet<Name>,
+    scalars: HashSet<Name>,
 }
+
+/// The scalars no schema has to define.
+const BUILT_IN: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 
 /// A value that is not of its type.
 struct Misfit {
     /// Where: fields and indices, from the inside out.
     path: Vec<String>,
-    expected: String,
+    /// Its type; none: there is no such argument or field. Only said of those that stand for a variable: when it is left
+    /// out they go before the engine looks. All others are the engine's to report.
+    expected: Option<String>,
+}
+
+impl Misfit {
+    const UNKNOWN: Self = Self { path: Vec::new(), expected: None };
 }
 
 /// Refuses input objects that say a field twice. The text must be one that can be parsed.
@@ -62,7 +72,11 @@ impl Inputs {
                     inputs.enums.insert(name);
                     continue;
                 }
-                TypeKind::Scalar | TypeKind::Union(_) => continue,
+                TypeKind::Scalar => {
+                    inputs.scalars.insert(name);
+                    continue;
+                }
+                TypeKind::Union(_) => continue,
             };
             let fields = fields.into_iter().map(|field| (field.node.name.node, typed(field.node.arguments)));
             inputs.arguments.insert(name, fields.collect());
@@ -82,6 +96,7 @@ impl Inputs {
         for (_, operation) in document.operations.iter() {
             let operation = &operation.node;
             for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
+                self.check_type(declared)?;
                 if let Some(default) = &declared.default_value {
                     let misfit = self.fits(&declared.var_type.node, &default.node, true);
                     refuse_unless(misfit, || of_variable(declared), Fault::GraphqlValidationFailed)?;
@@ -101,6 +116,29 @@ impl Inputs {
         Ok(())
     }
 
+    /// The engine does not survive a default for a list of what is no type.
+    fn check_type(&self, declared: &VariableDefinition) -> Result<(), Refusal> {
+        let mut base = &declared.var_type.node.base;
+        let name = loop {
+            match base {
+                BaseType::Named(name) => break name,
+                BaseType::List(inner) => base = &inner.base,
+            }
+        };
+        let is_known = BUILT_IN.contains(&name.as_str())
+            || self.scalars.contains(name)
+            || self.enums.contains(name)
+            || self.objects.contains_key(name);
+        if is_known || self.objects.is_empty() {
+            return Ok(()); // without a schema nothing is known
+        }
+        let message = fault::one_line(&format!(
+            "Variable ${} is of type \"{name}\", which is no input type.",
+            declared.name.node
+        ));
+        Err(Refusal { fault: Fault::GraphqlValidationFailed, message })
+    }
+
     /// Types and fields that are none are the engine's to report.
     fn check_set(&self, set: &SelectionSet, parent: Option<&Name>, types: &Types) -> Result<(), Refusal> {
         for selection in &set.items {
@@ -109,10 +147,14 @@ impl Inputs {
                     let (name, field) = (&field.node.name.node, &field.node);
                     let arguments = parent.and_then(|parent| self.arguments.get(parent)?.get(name));
                     for (argument, value) in &field.arguments {
-                        if let Some(ty) = arguments.and_then(|arguments| arguments.get(&argument.node)) {
-                            let what = || format!("argument \"{}\" of {name}", argument.node);
-                            refuse_unless(self.fits(ty, &value.node, true), what, Fault::GraphqlValidationFailed)?;
-                        }
+                        let Some(arguments) = arguments else { continue };
+                        let fits = match (arguments.get(&argument.node), &value.node) {
+                            (Some(ty), value) => self.fits(ty, value, true),
+                            (None, Literal::Variable(_)) => Err(Misfit::UNKNOWN),
+                            (None, _) => Ok(()),
+                        };
+                        let what = || format!("argument \"{}\" of {name}", argument.node);
+                        refuse_unless(fits, what, Fault::GraphqlValidationFailed)?;
                     }
                     let inner = parent.and_then(|parent| types.of_field(parent, name));
                     self.check_set(&field.selection_set.node, inner, types)?;
@@ -129,28 +171,37 @@ impl Inputs {
 
     /// Whether a value fits; one of a document says enums without quotes.
     fn fits<V: Look>(&self, ty: &Type, value: &V, is_literal: bool) -> Result<(), Misfit> {
-        let misfit = |name: &Name| Err(Misfit { path: Vec::new(), expected: name.to_string() });
+        let misfit = |name: &Name| Err(Misfit { path: Vec::new(), expected: Some(name.to_string()) });
         match (value.look(), &ty.base) {
             (Seen::List(items), BaseType::List(inner)) => {
                 let mut each = items.iter().enumerate();
                 each.try_for_each(|(at, item)| within(self.fits(inner, item, is_literal), at))
             }
             (_, BaseType::List(inner)) => self.fits(inner, value, is_literal), // one stands for a list of one
-            (Seen::Empty, BaseType::Named(_)) => Ok(()),
+            (Seen::Null | Seen::Variable, BaseType::Named(_)) => Ok(()),
             (seen, BaseType::Named(name)) => match (seen, self.objects.get(name)) {
-                (Seen::Object(values), Some(fields)) => {
-                    let mut known = values.iter().filter_map(|(field, value)| Some((field, fields.get(field)?, value)));
-                    known.try_for_each(|(field, ty, value)| within(self.fits(ty, value, is_literal), field))
-                }
+                (Seen::Object(values), Some(fields)) => values.iter().try_for_each(|(field, value)| {
+                    let fits = match (fields.get(field), value.look()) {
+                        (Some(ty), _) => self.fits(ty, value, is_literal),
+                        (None, Seen::Variable) => Err(Misfit::UNKNOWN),
+                        (None, _) => Ok(()),
+                    };
+                    within(fits, field)
+                }),
                 (_, Some(_)) => misfit(name),
                 (Seen::Text, None) if is_literal && self.enums.contains(name) => misfit(name),
-                (Seen::Number(number), None) if name == "Int" => match number.as_i64().map(i32::try_from) {
-                    Some(Err(_)) => misfit(name),
-                    _ => Ok(()),
-                },
+                (Seen::Number(number), None) if name == "Int" && !has_32_bits(number) => misfit(name),
                 _ => Ok(()),
             },
         }
+    }
+}
+
+/// What is no whole number at all is the engine's to report.
+fn has_32_bits(number: &Number) -> bool {
+    match number.as_i64() {
+        Some(number) => i32::try_from(number).is_ok(),
+        None => !number.is_u64(),
     }
 }
 
@@ -173,15 +224,19 @@ fn refuse_unless(fits: Result<(), Misfit>, what: impl FnOnce() -> String, fault:
     fits.map_err(|Misfit { path, expected }| {
         let what = what();
         let inside: String = path.iter().rev().map(|part| format!(".{part}")).collect();
-        let message = fault::one_line(&format!("Invalid value for {what}{inside}: expected type \"{expected}\"."));
-        Refusal { fault, message }
+        let message = match expected {
+            Some(expected) => format!("Invalid value for {what}{inside}: expected type \"{expected}\"."),
+            None => format!("Unknown {what}{inside}."),
+        };
+        Refusal { fault, message: fault::one_line(&message) }
     })
 }
 
 /// A value, as far as it is looked at: of a document, or of a variable.
 enum Seen<'a, V> {
-    /// Null, or a variable, which is looked at by its own type.
-    Empty,
+    Null,
+    /// Looked at by its own type.
+    Variable,
     Number(&'a Number),
     Text,
     List(&'a [V]),
@@ -196,7 +251,8 @@ trait Look: Sized {
 impl Look for Literal {
     fn look(&self) -> Seen<'_, Self> {
         match self {
-            Self::Null | Self::Variable(_) => Seen::Empty,
+            Self::Null => Seen::Null,
+            Self::Variable(_) => Seen::Variable,
             Self::Number(number) => Seen::Number(number),
             Self::String(_) => Seen::Text,
             Self::List(items) => Seen::List(items),
@@ -209,7 +265,7 @@ impl Look for Literal {
 impl Look for Value {
     fn look(&self) -> Seen<'_, Self> {
         match self {
-            Self::Null => Seen::Empty,
+            Self::Null => Seen::Null,
             Self::Number(number) => Seen::Number(number),
             Self::String(_) => Seen::Text,
             Self::List(items) => Seen::List(items),

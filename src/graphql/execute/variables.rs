@@ -1,10 +1,14 @@
-//! Variables of a request: which an operation cannot do without, which have defaults, and which errors are about their values.
+//! Variables of a request: which an operation cannot do without, which were left out and what that means, and which errors
+//! are about their values.
 //! Not here: their types; the engine knows the schema and checks them where they are used.
 
 use std::collections::HashSet;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Pos, Response, Value, Variables};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet, VariableDefinition,
+};
+use async_graphql::{Name, Pos, Response, Value, Variables};
+use async_graphql_value::Value as Literal;
 
 use crate::graphql::cost::Refusal;
 use crate::graphql::fault::{self, Fault};
@@ -26,14 +30,114 @@ pub(super) fn require(operation: &OperationDefinition, variables: &Variables) ->
     Ok(())
 }
 
-/// Gives conditions their defaults: where `@skip` or `@include` name a variable that was left out, the engine does not
-/// look at its declaration. Everywhere else it does, and checks the default with the document.
-pub(super) fn default_conditions(operation: &OperationDefinition, variables: &mut Variables) {
+/// The document without the arguments and input fields whose variable was left out and has no default: they count as not
+/// given (October 2021, 6.4.1 and 3.10), so that their own defaults hold. The engine would take them for null. None: it can
+/// stay as it is. A variable that also stands in a list or a directive is null there, and so it is everywhere.
+pub(super) fn without_left_out(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> Option<ExecutableDocument> {
+    let declared = operation.variable_definitions.iter().map(|declared| &declared.node);
+    let is_left_out = |declared: &&VariableDefinition| {
+        declared.default_value() == Some(&Value::Null) && !variables.contains_key(&declared.name.node)
+    };
+    let mut gone: HashSet<Name> = declared.filter(is_left_out).map(|declared| declared.name.node.clone()).collect();
+    if gone.is_empty() {
+        return None;
+    }
+    let mut document = document.clone();
+    let (mut optional, mut fixed) = (HashSet::new(), HashSet::new());
+    each_selection(&mut document, |selection| {
+        let directives = match selection {
+            Selection::Field(field) => {
+                for (_, value) in &field.node.arguments {
+                    uses(&value.node, true, &mut optional, &mut fixed);
+                }
+                &field.node.directives
+            }
+            Selection::InlineFragment(inline) => &inline.node.directives,
+            Selection::FragmentSpread(spread) => &spread.node.directives,
+        };
+        for (_, value) in directives.iter().flat_map(|directive| &directive.node.arguments) {
+            uses(&value.node, false, &mut optional, &mut fixed);
+        }
+    });
+    gone.retain(|name| optional.contains(name) && !fixed.contains(name));
+    if gone.is_empty() {
+        return None;
+    }
+    each_selection(&mut document, |selection| {
+        if let Selection::Field(field) = selection {
+            field.node.arguments.retain(|(_, value)| !is_one_of(&value.node, &gone));
+            for (_, value) in &mut field.node.arguments {
+                strip(&mut value.node, &gone);
+            }
+        }
+    });
+    let keep = |operation: &mut OperationDefinition| {
+        operation.variable_definitions.retain(|declared| !gone.contains(&declared.node.name.node));
+    };
+    match &mut document.operations {
+        DocumentOperations::Single(own) => keep(&mut own.node),
+        DocumentOperations::Multiple(all) => all.values_mut().for_each(|operation| keep(&mut operation.node)),
+    }
+    Some(document)
+}
+
+/// Looks at every selection of a document once.
+fn each_selection(document: &mut ExecutableDocument, mut look: impl FnMut(&mut Selection)) {
+    let fragments = document.fragments.values_mut().map(|fragment| &mut fragment.node.selection_set.node);
+    let mut stack: Vec<&mut SelectionSet> = fragments.collect();
+    match &mut document.operations {
+        DocumentOperations::Single(own) => stack.push(&mut own.node.selection_set.node),
+        DocumentOperations::Multiple(all) => {
+            stack.extend(all.values_mut().map(|operation| &mut operation.node.selection_set.node));
+        }
+    }
+    while let Some(set) = stack.pop() {
+        for selection in &mut set.items {
+            look(&mut selection.node);
+            match &mut selection.node {
+                Selection::Field(field) => stack.push(&mut field.node.selection_set.node),
+                Selection::InlineFragment(inline) => stack.push(&mut inline.node.selection_set.node),
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+}
+
+/// Which variables stand where they may be left out, and which elsewhere.
+fn uses(value: &Literal, may_go: bool, optional: &mut HashSet<Name>, fixed: &mut HashSet<Name>) {
+    match value {
+        Literal::Variable(name) => drop(if may_go { optional } else { fixed }.insert(name.clone())),
+        Literal::List(items) => items.iter().for_each(|item| uses(item, false, optional, fixed)),
+        Literal::Object(fields) => fields.values().for_each(|field| uses(field, true, optional, fixed)),
+        _ => {}
+    }
+}
+
+fn is_one_of(value: &Literal, gone: &HashSet<Name>) -> bool {
+    matches!(value, Literal::Variable(name) if gone.contains(name))
+}
+
+fn strip(value: &mut Literal, gone: &HashSet<Name>) {
+    match value {
+        Literal::List(items) => items.iter_mut().for_each(|item| strip(item, gone)),
+        Literal::Object(fields) => {
+            fields.retain(|_, field| !is_one_of(field, gone));
+            fields.values_mut().for_each(|field| strip(field, gone));
+        }
+        _ => {}
+    }
+}
+
+/// Gives what was left out the value it has then: its default, else null. The engine does the same when it runs a field, but
+/// does not look at an argument beforehand in which anything was left out, nor at the defaults of conditions at all.
+pub(super) fn fill(operation: &OperationDefinition, variables: &mut Variables) {
     for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
-        if let Some(default) = declared.default_value.as_ref().map(|default| &default.node)
-            && matches!(default, Value::Boolean(_))
-        {
-            variables.entry(declared.name.node.clone()).or_insert_with(|| default.clone());
+        if let Some(value) = declared.default_value() {
+            variables.entry(declared.name.node.clone()).or_insert_with(|| value.clone());
         }
     }
 }

@@ -247,7 +247,7 @@ fn tokens_are_counted_before_anything_is_parsed() {
         ("\"never closed", 1),
         ("\"\"\"never closed", 2),
         ("\"ends with a backslash\\", 1),
-        ("\u{feff}{ä}", 7), // broken text counts by its bytes
+        ("\u{feff}{ä}", 4), // a byte order mark is a space; broken text counts by its bytes
     ] {
         assert_eq!(tokens(text).count, count, "{text}");
     }

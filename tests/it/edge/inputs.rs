@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::faults::refused;
+use super::http::{json as json_of, post};
 use crate::harness::Stage;
 
 const WRONG: &str = "GRAPHQL_VALIDATION_FAILED";
@@ -36,7 +37,16 @@ async fn what_does_not_fit_is_refused() {
         (r#"mutation { signOut(input: "all") { ended } }"#, &none, WRONG),
         ("query($f: EventFilter) { events(first: 1, filter: $f) { totalCount } }", &json!({ "f": "rust" }), INPUT),
         ("query($f: EventFilter = 7) { events(first: 1, filter: $f) { totalCount } }", &none, WRONG),
-        // Said twice.
+        // What is beside a variable that was left out.
+        (r#"query($n: Int) { events(first: $n, filter: { nothing: $n }) { totalCount } }"#, &none, WRONG),
+        ("query($n: Int) { events(first: 1, nothing: $n) { totalCount } }", &none, WRONG),
+        ("{ events(first: 18446744073709551615) { totalCount } }", &none, WRONG),
+        // Of no type.
+        ("query($x: [Nope] = [1]) { __typename }", &none, WRONG),
+        ("query($x: [Nope!]! = 7) { __typename }", &none, WRONG),
+        ("query($x: [Event] = [7]) { __typename }", &none, WRONG),
+        // Said twice, with a byte order mark as space too.
+        ("{ events(first: 1, filter: { text\u{feff}: \"a\", text: \"b\" }) { totalCount } }", &none, WRONG),
         (r#"{ events(first: 1, filter: { text: "a", text: "b" }) { totalCount } }"#, &none, WRONG),
         (
             r#"query($f: EventFilter = { text: "a", hasPlaces: true, text: "a" }) { events(first: 1, filter: $f) { totalCount } }"#,
@@ -57,6 +67,8 @@ async fn what_fits_is_not() {
         ("{ events(first: 1, sort: STARTS_AT_ASC) { totalCount } }", json!({})),
         ("query($s: EventSort) { events(first: 1, sort: $s) { totalCount } }", json!({ "s": "STARTS_AT_ASC" })),
         ("query($s: EventSort = STARTS_AT_ASC) { events(first: 1, sort: $s) { totalCount } }", json!({})),
+        // Left out, it is as if the argument were not there.
+        ("query($s: EventSort) { events(first: 1, sort: $s) { totalCount } }", json!({})),
         // Said once in each of several objects, or in a text or remark.
         (
             r#"{ a: events(first: 1, filter: { text: "text: text:", hasPlaces: true }) { totalCount }
@@ -88,12 +100,53 @@ scene! {
                 a: createBooking(input: {{ eventId: $id, quantity: 1, fulfilment: ALL_OR_NOTHING }}) {{ booking {{ id }} }}
                 b: createBooking(input: {{ eventId: $id, quantity: {second}, fulfilment: ALL_OR_NOTHING }}) {{ booking {{ id }} }} }}"
         );
-        for (second, n) in [("2147483648", 1), ("$n", 2_147_483_648_i64), ("1, quantity: 1", 1)] {
+        for (second, n) in [("2147483648", json!(1)), ("$n", json!(2_147_483_648_i64)), ("1, quantity: 1", json!(1))] {
             let answer = grace.ask(&two(second), json!({ "id": event, "n": n })).await;
+            assert!(answer.body.get("data").is_none(), "{second}: {}", answer.body);
+        }
+        // Also where something was left out beside it.
+        for second in ["fulfilment: SOMETIMES, quantity: $m", "quantity: $m, idempotencyKy: \"k\"", "fulfilment: null, quantity: $m"] {
+            let query = format!(
+                "mutation($id: ID!, $m: Int = 1) {{
+                    a: createBooking(input: {{ eventId: $id, quantity: 1 }}) {{ booking {{ id }} }}
+                    b: createBooking(input: {{ eventId: $id, {second} }}) {{ booking {{ id }} }} }}"
+            );
+            let answer = grace.ask(&query, json!({ "id": event })).await;
             assert!(answer.body.get("data").is_none(), "{second}: {}", answer.body);
         }
         assert_eq!(app.number("SELECT count(*) AS n FROM booking", []).await, 0);
         grace.ask(&two("$n"), json!({ "id": event, "n": 1 })).await.ok();
         assert_eq!(app.number("SELECT count(*) AS n FROM booking", []).await, 2);
+    }
+}
+
+scene! {
+    /// An argument or a field whose variable was left out counts as not given: its default holds, and what is not to be
+    /// changed stays.
+    async fn what_was_left_out_is_not_null(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, grace) = (app.organizer().await, app.customer().await);
+        let event = organizer.event(9).await;
+        let book = "mutation($id: ID!, $f: Fulfilment, $key: String) {
+            createBooking(input: { eventId: $id, quantity: 2, fulfilment: $f, idempotencyKey: $key }) { booked userErrors { code } } }";
+        let answer = grace.ask(book, json!({ "id": event })).await.ok();
+        assert_eq!(answer.at("createBooking.booked"), &json!(2), "{}", answer.body);
+        let update = "mutation($id: ID!, $title: String, $venue: String) {
+            updateEvent(input: { eventId: $id, title: $title, venue: $venue }) { event { title venue } userErrors { code path } } }";
+        let before = organizer.ask("query($id: ID!) { event(id: $id) { venue } }", json!({ "id": event })).await.ok();
+        let answer = organizer.ask(update, json!({ "id": event, "title": "Another" })).await.ok();
+        assert_eq!(answer.at("updateEvent.event"), &json!({ "title": "Another", "venue": before.at("event.venue") }), "{}", answer.body);
+        // Over a fragment, beside another operation; null where it cannot be left out.
+        let two = "query A($s: EventSort) { ...F } query B($s: EventSort) { ...F }
+            fragment F on Query { events(first: 1, sort: $s) { totalCount } }";
+        let body = json!({ "query": two, "operationName": "A" }).to_string();
+        assert_eq!(json_of(post(&app, body).send().await.unwrap()).await["data"]["events"]["totalCount"], 1);
+        let list = grace.ask("query($id: ID) { nodes(ids: [$id]) { id } }", json!({})).await;
+        assert_eq!(list.fault(), WRONG, "{}", list.body);
+        // What is declared must still be used, and what is needed must be given.
+        let unused = grace.ask("query($s: EventSort) { events(first: 1) { totalCount } }", json!({})).await;
+        assert_eq!(unused.fault(), WRONG, "{}", unused.body);
+        let missing = "mutation($id: ID) { createBooking(input: { eventId: $id, quantity: 1 }) { booked } }";
+        assert_eq!(grace.ask(missing, json!({})).await.fault(), WRONG);
     }
 }
