@@ -16,9 +16,9 @@ use crate::text::Invalid;
 /// name, unless they have had one; a former one keeps it, without the right to use it.
 pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error> {
     let organizer: OrganizerId = ctx.id();
-    change(ctx, id, "gave a role", |tx, user| async move {
+    change(ctx, id, &format!("gave a role: {role:?}"), |tx, user| async move {
         if user.role == role {
-            return Ok(());
+            return Ok(false);
         }
         let sql = "UPDATE users SET role = $2 WHERE id = $1";
         db::run(&tx, sql, [id.into(), role.into()]).await?;
@@ -26,7 +26,7 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
             store::insert_organizer(&tx, organizer, &user.name, id, ctx.now()).await?;
         }
         revocation::revoke_all(&tx, id, ctx.now()).await?;
-        Ok(())
+        Ok(true)
     })
     .await
 }
@@ -35,9 +35,9 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
 pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     change(ctx, id, "disabled", |tx, _| async move {
         let sql = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
-        db::run(&tx, sql, [id.into(), ctx.now().into()]).await?;
+        let disabled = db::run(&tx, sql, [id.into(), ctx.now().into()]).await?;
         sign_out::end_all_of(&tx, id, None, ctx.now()).await?;
-        Ok(())
+        Ok(disabled == 1)
     })
     .await
 }
@@ -45,19 +45,20 @@ pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
 /// Gives the right to sign in back.
 pub async fn enable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     change(ctx, id, "enabled", |tx, _| async move {
-        db::run(&tx, "UPDATE users SET disabled_at = NULL WHERE id = $1", [id.into()]).await?;
+        let sql = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
+        let enabled = db::run(&tx, sql, [id.into()]).await?;
         revocation::revoke_all(&tx, id, ctx.now()).await?;
-        Ok(())
+        Ok(enabled == 1)
     })
     .await
 }
 
-/// Changes somebody else's account, and writes down who did. Nobody changes their own: an administrator cannot lock everybody
+/// Changes somebody else's account, and writes down who did if the body says that it did. Nobody changes their own: an administrator cannot lock everybody
 /// out by mistake.
 async fn change<F, Fut>(ctx: &Ctx, id: UserId, deed: &str, body: F) -> Result<UserId, Error>
 where
     F: Fn(Tx, users::Model) -> Fut,
-    Fut: Future<Output = Result<(), DbError>>,
+    Fut: Future<Output = Result<bool, DbError>>,
 {
     ctx.allow(Action::Administer)?;
     let admin = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -70,12 +71,13 @@ where
         .write(Lane::Interactive, |tx| async move {
             let found = users::Entity::find_by_id(id).one(&tx).await.map_err(DbError::from)?;
             let user = found.ok_or(Error::UserNotFound)?;
-            body(tx, user).await?;
-            Ok::<_, Error>(id)
+            Ok::<_, Error>(body(tx, user).await?)
         })
         .await?;
-    tracing::info!(admin = %admin, user = %id, "an administrator {deed}");
-    Ok(changed)
+    if changed {
+        tracing::info!(admin = %admin, user = %id, "an administrator {deed}");
+    }
+    Ok(id)
 }
 
 /// Which users.

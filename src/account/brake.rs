@@ -18,8 +18,9 @@
 //! * A place where somebody tries many accounts has no turns: they would have one for each of them. Accounts that are not
 //!   familiar there share its openings, one a minute, first come, first served. Who is new at such an address waits until
 //!   that ends, or comes from another.
-//! * Whoever has one IPv6 network of 48 bits has 65,536 places. They share a brake that is twenty times as patient as that of
-//!   a place, so that nobody keeps all places for hashing busy with what they get for nothing.
+//! * Whoever has one IPv6 network of 48 bits has 65,536 places. They share a brake that lets through what twenty places may,
+//!   so that nobody keeps those who hash busy with what they get for nothing. Its newcomers share these openings, too: one
+//!   every three seconds, once a thousand were wrong.
 //! * Two who try one account from the same place, or take a turn from the same network, cannot be told apart; the faster
 //!   one comes first.
 //!
@@ -107,9 +108,9 @@ impl Default for Settings {
     }
 }
 
-/// So many places of a network of IPv6 (48 bits, 65,536 places) may each be wrong as often as a place may, until all of them
-/// wait: enough for the people of one, far less than the hashes a machine could make.
-const PLACES_OF_A_NETWORK: i64 = 20;
+/// A network of IPv6 (48 bits, 65,536 places) may be wrong as often as so many places, and then gets as many openings: enough
+/// for the people of one, far less than the hashes a machine can make.
+const PLACES_OF_A_NETWORK: u32 = 20;
 
 /// The brakes; cheap to clone.
 #[derive(Debug, Clone)]
@@ -251,8 +252,9 @@ impl Brake {
 fn by_place(ctx: &Ctx, name: &str, patience: Patience) -> Vec<(String, Patience)> {
     let mut brakes = vec![(row::key(name, &[&place::place(ctx)]), patience)];
     if let Some(network) = place::of_many(ctx) {
-        let free = patience.free.saturating_mul(PLACES_OF_A_NETWORK);
-        brakes.push((row::key(&format!("{name} network"), &[&network]), Patience { free, ..patience }));
+        let free = patience.free.saturating_mul(PLACES_OF_A_NETWORK.into());
+        let longest = patience.longest / PLACES_OF_A_NETWORK;
+        brakes.push((row::key(&format!("{name} network"), &[&network]), Patience { free, longest }));
     }
     brakes
 }

@@ -61,7 +61,7 @@ pub struct LimitArgs {
     /// Seconds a request's headers may take
     #[arg(long, value_name = "S", env = "BOXOFFICE_HEADER_SECONDS", default_value_t = 5)]
     header_seconds: u64,
-    /// Seconds a connection may be idle between requests
+    /// Seconds a connection may be idle between requests; a proxy in front should give its own up before
     #[arg(long, value_name = "S", env = "BOXOFFICE_IDLE_SECONDS", default_value_t = 30)]
     idle_seconds: u64,
     /// Connections at a time

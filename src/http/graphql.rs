@@ -124,11 +124,20 @@ async fn take_body(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    negotiate::json_body(headers)
-        .map_err(|message| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Fault::BadUserInput, message))?;
     let peer = peer.map(|Extension(peer)| peer);
-    let actor = identify(edge, peer, Credential::of(headers)).await?;
-    let after = sse::last_event(headers)?;
+    let asks_for_it = async {
+        negotiate::json_body(headers)
+            .map_err(|message| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Fault::BadUserInput, message))?;
+        Ok::<_, Problem>((identify(edge, peer, Credential::of(headers)).await?, sse::last_event(headers)?))
+    };
+    let (actor, after) = match asks_for_it.await {
+        Ok(known) => known,
+        Err(problem) => {
+            // Whoever is still sending would find the connection reset, not what is wrong.
+            let _ = body::read(body, headers, edge.body).await;
+            return Err(problem);
+        }
+    };
     let body = body::read(body, headers, edge.body).await?;
     let call = Call { edge, takes, actor, peer, is_get: false };
     match parameters::from_body(&body)? {
@@ -273,7 +282,8 @@ fn is_foreign(headers: &HeaderMap, allowed: &Origins) -> bool {
             let is_allowed = headers.get(header::ORIGIN).is_some_and(|origin| allowed.allow(origin));
             matches!(site, b"cross-site" | b"same-site") && !is_allowed
         }
-        // Where there is neither encryption nor localhost browsers do not send it; a script's GET still names its origin.
+        // Where there is neither encryption nor localhost browsers do not send it. Still a script names its origin when it
+        // asks for something that it could read.
         None => !allowed.may(headers),
     };
     is_foreign && !preflighted

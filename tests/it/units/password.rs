@@ -46,7 +46,7 @@ async fn an_unknown_account_takes_its_turn_like_any_other() {
         assert!(!hasher.verify(said("password"), None).await.unwrap());
         order.borrow_mut().push("unknown");
     };
-    tokio::join!(known, unknown);
+    tokio::join!(biased; known, unknown);
     assert_eq!(order.into_inner(), ["known", "unknown"]);
 }
 
