@@ -267,6 +267,39 @@ async fn raw(app: &TestApp, head: &str, body: &[u8]) -> String {
 }
 
 #[tokio::test]
+async fn who_is_refused_may_send_the_rest_and_go_on() {
+    let stage = Stage::sqlite();
+    let app = stage.app().await;
+    let mut stream = TcpStream::connect(&app.address).await.unwrap();
+    let body = json!({ "query": "{ __typename }", "variables": { "x": "x".repeat(100_000) } }).to_string();
+    let mut answers = String::new();
+    // The connection is as good after a refusal as before: no body is taken for the next request, nothing is reset.
+    for (authorization, status) in [("Bearer nobody", 401), ("Bearer nobody", 401), ("", 200)] {
+        let header =
+            if authorization.is_empty() { String::new() } else { format!("authorization: {authorization}\r\n") };
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{header}content-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let (first, rest) = body.split_at(10);
+        stream.write_all(first.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        tokio::task::yield_now().await; // this thread runs the server too: it may refuse before the rest is there
+        stream.write_all(rest.as_bytes()).await.unwrap();
+        answers.clear();
+        let mut some = [0; 4_096];
+        while !(answers.contains("\r\n\r\n") && answers.ends_with('}')) {
+            let read = tokio::time::timeout(crate::harness::PATIENCE, stream.read(&mut some)).await.expect("no answer");
+            let read = read.expect("a reset");
+            assert!(read > 0, "closed: {answers}");
+            answers.push_str(std::str::from_utf8(&some[..read]).unwrap());
+        }
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status} ")), "{answers}");
+    }
+}
+
+#[tokio::test]
 async fn large_bodies_are_refused_readably() {
     let stage = Stage::sqlite();
     let app = stage.app().await;
