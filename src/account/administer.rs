@@ -8,7 +8,7 @@ use crate::access::{Action, Role};
 use crate::ctx::{Ctx, Denied};
 use crate::db::{self, DbError, Lane, Tx};
 use crate::entity::users;
-use crate::id::{OrganizerId, UserId};
+use crate::id::{Noun, OrganizerId, UserId};
 use crate::page::{Page, Paging};
 use crate::text::Invalid;
 
@@ -75,7 +75,7 @@ where
         })
         .await?;
     if changed {
-        tracing::info!(admin = %admin, user = %id, "an administrator {deed}");
+        tracing::info!(admin = %admin.opaque(), user = %id.opaque(), "an administrator {deed}");
     }
     Ok(id)
 }

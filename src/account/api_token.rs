@@ -11,7 +11,7 @@ use crate::clock::Micros;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{self, DbError, Lane};
 use crate::entity::api_token;
-use crate::id::ApiTokenId;
+use crate::id::{ApiTokenId, Noun};
 use crate::page::{Page, Paging};
 use crate::text::{self, Invalid};
 
@@ -81,7 +81,7 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
             Ok::<_, Error>(())
         })
         .await?;
-    tracing::info!(%user, token = %id, "an API token was made");
+    tracing::info!(user = %user.opaque(), token = %id.opaque(), "an API token was made");
     Ok((id, token))
 }
 

@@ -10,7 +10,7 @@ use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{DbError, Lane};
 use crate::entity::users;
-use crate::id::UserId;
+use crate::id::{Noun, UserId};
 
 /// Replaces the password after checking the current one. Every other session of the user ends, this one goes on.
 pub async fn change_password(
@@ -28,7 +28,7 @@ pub async fn change_password(
     let attempt = brake.password(ctx, &row.email_key).await?;
     let outcome = judged(ctx, hasher, &attempt, row, current, new).await;
     let changed = attempt.closed(ctx, outcome).await?;
-    tracing::info!(user = %changed, "a password was changed");
+    tracing::info!(user = %changed.opaque(), "a password was changed");
     Ok(changed)
 }
 
