@@ -198,8 +198,8 @@ impl Engine {
         &self.0.tasks
     }
 
-    /// Finds the document that is meant, parses it once and checks all that can be known without the schema. Nothing
-    /// unchecked is ever executed: a [`Prepared`] comes from nowhere else.
+    /// Finds the document that is meant, parses it once, checks what it costs and what its values are, and takes out what was
+    /// left out. Nothing unchecked is ever executed: a [`Prepared`] comes from nowhere else.
     pub fn prepare(&self, ask: Ask) -> Result<Prepared, Reply> {
         let Settings { limits, documents, .. } = &self.0.settings;
         let Ask { text, id, mut request, after } = ask;
