@@ -32,6 +32,7 @@ mod root;
 pub mod shape;
 mod typename;
 mod variables;
+mod walk;
 
 /// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
 pub type PerRequest = Arc<dyn Fn(Request, &Actor) -> Request + Send + Sync>;

@@ -2,10 +2,10 @@
 //! one root field, and is found again in the results.
 //! Not here: which transport brings it (`http::sse`), and what a cursor means (`graphql::live`).
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::parser::types::{ExecutableDocument, Field, Selection};
 use async_graphql::{Name, Positioned, Value, Variables};
 
-use super::Reply;
+use super::{Reply, walk};
 
 /// The argument that a cursor is for.
 pub(super) const AFTER: &str = "after";
@@ -20,14 +20,7 @@ pub(super) fn behind(
 ) -> Option<ExecutableDocument> {
     let mut document = document.clone();
     let mut is_changed = false;
-    let fragments = document.fragments.values_mut().map(|fragment| &mut fragment.node.selection_set.node);
-    let mut stack: Vec<&mut SelectionSet> = fragments.collect();
-    match &mut document.operations {
-        DocumentOperations::Single(own) => stack.push(&mut own.node.selection_set.node),
-        DocumentOperations::Multiple(all) => {
-            stack.extend(all.values_mut().map(|operation| &mut operation.node.selection_set.node));
-        }
-    }
+    let mut stack = walk::tops_mut(&mut document);
     while let Some(set) = stack.pop() {
         for selection in &mut set.items {
             match &mut selection.node {

@@ -3,19 +3,16 @@
 //! Not here: every other field, which validation does look at.
 
 use async_graphql::Positioned;
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, Field, InlineFragment, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{ExecutableDocument, Field, InlineFragment, Selection, SelectionSet};
 
+use super::walk;
 use crate::graphql::cost::Refusal;
 use crate::graphql::fault::Fault;
 
 /// The document with the directives of each `__typename` on a fragment around it, which means the same; `None` where
 /// there are none. Arguments and fields of a `__typename` are refused.
 pub(super) fn readable(document: &ExecutableDocument) -> Result<Option<ExecutableDocument>, Refusal> {
-    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-    let mut sets: Vec<&SelectionSet> = operations.chain(fragments).collect();
+    let mut sets = walk::tops(document);
     let mut hidden = false;
     while let Some(set) = sets.pop() {
         for selection in &set.items {
@@ -33,11 +30,7 @@ pub(super) fn readable(document: &ExecutableDocument) -> Result<Option<Executabl
         return Ok(None);
     }
     let mut document = document.clone();
-    match &mut document.operations {
-        DocumentOperations::Single(own) => wrap(&mut own.node.selection_set.node),
-        DocumentOperations::Multiple(all) => all.values_mut().for_each(|own| wrap(&mut own.node.selection_set.node)),
-    }
-    document.fragments.values_mut().for_each(|fragment| wrap(&mut fragment.node.selection_set.node));
+    walk::tops_mut(&mut document).into_iter().for_each(wrap);
     Ok(Some(document))
 }
 

@@ -5,11 +5,12 @@
 use std::collections::HashSet;
 
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet, VariableDefinition,
+    DocumentOperations, ExecutableDocument, OperationDefinition, Selection, VariableDefinition,
 };
 use async_graphql::{Name, Pos, Response, Value, Variables};
 use async_graphql_value::Value as Literal;
 
+use super::walk;
 use crate::graphql::cost::Refusal;
 use crate::graphql::fault::{self, Fault};
 
@@ -46,20 +47,14 @@ pub(super) fn without_left_out(
     if gone.is_empty() {
         return None;
     }
-    let mut document = document.clone();
     let (mut optional, mut fixed) = (HashSet::new(), HashSet::new());
-    each_selection(&mut document, |selection| {
-        let directives = match selection {
-            Selection::Field(field) => {
-                for (_, value) in &field.node.arguments {
-                    uses(&value.node, true, &mut optional, &mut fixed);
-                }
-                &field.node.directives
+    walk::each(document, |selection| {
+        if let Selection::Field(field) = selection {
+            for (_, value) in &field.node.arguments {
+                uses(&value.node, true, &mut optional, &mut fixed);
             }
-            Selection::InlineFragment(inline) => &inline.node.directives,
-            Selection::FragmentSpread(spread) => &spread.node.directives,
-        };
-        for (_, value) in directives.iter().flat_map(|directive| &directive.node.arguments) {
+        }
+        for (_, value) in selection.directives().iter().flat_map(|directive| &directive.node.arguments) {
             uses(&value.node, false, &mut optional, &mut fixed);
         }
     });
@@ -67,12 +62,11 @@ pub(super) fn without_left_out(
     if gone.is_empty() {
         return None;
     }
-    each_selection(&mut document, |selection| {
-        if let Selection::Field(field) = selection {
-            field.node.arguments.retain(|(_, value)| !is_one_of(&value.node, &gone));
-            for (_, value) in &mut field.node.arguments {
-                strip(&mut value.node, &gone);
-            }
+    let mut document = document.clone();
+    walk::each_field_mut(&mut document, |field| {
+        field.arguments.retain(|(_, value)| !is_one_of(&value.node, &gone));
+        for (_, value) in &mut field.arguments {
+            strip(&mut value.node, &gone);
         }
     });
     let keep = |operation: &mut OperationDefinition| {
@@ -83,28 +77,6 @@ pub(super) fn without_left_out(
         DocumentOperations::Multiple(all) => all.values_mut().for_each(|operation| keep(&mut operation.node)),
     }
     Some(document)
-}
-
-/// Looks at every selection of a document once.
-fn each_selection(document: &mut ExecutableDocument, mut look: impl FnMut(&mut Selection)) {
-    let fragments = document.fragments.values_mut().map(|fragment| &mut fragment.node.selection_set.node);
-    let mut stack: Vec<&mut SelectionSet> = fragments.collect();
-    match &mut document.operations {
-        DocumentOperations::Single(own) => stack.push(&mut own.node.selection_set.node),
-        DocumentOperations::Multiple(all) => {
-            stack.extend(all.values_mut().map(|operation| &mut operation.node.selection_set.node));
-        }
-    }
-    while let Some(set) = stack.pop() {
-        for selection in &mut set.items {
-            look(&mut selection.node);
-            match &mut selection.node {
-                Selection::Field(field) => stack.push(&mut field.node.selection_set.node),
-                Selection::InlineFragment(inline) => stack.push(&mut inline.node.selection_set.node),
-                Selection::FragmentSpread(_) => {}
-            }
-        }
-    }
 }
 
 /// Which variables stand where they may be left out, and which elsewhere.
@@ -153,28 +125,16 @@ impl Filled {
         if variables.is_empty() {
             return filled;
         }
-        let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-        let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-        let mut stack: Vec<&SelectionSet> = operations.chain(fragments).collect();
-        while let Some(set) = stack.pop() {
-            for selection in &set.items {
-                let own = match &selection.node {
-                    Selection::Field(field) => {
-                        stack.push(&field.node.selection_set.node);
-                        field.node.arguments.as_slice()
-                    }
-                    Selection::InlineFragment(inline) => {
-                        stack.push(&inline.node.selection_set.node);
-                        &[]
-                    }
-                    Selection::FragmentSpread(_) => &[],
-                };
-                let directives = selection.node.directives().iter();
-                let arguments = directives.flat_map(|directive| &directive.node.arguments).chain(own);
-                let variable = arguments.filter(|(_, value)| value.node.clone().into_const().is_none());
-                filled.0.extend(variable.map(|(name, _)| name.pos));
-            }
-        }
+        walk::each(document, |selection| {
+            let own = match selection {
+                Selection::Field(field) => field.node.arguments.as_slice(),
+                Selection::InlineFragment(_) | Selection::FragmentSpread(_) => &[],
+            };
+            let directives = selection.directives().iter();
+            let arguments = directives.flat_map(|directive| &directive.node.arguments).chain(own);
+            let variable = arguments.filter(|(_, value)| value.node.clone().into_const().is_none());
+            filled.0.extend(variable.map(|(name, _)| name.pos));
+        });
         filled
     }
 
