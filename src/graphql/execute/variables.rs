@@ -41,7 +41,8 @@ pub(super) fn without_left_out(
 ) -> Option<ExecutableDocument> {
     let declared = operation.variable_definitions.iter().map(|declared| &declared.node);
     let is_left_out = |declared: &&VariableDefinition| {
-        declared.default_value() == Some(&Value::Null) && !variables.contains_key(&declared.name.node)
+        let has_default = declared.default_value.is_some(); // null may be one, and then is meant
+        declared.var_type.node.nullable && !has_default && !variables.contains_key(&declared.name.node)
     };
     let mut gone: HashSet<Name> = declared.filter(is_left_out).map(|declared| declared.name.node.clone()).collect();
     if gone.is_empty() {

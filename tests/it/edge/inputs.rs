@@ -41,6 +41,8 @@ async fn what_does_not_fit_is_refused() {
         (r#"query($n: Int) { events(first: $n, filter: { nothing: $n }) { totalCount } }"#, &none, WRONG),
         ("query($n: Int) { events(first: 1, nothing: $n) { totalCount } }", &none, WRONG),
         ("{ events(first: 18446744073709551615) { totalCount } }", &none, WRONG),
+        // A default of null is meant.
+        ("query($s: EventSort = null) { events(first: 1, sort: $s) { totalCount } }", &none, WRONG),
         // Of no type.
         ("query($x: [Nope] = [1]) { __typename }", &none, WRONG),
         ("query($x: [Nope!]! = 7) { __typename }", &none, WRONG),
