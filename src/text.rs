@@ -1,20 +1,79 @@
 //! Text from outside: what may be in it, how long it may be, and the error that says what is wrong with which field.
 //! Not here: what a text means (e-mail addresses are checked by `account`, money by `money`).
 
+use std::borrow::Cow;
+
 /// One field of an input that cannot be taken as it is. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct Invalid {
-    /// Name of the input field, as the schema spells it.
-    pub field: &'static str,
+    /// Name of the input field, as the schema spells it; fields and indices inside it follow behind dots:
+    /// `items.2.quantity`.
+    pub field: Cow<'static, str>,
     /// What is wrong, in a sentence a form can show.
     pub message: String,
 }
 
 impl Invalid {
     /// An error about one field.
-    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into() }
+    pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// All fields of an input that cannot be taken as they are, in the order they were checked. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct Invalids(Vec<Invalid>);
+
+impl Invalids {
+    /// Every field at fault.
+    pub fn iter(&self) -> std::slice::Iter<'_, Invalid> {
+        self.0.iter()
+    }
+}
+
+impl From<Invalid> for Invalids {
+    fn from(only: Invalid) -> Self {
+        Self(vec![only])
+    }
+}
+
+/// Collector of the fields at fault, so that a form is told of all of them at once.
+///
+/// ```
+/// use boxoffice::text::{self, Fields, Invalids};
+///
+/// fn checked(title: &str, venue: &str) -> Result<(String, String), Invalids> {
+///     let mut fields = Fields::default();
+///     let title = fields.check(text::line("title", title, 200));
+///     let venue = fields.check(text::line("venue", venue, 200));
+///     fields.finish(|| Some((title?, venue?)))
+/// }
+/// assert_eq!(checked("", " ").map_err(|all| all.iter().count()), Err(2));
+/// ```
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Fields(Vec<Invalid>);
+
+impl Fields {
+    /// The value of a field that passed its check; None: the field is at fault, which is kept for the end.
+    pub fn check<T>(&mut self, checked: Result<T, Invalid>) -> Option<T> {
+        checked.map_err(|invalid| self.0.push(invalid)).ok()
+    }
+
+    /// Keeps one more field at fault.
+    pub fn refuse(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<String>) {
+        self.0.push(Invalid::new(field, message));
+    }
+
+    /// What `build` makes of the checked values when no field is at fault; otherwise all that are.
+    pub fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Invalids> {
+        if !self.0.is_empty() {
+            return Err(Invalids(self.0));
+        }
+        // A value is missing only when its check failed; should one be all the same, the input is not taken either.
+        build().ok_or_else(|| Invalid::new("input", "cannot be taken as it is").into())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::db::{self, DbError, Lane};
 use crate::entity::api_token;
 use crate::id::{ApiTokenId, Noun};
 use crate::page::{Page, Paging};
-use crate::text::{self, Invalid};
+use crate::text::{self, Fields, Invalid};
 
 /// How long a token may be good.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
@@ -38,14 +38,16 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     let session = ctx.actor.session().ok_or(Denied::SignIn)?;
-    let name = text::line("name", &new.name, 100)?;
-    if new.scopes.is_empty() {
-        return Err(Invalid::new("scopes", "must be one at least").into());
-    }
     let now = ctx.now();
-    if new.expires_at <= now || new.expires_at > now.plus(LONGEST) {
-        return Err(Invalid::new("expiresAt", "must be in the future, within a year").into());
+    let mut fields = Fields::default();
+    let name = fields.check(text::line("name", &new.name, 100));
+    if new.scopes.is_empty() {
+        fields.refuse("scopes", "must be one at least");
     }
+    if new.expires_at <= now || new.expires_at > now.plus(LONGEST) {
+        fields.refuse("expiresAt", "must be in the future, within a year");
+    }
+    let name = fields.finish(|| name)?;
     let id: ApiTokenId = ctx.id();
     let (token, secret) = secret::api_token(id, &ctx.chance);
     let row = api_token::Model {

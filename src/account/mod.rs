@@ -3,7 +3,7 @@
 
 use crate::ctx::Denied;
 use crate::db::{DbError, MaybeDb};
-use crate::text::Invalid;
+use crate::text::{Invalid, Invalids};
 
 pub mod administer;
 pub mod api_token;
@@ -26,9 +26,9 @@ pub enum Error {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// An input field is wrong.
+    /// Input fields are wrong, one at least.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] Invalids),
     /// Somebody has an account with this address already.
     #[error("there is already an account with this e-mail address")]
     EmailTaken,
@@ -61,6 +61,12 @@ pub enum Error {
 impl From<jsonwebtoken::errors::Error> for Error {
     fn from(error: jsonwebtoken::errors::Error) -> Self {
         Self::Hashing(error.to_string())
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(only: Invalid) -> Self {
+        Self::Invalid(only.into())
     }
 }
 

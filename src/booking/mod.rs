@@ -15,7 +15,7 @@
 use crate::ctx::Denied;
 use crate::db::{DbError, MaybeDb};
 use crate::status::EventStatus;
-use crate::text::Invalid;
+use crate::text::{Invalid, Invalids};
 
 pub mod allocate;
 pub mod availability;
@@ -43,9 +43,9 @@ pub enum Error {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// An input field is wrong.
+    /// Input fields are wrong, one at least.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] Invalids),
     /// No such event, as far as the actor may know.
     #[error("there is no such event")]
     EventNotFound,
@@ -99,6 +99,12 @@ pub enum Error {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<Invalid> for Error {
+    fn from(only: Invalid) -> Self {
+        Self::Invalid(only.into())
+    }
 }
 
 impl MaybeDb for Error {

@@ -11,7 +11,7 @@ use crate::entity::event;
 use crate::id::OrganizerId;
 use crate::money::{BadAmount, Currency, Money};
 use crate::status::EventStatus;
-use crate::text::{self, Invalid};
+use crate::text::{self, Invalid, Invalids};
 
 pub mod archive;
 pub mod browse;
@@ -33,9 +33,9 @@ pub enum Error {
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// An input field is wrong.
+    /// Input fields are wrong, one at least.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] Invalids),
     /// No such event, as far as the actor may know.
     #[error("there is no such event")]
     NotFound,
@@ -48,6 +48,12 @@ pub enum Error {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<Invalid> for Error {
+    fn from(only: Invalid) -> Self {
+        Self::Invalid(only.into())
+    }
 }
 
 impl MaybeDb for Error {

@@ -211,7 +211,7 @@ pub(super) async fn signed_in(
     let (opened, refresh) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            return Ok(Some(SignInPayload { user_errors: vec![error.explain()?], ..Default::default() }));
+            return Ok(Some(SignInPayload { user_errors: error.explain()?, ..Default::default() }));
         }
     };
     let services = ctx.data::<Services>()?;
@@ -295,7 +295,7 @@ impl AccountMutation {
                 let user = ctx.data::<Load>()?.load_one(opened.user).await.map_err(failed)?;
                 CreateAdminPayload { user: user.map(User::new), user_errors: Vec::new() }
             }
-            Err(error) => CreateAdminPayload { user: None, user_errors: vec![error.explain()?] },
+            Err(error) => CreateAdminPayload { user: None, user_errors: error.explain()? },
         }))
     }
 }

@@ -157,7 +157,7 @@ impl ApiTokenMutation {
                     user_errors: Vec::new(),
                 }
             }
-            Err(error) => CreateApiTokenPayload { user_errors: vec![error.explain()?], ..Default::default() },
+            Err(error) => CreateApiTokenPayload { user_errors: error.explain()?, ..Default::default() },
         }))
     }
 
@@ -175,7 +175,7 @@ impl ApiTokenMutation {
                 let api_token = api_token::by_id(acting(ctx)?, id).await.map_err(|error| error.fault())?;
                 RevokeApiTokenPayload { api_token: api_token.map(ApiToken), user_errors: Vec::new() }
             }
-            Err(error) => RevokeApiTokenPayload { user_errors: vec![error.explain()?], ..Default::default() },
+            Err(error) => RevokeApiTokenPayload { user_errors: error.explain()?, ..Default::default() },
         }))
     }
 }

@@ -387,7 +387,7 @@ impl BookingMutation {
         let desk = &ctx.data::<Services>()?.desk;
         Ok(Some(match place(acting(ctx)?, desk, order, input.idempotency_key).await {
             Ok(outcome) => placed(ctx, outcome).await?,
-            Err(error) => CreateBookingPayload { user_errors: vec![error.explain()?], ..Default::default() },
+            Err(error) => CreateBookingPayload { user_errors: error.explain()?, ..Default::default() },
         }))
     }
 
@@ -401,7 +401,7 @@ impl BookingMutation {
     ) -> Result<Option<CancelBookingPayload>> {
         Ok(Some(match crate::booking::cancel::cancel(acting(ctx)?, id_or_nobody(&input.booking_id)?).await {
             Ok(id) => CancelBookingPayload { booking: seen(ctx, id).await?, user_errors: Vec::new() },
-            Err(error) => CancelBookingPayload { booking: None, user_errors: vec![error.explain()?] },
+            Err(error) => CancelBookingPayload { booking: None, user_errors: error.explain()? },
         }))
     }
 }

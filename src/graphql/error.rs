@@ -6,7 +6,7 @@ use async_graphql::{Enum, Error, Interface, Result, SimpleObject};
 use super::fault::Fault;
 use super::guard::denied;
 use crate::db::DbError;
-use crate::text::Invalid;
+use crate::text::{Invalid, Invalids};
 use crate::{account, booking, event, notification};
 
 /// Why a mutation changed nothing. New codes may be added: treat unknown ones by their message.
@@ -128,16 +128,24 @@ fn sentence(text: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
+/// The path of an input field; the parts of a name behind dots are inside it.
+fn path(field: &str) -> Option<Vec<String>> {
+    Some(std::iter::once("input").chain(field.split('.')).map(str::to_owned).collect())
+}
+
 fn refusal(code: UserErrorCode, error: &impl ToString) -> UserError {
     UserError::Refusal(RefusalError { message: sentence(&error.to_string()), code, path: None })
 }
 
-fn invalid(error: &Invalid) -> UserError {
-    UserError::Refusal(RefusalError {
-        message: sentence(&error.to_string()),
-        code: UserErrorCode::Invalid,
-        path: Some(vec!["input".to_owned(), error.field.to_owned()]),
-    })
+/// A refusal that one field is to blame for.
+fn refusal_at(field: &str, code: UserErrorCode, error: &impl ToString) -> UserError {
+    UserError::Refusal(RefusalError { message: sentence(&error.to_string()), code, path: path(field) })
+}
+
+/// An error per field at fault.
+fn invalid(all: &Invalids) -> Vec<UserError> {
+    let one = |error: &Invalid| refusal_at(&error.field, UserErrorCode::Invalid, error);
+    all.iter().map(one).collect()
 }
 
 /// The fault a database error is. Its text goes to the log when the response is masked, never to the client.
@@ -152,8 +160,8 @@ pub fn db_fault(error: &DbError) -> Error {
 
 /// What a verb's error is for a client: a refusal to put into the payload, or a fault.
 pub trait Explain {
-    /// `Ok`: data. `Err`: a fault.
-    fn explain(self) -> Result<UserError>;
+    /// `Ok`: data, an error per field at fault. `Err`: a fault.
+    fn explain(self) -> Result<Vec<UserError>>;
 
     /// The same where there is no payload for data, in a query: what is refused there is not there.
     fn fault(self) -> Error
@@ -165,62 +173,64 @@ pub trait Explain {
 }
 
 impl Explain for account::Error {
-    fn explain(self) -> Result<UserError> {
-        match &self {
-            Self::Denied(why) => Err(denied(*why)),
-            Self::Invalid(what) => Ok(invalid(what)),
-            Self::EmailTaken => Ok(refusal(UserErrorCode::EmailTaken, &self)),
-            Self::BadCredentials => Ok(refusal(UserErrorCode::InvalidCredentials, &self)),
-            Self::SessionEnded => Ok(refusal(UserErrorCode::SessionEnded, &self)),
-            Self::SessionNotFound | Self::TokenNotFound | Self::UserNotFound => {
-                Ok(refusal(UserErrorCode::NotFound, &self))
+    fn explain(self) -> Result<Vec<UserError>> {
+        Ok(vec![match &self {
+            Self::Denied(why) => return Err(denied(*why)),
+            Self::Db(error) => return Err(db_fault(error)),
+            Self::Hashing(why) => return Err(Error::new(why)),
+            Self::Braked(wait) => {
+                return Err(Fault::RateLimited.retry_after(sentence(&self.to_string()), *wait));
             }
-            Self::Braked(wait) => Err(Fault::RateLimited.retry_after(sentence(&self.to_string()), *wait)),
-            Self::Hashing(why) => Err(Error::new(why)),
-            Self::Db(error) => Err(db_fault(error)),
-        }
+            Self::Invalid(all) => return Ok(invalid(all)),
+            Self::EmailTaken => refusal_at("email", UserErrorCode::EmailTaken, &self),
+            Self::BadCredentials => refusal(UserErrorCode::InvalidCredentials, &self),
+            Self::SessionEnded => refusal(UserErrorCode::SessionEnded, &self),
+            Self::SessionNotFound => refusal_at("sessionId", UserErrorCode::NotFound, &self),
+            Self::TokenNotFound => refusal_at("apiTokenId", UserErrorCode::NotFound, &self),
+            Self::UserNotFound => refusal_at("userId", UserErrorCode::NotFound, &self),
+        }])
     }
 }
 
 impl Explain for event::Error {
-    fn explain(self) -> Result<UserError> {
-        match &self {
-            Self::Denied(why) => Err(denied(*why)),
-            Self::Invalid(what) => Ok(invalid(what)),
-            Self::NotFound => Ok(refusal(UserErrorCode::NotFound, &self)),
-            Self::WrongStatus(_) => Ok(refusal(UserErrorCode::WrongStatus, &self)),
-            Self::Over => Ok(refusal(UserErrorCode::EventOver, &self)),
-            Self::Db(error) => Err(db_fault(error)),
-        }
+    fn explain(self) -> Result<Vec<UserError>> {
+        Ok(vec![match &self {
+            Self::Denied(why) => return Err(denied(*why)),
+            Self::Db(error) => return Err(db_fault(error)),
+            Self::Invalid(all) => return Ok(invalid(all)),
+            Self::NotFound => refusal_at("eventId", UserErrorCode::NotFound, &self),
+            Self::WrongStatus(_) => refusal(UserErrorCode::WrongStatus, &self),
+            Self::Over => refusal(UserErrorCode::EventOver, &self),
+        }])
     }
 }
 
 impl Explain for event::create::CreateError {
-    fn explain(self) -> Result<UserError> {
+    fn explain(self) -> Result<Vec<UserError>> {
         match self {
             Self::Event(error) => error.explain(),
-            Self::KeyReused => Ok(refusal(UserErrorCode::IdempotencyKeyReused, &self)),
+            Self::KeyReused => Ok(vec![refusal_at("idempotencyKey", UserErrorCode::IdempotencyKeyReused, &self)]),
         }
     }
 }
 
 impl Explain for booking::Error {
-    fn explain(self) -> Result<UserError> {
+    fn explain(self) -> Result<Vec<UserError>> {
         let message = sentence(&self.to_string());
-        Ok(match &self {
+        Ok(vec![match &self {
             Self::Denied(why) => return Err(denied(*why)),
             Self::Db(error) => return Err(db_fault(error)),
             Self::Internal => return Err(Error::new(self.to_string())),
-            Self::Invalid(what) => invalid(what),
-            Self::EventNotFound | Self::BookingNotFound | Self::EntryNotFound => {
-                refusal(UserErrorCode::NotFound, &self)
-            }
+            Self::Invalid(all) => return Ok(invalid(all)),
+            Self::EventNotFound => refusal_at("eventId", UserErrorCode::NotFound, &self),
+            Self::BookingNotFound => refusal_at("bookingId", UserErrorCode::NotFound, &self),
+            Self::EntryNotFound => refusal_at("entryId", UserErrorCode::NotFound, &self),
             Self::NotOnSale(_) => refusal(UserErrorCode::WrongStatus, &self),
             Self::EventOver => refusal(UserErrorCode::EventOver, &self),
             Self::AlreadyWaiting => refusal(UserErrorCode::AlreadyWaiting, &self),
             Self::AlreadyCancelled => refusal(UserErrorCode::AlreadyCancelled, &self),
             Self::NotWaiting => refusal(UserErrorCode::NotWaiting, &self),
-            Self::KeyReused => refusal(UserErrorCode::IdempotencyKeyReused, &self),
+            Self::KeyReused => refusal_at("idempotencyKey", UserErrorCode::IdempotencyKeyReused, &self),
             Self::NotEnoughPlaces { available, requested } => UserError::NotEnoughPlaces(NotEnoughPlacesError {
                 message,
                 code: UserErrorCode::NotEnoughPlaces,
@@ -237,15 +247,15 @@ impl Explain for booking::Error {
             Self::CapacityBelowTaken { taken } => UserError::CapacityBelowTaken(CapacityBelowTakenError {
                 message,
                 code: UserErrorCode::CapacityBelowTaken,
-                path: None,
+                path: path("capacity"),
                 taken: int(*taken),
             }),
-        })
+        }])
     }
 }
 
 impl Explain for notification::read::Error {
-    fn explain(self) -> Result<UserError> {
+    fn explain(self) -> Result<Vec<UserError>> {
         match &self {
             Self::Denied(why) => Err(denied(*why)),
             Self::Db(error) => Err(db_fault(error)),

@@ -340,7 +340,7 @@ pub struct DeleteEventPayload {
 async fn payload<E: Explain>(ctx: &Context<'_>, outcome: Result<EventId, E>) -> Result<Option<EventPayload>> {
     Ok(Some(match outcome {
         Ok(id) => EventPayload { event: fresh(ctx, id).await?, user_errors: Vec::new() },
-        Err(error) => EventPayload { event: None, user_errors: vec![error.explain()?] },
+        Err(error) => EventPayload { event: None, user_errors: error.explain()? },
     }))
 }
 
@@ -395,7 +395,7 @@ impl EventMutation {
         };
         Ok(Some(match edit::edit(acting(ctx)?, event, edit).await {
             Ok(changed) => UpdateEventPayload { event: fresh(ctx, event).await?, changed, user_errors: Vec::new() },
-            Err(error) => UpdateEventPayload { user_errors: vec![error.explain()?], ..Default::default() },
+            Err(error) => UpdateEventPayload { user_errors: error.explain()?, ..Default::default() },
         }))
     }
 
@@ -429,7 +429,7 @@ impl EventMutation {
     ) -> Result<Option<DeleteEventPayload>> {
         Ok(Some(match delete::delete(acting(ctx)?, id_or_nobody(&input.event_id)?).await {
             Ok(gone) => DeleteEventPayload { deleted_id: Some(id(gone)), user_errors: Vec::new() },
-            Err(error) => DeleteEventPayload { deleted_id: None, user_errors: vec![error.explain()?] },
+            Err(error) => DeleteEventPayload { deleted_id: None, user_errors: error.explain()? },
         }))
     }
 

@@ -380,16 +380,22 @@ impl Call {
         let stage = stage(&response);
         match stage {
             Stage::Executed => self.shape.complete(&mut response),
-            Stage::Refused => self.filled.blame(&mut response),
+            Stage::Refused => self.explain(&mut response),
         }
         Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: stage == Stage::Executed }
+    }
+
+    /// Makes the errors of validation say what a client needs: the format that was expected, and whose fault it is.
+    fn explain(&self, response: &mut Response) {
+        variables::name_formats(response);
+        self.filled.blame(response);
     }
 
     /// The errors of fields that gave no stream.
     fn refused(&self, mut response: Response) -> Reply {
         let stage = stage(&response);
         if stage == Stage::Refused {
-            self.filled.blame(&mut response);
+            self.explain(&mut response);
         }
         Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: false }
     }

@@ -277,7 +277,7 @@ impl NoticeMutation {
                 unread_count: Some(int(head(ctx).await?.0 - read)),
                 user_errors: Vec::new(),
             },
-            Err(error) => MarkNoticesReadPayload { user_errors: vec![error.explain()?], ..Default::default() },
+            Err(error) => MarkNoticesReadPayload { user_errors: error.explain()?, ..Default::default() },
         }))
     }
 }

@@ -8,6 +8,23 @@ use crate::clock::Micros;
 use crate::id::{BadId, Noun};
 use crate::money;
 
+/// The format of each scalar of this service, as a refusal names it.
+const FORMATS: [(&str, &str); 3] = [
+    ("DateTime", "RFC 3339 text with an offset such as 2026-12-24T19:30:00+01:00, from 1970 to 9999"),
+    ("Decimal", "a decimal number as text such as \"12.50\""),
+    ("CurrencyCode", "an ISO 4217 code in capitals such as EUR"),
+];
+
+/// The format of a scalar; None for types that need no explanation.
+pub fn format_of(scalar: &str) -> Option<&'static str> {
+    FORMATS.iter().find(|(name, _)| *name == scalar).map(|(_, format)| *format)
+}
+
+/// The refusal of a value that is not of a scalar's format.
+fn misfit<T: async_graphql::InputType>(scalar: &str) -> InputValueError<T> {
+    InputValueError::custom(format!("expected {}", format_of(scalar).unwrap_or(scalar)))
+}
+
 /// An instant as RFC 3339 text. Sent in UTC with up to six decimals of a second; read with any offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime(pub Micros);
@@ -17,9 +34,7 @@ pub struct DateTime(pub Micros);
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => Micros::from_rfc3339(text)
-                .map(Self)
-                .ok_or_else(|| InputValueError::custom("expected RFC 3339 such as 2026-12-24T19:30:00+01:00")),
+            Value::String(text) => Micros::from_rfc3339(text).map(Self).ok_or_else(|| misfit("DateTime")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }
@@ -42,7 +57,7 @@ pub struct Decimal(pub String);
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         if !Self::is_valid(&value) {
-            return Err(InputValueError::custom("expected a decimal number as text such as \"12.50\""));
+            return Err(misfit("Decimal"));
         }
         match value {
             Value::String(text) => Ok(Self(text)),
@@ -73,7 +88,7 @@ pub struct CurrencyCode(pub String);
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         if !Self::is_valid(&value) {
-            return Err(InputValueError::custom("expected an ISO 4217 code such as EUR"));
+            return Err(misfit("CurrencyCode"));
         }
         match value {
             Value::String(text) => Ok(Self(text)),

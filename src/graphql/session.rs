@@ -163,7 +163,7 @@ impl SessionMutation {
                 ctx.data::<Services>()?.sessions.forget([session.0]);
                 SignOutPayload { ended: Some(1), user_errors: Vec::new() }
             }
-            Err(error) => SignOutPayload { ended: None, user_errors: vec![error.explain()?] },
+            Err(error) => SignOutPayload { ended: None, user_errors: error.explain()? },
         }))
     }
 
@@ -182,7 +182,7 @@ impl SessionMutation {
                 ctx.data::<Services>()?.sessions.forget(here.map(|here| here.0));
                 SignOutPayload { ended: Some(int(i64::try_from(ended).unwrap_or(i64::MAX))), user_errors: Vec::new() }
             }
-            Err(error) => SignOutPayload { ended: None, user_errors: vec![error.explain()?] },
+            Err(error) => SignOutPayload { ended: None, user_errors: error.explain()? },
         }))
     }
 
@@ -204,7 +204,7 @@ impl SessionMutation {
                 let viewer = ctx.data::<Load>()?.load_one(me(ctx)?).await.map_err(failed)?;
                 ChangePasswordPayload { viewer: viewer.map(User::new), user_errors: Vec::new() }
             }
-            Err(error) => ChangePasswordPayload { viewer: None, user_errors: vec![error.explain()?] },
+            Err(error) => ChangePasswordPayload { viewer: None, user_errors: error.explain()? },
         }))
     }
 }

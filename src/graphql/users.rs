@@ -128,6 +128,6 @@ async fn payload(ctx: &Context<'_>, done: Result<UserId, account::Error>) -> Res
             let user = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
             UserPayload { user: user.map(User::new), user_errors: Vec::new() }
         }
-        Err(error) => UserPayload { user: None, user_errors: vec![error.explain()?] },
+        Err(error) => UserPayload { user: None, user_errors: error.explain()? },
     }))
 }

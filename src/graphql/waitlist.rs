@@ -151,7 +151,7 @@ async fn payload(
             let entry = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
             WaitlistPayload { waitlist_entry: entry.map(WaitlistEntry), user_errors: Vec::new() }
         }
-        Err(error) => WaitlistPayload { waitlist_entry: None, user_errors: vec![error.explain()?] },
+        Err(error) => WaitlistPayload { waitlist_entry: None, user_errors: error.explain()? },
     }))
 }
 

@@ -13,6 +13,7 @@ use async_graphql_value::Value as Literal;
 use super::walk;
 use crate::graphql::cost::Refusal;
 use crate::graphql::fault::{self, Fault};
+use crate::graphql::scalar;
 
 /// Refuses a request that leaves out a variable the operation cannot do without. The engine would notice only in the
 /// field that uses it, when other fields may have run.
@@ -111,6 +112,17 @@ pub(super) fn fill(operation: &OperationDefinition, variables: &mut Variables) {
     for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
         if let Some(value) = declared.default_value() {
             variables.entry(declared.name.node.clone()).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+/// Says the format beside the name of a scalar that a value is not of: the engine says the name alone.
+pub(super) fn name_formats(response: &mut Response) {
+    for error in &mut response.errors {
+        let Some((_, rest)) = error.message.split_once("expected type \"") else { continue };
+        let Some((name, _)) = rest.split_once('"') else { continue };
+        if let Some(format) = scalar::format_of(name.trim_end_matches('!')) {
+            error.message = format!("{}: {format}", error.message);
         }
     }
 }

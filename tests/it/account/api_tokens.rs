@@ -165,6 +165,10 @@ scene! {
             let answer = customer.mutate("createApiToken", input, "secret").await;
             assert_eq!((answer.refusal(), answer.at("createApiToken.userErrors.0.path")), ("INVALID", &json!(["input", field])), "{value}");
         }
+        let input = json!({ "name": "", "scopes": [], "expiresAt": "2025-12-31T00:00:00Z" });
+        let all = customer.mutate("createApiToken", input, "secret").await;
+        let paths = ["0", "1", "2", "3"].map(|at| all.at(&format!("createApiToken.userErrors.{at}.path.1")).clone());
+        assert_eq!(paths, [json!("name"), json!("scopes"), json!("expiresAt"), json!(null)], "{}", all.body);
         for _ in 0..50 {
             program(&app, &customer, json!(["BOOK"])).await;
         }

@@ -61,6 +61,33 @@ async fn what_does_not_fit_is_refused() {
 }
 
 #[tokio::test]
+async fn scalars_say_their_format() {
+    let stage = Stage::sqlite();
+    let app = stage.app().await;
+    let organizer = app.organizer().await;
+    let input = json!({
+        "title": "Rust Nation", "venue": "Hall A", "timeZone": "Europe/Berlin", "capacity": 5,
+        "startsAt": "2026-02-01T19:00:00+01:00", "endsAt": "2026-02-01T22:00:00+01:00",
+    });
+    for (field, value, format) in [
+        ("startsAt", json!("tomorrow at 8"), "RFC 3339"),
+        ("startsAt", json!("2026-02-01T19:00"), "2026-12-24T19:30:00+01:00"),
+        ("price", json!(15.5), "\"12.50\""),
+        ("currency", json!("euro"), "ISO 4217"),
+    ] {
+        let mut input = input.clone();
+        input[field] = value;
+        let answer = organizer.mutate("createEvent", input, "event { id }").await;
+        assert_eq!(answer.fault(), INPUT, "{}", answer.body);
+        let message = answer.body["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains(field) && message.contains(format), "{message}");
+    }
+    let literal = r#"{ events(first: 1, filter: { from: "monday" }) { totalCount } }"#;
+    let answer = organizer.ask(literal, json!({})).await;
+    assert!(answer.body["errors"][0]["message"].as_str().unwrap().contains("RFC 3339"), "{}", answer.body);
+}
+
+#[tokio::test]
 async fn what_fits_is_not() {
     let stage = Stage::sqlite();
     let app = stage.app().await;

@@ -65,7 +65,7 @@ fn lengths_count_characters_after_trimming() {
         let longer = "é".repeat(max + 1);
         let error = line("title", &longer, max).unwrap_err();
         assert_eq!(
-            (error.field, error.message.as_str()),
+            (&*error.field, error.message.as_str()),
             ("title", format!("must not be longer than {max} characters").as_str())
         );
         assert!(lines("field", &longer, max).is_err());
