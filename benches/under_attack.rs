@@ -5,8 +5,8 @@
 //! `cargo bench --bench under_attack`; with `scripts/with-postgres` on PostgreSQL too. Attackers share the machine with
 //! what they attack, so what their own work costs counts as damage; the bomber therefore keeps a pace, because flat out it
 //! would take a core for itself. All limits are the usual ones but one: everybody comes from one address here, so an
-//! address may have any number of connections. Sign-ins come in two kinds: many from one place, which the brakes refuse,
-//! and some from everywhere, each at another account, which no brake stops and which are each worth a hash.
+//! address may have any number of connections. Sign-ins come in two kinds: many from one place, which the throttle refuses,
+//! and some from everywhere, each at another account, which no counter stops and which are each worth a hash.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 
 use std::net::Ipv4Addr;

@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::{Actor, Peer};
-use crate::account::brake::{self, Brake};
 use crate::account::password::{Cost, Hasher};
-use crate::account::revocation;
 use crate::account::session::{self, Sessions};
+use crate::account::throttle::{self, Throttle};
 use crate::account::token::Keys;
+use crate::account::{retention, revocation};
 use crate::booking::watch::Board;
 use crate::booking::{call_off, desk};
 use crate::bus::Bus;
@@ -71,8 +71,8 @@ pub struct Options {
     pub lease: Duration,
     /// Where deliveries go.
     pub channel: deliver::Channel,
-    /// How guessing is slowed down; none: it is not.
-    pub brakes: Option<brake::Settings>,
+    /// How sign-ins are throttled; none: they are not.
+    pub throttle: Option<throttle::Settings>,
     /// How sign-ins are remembered.
     pub sessions: session::Settings,
     /// What a document may ask for.
@@ -116,7 +116,7 @@ impl Options {
             worker: true,
             lease: LEASE,
             channel: deliver::Channel::default(),
-            brakes: Some(brake::Settings::default()),
+            throttle: Some(throttle::Settings::default()),
             sessions: session::Settings::default(),
             limits: cost::Limits::default(),
             bus: Bus::default(),
@@ -177,7 +177,7 @@ impl App {
         let services = Services {
             desk: desk::Desk::open(&ctx, desk_settings),
             hasher: Hasher::new(options.hash_cost, cores / 2)?,
-            brake: Brake::new(options.brakes),
+            throttle: Throttle::new(options.throttle, &options.clock),
             sessions,
             bus: options.bus.clone(),
             board: Board::default(),
@@ -229,9 +229,7 @@ impl App {
             self.background.spawn(worker.run(stop.clone()));
             self.background.spawn(sweep(ctx.clone(), stop.clone()));
         }
-        if let Some(budgets) = self.budgets.clone() {
-            self.background.spawn(forget(budgets, stop.clone()));
-        }
+        self.background.spawn(forget(self.budgets.clone(), self.services.throttle.clone(), stop.clone()));
     }
 
     /// Everything that is served.
@@ -315,9 +313,12 @@ fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&
 }
 
 /// Forgets who has not asked for a while.
-async fn forget(budgets: Budgets, stop: CancellationToken) {
+async fn forget(budgets: Option<Budgets>, throttle: Throttle, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
-        budgets.forget();
+        if let Some(budgets) = &budgets {
+            budgets.forget();
+        }
+        throttle.purge_memory();
     }
 }
 
@@ -327,11 +328,8 @@ async fn sweep(ctx: Ctx, stop: CancellationToken) {
         if let Err(error) = event::archive::archive(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot archive finished events");
         }
-        if let Err(error) = revocation::forget(&ctx.db, ctx.now()).await {
-            tracing::error!(%error, "cannot forget revocations");
-        }
-        if let Err(error) = brake::forget(&ctx.db, ctx.now()).await {
-            tracing::error!(%error, "cannot forget failed attempts");
+        if let Err(error) = retention::purge(&ctx.db, ctx.now()).await {
+            tracing::error!(%error, "cannot purge ended sign-ins");
         }
         if let Err(error) = idempotency::forget(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot forget old answers");

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use governor::nanos::Nanos;
 use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};
 
@@ -82,5 +83,36 @@ impl Clock {
         if let Self::Manual(at) = self {
             at.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
         }
+    }
+}
+
+/// Time for rate limiters: it only goes forward, whatever happens to the machine's clock.
+#[derive(Debug, Clone)]
+pub enum Ticks {
+    /// Time since this instant.
+    Machine(Instant),
+    /// A clock that is moved by hand.
+    Manual(Clock),
+}
+
+impl Ticks {
+    /// The ticks of a clock.
+    pub fn of(clock: &Clock) -> Self {
+        match clock {
+            Clock::System => Self::Machine(Instant::now()),
+            Clock::Manual(_) => Self::Manual(clock.clone()),
+        }
+    }
+}
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let nanos = match self {
+            Self::Machine(start) => u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Self::Manual(clock) => u64::try_from(clock.now().0).unwrap_or(0).saturating_mul(1_000),
+        };
+        Nanos::new(nanos)
     }
 }

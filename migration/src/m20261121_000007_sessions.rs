@@ -1,4 +1,4 @@
-//! How sign-ins go on and end: refresh tokens, revocations, brakes, tokens for integrations.
+//! How sign-ins go on and end: refresh tokens, revocations, throttling, tokens for integrations.
 //! Not here: users and their sessions (the first step).
 
 crate::step!(
@@ -28,15 +28,22 @@ CREATE TABLE revocation (
 
 CREATE INDEX revocation_by_time ON revocation (at);
 
--- How often somebody was wrong of late, per account and place; shared by all processes.
-CREATE TABLE brake (
-    key      TEXT NOT NULL PRIMARY KEY,        -- what is braked, hashed: neither address nor place can be read from it
+-- Failures of sign-ins of late, a row per counter; shared by all processes.
+CREATE TABLE throttle (
+    key      TEXT NOT NULL PRIMARY KEY,        -- digest of the counter's subject: neither account nor network can be read from it
     failures @int NOT NULL,
-    until    @int NOT NULL,                    -- no attempt before
-    last_at  @int NOT NULL                     -- of the last failure; forgotten some time after it
+    last_at  @int NOT NULL                     -- time of the last failure; the row is deleted some time after it
 ) @table;
 
-CREATE INDEX brake_by_age ON brake (last_at);
+CREATE INDEX throttle_by_age ON throttle (last_at);
+
+-- Networks an account was opened, signed in or renewed from; there strangers do not throttle it.
+CREATE TABLE known_network (
+    key     TEXT NOT NULL PRIMARY KEY,         -- digest of account and network
+    seen_at @int NOT NULL                      -- to the day; the row is deleted some time after it
+) @table;
+
+CREATE INDEX known_network_by_age ON known_network (seen_at);
 
 -- What programs of a user sign in with. Shown once, kept as a hash.
 CREATE TABLE api_token (
@@ -55,7 +62,8 @@ CREATE INDEX api_token_by_user ON api_token (user_id, id);
 ",
     "
 DROP TABLE api_token;
-DROP TABLE brake;
+DROP TABLE known_network;
+DROP TABLE throttle;
 DROP TABLE revocation;
 DROP TABLE refresh_token;
 ALTER TABLE session DROP COLUMN seen_at;

@@ -3,8 +3,8 @@
 
 use sea_orm::EntityTrait;
 
-use super::brake::{Attempt, Brake};
 use super::password::Hasher;
+use super::throttle::{Attempt, Throttle};
 use super::{Error, new_password, sign_out, store};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
@@ -16,7 +16,7 @@ use crate::id::{Noun, UserId};
 pub async fn change_password(
     ctx: &Ctx,
     hasher: &Hasher,
-    brake: &Brake,
+    throttle: &Throttle,
     current: String,
     new: String,
 ) -> Result<UserId, Error> {
@@ -25,7 +25,7 @@ pub async fn change_password(
     new_password("newPassword", &new)?;
     let row = users::Entity::find_by_id(user).one(ctx.db.read()).await.map_err(DbError::from)?;
     let row = row.ok_or(Denied::SignIn)?;
-    let attempt = brake.password(ctx, &row.email_key).await?;
+    let attempt = throttle.password(ctx, &row.email_key).await?;
     let outcome = judged(ctx, hasher, &attempt, row, current, new).await;
     let changed = attempt.closed(ctx, outcome).await?;
     tracing::info!(user = %changed.opaque(), "a password was changed");

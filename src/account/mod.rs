@@ -7,10 +7,10 @@ use crate::text::{Invalid, Invalids};
 
 pub mod administer;
 pub mod api_token;
-pub mod brake;
 pub mod change_password;
 pub mod password;
 pub mod refresh;
+pub mod retention;
 pub mod revocation;
 pub mod secret;
 pub mod session;
@@ -18,6 +18,7 @@ pub mod sign_in;
 pub mod sign_out;
 pub mod sign_up;
 pub mod store;
+pub mod throttle;
 pub mod token;
 
 /// Why an account verb refused.
@@ -47,9 +48,14 @@ pub enum Error {
     /// No such user.
     #[error("there is no such user")]
     UserNotFound,
-    /// Too many attempts; so long to wait.
-    #[error("too many attempts; try again in {} s", .0.as_millis().div_ceil(1_000))]
-    Braked(std::time::Duration),
+    /// Too many attempts.
+    #[error("too many attempts; try again in {} s", .wait.as_millis().div_ceil(1_000))]
+    Throttled {
+        /// The time to wait.
+        wait: std::time::Duration,
+        /// The counter that is over its limit; for the log only.
+        counter: &'static str,
+    },
     /// Hashing failed or has no room.
     #[error("password hashing failed: {0}")]
     Hashing(String),

@@ -6,14 +6,14 @@
 //! used that: a successor is derived from its predecessor with a key of the service, not drawn. Whoever stole a token gains
 //! nothing by it: two hands then hold one successor, and the second use of that ends the session.
 //!
-//! Only tokens that never were are braked (`brake`), so that nobody keeps others from renewing.
+//! Only tokens that never existed are throttled (`throttle`), so that nobody keeps others from renewing.
 
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::brake::{Brake, Familiar};
 use super::sign_up::Opened;
+use super::throttle::{KnownNetwork, Throttle};
 use super::token::Keys;
 use super::{Error, revocation, secret};
 use crate::clock::Micros;
@@ -67,7 +67,7 @@ pub fn begin(ctx: &Ctx) -> Refresh {
 }
 
 /// Exchanges a refresh token. The session must live and its user be enabled.
-pub async fn refresh(ctx: &Ctx, keys: &Keys, brake: &Brake, token: &str) -> Result<(Opened, Refresh), Error> {
+pub async fn refresh(ctx: &Ctx, keys: &Keys, throttle: &Throttle, token: &str) -> Result<(Opened, Refresh), Error> {
     let now = ctx.now();
     // Looked at first without a lock, so that nobody takes the writers' time with tokens that are worth nothing.
     let row = match secret::is_refresh_token(token) {
@@ -75,7 +75,7 @@ pub async fn refresh(ctx: &Ctx, keys: &Keys, brake: &Brake, token: &str) -> Resu
         false => None,
     };
     let Some(row) = row else {
-        brake.made_up_refresh(ctx).await?;
+        throttle.unknown_refresh_token(ctx).await?;
         return Err(Error::SessionEnded);
     };
     if !row.is_worth_something(now) {
@@ -83,9 +83,9 @@ pub async fn refresh(ctx: &Ctx, keys: &Keys, brake: &Brake, token: &str) -> Resu
     }
     let successors = keys.derive("refresh token", token)?;
     let successors: Vec<String> = successors.iter().map(|random| secret::refresh_token_of(random)).collect();
-    let home = brake.familiar(ctx, &row.email_key);
-    let (successors, home) = (&successors, &home);
-    let exchanged = |tx| async move { exchange(&tx, token, successors, home, now).await };
+    let network = throttle.known_network(ctx, &row.email_key);
+    let (successors, network) = (&successors, &network);
+    let exchanged = |tx| async move { exchange(&tx, token, successors, network, now).await };
     match ctx.db.write(Lane::Interactive, exchanged).await? {
         Shown::Good(opened, next) => Ok((opened, Refresh { token: next, expires_at: now.plus(LIFETIME) })),
         Shown::Refused => Err(Error::SessionEnded),
@@ -112,7 +112,13 @@ impl TokenRow {
     }
 }
 
-async fn exchange(tx: &Tx, token: &str, successors: &[String], home: &Familiar, now: Micros) -> Result<Shown, DbError> {
+async fn exchange(
+    tx: &Tx,
+    token: &str,
+    successors: &[String],
+    network: &KnownNetwork,
+    now: Micros,
+) -> Result<Shown, DbError> {
     // The swap decides who is first; everybody else sees below what they left.
     let sql = "UPDATE refresh_token SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
     let first = db::run(tx, sql, [secret::hash(token).into(), now.into()]).await? == 1;
@@ -124,7 +130,7 @@ async fn exchange(tx: &Tx, token: &str, successors: &[String], home: &Familiar, 
         insert(tx, row.session_id, next, now).await?;
         let sql = "UPDATE session SET seen_at = $2 WHERE id = $1";
         db::run(tx, sql, [row.session_id.into(), now.into()]).await?;
-        home.remember(tx, now).await?;
+        network.remember(tx, now).await?;
         return Ok(Shown::Good(opened, next.clone()));
     }
     // Within the grace on both sides: clocks of two processes differ, and one that was set back by an hour gives no hour.

@@ -11,10 +11,9 @@ use sea_orm::FromQueryResult;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::refresh;
 use super::session::Sessions;
 use crate::clock::{Clock, Micros};
-use crate::db::{self, Db, DbError, Lane, Tx};
+use crate::db::{self, Db, DbError, Tx};
 use crate::id::UserId;
 
 /// How often they are read.
@@ -24,13 +23,10 @@ const EVERY: Duration = Duration::from_millis(300);
 const NEAR: Duration = Duration::from_secs(30);
 
 /// How far back is read now and then: for processes whose clocks differ.
-const BACK: Duration = Duration::from_secs(600);
+pub(super) const BACK: Duration = Duration::from_secs(600);
 
 /// Each so many times it is read as far back as that.
 const FAR_EACH: u64 = 30;
-
-/// How many rows of a kind are deleted at once, so that nobody waits long behind them.
-const CHUNK: i64 = 5_000;
 
 #[derive(FromQueryResult, PartialEq, Eq, Hash)]
 struct Row {
@@ -80,21 +76,4 @@ pub async fn watch(db: Db, clock: Clock, sessions: Sessions, stop: CancellationT
             seen.extend(new);
         }
     }
-}
-
-/// Deletes what nobody reads any more, refresh tokens that have ended, and sessions nobody can go on with: a chunk of each.
-pub async fn forget(db: &Db, now: Micros) -> Result<(), DbError> {
-    db.write(Lane::Worker, |tx| async move {
-        // A last look a while after the window, for a process that slept.
-        let sql = "DELETE FROM revocation WHERE (subject_id, at) IN
-                   (SELECT subject_id, at FROM revocation WHERE at < $1 ORDER BY at LIMIT $2)";
-        db::run(&tx, sql, [now.minus(BACK * 2).into(), CHUNK.into()]).await?;
-        db::run(&tx, "DELETE FROM refresh_token WHERE expires_at < $1", [now.into()]).await?;
-        let sql = "DELETE FROM session WHERE id IN
-                   (SELECT id FROM session WHERE seen_at < $1 ORDER BY seen_at LIMIT $2)
-                   AND NOT EXISTS (SELECT 1 FROM refresh_token t WHERE t.session_id = session.id)";
-        db::run(&tx, sql, [now.minus(refresh::LIFETIME).into(), CHUNK.into()]).await?;
-        Ok(())
-    })
-    .await
 }

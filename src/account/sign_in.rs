@@ -1,10 +1,10 @@
 //! Signing in: address and password against a session.
-//! Not here: counting attempts (`brake`), and the token a session is shown as.
+//! Not here: counting attempts (`throttle`), and the token a session is shown as.
 
-use super::brake::{Attempt, Brake};
 use super::password::Hasher;
 use super::refresh::{self, Refresh};
 use super::sign_up::Opened;
+use super::throttle::{Attempt, Throttle};
 use super::{Error, email, store};
 use crate::ctx::Ctx;
 use crate::db::{DbError, Lane};
@@ -13,16 +13,16 @@ use crate::id::SessionId;
 
 /// Opens a session for the account with this address and password.
 ///
-/// Unknown address, wrong password and disabled account take the same work, are braked alike and give the same answer.
+/// Unknown address, wrong password and disabled account take the same work, are throttled alike and give the same answer.
 pub async fn sign_in(
     ctx: &Ctx,
     hasher: &Hasher,
-    brake: &Brake,
+    throttle: &Throttle,
     address: &str,
     password: String,
 ) -> Result<(Opened, Refresh), Error> {
     let key = email(address).ok().map(|(_, key)| key);
-    let attempt = brake.password(ctx, key.as_deref().unwrap_or("no address")).await?;
+    let attempt = throttle.password(ctx, key.as_deref().unwrap_or("no address")).await?;
     let outcome = judged(ctx, hasher, &attempt, key, password).await;
     attempt.closed(ctx, outcome).await
 }

@@ -1,9 +1,9 @@
 //! Opening an account: customers and organizers by themselves, admins by an admin or the command line.
 //! Not here: signing in afterwards.
 
-use super::brake::{Attempt, Brake};
 use super::password::Hasher;
 use super::refresh::{self, Refresh};
+use super::throttle::{Attempt, Throttle};
 use super::{Error, email, new_password, store};
 use crate::access::{Action, Role};
 use crate::ctx::Ctx;
@@ -40,14 +40,14 @@ pub struct Opened {
 pub async fn sign_up(
     ctx: &Ctx,
     hasher: &Hasher,
-    brake: &Brake,
+    throttle: &Throttle,
     account: NewAccount,
     role: Role,
 ) -> Result<(Opened, Refresh), Error> {
     if role == Role::Admin {
         return Err(text::Invalid::new("role", "an administrator is made by another administrator").into());
     }
-    open(ctx, hasher, Some(brake), account, role).await
+    open(ctx, hasher, Some(throttle), account, role).await
 }
 
 /// Makes an administrator: by an administrator, or by the service itself (command line).
@@ -65,7 +65,7 @@ pub async fn create_user(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: 
 async fn open(
     ctx: &Ctx,
     hasher: &Hasher,
-    brake: Option<&Brake>,
+    throttle: Option<&Throttle>,
     account: NewAccount,
     role: Role,
 ) -> Result<(Opened, Refresh), Error> {
@@ -77,8 +77,8 @@ async fn open(
     };
     new_password("password", &account.password)?;
     // What is no account yet costs nothing and tells nothing; from here on it does.
-    let attempt = match brake {
-        Some(brake) => brake.sign_up(ctx, &key).await?,
+    let attempt = match throttle {
+        Some(throttle) => throttle.sign_up(ctx, &key).await?,
         None => Attempt::default(),
     };
     let new = Checked { email: shown, email_key: key, password: account.password, name, organizer_name };
@@ -133,7 +133,7 @@ async fn insert(
             }
             store::insert_session(&tx, session, user, now).await?;
             refresh::first(&tx, session, first, now).await?;
-            attempt.at_home(&tx, now).await?;
+            attempt.remember_network(&tx, now).await?;
             outbox::append(&tx, std::slice::from_ref(fact)).await?;
             Ok::<_, Error>(Opened { user, session })
         })

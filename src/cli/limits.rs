@@ -88,20 +88,20 @@ pub struct LimitArgs {
     /// Seconds a socket waits to be initialised
     #[arg(long, value_name = "S", env = "BOXOFFICE_SOCKET_INIT_SECONDS", default_value_t = 5)]
     socket_init_seconds: u64,
-    /// Wrong passwords for one account from one address, until one waits, up to 15 minutes; 5 seconds where it was signed in
-    /// before
+    /// Wrong passwords for one account from one address before each next one waits, up to 15 minutes; up to 5 seconds where
+    /// the account has signed in within 90 days
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS", default_value_t = 5)]
     free_passwords: u32,
-    /// Wrong passwords from one address for all accounts new to it, until one waits, up to a minute
+    /// Wrong passwords from one address for accounts new to it before each next one waits, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS_PER_ADDRESS", default_value_t = 50)]
     free_passwords_per_address: u32,
-    /// Wrong passwords for one account from all addresses new to it, until they wait, up to 30 seconds
+    /// Wrong passwords for one account from addresses new to it before each next one waits, up to 30 seconds
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS_PER_ACCOUNT", default_value_t = 100)]
     free_passwords_per_account: u32,
-    /// New accounts from one address, until one waits, up to a minute
+    /// New accounts from one address before each next one waits, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_SIGN_UPS", default_value_t = 20)]
     free_sign_ups: u32,
-    /// Made-up refresh tokens from one address, until one waits, up to a minute
+    /// Unknown refresh tokens from one address before each next one waits, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_REFRESHES", default_value_t = 20)]
     free_refreshes: u32,
 }
@@ -135,13 +135,13 @@ impl LimitArgs {
         options.sockets.message = self.max_socket_message_bytes;
         options.sockets.messages_per_second = self.socket_messages_per_second;
         options.sockets.init = seconds(self.socket_init_seconds);
-        if let Some(brakes) = &mut options.brakes {
-            brakes.account_here.free = self.free_passwords.into();
-            brakes.account_at_home.free = self.free_passwords.into();
-            brakes.place.free = self.free_passwords_per_address.into();
-            brakes.account.free = self.free_passwords_per_account.into();
-            brakes.sign_up.free = self.free_sign_ups.into();
-            brakes.refresh.free = self.free_refreshes.into();
+        if let Some(throttle) = &mut options.throttle {
+            throttle.account_network.free = self.free_passwords.into();
+            throttle.known_network.free = self.free_passwords.into();
+            throttle.network.free = self.free_passwords_per_address.into();
+            throttle.account.free = self.free_passwords_per_account.into();
+            throttle.sign_up.free = self.free_sign_ups.into();
+            throttle.refresh.free = self.free_refreshes.into();
         }
     }
 

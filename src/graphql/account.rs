@@ -266,8 +266,8 @@ impl AccountMutation {
             name: input.name,
             organizer_name: input.organizer_name,
         };
-        let Services { hasher, brake, .. } = ctx.data::<Services>()?;
-        signed_in(ctx, sign_up::sign_up(acting(ctx)?, hasher, brake, account, role).await).await
+        let Services { hasher, throttle, .. } = ctx.data::<Services>()?;
+        signed_in(ctx, sign_up::sign_up(acting(ctx)?, hasher, throttle, account, role).await).await
     }
 
     /// Signs in. Unknown address and wrong password give the same answer.
@@ -276,8 +276,8 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whose session to open.")] input: SignInInput,
     ) -> Result<Option<SignInPayload>> {
-        let Services { hasher, brake, .. } = ctx.data::<Services>()?;
-        signed_in(ctx, sign_in(acting(ctx)?, hasher, brake, &input.email, input.password).await).await
+        let Services { hasher, throttle, .. } = ctx.data::<Services>()?;
+        signed_in(ctx, sign_in(acting(ctx)?, hasher, throttle, &input.email, input.password).await).await
     }
 
     /// Makes an administrator. Needs ADMIN.

@@ -7,17 +7,16 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_graphql::{Name, Value};
 use governor::clock::Clock as _;
 use governor::middleware::StateInformationMiddleware;
-use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::access::{Actor, Peer};
-use crate::clock::Clock;
+use crate::clock::{Clock, Ticks};
 use crate::id::UserId;
 
 /// The size of a bucket and how fast it refills.
@@ -117,33 +116,5 @@ impl Budgets {
     pub fn forget(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
-    }
-}
-
-/// Time as the limiter counts it: forward only, whatever happens to the machine's clock.
-#[derive(Debug, Clone)]
-enum Ticks {
-    Machine(Instant),
-    Manual(Clock),
-}
-
-impl Ticks {
-    fn of(clock: &Clock) -> Self {
-        match clock {
-            Clock::System => Self::Machine(Instant::now()),
-            Clock::Manual(_) => Self::Manual(clock.clone()),
-        }
-    }
-}
-
-impl governor::clock::Clock for Ticks {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        let nanos = match self {
-            Self::Machine(start) => u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            Self::Manual(clock) => u64::try_from(clock.now().0).unwrap_or(0).saturating_mul(1_000),
-        };
-        Nanos::new(nanos)
     }
 }

@@ -178,7 +178,7 @@ impl Explain for account::Error {
             Self::Denied(why) => return Err(denied(*why)),
             Self::Db(error) => return Err(db_fault(error)),
             Self::Hashing(why) => return Err(Error::new(why)),
-            Self::Braked(wait) => {
+            Self::Throttled { wait, .. } => {
                 return Err(Fault::RateLimited.retry_after(sentence(&self.to_string()), *wait));
             }
             Self::Invalid(all) => return Ok(invalid(all)),

@@ -4,9 +4,9 @@
 
 use async_graphql::{MergedObject, SDLExportOptions};
 
-use crate::account::brake::Brake;
 use crate::account::password::Hasher;
 use crate::account::session::Sessions;
+use crate::account::throttle::Throttle;
 use crate::booking::desk::Desk;
 use crate::booking::watch::Board;
 use crate::bus::Bus;
@@ -72,8 +72,8 @@ pub struct Services {
     pub desk: Desk,
     /// Hashes passwords.
     pub hasher: Hasher,
-    /// Slows down guessing.
-    pub brake: Brake,
+    /// Throttles sign-ins.
+    pub throttle: Throttle,
     /// Looks sessions up.
     pub sessions: Sessions,
     /// Wakes log streams.

@@ -138,8 +138,8 @@ impl SessionMutation {
         #[graphql(desc = "What to go on with.")] input: RefreshSessionInput,
     ) -> Result<Option<SignInPayload>> {
         let services = ctx.data::<Services>()?;
-        let (keys, brake) = (services.sessions.keys(), &services.brake);
-        signed_in(ctx, refresh::refresh(acting(ctx)?, keys, brake, &input.refresh_token).await).await
+        let (keys, throttle) = (services.sessions.keys(), &services.throttle);
+        signed_in(ctx, refresh::refresh(acting(ctx)?, keys, throttle, &input.refresh_token).await).await
     }
 
     /// Ends a session of yours: its tokens are refused and its sockets close within a second. Needs a signed-in user, in
@@ -195,10 +195,10 @@ impl SessionMutation {
         #[graphql(desc = "The old password and the new one.")] input: ChangePasswordInput,
     ) -> Result<Option<ChangePasswordPayload>> {
         let services = ctx.data::<Services>()?;
-        let (hasher, brake) = (&services.hasher, &services.brake);
+        let (hasher, throttle) = (&services.hasher, &services.throttle);
         let ChangePasswordInput { current_password, new_password } = input;
         let changed =
-            change_password::change_password(acting(ctx)?, hasher, brake, current_password, new_password).await;
+            change_password::change_password(acting(ctx)?, hasher, throttle, current_password, new_password).await;
         Ok(Some(match changed {
             Ok(_) => {
                 let viewer = ctx.data::<Load>()?.load_one(me(ctx)?).await.map_err(failed)?;

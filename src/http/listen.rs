@@ -122,7 +122,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
     connections.wait().await;
 }
 
-/// Counts a client by its place, as buckets and brakes do.
+/// Counts a client by its place, as buckets and the throttle do.
 fn enter(addresses: &Crowd<IpAddr>, client: Peer, settings: &Settings) -> Option<Arc<Place<IpAddr>>> {
     addresses.enter(client.place(), settings.per_address).map(Arc::new)
 }

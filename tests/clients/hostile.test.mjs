@@ -311,13 +311,13 @@ for (const [profile, options] of Object.entries(PROFILES)) {
         byPost(`mutation($input: SignInInput!) { ${times(count, (n) => `a${n}: ${attempt}`)} }`, { input: { email, password: 'wrong' } });
       const codes = ({ data, errors }) => ({
         wrong: Object.values(data ?? {}).filter((payload) => payload?.userErrors[0].code === 'INVALID_CREDENTIALS').length,
-        braked: (errors ?? []).filter(({ extensions }) => extensions.code === 'RATE_LIMITED').length,
+        throttled: (errors ?? []).filter(({ extensions }) => extensions.code === 'RATE_LIMITED').length,
       });
       const asked = [codes(await guesses(4)), codes(await guesses(6))];
       assert.equal(asked[0].wrong, 4);
-      assert.ok(asked[1].wrong <= 2 && asked[1].braked >= 4, JSON.stringify(asked));
+      assert.ok(asked[1].wrong <= 2 && asked[1].throttled >= 4, JSON.stringify(asked));
       // However slow this machine is: each wrong one doubles the wait.
-      const untilBraked = async (guess) => {
+      const untilThrottled = async (guess) => {
         for (;;) {
           const { errors } = await guess();
           if (!errors) continue;
@@ -326,8 +326,8 @@ for (const [profile, options] of Object.entries(PROFILES)) {
           return;
         }
       };
-      await untilBraked(() => guesses(1));
-      await untilBraked(() => bySocket(SIGN_IN, { input: { email, password: 'wrong' } }));
+      await untilThrottled(() => guesses(1));
+      await untilThrottled(() => bySocket(SIGN_IN, { input: { email, password: 'wrong' } }));
     });
 
     test('refresh tokens that are none', async () => {
@@ -469,9 +469,9 @@ test('guessing a password by batch, where an operator takes batches', async (con
   };
   const answers = [...(await batch(Array(5).fill(guess('wrong')))), ...(await batch([...Array(4).fill(guess('wrong')), guess('correct horse battery')]))];
   const wrong = answers.filter(({ data }) => data?.signIn?.userErrors[0]?.code === 'INVALID_CREDENTIALS');
-  const isBraked = ({ errors }) => errors?.[0].extensions.code === 'RATE_LIMITED' && errors[0].extensions.retryAfterMs > 0;
+  const isThrottled = ({ errors }) => errors?.[0].extensions.code === 'RATE_LIMITED' && errors[0].extensions.retryAfterMs > 0;
   // Five are free; on a slow machine the first waits may be over meanwhile. The right one comes too late.
   assert.ok(wrong.length >= 5 && wrong.length <= 7, JSON.stringify(answers));
-  assert.equal(wrong.length + answers.filter(isBraked).length, 10, JSON.stringify(answers));
-  assert.ok(isBraked(answers.at(-1)), JSON.stringify(answers));
+  assert.equal(wrong.length + answers.filter(isThrottled).length, 10, JSON.stringify(answers));
+  assert.ok(isThrottled(answers.at(-1)), JSON.stringify(answers));
 });

@@ -9,8 +9,9 @@ use crate::harness::TestApp;
 
 mod administer;
 mod api_tokens;
-mod brakes;
+mod at_once;
 mod sessions;
+mod throttle;
 
 const SIGN_UP: &str = "mutation($input: SignUpInput!) { signUp(input: $input) { token { accessToken expiresAt }
     viewer { id email name role organizer { name } } userErrors { code message path } } }";

@@ -122,8 +122,7 @@ async fn a_day(app: &TestApp) {
     hold_and_lose_a_job(app).await;
     boxoffice::event::archive::archive(app.db(), app.clock.now()).await.unwrap();
     boxoffice::idempotency::forget(app.db(), app.clock.now()).await.unwrap();
-    boxoffice::account::revocation::forget(app.db(), app.clock.now()).await.unwrap();
-    boxoffice::account::brake::forget(app.db(), app.clock.now()).await.unwrap();
+    boxoffice::account::retention::purge(app.db(), app.clock.now()).await.unwrap();
     app.settled().await;
 }
 
@@ -228,7 +227,7 @@ async fn read_whole(app: &TestApp, sql: &str) -> Vec<String> {
 
 async fn play(stage: Stage) {
     log::collect();
-    let app = stage.app_with(|options| options.brakes = Some(Default::default())).await;
+    let app = stage.app_with(|options| options.throttle = Some(Default::default())).await;
     keep_ignorant(app.db().read()).await;
     a_day(&app).await;
     let ran: BTreeSet<String> = log::collected();

@@ -1,12 +1,12 @@
 //! Scenes of sign-ins that go on and end: refresh tokens, signing out, the password, open sockets.
-//! Not here: opening an account (`super`), brakes (`brakes`).
+//! Not here: opening an account (`super`), throttling (`throttle`).
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use boxoffice::account::password::{Cost, Hasher};
-use boxoffice::account::revocation;
+use boxoffice::account::retention;
 use boxoffice::app::Options;
 use boxoffice::db::{self, DbError, Lane};
 use boxoffice::id::UserId;
@@ -225,19 +225,31 @@ scene! {
         for _ in 0..3 {
             sign_in(&app, &grace.email).await;
         }
+        let till = json!({ "name": "till", "scopes": ["BOOK"], "expiresAt": "2026-01-02T00:00:00Z" });
+        grace.actor.mutate("createApiToken", till, "secret").await.ok();
         grace.actor.mutate("signOutEverywhere", json!({ "stayHere": true }), "ended").await.ok();
         app.clock.advance(Duration::from_secs(1));
         let revoked = "SELECT count(*) AS n FROM revocation";
         let before = app.number(revoked, []).await;
         grace.actor.mutate("signOutEverywhere", json!({ "stayHere": true }), "ended").await.ok();
-        assert_eq!(app.number(revoked, []).await, before + 1, "the one that lives");
+        assert_eq!(app.number(revoked, []).await, before + 2, "the one that lives, and the program's token");
         app.clock.advance(Duration::from_secs(30 * 24 * 3_600 + 1));
         let grace = sign_in(&app, &grace.email).await;
         let list = "{ mySessions(first: 9) { nodes { id } } }";
         assert_eq!(grace.actor.ask(list, json!({})).await.ok().at("mySessions.nodes").as_array().unwrap().len(), 1);
-        revocation::forget(app.db(), app.clock.now()).await.unwrap();
-        assert_eq!(app.number("SELECT count(*) AS n FROM session", []).await, 1);
+        let rows = async |tables: [&str; 4]| {
+            retention::purge(app.db(), app.clock.now()).await.unwrap();
+            let mut rows = Vec::new();
+            for table in tables {
+                rows.push(app.number(&format!("SELECT count(*) AS n FROM {table}"), []).await);
+            }
+            rows
+        };
+        // The one session that lives, with its token; the program's, which ended 29 days ago, goes two days later.
+        assert_eq!(rows(["session", "refresh_token", "revocation", "api_token"]).await, [1, 1, 0, 1]);
         viewer(&grace.actor).await.ok();
+        app.clock.advance(Duration::from_secs(2 * 24 * 3_600));
+        assert_eq!(rows(["session", "refresh_token", "revocation", "api_token"]).await, [1, 1, 0, 0]);
     }
 }
 

@@ -174,11 +174,11 @@ const FLAGS: &[(&str, Reads)] = &[
     ("max-socket-message-bytes", |o| o.sockets.message as u64),
     ("socket-messages-per-second", |o| o.sockets.messages_per_second.get().into()),
     ("socket-init-seconds", |o| o.sockets.init.as_secs()),
-    ("free-passwords", |o| o.brakes.unwrap().account_here.free.unsigned_abs()),
-    ("free-passwords-per-address", |o| o.brakes.unwrap().place.free.unsigned_abs()),
-    ("free-passwords-per-account", |o| o.brakes.unwrap().account.free.unsigned_abs()),
-    ("free-sign-ups", |o| o.brakes.unwrap().sign_up.free.unsigned_abs()),
-    ("free-refreshes", |o| o.brakes.unwrap().refresh.free.unsigned_abs()),
+    ("free-passwords", |o| o.throttle.unwrap().account_network.free.unsigned_abs()),
+    ("free-passwords-per-address", |o| o.throttle.unwrap().network.free.unsigned_abs()),
+    ("free-passwords-per-account", |o| o.throttle.unwrap().account.free.unsigned_abs()),
+    ("free-sign-ups", |o| o.throttle.unwrap().sign_up.free.unsigned_abs()),
+    ("free-refreshes", |o| o.throttle.unwrap().refresh.free.unsigned_abs()),
 ];
 
 #[test]

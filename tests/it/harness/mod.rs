@@ -121,7 +121,7 @@ impl TestApp {
         options.hash_cost = Cost::TEST;
         // Everybody comes from one address here, asks fast, and time stands still: no bucket would ever refill.
         options.budget = None;
-        options.brakes = None;
+        options.throttle = None;
         options.connections.per_address = 10_000;
         options.sockets.per_user = 1_000;
         change(&mut options);

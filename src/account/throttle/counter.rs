@@ -1,0 +1,162 @@
+//! Counters of failures: rows under keys that tell neither account nor network, and the wait that follows from them.
+//! Not here: which counters an attempt counts under (`throttle`).
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use sha2::{Digest, Sha256};
+
+use crate::account::Error;
+use crate::clock::Micros;
+use crate::ctx::Ctx;
+use crate::db::{self, DbError, Lane, record};
+
+/// A counter without a failure for this long starts anew.
+pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Exponential backoff of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Failures without a wait.
+    pub free: i64,
+    /// Afterwards the wait is a second, two, four … up to this.
+    pub longest: Duration,
+}
+
+impl Backoff {
+    /// The wait after a number of failures.
+    fn after(&self, failures: i64) -> Duration {
+        match u32::try_from(failures - self.free) {
+            Ok(beyond) if failures > 0 => {
+                Duration::from_secs(1_u64.checked_shl(beyond).unwrap_or(u64::MAX)).min(self.longest)
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// One counter that an attempt counts under.
+#[derive(Debug, Clone)]
+pub(super) struct Counter {
+    /// Its name in the log.
+    name: &'static str,
+    /// Key of its row.
+    pub key: String,
+    backoff: Backoff,
+}
+
+/// The row of a counter.
+#[derive(Debug, Clone, FromQueryResult)]
+struct Row {
+    key: String,
+    failures: i64,
+    last_at: Micros,
+}
+
+record! {
+    /// A row to look up.
+    struct Key {
+        key: String,
+    }
+}
+
+record! {
+    /// One more failure of a counter.
+    pub(super) struct Counted {
+        /// Key of its row.
+        key: String,
+        /// Failures with this one.
+        failures: i64,
+        /// Time of this one.
+        at: Micros,
+        /// Time of the one before it.
+        last_at: Micros,
+    }
+}
+
+impl Counter {
+    /// A counter of what `parts` name.
+    pub fn new(name: &'static str, parts: &[&str], backoff: Backoff) -> Self {
+        Self { name, key: key(name, parts), backoff }
+    }
+
+    /// The remaining wait. None below the limit, whatever the time of the last failure: it may be later than `now`, when
+    /// another attempt of this moment was counted first or the clock of another process is ahead. A failure further ahead
+    /// than the longest wait is from a clock that was set back.
+    fn wait(&self, row: &Row, now: Micros) -> Duration {
+        let wait = self.backoff.after(row.failures);
+        if wait.is_zero() || row.is_stale(now) || row.last_at > now.plus(self.backoff.longest) {
+            return Duration::ZERO;
+        }
+        Duration::from_micros(u64::try_from(row.last_at.plus(wait).0 - now.0).unwrap_or(0))
+    }
+}
+
+impl Row {
+    fn is_stale(&self, now: Micros) -> bool {
+        self.last_at <= now.minus(FORGOTTEN_AFTER)
+    }
+
+    fn counted(&self, now: Micros) -> Counted {
+        let failures = if self.is_stale(now) { 1 } else { self.failures.saturating_add(1) };
+        Counted { key: self.key.clone(), failures, at: now, last_at: self.last_at }
+    }
+}
+
+/// Counts an attempt under all of these counters, or under none when one of them has to wait.
+pub(super) async fn count(ctx: &Ctx, mut counters: Vec<Counter>) -> Result<Vec<Counted>, Error> {
+    counters.sort_by(|a, b| a.key.cmp(&b.key)); // rows are locked in this order
+    let keys: Vec<Key> = counters.iter().map(|counter| Key { key: counter.key.clone() }).collect();
+    let now = ctx.now();
+    // Asked first without a lock, so that refused attempts take no turn of the writers.
+    let sql = "SELECT t.key, t.failures, t.last_at FROM {records} JOIN throttle t ON t.key = r.key";
+    admit(&counters, &db::select_by(ctx.db.read(), sql, &keys, []).await?, now)?;
+    let (keys, counters) = (&keys, &counters);
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            // Makes the rows that are missing and locks all.
+            let sql = "INSERT INTO throttle (key, failures, last_at) SELECT r.key, 0, $2 FROM {records}
+                       WHERE true ON CONFLICT (key) DO UPDATE SET failures = throttle.failures
+                       RETURNING key, failures, last_at";
+            let rows: Vec<Row> = db::select_by(&tx, sql, keys, [now.into()]).await?;
+            admit(counters, &rows, now)?;
+            let counted: Vec<Counted> = rows.iter().map(|row| row.counted(now)).collect();
+            let sql =
+                "UPDATE throttle SET failures = r.failures, last_at = r.at FROM {records} WHERE throttle.key = r.key";
+            db::update_by(&tx, sql, &counted, []).await?;
+            Ok::<_, Error>(counted)
+        })
+        .await
+}
+
+/// Refuses an attempt for as long as the most patient of its counters waits.
+fn admit(counters: &[Counter], rows: &[Row], now: Micros) -> Result<(), Error> {
+    let row = |counter: &Counter| rows.iter().find(|row| row.key == counter.key);
+    let waits = counters.iter().filter_map(|counter| Some((counter.wait(row(counter)?, now), counter.name)));
+    match waits.max() {
+        Some((wait, counter)) if !wait.is_zero() => Err(Error::Throttled { wait, counter }),
+        _ => Ok(()),
+    }
+}
+
+/// Takes failures back; the counter `released` starts anew. The time of the last failure is again what it was, unless
+/// there was one since.
+pub(super) async fn take_back(
+    c: &impl ConnectionTrait,
+    counted: &[Counted],
+    released: Option<&str>,
+) -> Result<(), DbError> {
+    let sql = "UPDATE throttle SET
+               failures = CASE WHEN throttle.key = $2 OR throttle.failures < 1 THEN 0 ELSE throttle.failures - 1 END,
+               last_at = CASE WHEN throttle.last_at = r.at THEN r.last_at ELSE throttle.last_at END
+               FROM {records} WHERE throttle.key = r.key";
+    db::update_by(c, sql, counted, [released.map(str::to_owned).into()]).await.map(drop)
+}
+
+/// A digest of what a row is about.
+pub(super) fn key(name: &str, parts: &[&str]) -> String {
+    let digest = parts.iter().fold(Sha256::new().chain_update(name), |digest, part| {
+        digest.chain_update((part.len() as u64).to_le_bytes()).chain_update(part)
+    });
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
