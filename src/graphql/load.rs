@@ -1,4 +1,4 @@
-//! DataLoaders: what objects of one response need of other tables, a statement per table instead of one per object.
+//! Loaders: what objects of one response need of other tables, a statement per table instead of one per object.
 //! Not here: visibility. A loader gives what it is asked for; the fields that ask decide who may see it.
 //!
 //! Built per request, so that nothing loaded for one viewer is ever shown to another.
@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::dataloader::{DataLoader, Loader};
-
+use super::batch::{Loader, Source};
 use crate::booking::availability::{self, Availability};
 use crate::booking::list;
 use crate::db::{Db, DbError};
@@ -19,11 +18,11 @@ use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, UserId};
 pub struct Tables(Db);
 
 /// The loaders of a request.
-pub type Load = DataLoader<Tables>;
+pub type Load = Loader<Tables>;
 
 /// New loaders.
 pub fn loaders(db: Db) -> Load {
-    DataLoader::new(Tables(db), tokio::spawn)
+    Loader::new(Tables(db))
 }
 
 /// The loader shares its error among everybody who asked.
@@ -65,7 +64,7 @@ fn grouped<K: Eq + std::hash::Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> H
 /// Declares a loader: key, value, and how rows are read and keyed.
 macro_rules! loader {
     ($key:ty => $value:ty, |$db:ident, $keys:ident| $body:expr) => {
-        impl Loader<$key> for Tables {
+        impl Source<$key> for Tables {
             type Value = $value;
             type Error = LoadError;
 

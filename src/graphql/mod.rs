@@ -13,6 +13,7 @@ use crate::bus::Bus;
 
 pub mod account;
 pub mod api_token;
+mod batch;
 pub mod booking;
 pub mod budget;
 pub mod cost;
