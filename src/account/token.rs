@@ -1,7 +1,7 @@
 //! Access tokens: signed statements of who signed in, for 15 minutes.
 //! Not here: whether the session still lives and what the user may do; the database says that (`session`).
 //!
-//! RFC 8725: one pinned algorithm, one key per purpose, `iss`, `aud`, `exp` and `typ` required. The role is not in the
+//! RFC 8725: one pinned algorithm, one key per purpose, `iss`, `aud`, `exp` and `typ` required, `nbf` kept. The role is not in the
 //! token, because a token outlives a change of role.
 
 use std::collections::HashSet;
@@ -28,6 +28,9 @@ const ISSUER: &str = "boxoffice";
 const AUDIENCE: &str = "boxoffice-api";
 const KIND: &str = "access";
 
+/// How far ahead the clock of another signer may be.
+const LEEWAY: Duration = Duration::from_secs(10);
+
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -41,6 +44,9 @@ pub struct Claims {
     /// Seconds since the epoch at which it ends.
     pub exp: i64,
     iat: i64,
+    /// Seconds since the epoch before which it is refused; our own tokens have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
 }
 
 /// The key ring: the first key signs, every key verifies, so that a key can be changed without signing anybody out.
@@ -113,6 +119,7 @@ impl Keys {
             sid: session,
             exp: expires_at.seconds(),
             iat: now.seconds(),
+            nbf: None,
         };
         let key = &self.0[0]; // `new` refuses an empty ring
         let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
@@ -127,7 +134,8 @@ impl Keys {
         self.0.iter().map(of).collect()
     }
 
-    /// What a token says, if one of our keys signed it for us and it has not ended. No detail of a refusal leaves here.
+    /// What a token says, if one of our keys signed it for us, and it has begun and not ended. No detail of a refusal leaves
+    /// here.
     pub fn verify(&self, token: &str, now: Micros) -> Option<Claims> {
         let kid = decode_header(token).ok()?.kid?;
         let key = self.0.iter().find(|key| key.id == kid)?;
@@ -135,8 +143,9 @@ impl Keys {
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         rules.required_spec_claims = HashSet::from(["exp", "iss", "aud", "sub"].map(String::from));
-        rules.validate_exp = false; // against our clock below: the library would ask the machine's
+        rules.validate_exp = false; // `exp` and `nbf` against our clock below: the library would ask the machine's
         let claims = decode::<Claims>(token, &key.decoding, &rules).ok()?.claims;
-        (claims.typ == KIND && claims.exp > now.seconds()).then_some(claims)
+        let has_begun = claims.nbf.is_none_or(|nbf| nbf <= now.plus(LEEWAY).seconds());
+        (claims.typ == KIND && has_begun && claims.exp > now.seconds()).then_some(claims)
     }
 }

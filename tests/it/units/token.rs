@@ -3,7 +3,9 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use boxoffice::account::token::Keys;
+use boxoffice::clock::Micros;
 use boxoffice::id::{SessionId, UserId};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -94,5 +96,36 @@ fn garbage_is_refused_without_a_panic() {
             _ => String::from_utf8_lossy(&bytes).into_owned(),
         };
         assert!(keys.verify(&text, BEGINNING).is_none(), "{text:?}");
+    }
+}
+
+/// A token of these claims, signed with the real key.
+fn signed(claims: &Value) -> String {
+    let (_, token) = token();
+    let kid = parts(&token).0["kid"].as_str().map(str::to_owned);
+    let header = Header { kid, ..Header::new(Algorithm::HS256) };
+    encode(&header, claims, &EncodingKey::from_secret(SECRET)).unwrap()
+}
+
+/// RFC 7519, 4.1.5: `nbf` is the time before which a token must not be accepted.
+#[test]
+fn a_token_of_the_future_is_refused() {
+    let (keys, token) = token();
+    let (_, claims, _) = parts(&token);
+    let now = BEGINNING.seconds();
+    let accepts = |nbf: Value, at: Micros| {
+        let mut claims = claims.clone();
+        claims["nbf"] = nbf;
+        keys.verify(&signed(&claims), at).is_some()
+    };
+    for past in [0, now - 3_600, now, now + 10] {
+        assert!(accepts(json!(past), BEGINNING), "{past}");
+    }
+    for future in [now + 11, now + 600, now + 86_400, i64::MAX] {
+        assert!(!accepts(json!(future), BEGINNING), "{future}");
+    }
+    assert!(accepts(json!(now + 60), Micros((now + 50) * 1_000_000)), "it has begun");
+    for no_time in [json!("soon"), json!([now]), json!(true), json!(u64::MAX)] {
+        assert!(!accepts(no_time.clone(), BEGINNING), "{no_time}");
     }
 }
