@@ -94,6 +94,11 @@ impl User {
         }
     }
 
+    /// Whether an administrator has taken the right to sign in. Null unless you are this user or an ADMIN.
+    async fn disabled(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+        Ok(self.is_open_to(ctx)?.then_some(self.row.disabled_at.is_some()))
+    }
+
     /// When the account was opened.
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.created_at)

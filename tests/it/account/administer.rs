@@ -40,7 +40,10 @@ scene! {
         app.assert_sound(&event).await;
 
         let one = json!({ "userId": user });
-        admin.mutate("disableUser", one.clone(), "user { id }").await.ok();
+        let disabled = admin.mutate("disableUser", one.clone(), "user { disabled }").await.ok();
+        assert_eq!(disabled.at("disableUser.user.disabled"), &json!(true));
+        let list = "{ users(first: 5, filter: { email: \"grace@example.org\" }) { nodes { disabled } } }";
+        assert_eq!(admin.ask(list, json!({})).await.ok().at("users.nodes"), &json!([{ "disabled": true }]));
         let sign_in = || async {
             let input = json!({ "email": grace.email, "password": "correct horse battery" });
             app.anonymous().mutate("signIn", input, "viewer { id }").await
@@ -48,7 +51,8 @@ scene! {
         assert_eq!(sign_in().await.refusal(), "INVALID_CREDENTIALS", "as if she were unknown");
         let refreshed = app.anonymous().mutate("refreshSession", json!({ "refreshToken": grace.refresh }), "viewer { id }").await;
         assert_eq!(refreshed.refusal(), "SESSION_ENDED");
-        admin.mutate("enableUser", one, "user { id }").await.ok();
+        let enabled = admin.mutate("enableUser", one, "user { disabled }").await.ok();
+        assert_eq!(enabled.at("enableUser.user.disabled"), &json!(false));
         sign_in().await.ok();
     }
 }
