@@ -3,7 +3,7 @@
 
 use sea_orm::EntityTrait;
 
-use super::password::Hasher;
+use super::password::{self, Hasher};
 use super::throttle::{Attempt, Throttle};
 use super::{Error, new_password, sign_out, store};
 use crate::access::Action;
@@ -40,8 +40,10 @@ async fn judged(
     current: String,
     new: String,
 ) -> Result<UserId, Error> {
-    if current.len() > 1_000 || !hasher.verify(current, Some(row.password_hash.clone())).await? {
-        return Err(Error::BadCredentials);
+    let is_possible = current.len() <= password::BYTES_MAX;
+    if !is_possible || !hasher.verify(current, Some(row.password_hash.clone())).await? {
+        tracing::info!(reason = "wrong_password", user = %row.id.opaque(), "password change refused");
+        return Err(Error::WrongPassword);
     }
     let hash = hasher.hash(new).await?;
     let (user, now) = (row.id, ctx.now());

@@ -1,6 +1,8 @@
 //! Accounts: who there is, how they prove it, and what a proof is worth.
 //! Not here: what a signed-in user may do (`access`).
 
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
 use crate::ctx::Denied;
 use crate::db::{DbError, MaybeDb};
 use crate::text::{Invalid, Invalids};
@@ -36,6 +38,9 @@ pub enum Error {
     /// No such account, or not its password; the same answer for both.
     #[error("e-mail address or password is wrong")]
     BadCredentials,
+    /// Not the password of the account that changes it.
+    #[error("the current password is wrong")]
+    WrongPassword,
     /// The refresh token is none, has ended, was used before, or its session has ended.
     #[error("this session has ended; sign in again")]
     SessionEnded,
@@ -85,9 +90,11 @@ impl MaybeDb for Error {
     }
 }
 
-/// Reads an e-mail address: one `@`, ASCII, at most 254 characters. Returns it trimmed, and its key in lower case.
+/// Reads an e-mail address: one `@`, at most 254 characters. Returns it trimmed, and its key in lower case. A domain beyond
+/// ASCII becomes its A-labels in both (`münchen.example`: `xn--mnchen-3ya.example`), as UTS 46 has it, so that both spellings
+/// are one account; the look-alike of a domain is another domain.
 ///
-/// Letters beyond ASCII are refused, because look-alikes would make two accounts of one address.
+/// Letters beyond ASCII before the `@` are refused, because look-alikes would make two accounts of one address.
 pub fn email(text: &str) -> Result<(String, String), Invalid> {
     let wrong = || Invalid::new("email", "must be an e-mail address such as grace@example.org");
     let text = text.trim();
@@ -97,21 +104,25 @@ pub fn email(text: &str) -> Result<(String, String), Invalid> {
         && !local.ends_with('.')
         && !local.contains("..")
         && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
-    let label_ok = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    if text.len() > 254 || !local_ok || !domain.contains('.') || !domain.split('.').all(label_ok) {
+    if !local_ok || domain.len() > 1_000 {
         return Err(wrong());
     }
-    Ok((text.to_owned(), text.to_ascii_lowercase()))
+    let domain_key = Uts46::new()
+        .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
+        .map_err(|_| wrong())?;
+    let shown = format!("{local}@{}", if domain.is_ascii() { domain } else { &domain_key });
+    if shown.len() > 254 || !domain_key.contains('.') {
+        return Err(wrong());
+    }
+    Ok((shown, format!("{}@{domain_key}", local.to_ascii_lowercase())))
 }
 
-/// Checks a new password: 10 to 200 characters. Length is what counts (OWASP); no composition rules.
+/// Checks a new password: 10 to 200 characters once it is normalised. Length is what counts (OWASP); no composition rules.
 pub fn new_password(field: &'static str, text: &str) -> Result<(), Invalid> {
-    match text.chars().count() {
+    if text.len() > password::BYTES_MAX {
+        return Err(Invalid::new(field, "must not be longer than 200 characters"));
+    }
+    match password::normalized(text).chars().count() {
         0..10 => Err(Invalid::new(field, "must have at least 10 characters")),
         10..=200 => Ok(()),
         _ => Err(Invalid::new(field, "must not be longer than 200 characters")),

@@ -1,17 +1,22 @@
 //! Password hashes: argon2id on threads of their own, a few at a time, which step back behind everybody else: a flood of
 //! sign-ins must not make bookings late (`benches/under_attack.rs`).
-//! Not here: which password belongs to whom.
+//! Not here: the account a password belongs to.
 //!
 //! Parameters follow OWASP's Password Storage cheat sheet: 19 MiB, two passes, one lane. A hash carries its own, so
 //! older ones still verify and are renewed at the next sign-in.
+//!
+//! Passwords are normalised before they are hashed (RFC 8265, OpaqueString): keyboards and systems write the same letters
+//! with other code points.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use unicode_normalization::UnicodeNormalization;
 
 use super::Error;
 use crate::db::DbError;
@@ -42,6 +47,7 @@ pub struct Hasher {
     waiting: mpsc::Sender<Work>,
     /// A hash of nothing anybody knows: what an unknown account is verified against, so that it takes as long.
     decoy: Arc<str>,
+    work: Arc<AtomicU64>,
 }
 
 /// What a place does, in its memory.
@@ -50,20 +56,49 @@ type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 /// What argon2 fills. A place keeps its own, 19 MiB from its first hash on: getting them from the system and giving them
 /// back takes a fifth of a hash, and holds up whoever else in the process needs memory meanwhile. It is not wiped between
 /// hashes: who reads this process's memory reads passwords as they come.
-type Memory = Vec<Block>;
+struct Memory {
+    blocks: Vec<Block>,
+    /// Counts the work done in it.
+    work: Arc<AtomicU64>,
+}
+
+impl Memory {
+    fn new(work: &Arc<AtomicU64>) -> Self {
+        Self { blocks: Vec::new(), work: work.clone() }
+    }
+}
+
+/// The longest text that is looked at as a password, in bytes: 200 characters take less, however they are written.
+pub const BYTES_MAX: usize = 4_000;
+
+/// A password as it is hashed: every kind of space as the ASCII one, and NFC (RFC 8265, 4.2.2). Case and leading or
+/// trailing spaces stay.
+pub fn normalized(password: &str) -> String {
+    let as_space = |c| match c {
+        '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => ' ',
+        other => other,
+    };
+    password.chars().map(as_space).nfc().collect()
+}
 
 impl Hasher {
     /// A hasher with `at_once` places, one at least. Half of the cores' number leaves the other half to everything else.
     pub fn new(cost: Cost, at_once: usize) -> Result<Self, Error> {
-        let decoy = hash(cost, "no account has this password", &mut Memory::new())?.into();
+        let work = Arc::new(AtomicU64::new(0));
+        let decoy = hash(cost, "no account has this password", &mut Memory::new(&work))?.into();
         let at_once = at_once.max(1);
         let (waiting, works) = mpsc::channel(at_once * WAITING_PER_PLACE);
         let works = Arc::new(Mutex::new(works));
         for _ in 0..at_once {
-            let works = works.clone();
-            std::thread::Builder::new().name("hashing".into()).spawn(move || serve(&works)).map_err(failed)?;
+            let (works, memory) = (works.clone(), Memory::new(&work));
+            std::thread::Builder::new().name("hashing".into()).spawn(move || serve(&works, memory)).map_err(failed)?;
         }
-        Ok(Self { cost, waiting, decoy })
+        Ok(Self { cost, waiting, decoy, work })
+    }
+
+    /// Work done so far: KiB filled, over all passes of all hashes.
+    pub fn work(&self) -> u64 {
+        self.work.load(Ordering::Relaxed)
     }
 
     /// Hashes a new password.
@@ -109,9 +144,8 @@ impl Hasher {
 }
 
 /// A place: one after the other, until no hasher is left.
-fn serve(works: &Mutex<mpsc::Receiver<Work>>) {
+fn serve(works: &Mutex<mpsc::Receiver<Work>>, mut memory: Memory) {
     yield_to_others();
-    let mut memory = Memory::new();
     loop {
         // The lock holds the places that have nothing to do, never a hash.
         let next = works.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
@@ -151,15 +185,19 @@ fn verify(password: &str, stored: &str, memory: &mut Memory) -> Result<bool, Err
 }
 
 fn digest(argon: &Argon2, password: &str, salt: &Salt, memory: &mut Memory) -> Result<Output, Error> {
-    let blocks = argon.params().block_count();
+    let params = argon.params();
+    let needed = params.block_count();
+    let Memory { blocks, work } = memory;
     // What a dearer hash needed is given back.
-    memory.truncate(blocks);
-    memory.shrink_to(blocks);
-    memory.try_reserve_exact(blocks - memory.len()).map_err(failed)?;
-    memory.resize(blocks, Block::default());
-    let length = argon.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    blocks.truncate(needed);
+    blocks.shrink_to(needed);
+    blocks.try_reserve_exact(needed - blocks.len()).map_err(failed)?;
+    blocks.resize(needed, Block::default());
+    work.fetch_add(u64::from(params.m_cost()) * u64::from(params.t_cost()), Ordering::Relaxed);
+    let password = normalized(password);
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
     let mut digest = vec![0; length];
-    argon.hash_password_into_with_memory(password.as_bytes(), salt, &mut digest, memory).map_err(failed)?;
+    argon.hash_password_into_with_memory(password.as_bytes(), salt, &mut digest, blocks).map_err(failed)?;
     Output::new(&digest).map_err(failed)
 }
 

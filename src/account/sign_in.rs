@@ -1,7 +1,7 @@
 //! Signing in: address and password against a session.
 //! Not here: counting attempts (`throttle`), and the token a session is shown as.
 
-use super::password::Hasher;
+use super::password::{self, Hasher};
 use super::refresh::{self, Refresh};
 use super::sign_up::Opened;
 use super::throttle::{Attempt, Throttle};
@@ -9,7 +9,7 @@ use super::{Error, email, store};
 use crate::ctx::Ctx;
 use crate::db::{DbError, Lane};
 use crate::entity::users;
-use crate::id::SessionId;
+use crate::id::{Noun, SessionId, UserId};
 
 /// Opens a session for the account with this address and password.
 ///
@@ -35,8 +35,8 @@ async fn judged(
     password: String,
 ) -> Result<(Opened, Refresh), Error> {
     // A text no account can have as password is not worth hashing megabytes of.
-    if password.len() > 1_000 {
-        return Err(Error::BadCredentials);
+    if password.len() > password::BYTES_MAX {
+        return Err(failed("password_too_long", None));
     }
     // Again when the account was changed meanwhile: perhaps another sign-in only renewed its hash.
     for _ in 0..2 {
@@ -46,9 +46,15 @@ async fn judged(
         };
         let stored = found.as_ref().map(|user| user.password_hash.clone());
         let verified = hasher.verify(password.clone(), stored).await?;
-        let Some(user) = found.filter(|user| verified && user.disabled_at.is_none()) else {
-            return Err(Error::BadCredentials);
+        let Some(user) = found else {
+            return Err(failed(if key.is_some() { "unknown_account" } else { "no_address" }, None));
         };
+        if !verified {
+            return Err(failed("wrong_password", Some(user.id)));
+        }
+        if user.disabled_at.is_some() {
+            return Err(failed("account_disabled", Some(user.id)));
+        }
         let renewed = match hasher.is_outdated(&user.password_hash) {
             true => Some(hasher.hash(password.clone()).await?),
             false => None,
@@ -58,6 +64,13 @@ async fn judged(
         }
     }
     Err(DbError::Overloaded.into()) // overtaken twice by whoever knows the password, too
+}
+
+/// Writes a line about a failed sign-in. The reason is for operators; the client is told the same for all of them. Neither the
+/// address that was tried nor the client's is written down.
+fn failed(reason: &'static str, user: Option<UserId>) -> Error {
+    tracing::info!(reason, user = user.map(|user| user.opaque()), "sign-in failed");
+    Error::BadCredentials
 }
 
 /// None: what was verified is not what is stored any more, or the account is disabled.

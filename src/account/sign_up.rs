@@ -69,19 +69,12 @@ async fn open(
     account: NewAccount,
     role: Role,
 ) -> Result<(Opened, Refresh), Error> {
-    let (shown, key) = email(&account.email)?;
-    let name = text::line("name", &account.name, 100)?;
-    let organizer_name = match account.organizer_name.as_deref() {
-        Some(given) => text::line("organizerName", given, 100)?,
-        None => name.clone(),
-    };
-    new_password("password", &account.password)?;
+    let new = checked(account)?;
     // What is no account yet costs nothing and tells nothing; from here on it does.
     let attempt = match throttle {
-        Some(throttle) => throttle.sign_up(ctx, &key).await?,
+        Some(throttle) => throttle.sign_up(ctx, &new.email_key).await?,
         None => Attempt::default(),
     };
-    let new = Checked { email: shown, email_key: key, password: account.password, name, organizer_name };
     let outcome = insert(ctx, hasher, &attempt, new, role).await;
     attempt.closed(ctx, outcome).await
 }
@@ -93,6 +86,21 @@ struct Checked {
     password: String,
     name: String,
     organizer_name: String,
+}
+
+fn checked(account: NewAccount) -> Result<Checked, text::Invalids> {
+    let mut fields = text::Fields::default();
+    let address = fields.check(email(&account.email));
+    let password = fields.check(new_password("password", &account.password));
+    let name = fields.check(text::line("name", &account.name, 100));
+    let organizer_name = match account.organizer_name.as_deref() {
+        Some(given) => fields.check(text::line("organizerName", given, 100)),
+        None => name.clone(),
+    };
+    fields.finish(|| {
+        let ((email, email_key), ()) = (address?, password?);
+        Some(Checked { email, email_key, password: account.password, name: name?, organizer_name: organizer_name? })
+    })
 }
 
 async fn insert(

@@ -87,6 +87,120 @@ scene! {
     }
 }
 
+/// Codes and paths of all errors of a payload.
+fn errors(answer: &crate::harness::Answer, mutation: &str) -> Vec<(String, serde_json::Value)> {
+    let errors = answer.at(&format!("{mutation}.userErrors")).as_array().expect("user errors");
+    errors.iter().map(|error| (error["code"].as_str().unwrap().to_owned(), error["path"].clone())).collect()
+}
+
+scene! {
+    /// A form learns of all its fields at once; an error that one field is to blame for names it.
+    async fn forms_report_every_field_at_fault(stage: Stage) {
+        let app = stage.app().await;
+        let admin = app.admin().await;
+        let at = |field: &str| ("INVALID".to_owned(), json!(["input", field]));
+        let nothing = json!({ "email": "nobody", "password": "short", "name": " ", "organizerName": "" });
+        let answer = app.anonymous().mutate("signUp", nothing, "viewer { id }").await;
+        assert_eq!(errors(&answer, "signUp"), ["email", "password", "name", "organizerName"].map(at), "{}", answer.body);
+        let nothing = json!({ "email": "", "password": "", "name": "" });
+        let answer = admin.mutate("createAdmin", nothing, "user { id }").await;
+        assert_eq!(errors(&answer, "createAdmin"), ["email", "password", "name"].map(at), "{}", answer.body);
+        let grace = sessions::sign_up(&app, "grace@example.org").await;
+        let again = json!({ "email": "GRACE@example.org", "password": "correct horse battery", "name": "G" });
+        for (mutation, who) in [("signUp", &app.anonymous()), ("createAdmin", &admin)] {
+            let answer = who.mutate(mutation, again.clone(), "__typename").await;
+            assert_eq!(errors(&answer, mutation), [("EMAIL_TAKEN".to_owned(), json!(["input", "email"]))], "{}", answer.body);
+        }
+        let change = |current: &str, new: &str| json!({ "currentPassword": current, "newPassword": new });
+        let short = grace.actor.mutate("changePassword", change("correct horse battery", "short"), "viewer { id }").await;
+        assert_eq!(errors(&short, "changePassword"), [at("newPassword")]);
+        let wrong = grace.actor.mutate("changePassword", change("wrong horse battery", "a better password"), "viewer { id }").await;
+        let expected = ("INVALID_CREDENTIALS".to_owned(), json!(["input", "currentPassword"]));
+        assert_eq!(errors(&wrong, "changePassword"), [expected], "{}", wrong.body);
+        let none = app.anonymous().mutate("refreshSession", json!({ "refreshToken": "none" }), "viewer { id }").await;
+        assert_eq!(errors(&none, "refreshSession"), [("SESSION_ENDED".to_owned(), json!(["input", "refreshToken"]))]);
+        // Neither field alone is to blame.
+        let input = json!({ "email": "grace@example.org", "password": "wrong horse battery" });
+        let refused = app.anonymous().mutate("signIn", input, "viewer { id }").await;
+        assert_eq!(errors(&refused, "signIn"), [("INVALID_CREDENTIALS".to_owned(), json!(null))]);
+    }
+}
+
+scene! {
+    /// The answer to a sign-in takes the same work whether there is such an account, whether it may sign in, and whether the
+    /// address is one at all: time tells nobody who has an account.
+    async fn a_failed_sign_in_costs_the_same_work_for_every_address(stage: Stage) {
+        let app = stage.app().await;
+        sessions::sign_up(&app, "grace@example.org").await;
+        let disabled = sessions::sign_up(&app, "alan@example.org").await.actor.user.opaque();
+        app.admin().await.mutate("disableUser", json!({ "userId": disabled }), "user { id }").await.ok();
+        let hasher = &app.app.services.hasher;
+        let work = async |email: &str, password: &str| {
+            let before = hasher.work();
+            let answer = sign_in(&app, email, password).await;
+            assert_eq!(answer.refusal(), "INVALID_CREDENTIALS", "{email}: {}", answer.body);
+            hasher.work() - before
+        };
+        let known = work("grace@example.org", "wrong horse battery").await;
+        assert!(known > 0);
+        for (email, password) in [
+            ("nobody@example.org", "wrong horse battery"),
+            ("no address", "wrong horse battery"),
+            ("alan@example.org", "wrong horse battery"),
+            ("alan@example.org", "correct horse battery"),
+        ] {
+            assert_eq!(work(email, password).await, known, "{email} {password}");
+        }
+    }
+}
+
+scene! {
+    /// RFC 8265: a password is the same whichever keyboard and system typed it.
+    async fn a_password_is_one_however_it_is_typed(stage: Stage) {
+        let app = stage.app().await;
+        let spellings = [
+            // composed, decomposed; no-break and ideographic spaces; the Ångström sign
+            ["Caf\u{e9}-Passwort-1", "Cafe\u{301}-Passwort-1"],
+            ["correct\u{a0}horse\u{3000}battery", "correct horse battery"],
+            ["\u{212b}ngstr\u{f6}m horse", "A\u{30a}ngstro\u{308}m horse"],
+        ];
+        for (n, [one, other]) in spellings.into_iter().enumerate() {
+            let email = format!("p{n}@example.org");
+            let input = json!({ "email": email, "password": one, "name": "P" });
+            let up = app.anonymous().mutate("signUp", input, "token { accessToken }").await.ok();
+            sign_in(&app, &email, one).await.ok();
+            sign_in(&app, &email, other).await.ok();
+            let mut person = app.anonymous();
+            person.token = Some(up.text("signUp.token.accessToken"));
+            let change = json!({ "currentPassword": other, "newPassword": format!("{other} 2") });
+            person.mutate("changePassword", change, "viewer { id }").await.ok();
+            sign_in(&app, &email, &format!("{one} 2")).await.ok();
+            // Case and spaces at the ends are part of it.
+            for different in [one.to_uppercase(), format!(" {one} 2"), format!("{one} 2 ")] {
+                assert_eq!(sign_in(&app, &email, &different).await.refusal(), "INVALID_CREDENTIALS", "{different:?}");
+            }
+        }
+    }
+}
+
+scene! {
+    /// An internationalised domain is one account in both spellings, kept as mail servers know it.
+    async fn mail_domains_beyond_ascii_are_converted(stage: Stage) {
+        let app = stage.app().await;
+        let up = app.anonymous().ask(SIGN_UP, account("Grace@M\u{fc}nchen.example", "CUSTOMER")).await.ok();
+        assert_eq!(up.text("signUp.viewer.email"), "Grace@xn--mnchen-3ya.example");
+        let spellings = ["grace@m\u{fc}nchen.example", "grace@mu\u{308}nchen.EXAMPLE", "GRACE@XN--MNCHEN-3YA.example", "grace@M\u{dc}NCHEN\u{3002}example"];
+        for spelling in spellings {
+            sign_in(&app, spelling, "correct horse battery").await.ok();
+            assert_eq!(app.anonymous().ask(SIGN_UP, account(spelling, "CUSTOMER")).await.refusal(), "EMAIL_TAKEN", "{spelling}");
+        }
+        let admin = app.admin().await;
+        let query = "query($email: String) { users(first: 5, filter: { email: $email }) { nodes { email } } }";
+        let found = admin.ask(query, json!({ "email": spellings[0] })).await.ok();
+        assert_eq!(found.at("users.nodes"), &json!([{ "email": "Grace@xn--mnchen-3ya.example" }]));
+    }
+}
+
 scene! {
     async fn only_admins_make_admins(stage: Stage) {
         let app = stage.app().await;

@@ -24,6 +24,7 @@ mod config;
 mod demo;
 mod refusals;
 mod schema;
+mod sign_ins;
 mod user;
 
 /// Every file below a folder with its content, but for what SQLite keeps beside an open database.

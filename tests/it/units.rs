@@ -172,7 +172,10 @@ fn addresses_and_passwords() {
         "a@-b.c",
         "a@b.c\n",
         "ä@b.c",
-        "a@ü.de",
+        "a@ü",
+        "a@-ü.de",
+        "a@ü_.de",
+        "a@\u{200b}.de",
         "a@b.c,d@e.f",
         "\"a\"@b.c",
     ] {
@@ -181,6 +184,10 @@ fn addresses_and_passwords() {
     }
     assert!(new_password("p", "ten chars!").is_ok() && new_password("p", "nine char").is_err());
     assert!(new_password("p", &"x".repeat(200)).is_ok() && new_password("p", &"x".repeat(201)).is_err());
+    // Counted as it is hashed: a decomposed letter is one.
+    assert!(new_password("p", &"e\u{301}".repeat(9)).is_err() && new_password("p", &"e\u{301}".repeat(200)).is_ok());
+    assert!(new_password("p", &"\u{1112}\u{1161}\u{11ab}".repeat(200)).is_ok(), "Hangul in parts");
+    assert!(new_password("p", &"x".repeat(100_000)).is_err());
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl Attempt {
     /// Passes the outcome on. Only a judged attempt stays counted, not one that found no free hashing thread or no
     /// database.
     pub async fn closed<T>(self, ctx: &Ctx, outcome: Result<T, Error>) -> Result<T, Error> {
-        let is_judged = matches!(outcome, Ok(_) | Err(Error::BadCredentials | Error::EmailTaken));
+        let is_judged =
+            matches!(outcome, Ok(_) | Err(Error::BadCredentials | Error::WrongPassword | Error::EmailTaken));
         if !is_judged && !self.counted.is_empty() {
             let counted = &self.counted;
             let undo = |tx| async move { take_back(&tx, counted, None).await };
