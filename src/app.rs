@@ -292,7 +292,7 @@ fn engine(
         per_request: Arc::new(move |request, actor| {
             let peer = request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
             let ctx = Ctx { peer, ..base.acting_as(*actor) };
-            request.data(ctx).data(load::loaders(base.db.clone()))
+            request.data(ctx).data(load::loaders(base.db.clone(), base.clock.clone()))
         }),
         ..execute::Settings::default()
     };

@@ -119,6 +119,11 @@ impl Money {
 
     /// Reads a price: digits with at most the currency's decimals, not negative.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, BadAmount> {
+        Self::parse_up_to(text, currency, MAX_PRICE_MINOR)
+    }
+
+    /// Reads an amount of several prices: the same with another limit in minor units.
+    pub fn parse_up_to(text: &str, currency: Currency, max_minor: i64) -> Result<Self, BadAmount> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         if whole.is_empty() || whole.len() > 15 || fraction.len() > 15 || !digits(fraction) {
@@ -135,7 +140,7 @@ impl Money {
             return Err(BadAmount::TooPrecise);
         }
         let minor: i64 = format!("{whole}{fraction:0<exponent$}").parse().map_err(|_| BadAmount::OutOfRange)?;
-        if minor > MAX_PRICE_MINOR {
+        if minor > max_minor {
             return Err(BadAmount::OutOfRange);
         }
         Ok(Self { minor, currency })

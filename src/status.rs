@@ -134,7 +134,7 @@ words! {
         Fulfilled = "FULFILLED",
         /// The customer left the line.
         Left = "LEFT",
-        /// The line was closed, because the event was called off.
+        /// It ended, because the event began or was called off, or because the customer may not book any more.
         Closed = "CLOSED",
     }
 }
@@ -185,5 +185,9 @@ words! {
         Left = "LEFT",
         /// The line was closed, because the event was called off.
         EventCancelled = "EVENT_CANCELLED",
+        /// The line was closed, because the event began.
+        EventOver = "EVENT_OVER",
+        /// The account may not book any more.
+        AccountClosed = "ACCOUNT_CLOSED",
     }
 }

@@ -2,12 +2,16 @@
 //! Not here: any database, clock or id. What it decides, `settle` writes.
 //!
 //! The rules, in order:
-//! 1. While the event is on sale, the line is served first. Its head gets what it wants when that is free; a head that accepts part takes what is
-//!    there and stays; a head that does not fit blocks.
-//! 2. While anyone still waits for a quota, its free places belong to the line: newcomers find none.
+//! 1. While the event is on sale, the line is served first. Its head gets what it wants when that is free; a head that
+//!    accepts part takes what is there and stays; a head that does not fit blocks. In line are the entries in turn: their
+//!    customers may book, agreed to the event's present terms and are not set aside (`floor::IN_TURN`).
+//! 2. While anyone in turn waits for a quota, its free places belong to the line: newcomers find none.
 //! 3. Newcomers are served in the order they arrived, each by its own [`Fulfilment`].
-//! 4. Who waits already and asks for more goes to the end of the line, and the line is served again: whom they blocked
-//!    must not wait for the next transaction.
+//! 4. Who waits already and asks for more keeps the place they have; what is added stands at the end as an entry of its
+//!    own. A repetition of the order behind an open entry is refused.
+//!
+//! [`Pool::open`] is the one place that says what newcomers can book. `settle` writes it to `quota.open`, from which
+//! availability and lists of events are read.
 
 use std::collections::HashMap;
 
@@ -25,16 +29,20 @@ pub struct Floor {
     pub status: EventStatus,
     /// Whether it has begun.
     pub begun: bool,
+    /// ISO 4217 code of its prices.
+    pub currency: String,
     /// Revision of its availability.
     pub revision: i64,
     /// Last number given in the line.
     pub line_tail: i64,
+    /// Number of its present terms (day, venue, price), which entries in turn agreed to.
+    pub terms: i64,
     /// Its kinds of places, in page order.
     pub kinds: Vec<Kind>,
     /// Its quotas.
     pub pools: Vec<Pool>,
-    /// Open entries of the users who have wishes.
-    pub open: HashMap<(UserId, TicketTypeId), Waiting>,
+    /// Open entries of the users who have wishes, by user and kind.
+    pub waits: HashMap<(UserId, TicketTypeId), Vec<Waiting>>,
 }
 
 /// A kind of place.
@@ -61,10 +69,13 @@ pub struct Pool {
     pub sold: i64,
     /// Held with a deadline.
     pub held: i64,
-    /// The head of the line: as much of it as the free places could serve, one more, and as many more as might go to
-    /// the end.
+    /// Places all open entries want, whether in turn or not.
+    pub waiting: i64,
+    /// What `quota.open` said when this was read.
+    pub open_as_read: i64,
+    /// The head of the line: as many entries in turn as were read.
     pub line: Vec<Waiting>,
-    /// Whether the line goes on behind `line`.
+    /// Whether the line goes on behind `line`, as far as is known: where nothing is free it is not looked at.
     pub line_goes_on: bool,
 }
 
@@ -79,10 +90,14 @@ pub struct Waiting {
     pub kind: TicketTypeId,
     /// Places still wanted.
     pub quantity: i64,
+    /// Places the order behind it asked for, booked ones included.
+    pub asked: i64,
     /// Whether fewer will do for now.
     pub accepts_part: bool,
     /// Order.
     pub line_no: i64,
+    /// Terms its customer agreed to.
+    pub terms: i64,
 }
 
 /// What one request wants.
@@ -107,8 +122,6 @@ pub enum Outcome {
         booked: Vec<(TicketTypeId, i64)>,
         /// Waiting for the rest, by kind.
         queued: Vec<Queued>,
-        /// What the line got because an entry of this user went to the end of it.
-        then: Vec<Promotion>,
     },
     /// Nothing, and nothing changed.
     Refused {
@@ -117,27 +130,20 @@ pub enum Outcome {
         /// Asked for.
         requested: i64,
     },
+    /// Nothing, and nothing changed: the user's own entry waits for the same already.
+    Repeated {
+        /// Places that entry still wants.
+        waiting: i64,
+    },
 }
 
-/// A new or grown place in the line.
+/// A new place in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queued {
-    /// For which kind.
-    pub kind: TicketTypeId,
     /// Which quota's line.
     pub quota: QuotaId,
     /// The entry.
-    pub entry: EntryId,
-    /// Whether it waited before, and grew.
-    pub grew: bool,
-    /// Places it wants in addition.
-    pub more: i64,
-    /// Places it wants now.
-    pub quantity: i64,
-    /// Whether fewer will do for now.
-    pub accepts_part: bool,
-    /// Its new number in the line.
-    pub line_no: i64,
+    pub waiting: Waiting,
 }
 
 /// Places the line gave to an entry.
@@ -166,9 +172,28 @@ impl Pool {
         self.capacity - self.sold - self.held
     }
 
-    /// Places a newcomer can have: none while anyone waits.
-    pub fn free_for_newcomers(&self) -> i64 {
+    /// Places a newcomer can have while the event is on sale: none while anyone in turn waits.
+    pub fn open(&self) -> i64 {
         if self.line.is_empty() && !self.line_goes_on { self.free() } else { 0 }
+    }
+
+    /// Whether the head of the line, as read, can be given places now.
+    pub fn head_fits(&self) -> bool {
+        self.line.first().is_some_and(|head| self.fits(head) > 0)
+    }
+
+    /// Whether more of the line can be served than was read of it.
+    pub fn is_unfinished(&self) -> bool {
+        self.line.is_empty() && self.line_goes_on && self.free() > 0
+    }
+
+    /// How much an entry would be given now.
+    fn fits(&self, entry: &Waiting) -> i64 {
+        match entry.quantity <= self.free() {
+            true => entry.quantity,
+            false if entry.accepts_part => self.free(),
+            false => 0,
+        }
     }
 }
 
@@ -183,56 +208,56 @@ impl Floor {
         self.kinds.iter().find(|kind| kind.id == id)
     }
 
-    fn pool_of(&mut self, kind: TicketTypeId) -> Option<&mut Pool> {
+    /// The places a kind shares.
+    pub fn pool_of(&mut self, kind: TicketTypeId) -> Option<&mut Pool> {
         let quota = self.kind(kind)?.quota;
         self.pools.iter_mut().find(|pool| pool.id == quota)
     }
 
-    fn free_for_newcomers(&mut self, kind: TicketTypeId) -> i64 {
-        self.pool_of(kind).map_or(0, |pool| pool.free_for_newcomers())
+    fn open(&mut self, kind: TicketTypeId) -> i64 {
+        self.pool_of(kind).map_or(0, |pool| pool.open())
+    }
+
+    /// An open entry of the user that came from the same order for this kind.
+    fn repeated(&self, user: UserId, kind: TicketTypeId, asked: i64) -> Option<&Waiting> {
+        self.waits.get(&(user, kind))?.iter().find(|waiting| waiting.asked == asked)
     }
 }
 
 /// Decides. See the rules above; kinds that are not of this event count as having no places.
 pub fn allocate(mut floor: Floor, wishes: &[Wish]) -> Allocation {
-    let promotions = serve_lines(&mut floor);
+    let mut promotions = Vec::new();
+    let pools = if floor.is_on_sale() { floor.pools.len() } else { 0 };
+    for at in 0..pools {
+        serve_line(&mut floor, at, &mut promotions);
+    }
     let outcomes = wishes.iter().map(|wish| serve_newcomer(&mut floor, wish)).collect();
     Allocation { floor, promotions, outcomes }
 }
 
-fn serve_lines(floor: &mut Floor) -> Vec<Promotion> {
-    let mut promotions = Vec::new();
-    let pools = if floor.is_on_sale() { floor.pools.len() } else { 0 };
-    for at in 0..pools {
-        serve_line(floor, at, &mut promotions);
-    }
-    promotions
-}
-
 fn serve_line(floor: &mut Floor, at: usize, promotions: &mut Vec<Promotion>) {
-    let pool = &mut floor.pools[at]; // `at` runs over the pools
+    let Floor { pools, waits, .. } = floor;
+    let pool = &mut pools[at]; // `at` runs over the pools
     let mut fulfilled = 0;
-    while let Some(head) = pool.line.get_mut(fulfilled) {
-        let free = pool.capacity - pool.sold - pool.held;
-        let granted = match head.quantity <= free {
-            true => head.quantity,
-            false if head.accepts_part => free,
-            false => 0,
-        };
+    while let Some(head) = pool.line.get(fulfilled).copied() {
+        let granted = pool.fits(&head);
         if granted <= 0 {
             break;
         }
-        promotions.push(Promotion { waiting: *head, granted });
+        promotions.push(Promotion { waiting: head, granted });
         pool.sold += granted;
-        head.quantity -= granted;
-        let key = (head.user, head.kind);
-        if head.quantity > 0 {
-            if let Some(open) = floor.open.get_mut(&key) {
-                open.quantity = head.quantity;
+        pool.waiting -= granted;
+        let mut own = waits.get_mut(&(head.user, head.kind));
+        if granted < head.quantity {
+            pool.line[fulfilled].quantity -= granted; // found above
+            if let Some(entry) = own.iter_mut().flat_map(|own| own.iter_mut()).find(|own| own.entry == head.entry) {
+                entry.quantity -= granted;
             }
             break;
         }
-        floor.open.remove(&key);
+        if let Some(own) = &mut own {
+            own.retain(|own| own.entry != head.entry);
+        }
         fulfilled += 1;
     }
     pool.line.drain(..fulfilled);
@@ -244,7 +269,7 @@ fn serve_newcomer(floor: &mut Floor, wish: &Wish) -> Outcome {
     let mut booked = Vec::new();
     let mut missing = Vec::new();
     for (at, &(kind, quantity)) in wish.items.iter().enumerate() {
-        let got = floor.free_for_newcomers(kind).clamp(0, quantity);
+        let got = floor.open(kind).clamp(0, quantity);
         if let Some(pool) = floor.pool_of(kind) {
             pool.sold += got;
         }
@@ -252,7 +277,7 @@ fn serve_newcomer(floor: &mut Floor, wish: &Wish) -> Outcome {
             booked.push((kind, got));
         }
         if got < quantity {
-            missing.push((at, kind, quantity - got));
+            missing.push((at, kind, quantity, quantity - got));
         }
     }
     let available: i64 = booked.iter().map(|(_, quantity)| quantity).sum();
@@ -267,45 +292,50 @@ fn serve_newcomer(floor: &mut Floor, wish: &Wish) -> Outcome {
     }
     let mut queued = Vec::new();
     if wish.fulfilment == Fulfilment::PartialAndWaitlist {
-        for (at, kind, quantity) in missing {
+        let repeated = missing.iter().find_map(|(_, kind, asked, _)| floor.repeated(wish.user, *kind, *asked));
+        if let Some(&Waiting { quantity: waiting, .. }) = repeated {
+            floor.pools = before;
+            return Outcome::Repeated { waiting };
+        }
+        for (at, kind, asked, quantity) in missing {
             let Some(&entry) = wish.entries.get(at) else { continue };
-            let joining = Waiting { entry, user: wish.user, kind, quantity, accepts_part: true, line_no: 0 };
-            queued.extend(queue(floor, joining));
+            queued.extend(queue(floor, Joining { entry, user: wish.user, kind, quantity, asked, accepts_part: true }));
         }
     }
-    let then = if queued.iter().any(|queued| queued.grew) { serve_lines(floor) } else { Vec::new() };
-    Outcome::Granted { booked, queued, then }
+    Outcome::Granted { booked, queued }
 }
 
-/// Puts somebody at the end of the line, where they get their number; an entry they have grows by what is wanted now
-/// and goes to the end with all it wants.
-pub fn queue(floor: &mut Floor, joining: Waiting) -> Option<Queued> {
-    let key = (joining.user, joining.kind);
-    let quota = floor.kind(joining.kind)?.quota;
+/// A place in the line that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Joining {
+    /// A fresh id.
+    pub entry: EntryId,
+    /// Whose.
+    pub user: UserId,
+    /// For which kind.
+    pub kind: TicketTypeId,
+    /// Places wanted.
+    pub quantity: i64,
+    /// Places the order asked for, booked ones included.
+    pub asked: i64,
+    /// Whether fewer will do for now.
+    pub accepts_part: bool,
+}
+
+/// Puts an entry at the end of the line, where it gets its number. None: the kind is not of this event.
+pub fn queue(floor: &mut Floor, joining: Joining) -> Option<Queued> {
+    let Joining { entry, user, kind, quantity, asked, accepts_part } = joining;
+    let quota = floor.kind(kind)?.quota;
+    let (terms, line_no) = (floor.terms, floor.line_tail + 1);
     let pool = floor.pools.iter_mut().find(|pool| pool.id == quota)?;
-    floor.line_tail += 1;
-    let open = floor.open.get(&key).copied();
-    let entry = Waiting {
-        entry: open.map_or(joining.entry, |open| open.entry),
-        quantity: joining.quantity + open.map_or(0, |open| open.quantity),
-        accepts_part: joining.accepts_part || open.is_some_and(|open| open.accepts_part),
-        line_no: floor.line_tail,
-        ..joining
-    };
-    pool.line.retain(|waiting| waiting.entry != entry.entry);
-    // Behind those who were not read nobody is served in this transaction: they take what is free.
-    if !pool.line_goes_on {
-        pool.line.push(entry);
+    floor.line_tail = line_no;
+    let waiting = Waiting { entry, user, kind, quantity, asked, accepts_part, line_no, terms };
+    pool.waiting += quantity;
+    // Behind those who were not read nobody is served in this transaction: they take what is free. And who can never be
+    // given all they want at once is waited for by nobody.
+    if !pool.line_goes_on && (accepts_part || quantity <= pool.capacity) {
+        pool.line.push(waiting);
     }
-    floor.open.insert(key, entry);
-    Some(Queued {
-        kind: entry.kind,
-        quota,
-        entry: entry.entry,
-        grew: open.is_some(),
-        more: joining.quantity,
-        quantity: entry.quantity,
-        accepts_part: entry.accepts_part,
-        line_no: entry.line_no,
-    })
+    floor.waits.entry((user, kind)).or_default().push(waiting);
+    Some(Queued { quota, waiting })
 }

@@ -71,6 +71,7 @@ struct Places {
 struct InLine {
     id: EntryId,
     user_id: UserId,
+    quota_id: QuotaId,
     quantity: i64,
 }
 
@@ -124,11 +125,12 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result
                 .map(|entry| Leaving {
                     entry: entry.id,
                     user: entry.user_id,
+                    quota: entry.quota_id,
                     quantity: entry.quantity,
                     reason: LeaveReason::EventCancelled,
                 })
                 .collect();
-            ledger.leave(&before, &leavings, None);
+            ledger.leave(&mut after, &leavings, None);
             // What a cursor would say is in the rows themselves; it only tells an operator where this is.
             let at = bookings.last().map(|booking| booking.id.0).or(waiting.last().map(|entry| entry.id.0));
             let Some(at) = at else { return Ok(false) };
@@ -159,7 +161,7 @@ async fn places(tx: &Tx, bookings: &[Live]) -> Result<Vec<Places>, DbError> {
 }
 
 async fn next_in_line(tx: &Tx, event: EventId) -> Result<Vec<InLine>, DbError> {
-    let sql = "SELECT id, user_id, quantity FROM waitlist_entry
+    let sql = "SELECT id, user_id, quota_id, quantity FROM waitlist_entry
                WHERE event_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
     db::all(tx, sql, [event.into(), CHUNK.into()]).await
 }

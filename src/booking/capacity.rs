@@ -3,7 +3,7 @@
 
 use super::allocate::allocate;
 use super::settle::Ledger;
-use super::{Error, floor};
+use super::{Error, floor, settle::back_in_turn};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
 use crate::db::Lane;
@@ -41,9 +41,14 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
             if capacity < taken {
                 return Err(Error::CapacityBelowTaken { taken });
             }
+            if capacity > pool.capacity {
+                // New places: not those that were given back.
+                back_in_turn(&tx, pool.id, before.terms).await?;
+            }
             pool.capacity = capacity;
-            // Anew, also where nobody seemed to wait: who wanted more than there was may fit now.
-            floor::read_line(&tx, pool, 0).await?;
+            // Anew, also where nobody seemed to wait: who wanted more than there was may fit now. What one transaction
+            // does not serve of a long line, the ledger leaves to a job; until then the free places belong to the line.
+            floor::read_line(&tx, pool, before.terms, floor::SERVED_MAX).await?;
             let allocation = allocate(changed, &[]);
             let mut ledger = Ledger::new(ctx);
             ledger.promote(&allocation.floor, &allocation.promotions);

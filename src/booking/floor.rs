@@ -11,6 +11,19 @@ use crate::db::{self, DbError, Tx, record};
 use crate::id::{EntryId, EventId, OrganizerId, QuotaId, SlotId, TicketTypeId, UserId};
 use crate::status::EventStatus;
 
+/// Entries of a line that one transaction serves at most where it came to serve it: some 50 ms of the writer.
+pub const SERVED_MAX: i64 = 200;
+
+/// The same where it came for something else and finds a line that a job is serving.
+const SERVED_BESIDES: i64 = 20;
+
+/// The entries of quota `$1` that are in turn, `$2` being the event's terms and `$3` the quota's capacity. They alone are
+/// served, and free places belong to them. Left out are entries for more at once than there are places at all, of
+/// customers who may not book any more, who have not agreed to the event as it is now, or who are set aside.
+pub const IN_TURN: &str = "w.quota_id = $1 AND w.status = 'WAITING' AND w.terms = $2
+    AND (w.accepts_part = 1 OR w.quantity <= $3)
+    AND EXISTS (SELECT 1 FROM users u WHERE u.id = w.user_id AND u.disabled_at IS NULL AND u.role = 'CUSTOMER')";
+
 record! {
     /// An event to be read.
     struct EventKey {
@@ -31,6 +44,7 @@ struct Root {
     event_id: EventId,
     revision: i64,
     line_tail: i64,
+    terms: i64,
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -38,6 +52,7 @@ struct KindRow {
     event_id: EventId,
     organizer_id: OrganizerId,
     status: EventStatus,
+    currency: String,
     starts_at: Micros,
     ticket_type_id: TicketTypeId,
     slot_id: SlotId,
@@ -46,7 +61,8 @@ struct KindRow {
     capacity: i64,
     sold: i64,
     held: i64,
-    somebody_waits: i64,
+    open: i64,
+    waiting: i64,
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -56,8 +72,10 @@ struct WaitingRow {
     event_id: EventId,
     ticket_type_id: TicketTypeId,
     quantity: i64,
+    asked: i64,
     accepts_part: i64,
     line_no: i64,
+    terms: i64,
 }
 
 impl WaitingRow {
@@ -67,8 +85,10 @@ impl WaitingRow {
             user: self.user_id,
             kind: self.ticket_type_id,
             quantity: self.quantity,
+            asked: self.asked,
             accepts_part: self.accepts_part != 0,
             line_no: self.line_no,
+            terms: self.terms,
         }
     }
 }
@@ -89,7 +109,7 @@ pub async fn lock(
         _ => " FOR NO KEY UPDATE OF s",
     };
     let sql = format!(
-        "SELECT s.event_id, s.revision, s.line_tail FROM {{records}} JOIN stock s ON s.event_id = r.event_id
+        "SELECT s.event_id, s.revision, s.line_tail, s.terms FROM {{records}} JOIN stock s ON s.event_id = r.event_id
          ORDER BY s.event_id{lock}"
     );
     let roots: Vec<Root> = db::select_by(tx, &sql, &keys, []).await?;
@@ -97,20 +117,19 @@ pub async fn lock(
     let mut floors = read(tx, &keys, roots, now).await?;
     let open: Vec<OpenKey> =
         users.iter().map(|(user_id, event_id)| OpenKey { user_id: *user_id, event_id: *event_id }).collect();
-    let sql = "SELECT w.id, w.user_id, w.event_id, w.ticket_type_id, w.quantity, w.accepts_part, w.line_no
+    let sql =
+        "SELECT w.id, w.user_id, w.event_id, w.ticket_type_id, w.quantity, w.asked, w.accepts_part, w.line_no, w.terms
                FROM {records} JOIN waitlist_entry w
                ON w.user_id = r.user_id AND w.event_id = r.event_id AND w.status = 'WAITING'";
     let rows: Vec<WaitingRow> = db::select_by(tx, sql, &open, []).await?;
     for row in rows {
         if let Some(floor) = floors.get_mut(&row.event_id) {
-            floor.open.insert((row.user_id, row.ticket_type_id), row.waiting());
+            floor.waits.entry((row.user_id, row.ticket_type_id)).or_default().push(row.waiting());
         }
     }
-    for Floor { pools, kinds, open, .. } in floors.values_mut() {
-        for pool in pools.iter_mut().filter(|pool| pool.line_goes_on) {
-            let is_here = |kind| kinds.iter().any(|own: &Kind| own.id == kind && own.quota == pool.id);
-            let may_go_to_the_end = open.values().filter(|waiting| is_here(waiting.kind)).count();
-            read_line(tx, pool, may_go_to_the_end).await?;
+    for Floor { pools, terms, .. } in floors.values_mut() {
+        for pool in pools.iter_mut().filter(|pool| pool.line_goes_on && pool.free() > 0) {
+            read_line(tx, pool, *terms, SERVED_BESIDES).await?;
         }
     }
     Ok(floors)
@@ -123,10 +142,8 @@ async fn read(
     now: Micros,
 ) -> Result<HashMap<EventId, Floor>, DbError> {
     let sql =
-        "SELECT e.id AS event_id, e.organizer_id, e.status, e.starts_at, t.id AS ticket_type_id, t.slot_id, t.quota_id,
-               t.price_minor, q.capacity, q.sold, q.held,
-               (SELECT count(*) FROM (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING'
-                                      AND (w.accepts_part = 1 OR w.quantity <= q.capacity) LIMIT 1) found) AS somebody_waits
+        "SELECT e.id AS event_id, e.organizer_id, e.status, e.currency, e.starts_at, t.id AS ticket_type_id, t.slot_id,
+               t.quota_id, t.price_minor, q.capacity, q.sold, q.held, q.open, q.waiting
                FROM {records} JOIN event e ON e.id = r.event_id JOIN ticket_type t ON t.event_id = e.id
                JOIN quota q ON q.id = t.quota_id ORDER BY e.id, t.position, t.id";
     let rows: Vec<KindRow> = db::select_by(c, sql, keys, []).await?;
@@ -139,11 +156,13 @@ async fn read(
                 organizer: row.organizer_id,
                 status: row.status,
                 begun: row.starts_at <= now,
+                currency: row.currency,
                 revision: root.revision,
                 line_tail: root.line_tail,
+                terms: root.terms,
                 kinds: Vec::new(),
                 pools: Vec::new(),
-                open: HashMap::new(),
+                waits: HashMap::new(),
             };
             floors.insert(row.event_id, floor);
         }
@@ -160,24 +179,27 @@ async fn read(
                 capacity: row.capacity,
                 sold: row.sold,
                 held: row.held,
+                waiting: row.waiting,
+                open_as_read: row.open,
                 line: Vec::new(),
-                line_goes_on: row.somebody_waits != 0,
+                // Where newcomers can book, nobody is in turn. Else nobody need be, but that is seen in the line.
+                line_goes_on: row.waiting > 0 && row.open == 0,
             });
         }
     }
     Ok(floors)
 }
 
-/// Reads as much of a pool's line as its free places could serve, one entry more, and `beyond` more: as many as might
-/// leave their place. Call again after places came free within the transaction. Left out is who wants more at once than
-/// there are places at all, since the capacity was lowered: they keep their place, but nobody waits for them.
-pub async fn read_line(c: &impl ConnectionTrait, pool: &mut Pool, beyond: usize) -> Result<(), DbError> {
-    let limit = pool.free().max(0) + 1 + beyond as i64;
-    let sql = "SELECT id, user_id, event_id, ticket_type_id, quantity, accepts_part, line_no FROM waitlist_entry
-               WHERE quota_id = $1 AND status = 'WAITING' AND (accepts_part = 1 OR quantity <= $3)
-               ORDER BY line_no LIMIT $2";
-    let binds = [pool.id.into(), (limit + 1).into(), pool.capacity.into()];
-    let rows: Vec<WaitingRow> = db::all(c, sql, binds).await?;
+/// Reads as much of a pool's line as its free places could serve and one entry more; `most` at most. Call again after
+/// places came free within the transaction.
+pub async fn read_line(c: &impl ConnectionTrait, pool: &mut Pool, terms: i64, most: i64) -> Result<(), DbError> {
+    let limit = (pool.free().max(0) + 1).min(most);
+    let sql = format!(
+        "SELECT w.id, w.user_id, w.event_id, w.ticket_type_id, w.quantity, w.asked, w.accepts_part, w.line_no, w.terms
+         FROM waitlist_entry w WHERE {IN_TURN} ORDER BY w.line_no LIMIT $4"
+    );
+    let binds = [pool.id.into(), terms.into(), pool.capacity.into(), (limit + 1).into()];
+    let rows: Vec<WaitingRow> = db::all(c, &sql, binds).await?;
     pool.line_goes_on = rows.len() as i64 > limit;
     pool.line = rows.iter().take(limit as usize).map(WaitingRow::waiting).collect();
     Ok(())

@@ -147,25 +147,28 @@ record! {
     }
 }
 
+/// Positions are exact up to this one. Beyond it an entry only knows that it is: what an entry costs to place does not
+/// grow with the line.
+pub const POSITION_MAX: i64 = 1_000;
+
 /// Where an entry stands in its line.
-#[derive(Debug, Clone, Copy, FromQueryResult)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
 pub struct Position {
     /// The entry.
     pub id: EntryId,
-    /// 1 for the head.
+    /// 1 for the head; `POSITION_MAX` + 1 for all that stand behind the others.
     pub position: i64,
 }
 
-/// The positions of these entries; those that no longer wait are missing. Each line is walked once, up to the last of them.
+/// The positions of these entries; those that no longer wait are missing.
 pub async fn positions(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<Position>, DbError> {
     let keys: Vec<EntryKey> = ids.iter().map(|id| EntryKey { id: *id }).collect();
-    let sql = "SELECT p.id, p.position FROM
-                   (SELECT w.id, row_number() OVER (PARTITION BY w.quota_id ORDER BY w.line_no) AS position FROM
-                       (SELECT e.quota_id, max(e.line_no) AS line_no FROM {records} JOIN waitlist_entry e ON e.id = r.id
-                        WHERE e.status = 'WAITING' GROUP BY e.quota_id) l
-                   JOIN waitlist_entry w ON w.quota_id = l.quota_id AND w.line_no <= l.line_no WHERE w.status = 'WAITING') p
-               WHERE p.id IN (SELECT r.id FROM {records})";
-    db::select_by(c, sql, &keys, []).await
+    let sql = format!(
+        "SELECT e.id, (SELECT count(*) FROM (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = e.quota_id
+                       AND w.status = 'WAITING' AND w.line_no < e.line_no LIMIT {POSITION_MAX}) ahead) + 1 AS position
+         FROM {{records}} JOIN waitlist_entry e ON e.id = r.id WHERE e.status = 'WAITING'"
+    );
+    db::select_by(c, &sql, &keys, []).await
 }
 
 #[derive(Debug, Clone, FromQueryResult)]

@@ -14,6 +14,7 @@
 
 use crate::ctx::Denied;
 use crate::db::{DbError, MaybeDb};
+use crate::money::Money;
 use crate::status::EventStatus;
 use crate::text::{Invalid, Invalids};
 
@@ -78,6 +79,18 @@ pub enum Error {
     /// The user waits for this kind of place already.
     #[error("you are already waiting for places of this kind")]
     AlreadyWaiting,
+    /// An open entry of the user came from the same order.
+    #[error("you are waiting for {waiting} places of such an order already; order another number to wait for more")]
+    WaitingForTheSame {
+        /// Places the entry still wants.
+        waiting: i64,
+    },
+    /// The places cost something else than was expected.
+    #[error("the places now cost {} {}", .total.decimal(), .total.currency.code())]
+    OtherTotal {
+        /// What they cost.
+        total: Money,
+    },
     /// The booking no longer claims places.
     #[error("the booking is already cancelled")]
     AlreadyCancelled,

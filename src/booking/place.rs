@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::allocate::{Allocation, Floor, Outcome, Wish, allocate};
+use super::allocate::{Floor, Outcome, Wish, allocate};
 use super::desk::Desk;
 use super::settle::Ledger;
 use super::{Error, ITEMS_MAX, PLACES_MAX, floor};
@@ -14,6 +14,7 @@ use crate::ctx::Ctx;
 use crate::db::{DbError, Lane, Tx};
 use crate::id::{BookingId, EntryId, EventId, SlotId, TicketTypeId, UserId};
 use crate::idempotency::{self, Key, Recall, Stored};
+use crate::money::{Currency, MAX_PRICE_MINOR, Money};
 use crate::status::{EventStatus, Fulfilment};
 use crate::text::Invalid;
 
@@ -33,6 +34,10 @@ pub struct Order {
     pub quantity: Option<i64>,
     /// What to do when fewer are free.
     pub fulfilment: Fulfilment,
+    /// What all places asked for are expected to cost, as decimal text in the event's currency. Not in the fingerprint of
+    /// orders that leave it out: those are what they were before there was such a thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_total: Option<String>,
 }
 
 /// An order that was checked as far as it can be without the database.
@@ -141,7 +146,7 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
         let allocation = allocate(before.clone(), wishes);
         ledger.promote(&allocation.floor, &allocation.promotions);
         for ((at, wish), outcome) in places.iter().zip(wishes).zip(&allocation.outcomes) {
-            let answer = enter(&mut ledger, &allocation, &requests[*at], wish, outcome);
+            let answer = enter(&mut ledger, &allocation.floor, &requests[*at], wish, outcome);
             answers[*at] = Some(answer);
         }
         ledger.count(before, &allocation.floor, !allocation.promotions.is_empty());
@@ -204,34 +209,51 @@ fn wish(
     if order.slot.is_some_and(|slot| !slots.contains(&slot)) {
         return Err(Invalid::new("slotId", "there is no such date at this event").into());
     }
+    if let Some(expected) = &order.expected_total {
+        costs(floor, &items, expected)?;
+    }
     let entries = items.iter().map(|_| ctx.id()).collect();
     Ok(Step::Wish(Wish { user: request.user, items, fulfilment: order.fulfilment, entries }))
+}
+
+/// Refuses an order whose places cost something else than its customer was shown.
+fn costs(floor: &Floor, items: &[(TicketTypeId, i64)], expected: &str) -> Result<(), Error> {
+    let currency = Currency::parse(&floor.currency).ok_or(Error::Internal)?;
+    let expected = Money::parse_up_to(expected, currency, MAX_PRICE_MINOR * PLACES_MAX).map_err(|error| {
+        Invalid::new("expectedTotal", format!("{error} ({} has {} decimals)", currency.code(), currency.exponent()))
+    })?;
+    let price = |kind| floor.kind(kind).map_or(0, |kind| kind.price_minor);
+    let minor = items.iter().map(|(kind, quantity)| quantity.saturating_mul(price(*kind))).fold(0, i64::saturating_add);
+    match minor == expected.minor {
+        true => Ok(()),
+        false => Err(Error::OtherTotal { total: Money { minor, currency } }),
+    }
 }
 
 /// Enters what a wish got into the ledger and makes the answer.
 fn enter(
     ledger: &mut Ledger,
-    allocation: &Allocation,
+    floor: &Floor,
     request: &Request,
     wish: &Wish,
     outcome: &Outcome,
 ) -> Result<Placed, Error> {
-    let (booked, queued, then) = match outcome {
+    let (booked, queued) = match outcome {
         Outcome::Refused { available, requested } => {
             return Err(Error::NotEnoughPlaces { available: *available, requested: *requested });
         }
-        Outcome::Granted { booked, queued, then } => (booked, queued, then),
+        Outcome::Repeated { waiting } => return Err(Error::WaitingForTheSame { waiting: *waiting }),
+        Outcome::Granted { booked, queued } => (booked, queued),
     };
     let requested: i64 = wish.items.iter().map(|(_, quantity)| quantity).sum();
     let places: i64 = booked.iter().map(|(_, quantity)| quantity).sum();
     let placed = Placed {
-        booking: ledger.book(&allocation.floor, wish.user, booked, None, Some(wish.user)),
-        entries: queued.iter().map(|queued| ledger.queue(&allocation.floor, wish.user, queued)).collect(),
+        booking: ledger.book(floor, wish.user, booked, None, Some(wish.user)),
+        entries: queued.iter().map(|queued| ledger.queue(floor, queued)).collect(),
         booked: places,
         queued: if queued.is_empty() { 0 } else { requested - places },
         requested,
     };
-    ledger.promote(&allocation.floor, then);
     if let Some((key, fingerprint)) = &request.key {
         let now = ledger.now();
         ledger.answer(idempotency::answer(wish.user, key.clone(), OPERATION, fingerprint.clone(), &placed, now));

@@ -45,6 +45,8 @@ record! {
         granted: i64,
         accepts_part: i64,
         line_no: i64,
+        terms: i64,
+        asked: i64,
         created_at: Micros,
         updated_at: Micros,
     }
@@ -55,41 +57,6 @@ record! {
     pub(super) struct Served {
         id: EntryId,
         granted: i64,
-    }
-}
-
-record! {
-    /// An entry that wants more and went to the end.
-    pub(super) struct Grown {
-        id: EntryId,
-        more: i64,
-        accepts_part: i64,
-        line_no: i64,
-    }
-}
-
-impl Grown {
-    /// Still more places wanted before it is written.
-    pub(super) fn grow(&mut self, more: i64, accepts_part: i64, line_no: i64) {
-        self.more += more;
-        (self.accepts_part, self.line_no) = (accepts_part, line_no);
-    }
-}
-
-impl EntryRow {
-    /// More places wanted before it is written.
-    pub(super) fn grow(&mut self, more: i64, accepts_part: i64, line_no: i64) {
-        self.quantity += more;
-        (self.accepts_part, self.line_no) = (accepts_part, line_no);
-    }
-
-    /// Places for an entry before it is written.
-    pub(super) fn serve(&mut self, granted: i64) {
-        self.quantity -= granted;
-        self.granted += granted;
-        if self.quantity == 0 {
-            self.status = WaitlistStatus::Fulfilled;
-        }
     }
 }
 
@@ -110,12 +77,30 @@ record! {
 }
 
 record! {
-    /// By how much the counters of a quota change.
+    /// An entry that agreed to other terms, or is set aside.
+    pub(super) struct Agreed {
+        id: EntryId,
+        terms: i64,
+    }
+}
+
+record! {
+    /// By how much the counters of a quota change, and what is open then.
     pub(super) struct QuotaDelta {
         id: QuotaId,
         sold: i64,
         held: i64,
         capacity: i64,
+        waiting: i64,
+        open: i64,
+    }
+}
+
+record! {
+    /// A quota that has nothing left to give back.
+    pub(super) struct SoldOut {
+        quota_id: QuotaId,
+        terms: i64,
     }
 }
 

@@ -3,16 +3,25 @@
 
 use sea_orm::FromQueryResult;
 
-use super::allocate::{Floor, Promotion, Queued};
-use super::rows::{BookingRow, Cancelled, Ended, EntryRow, Grown, ItemRow, QuotaDelta, Reference, Served, StockRow};
+use super::allocate::{Floor, Pool, Promotion, Queued};
+use super::rows::{
+    Agreed, BookingRow, Cancelled, Ended, EntryRow, ItemRow, QuotaDelta, Reference, Served, SoldOut, StockRow,
+};
 use crate::clock::Micros;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Tx};
 use crate::fact::Fact;
-use crate::id::{BookingId, EntryId, TicketTypeId, UserId};
+use crate::id::{BookingId, EntryId, EventId, QuotaId, TicketTypeId, UserId};
 use crate::idempotency::{self, Answer};
 use crate::outbox::{self, Draft};
+use crate::queue::{self, NewJob, Queue};
 use crate::status::{BookingStatus, CancelReason, LeaveReason, WaitlistStatus};
+
+/// The kind of job that serves a line in chunks (`promote`).
+pub const SERVE_LINE: &str = "serve_line";
+
+/// Terms of an entry that is set aside until the places its customer gave back are sold.
+pub const ASIDE: i64 = -1;
 
 /// A booking that is to be cancelled.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +43,8 @@ pub struct Leaving {
     pub entry: EntryId,
     /// Whose.
     pub user: UserId,
+    /// In which quota's line.
+    pub quota: QuotaId,
     /// What it still wanted.
     pub quantity: i64,
     /// Why.
@@ -51,9 +62,11 @@ pub struct Ledger {
     cancelled: Vec<Cancelled>,
     entries: Vec<EntryRow>,
     served: Vec<Served>,
-    grown: Vec<Grown>,
+    aside: Vec<EntryId>,
+    sold_out: Vec<SoldOut>,
     ended: Vec<Ended>,
     answers: Vec<Answer>,
+    jobs: Vec<NewJob>,
     facts: Vec<Draft>,
 }
 
@@ -70,9 +83,11 @@ impl Ledger {
             cancelled: Vec::new(),
             entries: Vec::new(),
             served: Vec::new(),
-            grown: Vec::new(),
+            aside: Vec::new(),
+            sold_out: Vec::new(),
             ended: Vec::new(),
             answers: Vec::new(),
+            jobs: Vec::new(),
             facts: Vec::new(),
         }
     }
@@ -136,10 +151,7 @@ impl Ledger {
         for Promotion { waiting, granted } in promotions {
             let places = [(waiting.kind, *granted)];
             let Some(booking) = self.book(floor, waiting.user, &places, Some(waiting.entry), None) else { continue };
-            match self.entries.iter_mut().find(|entry| entry.id == waiting.entry) {
-                Some(entry) => entry.serve(*granted), // joined in this very transaction
-                None => self.served.push(Served { id: waiting.entry, granted: *granted }),
-            }
+            self.served.push(Served { id: waiting.entry, granted: *granted });
             let fact = Fact::WaitlistPromoted {
                 entry: waiting.entry,
                 booking,
@@ -153,42 +165,39 @@ impl Ledger {
         }
     }
 
-    /// A new or grown place in the line.
-    pub fn queue(&mut self, floor: &Floor, user: UserId, queued: &Queued) -> EntryId {
-        let Queued { entry, more, line_no, .. } = *queued;
-        let accepts_part = i64::from(queued.accepts_part);
-        // Orders that are decided together may be one person's: what was entered for the first grows with the next.
-        if let Some(row) = self.entries.iter_mut().find(|row| row.id == entry) {
-            row.grow(more, accepts_part, line_no);
-        } else if let Some(row) = self.grown.iter_mut().find(|row| row.id == entry) {
-            row.grow(more, accepts_part, line_no);
-        } else if queued.grew {
-            self.grown.push(Grown { id: entry, more, accepts_part, line_no });
-        } else {
-            self.entries.push(EntryRow {
-                id: entry,
-                event_id: floor.event,
-                ticket_type_id: queued.kind,
-                quota_id: queued.quota,
-                user_id: user,
-                status: WaitlistStatus::Waiting,
-                quantity: queued.quantity,
-                granted: 0,
-                accepts_part,
-                line_no,
-                created_at: self.now,
-                updated_at: self.now,
-            });
-        }
+    /// A new place in the line.
+    pub fn queue(&mut self, floor: &Floor, queued: &Queued) -> EntryId {
+        let Queued { quota, waiting } = *queued;
+        self.entries.push(EntryRow {
+            id: waiting.entry,
+            event_id: floor.event,
+            ticket_type_id: waiting.kind,
+            quota_id: quota,
+            user_id: waiting.user,
+            status: WaitlistStatus::Waiting,
+            quantity: waiting.quantity,
+            granted: 0,
+            accepts_part: i64::from(waiting.accepts_part),
+            line_no: waiting.line_no,
+            terms: waiting.terms,
+            asked: waiting.asked,
+            created_at: self.now,
+            updated_at: self.now,
+        });
         let fact = Fact::WaitlistJoined {
-            entry,
+            entry: waiting.entry,
             event: floor.event,
             organizer: floor.organizer,
-            user,
-            quantity: queued.quantity,
+            user: waiting.user,
+            quantity: waiting.quantity,
         };
-        self.tell(Some(user), fact);
-        entry
+        self.tell(Some(waiting.user), fact);
+        waiting.entry
+    }
+
+    /// An entry that is not in turn until its quota is sold out. It keeps its place.
+    pub fn set_aside(&mut self, entry: EntryId) {
+        self.aside.push(entry);
     }
 
     /// Bookings that no longer claim places; the caller gave the places back to the floor.
@@ -207,12 +216,19 @@ impl Ledger {
         }
     }
 
-    /// Entries that end without places.
-    pub fn leave(&mut self, floor: &Floor, leavings: &[Leaving], actor: Option<UserId>) {
-        for Leaving { entry, user, quantity, reason } in leavings {
+    /// Entries that end without places, taken out of the floor's lines.
+    pub fn leave(&mut self, floor: &mut Floor, leavings: &[Leaving], actor: Option<UserId>) {
+        for Leaving { entry, user, quota, quantity, reason } in leavings {
+            for pool in floor.pools.iter_mut().filter(|pool| pool.id == *quota) {
+                pool.waiting -= quantity;
+                pool.line.retain(|waiting| waiting.entry != *entry);
+                pool.line_goes_on &= pool.waiting > 0;
+            }
             let status = match reason {
                 LeaveReason::Left => WaitlistStatus::Left,
-                LeaveReason::EventCancelled => WaitlistStatus::Closed,
+                LeaveReason::EventCancelled | LeaveReason::EventOver | LeaveReason::AccountClosed => {
+                    WaitlistStatus::Closed
+                }
             };
             self.ended.push(Ended { id: *entry, status });
             let fact = Fact::WaitlistLeft {
@@ -227,28 +243,47 @@ impl Ledger {
         }
     }
 
-    /// The counters of one event, from how it was read to how it is left. One new revision if anything moved.
+    /// The counters of one event, from how it was read to how it is left. One new revision if anything moved. A line that
+    /// can be served further than it was read goes on in a job.
     pub fn count(&mut self, before: &Floor, after: &Floor, line_moved: bool) {
-        let deltas: Vec<QuotaDelta> = before
+        let counted: Vec<(&Pool, QuotaDelta)> = before
             .pools
             .iter()
             .zip(&after.pools)
-            .map(|(old, new)| QuotaDelta {
-                id: new.id,
-                sold: new.sold - old.sold,
-                held: new.held - old.held,
-                capacity: new.capacity - old.capacity,
+            .map(|(old, new)| {
+                let delta = QuotaDelta {
+                    id: new.id,
+                    sold: new.sold - old.sold,
+                    held: new.held - old.held,
+                    capacity: new.capacity - old.capacity,
+                    waiting: new.waiting - old.waiting,
+                    open: new.open(),
+                };
+                (new, delta)
             })
-            .filter(|delta| (delta.sold, delta.held, delta.capacity) != (0, 0, 0))
+            .filter(|(pool, delta)| {
+                (delta.sold, delta.held, delta.capacity, delta.waiting) != (0, 0, 0, 0)
+                    || delta.open != pool.open_as_read
+            })
             .collect();
-        let moved = !deltas.is_empty() || line_moved || before.line_tail != after.line_tail;
+        let moved = !counted.is_empty() || line_moved || before.line_tail != after.line_tail;
         if !moved {
             return;
         }
-        self.quotas.extend(deltas);
+        // Nothing is left of what was given back: who gave it back is in turn again.
+        let sold_out = counted.iter().filter(|(pool, delta)| {
+            pool.free() == 0 && pool.waiting > 0 && (delta.sold, delta.held, delta.capacity) != (0, 0, 0)
+        });
+        self.sold_out.extend(sold_out.map(|(pool, _)| SoldOut { quota_id: pool.id, terms: after.terms }));
+        self.quotas.extend(counted.into_iter().map(|(_, delta)| delta));
         let revision = before.revision + 1;
         self.stocks.push(StockRow { event_id: after.event, revision, line_tail: after.line_tail });
         self.tell(None, Fact::AvailabilityChanged { event: after.event, revision });
+        // Where the head could be served before, whoever left it so has asked for the job.
+        let unserved = after.is_on_sale() && after.pools.iter().any(Pool::is_unfinished);
+        if unserved && !before.pools.iter().any(Pool::head_fits) {
+            self.jobs.push(serve_line(after.event, revision, self.now));
+        }
     }
 
     /// Writes everything, in lock order; facts last.
@@ -256,7 +291,8 @@ impl Ledger {
         self.choose_free_references(tx).await?;
         // Differences, not totals: were the lock ever missing, the CHECK would still refuse to oversell.
         let sql = "UPDATE quota SET sold = quota.sold + r.sold, held = quota.held + r.held,
-                   capacity = quota.capacity + r.capacity FROM {records} WHERE quota.id = r.id";
+                   capacity = quota.capacity + r.capacity, waiting = quota.waiting + r.waiting, open = r.open
+                   FROM {records} WHERE quota.id = r.id";
         db::update_by(tx, sql, &self.quotas, []).await?;
         let sql = "UPDATE stock SET revision = r.revision, line_tail = r.line_tail FROM {records}
                    WHERE stock.event_id = r.event_id";
@@ -270,17 +306,14 @@ impl Ledger {
         let changed = db::update_by(tx, sql, &self.cancelled, [self.now.into()]).await?;
         expect(changed, self.cancelled.len(), "bookings cancelled")?;
 
-        // Before it is served: what it asks for now counts when it gets something in the same transaction.
-        let sql = "UPDATE waitlist_entry SET quantity = quantity + r.more, line_no = r.line_no,
-                   accepts_part = r.accepts_part, updated_at = $2 FROM {records} WHERE waitlist_entry.id = r.id AND status = 'WAITING'";
-        let changed = db::update_by(tx, sql, &self.grown, [self.now.into()]).await?;
-        expect(changed, self.grown.len(), "entries grown")?;
         let sql =
             "UPDATE waitlist_entry SET quantity = quantity - r.granted, granted = waitlist_entry.granted + r.granted,
                    status = CASE WHEN quantity = r.granted THEN 'FULFILLED' ELSE status END, updated_at = $2
                    FROM {records} WHERE waitlist_entry.id = r.id AND status = 'WAITING'";
         let changed = db::update_by(tx, sql, &self.served, [self.now.into()]).await?;
         expect(changed, self.served.len(), "entries served")?;
+        agree(tx, &self.aside, ASIDE, self.now).await?;
+        restore(tx, &self.sold_out).await?;
         let sql = "UPDATE waitlist_entry SET status = r.status, updated_at = $2
                    FROM {records} WHERE waitlist_entry.id = r.id AND waitlist_entry.status = 'WAITING'";
         let changed = db::update_by(tx, sql, &self.ended, [self.now.into()]).await?;
@@ -288,6 +321,7 @@ impl Ledger {
         db::insert(tx, "waitlist_entry", &self.entries, "").await?;
 
         idempotency::keep(tx, &self.answers).await?;
+        queue::enqueue(tx, &self.jobs).await?;
         outbox::append(tx, &self.facts).await
     }
 
@@ -315,6 +349,34 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Puts entries in turn by the terms their customer agrees to now; before the line is read.
+pub async fn agree(tx: &Tx, entries: &[EntryId], terms: i64, now: Micros) -> Result<(), DbError> {
+    let agreed: Vec<Agreed> = entries.iter().map(|id| Agreed { id: *id, terms }).collect();
+    let sql = "UPDATE waitlist_entry SET terms = r.terms, updated_at = $2
+               FROM {records} WHERE waitlist_entry.id = r.id AND status = 'WAITING'";
+    expect(db::update_by(tx, sql, &agreed, [now.into()]).await?, agreed.len(), "entries agreed")
+}
+
+/// Puts entries that were set aside in a quota's line back in turn.
+pub async fn back_in_turn(tx: &Tx, quota_id: QuotaId, terms: i64) -> Result<(), DbError> {
+    restore(tx, &[SoldOut { quota_id, terms }]).await
+}
+
+async fn restore(tx: &Tx, quotas: &[SoldOut]) -> Result<(), DbError> {
+    let sql = format!(
+        "UPDATE waitlist_entry SET terms = r.terms FROM {{records}}
+         WHERE waitlist_entry.quota_id = r.quota_id AND waitlist_entry.terms = {ASIDE} AND status = 'WAITING'"
+    );
+    db::update_by(tx, &sql, quotas, []).await?;
+    Ok(())
+}
+
+/// The job that serves what one transaction left of a line. Several for one event do no harm: each looks what is left.
+fn serve_line(event: EventId, revision: i64, now: Micros) -> NewJob {
+    let args = serde_json::json!({ "event": event });
+    NewJob::new(Queue::Notifications, SERVE_LINE, &args, now).once(format!("{event}:{revision}"))
 }
 
 /// A compare-and-swap that missed under our lock means the decision rested on something else than it wrote.

@@ -1,14 +1,14 @@
-//! Joining and leaving the line by itself, without booking.
+//! Joining, confirming and leaving the line by itself, without booking.
 //! Not here: the remainder of a booking, which joins in `place`, and serving the line (`allocate`).
 
 use sea_orm::EntityTrait;
 
-use super::allocate::{Waiting, allocate, queue};
-use super::settle::{Leaving, Ledger};
+use super::allocate::{Floor, Joining, allocate, queue};
+use super::settle::{Leaving, Ledger, agree};
 use super::{Error, PLACES_MAX, floor};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
-use crate::db::{DbError, Lane, MaybeDb, is_unique_violation};
+use crate::db::{DbError, Lane, MaybeDb, Tx, is_unique_violation};
 use crate::entity::waitlist_entry;
 use crate::id::{EntryId, EventId, TicketTypeId};
 use crate::idempotency::{self, Key, Recall};
@@ -56,20 +56,27 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
                 }
             }
             let before = floors.remove(&join.event).ok_or(Error::EventNotFound)?;
-            match before.status {
-                EventStatus::Draft => return Err(Error::EventNotFound),
-                EventStatus::Cancelled | EventStatus::Archived => return Err(Error::NotOnSale(before.status)),
-                EventStatus::Published if before.begun => return Err(Error::EventOver),
-                EventStatus::Published => {}
-            }
+            must_be_on_sale(&before)?;
             let kind = match (join.kind, before.kinds.as_slice()) {
                 (Some(id), _) => before.kind(id).copied(),
                 (None, [only]) => Some(*only),
                 (None, _) => None,
             };
             let kind = kind.ok_or_else(|| Invalid::new("ticketTypeId", "name a ticket type of this event"))?;
-            if before.open.contains_key(&(user, kind.id)) {
+            let own = before.waits.get(&(user, kind.id)).map_or(&[] as &[_], Vec::as_slice);
+            if own.iter().any(|own| own.terms == before.terms) {
                 return Err(Error::AlreadyWaiting);
+            }
+            if let Some(first) = own.first() {
+                // Joining again says yes to the event as it is now.
+                let entries: Vec<EntryId> = own.iter().map(|own| own.entry).collect();
+                let mut ledger = Ledger::new(ctx);
+                if let Some(key) = key {
+                    let (now, entry) = (ledger.now(), &first.entry);
+                    ledger.answer(idempotency::answer(user, key.clone(), OPERATION, fingerprint.clone(), entry, now));
+                }
+                put_in_turn(&tx, &before, ledger, &entries).await?;
+                return Ok(first.entry);
             }
             let mut allocation = allocate(before.clone(), &[]);
             let pool = allocation.floor.pools.iter().find(|pool| pool.id == kind.quota).ok_or(Error::Internal)?;
@@ -77,23 +84,23 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
                 let message = format!("the event has only {} places", pool.capacity);
                 return Err(Invalid::new("quantity", message).into());
             }
-            let available = pool.free_for_newcomers();
+            let available = pool.open();
             // Whatever is wanted: who waits for more than is free would keep everybody else from what is.
             if available > 0 {
                 return Err(Error::PlacesAvailable { available });
             }
-            let joining = Waiting {
+            let joining = Joining {
                 entry: ctx.id(),
                 user,
                 kind: kind.id,
                 quantity: join.quantity,
+                asked: join.quantity,
                 accepts_part: join.accepts_part,
-                line_no: 0, // given by the line
             };
             let queued = queue(&mut allocation.floor, joining).ok_or(Error::Internal)?;
             let mut ledger = Ledger::new(ctx);
             ledger.promote(&allocation.floor, &allocation.promotions);
-            let entry = ledger.queue(&allocation.floor, user, &queued);
+            let entry = ledger.queue(&allocation.floor, &queued);
             if let Some(key) = key {
                 let now = ledger.now();
                 ledger.answer(idempotency::answer(user, key.clone(), OPERATION, fingerprint.clone(), &entry, now));
@@ -110,33 +117,78 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
     }
 }
 
+fn must_be_on_sale(floor: &Floor) -> Result<(), Error> {
+    match floor.status {
+        EventStatus::Draft => Err(Error::EventNotFound),
+        EventStatus::Cancelled | EventStatus::Archived => Err(Error::NotOnSale(floor.status)),
+        EventStatus::Published if floor.begun => Err(Error::EventOver),
+        EventStatus::Published => Ok(()),
+    }
+}
+
+/// Puts a user's own entries back in turn where they stand, and serves the line.
+async fn put_in_turn(tx: &Tx, before: &Floor, mut ledger: Ledger, entries: &[EntryId]) -> Result<(), DbError> {
+    agree(tx, entries, before.terms, ledger.now()).await?;
+    let mut with = before.clone();
+    for pool in with.pools.iter_mut().filter(|pool| pool.waiting > 0) {
+        floor::read_line(tx, pool, before.terms, floor::SERVED_MAX).await?;
+    }
+    let allocation = allocate(with, &[]);
+    ledger.promote(&allocation.floor, &allocation.promotions);
+    ledger.count(before, &allocation.floor, true);
+    ledger.write(tx).await
+}
+
+/// Says yes to an event that changed since the entry was made, or asks to be served at once with places given back: the
+/// entry is in turn again, at the place it has. Nothing happens where it is in turn already.
+pub async fn confirm(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
+    ctx.allow(Action::BookPlaces)?;
+    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let found = own_entry(&tx, ctx, id).await?;
+            let users = [(user, found.event_id)];
+            let mut floors = floor::lock(&tx, &[found.event_id], &users, ctx.now()).await?;
+            let before = floors.remove(&found.event_id).ok_or(Error::EntryNotFound)?;
+            let entry = before.waits.values().flatten().find(|own| own.entry == id).ok_or(Error::NotWaiting)?;
+            must_be_on_sale(&before)?;
+            if entry.terms != before.terms {
+                put_in_turn(&tx, &before, Ledger::new(ctx), &[id]).await?;
+            }
+            Ok(id)
+        })
+        .await
+}
+
+async fn own_entry(tx: &Tx, ctx: &Ctx, id: EntryId) -> Result<waitlist_entry::Model, Error> {
+    let found = waitlist_entry::Entity::find_by_id(id).one(tx).await.map_err(DbError::from)?;
+    let found = found.ok_or(Error::EntryNotFound)?;
+    match ctx.allow(Action::OwnThingOf(found.user_id)) {
+        Ok(()) => Ok(found),
+        Err(Denied::Hidden) => Err(Error::EntryNotFound),
+        Err(denied) => Err(denied.into()),
+    }
+}
+
 /// Leaves the line; who stands behind may be served at once.
 pub async fn leave(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
     ctx.allow(Action::BookPlaces)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     ctx.db
         .write(Lane::Interactive, |tx| async move {
-            let find = || waitlist_entry::Entity::find_by_id(id);
-            let found = find().one(&tx).await.map_err(DbError::from)?.ok_or(Error::EntryNotFound)?;
-            match ctx.allow(Action::OwnThingOf(found.user_id)) {
-                Ok(()) => {}
-                Err(Denied::Hidden) => return Err(Error::EntryNotFound),
-                Err(denied) => return Err(denied.into()),
-            }
+            let found = own_entry(&tx, ctx, id).await?;
             let mut floors = floor::lock(&tx, &[found.event_id], &[], ctx.now()).await?;
             let before = floors.remove(&found.event_id).ok_or(Error::EntryNotFound)?;
             // Read again: until the lock was ours, the line may have served it.
-            let entry = find().one(&tx).await.map_err(DbError::from)?.ok_or(Error::EntryNotFound)?;
+            let entry = own_entry(&tx, ctx, id).await?;
             if entry.status != WaitlistStatus::Waiting {
                 return Err(Error::NotWaiting);
             }
             let mut without = before.clone();
             let mut ledger = Ledger::new(ctx);
-            let leaving = Leaving { entry: id, user, quantity: entry.quantity, reason: LeaveReason::Left };
-            ledger.leave(&before, &[leaving], Some(user));
-            for pool in without.pools.iter_mut().filter(|pool| pool.id == entry.quota_id) {
-                pool.line.retain(|waiting| waiting.entry != id);
-            }
+            let (quota, quantity) = (entry.quota_id, entry.quantity);
+            let leaving = Leaving { entry: id, user, quota, quantity, reason: LeaveReason::Left };
+            ledger.leave(&mut without, &[leaving], Some(user));
             let allocation = allocate(without, &[]);
             ledger.promote(&allocation.floor, &allocation.promotions);
             ledger.count(&before, &allocation.floor, true);

@@ -21,7 +21,7 @@ use crate::id::EventId;
 /// The shortest time between two readings.
 const MERGE: Duration = Duration::from_millis(100);
 
-/// How long the board trusts its ears.
+/// Poll interval, for changes and beginnings that no wake-up tells of.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 type Watched = Arc<Mutex<HashMap<EventId, watch::Sender<Option<Availability>>>>>;
@@ -54,10 +54,13 @@ impl Board {
     /// Keeps the board until `stop`.
     pub async fn run(self, ctx: Ctx, bus: Bus, stop: CancellationToken) {
         let mut facts = bus.listen();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let mut dirty = tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => Dirty::All,
+                _ = look.tick() => Dirty::All,
+                event = self.begins(&ctx) => Dirty::These(HashSet::from([event])),
                 heard = facts.recv() => match heard {
                     Ok(fact) => Dirty::These(changed(&fact).into_iter().collect()),
                     Err(RecvError::Lagged(_)) => Dirty::All,
@@ -85,7 +88,7 @@ impl Board {
             if watched.is_empty() {
                 continue;
             }
-            match availability::of(ctx.db.read(), &watched).await {
+            match availability::of(ctx.db.read(), &watched, ctx.now()).await {
                 Ok(rows) => self.show(rows),
                 Err(error) => tracing::error!(%error, "cannot read availability for the board"),
             }
@@ -93,12 +96,26 @@ impl Board {
         }
     }
 
+    /// Waits until the next of the watched events begins, from when on nothing of it can be booked.
+    async fn begins(&self, ctx: &Ctx) -> EventId {
+        let now = ctx.now();
+        let next = {
+            let watched = self.lock();
+            let shown = watched.values().filter_map(|sender| *sender.borrow());
+            shown.filter(|shown| shown.starts_at > now).min_by_key(|shown| shown.starts_at)
+        };
+        let Some(next) = next else { return std::future::pending().await };
+        let wait = u64::try_from(next.starts_at.0.saturating_sub(now.0)).unwrap_or(0);
+        tokio::time::sleep(Duration::from_micros(wait)).await;
+        next.event_id
+    }
+
     fn show(&self, rows: Vec<Availability>) {
         let watched = self.lock();
         for row in rows {
             if let Some(sender) = watched.get(&row.event_id) {
                 sender.send_if_modified(|shown| {
-                    let newer = shown.is_none_or(|shown| row.revision > shown.revision);
+                    let newer = shown.is_none_or(|shown| is_newer(&row, &shown));
                     if newer {
                         *shown = Some(row);
                     }
@@ -113,6 +130,11 @@ impl Board {
     }
 }
 
+/// Whether figures replace those shown: of a later revision, or of the same one at a later time.
+fn is_newer(row: &Availability, shown: &Availability) -> bool {
+    row.revision > shown.revision || (row.revision == shown.revision && row.available < shown.available)
+}
+
 fn changed(fact: &Recorded) -> Option<EventId> {
     match fact.fact {
         Fact::AvailabilityChanged { event, .. } => Some(event),
@@ -121,10 +143,10 @@ fn changed(fact: &Recorded) -> Option<EventId> {
 }
 
 impl BoardWatch {
-    /// Waits for figures newer than those of `revision`.
-    pub async fn newer_than(&mut self, revision: i64) -> Availability {
+    /// Waits for figures newer than those known.
+    pub async fn newer_than(&mut self, known: &Availability) -> Availability {
         let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
-        let found = receiver.wait_for(|shown| shown.is_some_and(|shown| shown.revision > revision)).await;
+        let found = receiver.wait_for(|shown| shown.is_some_and(|shown| is_newer(&shown, known))).await;
         match found.map(|shown| *shown) {
             Ok(Some(shown)) => shown,
             // The channel outlives every watch; a closed one means the process stops.

@@ -223,6 +223,7 @@ async fn play(ctx: &Ctx, desk: &Desk, cast: &Cast, events: &[EventId], now: Micr
                 items: Vec::new(),
                 quantity: Some(order.quantity),
                 fulfilment: Fulfilment::AllOrNothing,
+                expected_total: None,
             };
             (place(&ctx, desk, wish, None).await, ctx, order.cancels)
         }))

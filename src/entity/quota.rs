@@ -15,6 +15,8 @@ pub struct Model {
     pub capacity: i64,
     pub sold: i64,
     pub held: i64,
+    pub open: i64,
+    pub waiting: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

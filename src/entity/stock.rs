@@ -15,6 +15,7 @@ pub struct Model {
     pub revision: i64,
     pub line_tail: i64,
     pub next_expiry: Option<Micros>,
+    pub terms: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -24,6 +24,8 @@ pub struct Model {
     pub line_no: i64,
     pub created_at: Micros,
     pub updated_at: Micros,
+    pub terms: i64,
+    pub asked: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,11 +1,9 @@
 //! Browsing: lists of events with filters and sort, paged by key.
 //! Not here: who sees drafts is decided by the caller's scope; availability figures (`booking::availability`).
 
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, Select,
-    sea_query::{Expr, ExprTrait, LikeExpr},
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, Select, sea_query::LikeExpr};
 
+use super::bookable::{has_no_places, has_places};
 use crate::clock::Micros;
 use crate::ctx::Ctx;
 use crate::db::DbError;
@@ -53,10 +51,6 @@ pub enum Sort {
     PublishedAtDesc,
 }
 
-/// A place in the newcomer's sense: free, and nobody waits for it.
-const HAS_PLACES: &str = "EXISTS (SELECT 1 FROM quota q WHERE q.event_id = event.id AND q.sold + q.held < q.capacity
-    AND NOT EXISTS (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING'))";
-
 fn select(ctx: &Ctx, scope: Scope, filter: &Filter) -> Select<event::Entity> {
     let mut all = Condition::all();
     all = match scope {
@@ -76,8 +70,7 @@ fn select(ctx: &Ctx, scope: Scope, filter: &Filter) -> Select<event::Entity> {
         all = all.add(event::Column::Search.like(LikeExpr::new(format!("%{escaped}%")).escape('!')));
     }
     if let Some(wanted) = filter.has_places {
-        let places = Expr::cust(HAS_PLACES);
-        all = all.add(if wanted { places } else { places.not() });
+        all = all.add(if wanted { has_places(ctx.now()) } else { has_no_places(ctx.now()) });
     }
     event::Entity::find().filter(all)
 }

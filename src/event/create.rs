@@ -67,7 +67,15 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         published_at: None,
     };
     let slot = slot::Model { id: ctx.id(), event_id: event.id, starts_at: new.starts_at, ends_at: new.ends_at };
-    let quota = quota::Model { id: ctx.id(), event_id: event.id, capacity: new.capacity, sold: 0, held: 0 };
+    let quota = quota::Model {
+        id: ctx.id(),
+        event_id: event.id,
+        capacity: new.capacity,
+        sold: 0,
+        held: 0,
+        open: new.capacity,
+        waiting: 0,
+    };
     let ticket_type = ticket_type::Model {
         id: ctx.id(),
         event_id: event.id,

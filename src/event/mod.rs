@@ -14,6 +14,7 @@ use crate::status::EventStatus;
 use crate::text::{self, Invalid, Invalids};
 
 pub mod archive;
+pub mod bookable;
 pub mod browse;
 pub mod create;
 pub mod delete;

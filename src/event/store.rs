@@ -70,7 +70,7 @@ pub async fn insert_parts(
     slot::Entity::insert(slot.clone().into_active_model()).exec_without_returning(tx).await?;
     quota::Entity::insert(quota.clone().into_active_model()).exec_without_returning(tx).await?;
     ticket_type::Entity::insert(ticket_type.clone().into_active_model()).exec_without_returning(tx).await?;
-    let root = stock::Model { event_id: slot.event_id, revision: 0, line_tail: 0, next_expiry: None };
+    let root = stock::Model { event_id: slot.event_id, revision: 0, line_tail: 0, next_expiry: None, terms: 0 };
     stock::Entity::insert(root.into_active_model()).exec_without_returning(tx).await?;
     Ok(())
 }

@@ -12,9 +12,10 @@ use super::fault::Fault;
 use super::guard::{May, acting};
 use super::load::{ItemsOf, Load, SlotsOf, TypesOf, failed};
 use super::page::{Args, Cursor, connection, id};
-use super::scalar::{DateTime, Money, id_of, id_or_nobody};
+use super::scalar::{DateTime, Decimal, Money, id_of, id_or_nobody};
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
+use crate::booking::cancel::Cancelled;
 use crate::booking::list::{self, Which, Whose};
 use crate::booking::place::{Order, Placed, place};
 use crate::entity::{booking, booking_item};
@@ -267,6 +268,9 @@ pub struct CreateBookingInput {
     /// What to do when fewer are free.
     #[graphql(default_with = "Fulfilment::AllOrNothing")]
     fulfilment: Fulfilment,
+    /// Price of all tickets asked for, as shown to the customer, in the event's currency. At another price the request is
+    /// refused with the present total.
+    expected_total: Option<Decimal>,
     /// A text of your choice that makes repeating this request safe; kept for at least 24 hours.
     idempotency_key: Option<String>,
 }
@@ -301,6 +305,8 @@ pub struct CreateBookingPayload {
     waitlisted: i32,
     /// A sentence that can be shown to people; null when the order was refused.
     message: Option<String>,
+    /// The event as it is now, with its availability; null when the order was refused.
+    event: Option<Event>,
     /// Why it was refused; empty on success.
     user_errors: Vec<UserError>,
 }
@@ -317,23 +323,26 @@ pub struct CancelBookingInput {
 pub struct CancelBookingPayload {
     /// The booking as it is now; null when the request was refused, and for a program that may cancel but not see it.
     booking: Option<Booking>,
+    /// The event as it is now, with its availability; null when the request was refused.
+    event: Option<Event>,
+    /// Entries of the customer's own that the returned tickets passed over: others in line are served first. See
+    /// `WaitlistEntry.pause`.
+    passed_over: Vec<WaitlistEntry>,
+    /// A sentence that can be shown to people; null when the request was refused.
+    message: Option<String>,
     /// Why it was refused; empty on success.
     user_errors: Vec<UserError>,
 }
 
 /// Resolves an outcome of ids and numbers anew, so that a repeated request shows the present state.
-async fn placed(ctx: &Context<'_>, placed: Placed) -> Result<CreateBookingPayload> {
+async fn placed(ctx: &Context<'_>, event: EventId, placed: Placed) -> Result<CreateBookingPayload> {
     let load = ctx.data::<Load>()?;
+    let event = load.load_one(event).await.map_err(failed)?.map(Event);
     let booking = match placed.booking {
         Some(id) => load.load_one(id).await.map_err(failed)?.map(Booking),
         None => None,
     };
-    let mut entries: Vec<WaitlistEntry> = Vec::new();
-    let rows = load.load_many(placed.entries.iter().copied()).await.map_err(failed)?;
-    for id in &placed.entries {
-        let id: &EntryId = id;
-        entries.extend(rows.get(id).cloned().map(WaitlistEntry));
-    }
+    let entries = entries(ctx, &placed.entries).await?;
     let outcome = match (placed.booked, placed.queued) {
         (0, _) => BookingOutcome::Waitlisted,
         (_, 0) if placed.booked < placed.requested => BookingOutcome::PartiallyBooked,
@@ -358,8 +367,27 @@ async fn placed(ctx: &Context<'_>, placed: Placed) -> Result<CreateBookingPayloa
         booked: int(placed.booked),
         waitlisted: int(placed.queued),
         message: Some(message),
+        event,
         user_errors: Vec::new(),
     })
+}
+
+/// These entries, in this order.
+async fn entries(ctx: &Context<'_>, ids: &[EntryId]) -> Result<Vec<WaitlistEntry>> {
+    let rows = ctx.data::<Load>()?.load_many(ids.iter().copied()).await.map_err(failed)?;
+    Ok(ids.iter().filter_map(|id| rows.get(id).cloned().map(WaitlistEntry)).collect())
+}
+
+async fn cancelled(ctx: &Context<'_>, done: Cancelled) -> Result<CancelBookingPayload> {
+    // A program that may not see the booking may not see its customer's entries either.
+    let booking = seen(ctx, done.booking).await?;
+    let passed_over = if booking.is_some() { entries(ctx, &done.passed_over).await? } else { Vec::new() };
+    let message = match passed_over.as_slice() {
+        [] => "Cancelled.".to_owned(),
+        _ => "Cancelled. The returned tickets go to others; your own place in line is kept for later ones.".to_owned(),
+    };
+    let event = ctx.data::<Load>()?.load_one(done.event).await.map_err(failed)?.map(Event);
+    Ok(CancelBookingPayload { booking, event, passed_over, message: Some(message), user_errors: Vec::new() })
 }
 
 /// Mutations about bookings.
@@ -377,16 +405,18 @@ impl BookingMutation {
     ) -> Result<Option<CreateBookingPayload>> {
         let items = input.items.unwrap_or_default();
         let items = items.iter().map(|item| Ok((id_or_nobody(&item.ticket_type_id)?, item.quantity.into())));
+        let event = id_or_nobody(&input.event_id)?;
         let order = Order {
-            event: id_or_nobody(&input.event_id)?,
+            event,
             slot: input.slot_id.as_ref().map(id_or_nobody).transpose()?,
             items: items.collect::<Result<_>>()?,
             quantity: input.quantity.map(Into::into),
             fulfilment: input.fulfilment,
+            expected_total: input.expected_total.map(|total| total.0),
         };
         let desk = &ctx.data::<Services>()?.desk;
         Ok(Some(match place(acting(ctx)?, desk, order, input.idempotency_key).await {
-            Ok(outcome) => placed(ctx, outcome).await?,
+            Ok(outcome) => placed(ctx, event, outcome).await?,
             Err(error) => CreateBookingPayload { user_errors: error.explain()?, ..Default::default() },
         }))
     }
@@ -400,8 +430,8 @@ impl BookingMutation {
         #[graphql(desc = "Which booking.")] input: CancelBookingInput,
     ) -> Result<Option<CancelBookingPayload>> {
         Ok(Some(match crate::booking::cancel::cancel(acting(ctx)?, id_or_nobody(&input.booking_id)?).await {
-            Ok(id) => CancelBookingPayload { booking: seen(ctx, id).await?, user_errors: Vec::new() },
-            Err(error) => CancelBookingPayload { booking: None, user_errors: error.explain()? },
+            Ok(done) => cancelled(ctx, done).await?,
+            Err(error) => CancelBookingPayload { user_errors: error.explain()?, ..Default::default() },
         }))
     }
 }

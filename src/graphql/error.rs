@@ -5,6 +5,7 @@ use async_graphql::{Enum, Error, Interface, Result, SimpleObject};
 
 use super::fault::Fault;
 use super::guard::denied;
+use super::scalar::Money;
 use crate::db::DbError;
 use crate::text::{Invalid, Invalids};
 use crate::{account, booking, event, notification};
@@ -38,6 +39,8 @@ pub enum UserErrorCode {
     AlreadyCancelled,
     /// More places are sold or held than the new capacity has.
     CapacityBelowTaken,
+    /// The tickets cost something else than `expectedTotal`.
+    PriceChanged,
     /// The idempotency key was used for another request.
     IdempotencyKeyReused,
 }
@@ -62,6 +65,8 @@ pub enum UserError {
     PlacesAvailable(PlacesAvailableError),
     /// With numbers.
     CapacityBelowTaken(CapacityBelowTakenError),
+    /// With the new total.
+    PriceChanged(PriceChangedError),
 }
 
 /// A refusal that needs no numbers.
@@ -114,6 +119,19 @@ pub struct CapacityBelowTakenError {
     path: Option<Vec<String>>,
     /// Places sold or held.
     taken: i32,
+}
+
+/// The tickets cost something else than `expectedTotal`.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct PriceChangedError {
+    /// A sentence that can be shown to people.
+    message: String,
+    /// What programs decide by.
+    code: UserErrorCode,
+    /// The input field this is about; null: the request as a whole.
+    path: Option<Vec<String>>,
+    /// Present price of all tickets the request asks for.
+    total: Money,
 }
 
 /// Numbers of places fit GraphQL's 32 bits: capacity is a million at most.
@@ -228,7 +246,13 @@ impl Explain for booking::Error {
             Self::EntryNotFound => refusal_at("entryId", UserErrorCode::NotFound, &self),
             Self::NotOnSale(_) => refusal(UserErrorCode::WrongStatus, &self),
             Self::EventOver => refusal(UserErrorCode::EventOver, &self),
-            Self::AlreadyWaiting => refusal(UserErrorCode::AlreadyWaiting, &self),
+            Self::AlreadyWaiting | Self::WaitingForTheSame { .. } => refusal(UserErrorCode::AlreadyWaiting, &self),
+            Self::OtherTotal { total } => UserError::PriceChanged(PriceChangedError {
+                message,
+                code: UserErrorCode::PriceChanged,
+                path: path("expectedTotal"),
+                total: Money::from(*total),
+            }),
             Self::AlreadyCancelled => refusal(UserErrorCode::AlreadyCancelled, &self),
             Self::NotWaiting => refusal(UserErrorCode::NotWaiting, &self),
             Self::KeyReused => refusal_at("idempotencyKey", UserErrorCode::IdempotencyKeyReused, &self),

@@ -353,11 +353,11 @@ impl LiveSubscription {
         event.filter(|event| crate::event::may_see(&ctx, event)).ok_or_else(absent)?;
         let mut board = services.board.watch(id); // before the table is read
         Ok(stream(move |out| async move {
-            let now = availability::of(ctx.db.read(), &[id]).await.map_err(|e| db_fault(&e))?;
+            let now = availability::of(ctx.db.read(), &[id], ctx.now()).await.map_err(|e| db_fault(&e))?;
             let mut shown = now.into_iter().next().ok_or_else(absent)?;
             loop {
                 out.send(Ok(shown.into())).await.map_err(gone)?;
-                shown = board.newer_than(shown.revision).await;
+                shown = board.newer_than(&shown).await;
                 still_may(&services, &ctx, Action::Browse).await?;
             }
         }))
@@ -381,8 +381,8 @@ impl LiveSubscription {
         let mut board = services.board.watch(entry.event_id); // before the table is read
         Ok(stream(move |out| async move {
             let mut sent: Option<(crate::entity::waitlist_entry::Model, Option<i64>)> = None;
-            let figures = availability::of(ctx.db.read(), &[entry.event_id]).await.map_err(|e| db_fault(&e))?;
-            let mut revision = figures.first().map_or(0, |figures| figures.revision);
+            let figures = availability::of(ctx.db.read(), &[entry.event_id], ctx.now()).await;
+            let mut shown = figures.map_err(|e| db_fault(&e))?.into_iter().next().ok_or_else(absent)?;
             loop {
                 let found = list::entries_by_ids(ctx.db.read(), &[id]).await.map_err(|e| db_fault(&e))?;
                 let found = found.into_iter().next().ok_or_else(absent)?;
@@ -397,7 +397,7 @@ impl LiveSubscription {
                         return Ok(());
                     }
                 }
-                revision = board.newer_than(revision).await.revision;
+                shown = board.newer_than(&shown).await;
                 still_may(&services, &ctx, owner).await?;
             }
         }))

@@ -9,20 +9,21 @@ use std::sync::Arc;
 use super::batch::{Loader, Source};
 use crate::booking::availability::{self, Availability};
 use crate::booking::list;
+use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::entity::{booking, booking_item, event, event_change, organizer, slot, ticket_type, users, waitlist_entry};
 use crate::event::store as events;
 use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, UserId};
 
 /// The tables to load from.
-pub struct Tables(Db);
+pub struct Tables(Db, Clock);
 
 /// The loaders of a request.
 pub type Load = Loader<Tables>;
 
 /// New loaders.
-pub fn loaders(db: Db) -> Load {
-    Loader::new(Tables(db))
+pub fn loaders(db: Db, clock: Clock) -> Load {
+    Loader::new(Tables(db, clock))
 }
 
 /// The loader shares its error among everybody who asked.
@@ -99,10 +100,16 @@ loader!(TypesOf => Vec<ticket_type::Model>, |db, keys| {
     let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
     events::ticket_types(db, &ids).await.map(|rows| grouped(rows, |row| TypesOf(row.event_id)))
 });
-loader!(AvailabilityOf => Availability, |db, keys| {
-    let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
-    availability::of(db, &ids).await.map(|rows| rows.into_iter().map(|row| (AvailabilityOf(row.event_id), row)).collect())
-});
+impl Source<AvailabilityOf> for Tables {
+    type Value = Availability;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[AvailabilityOf]) -> Result<HashMap<AvailabilityOf, Availability>, LoadError> {
+        let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
+        let rows = availability::of(self.0.read(), &ids, self.1.now()).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|row| (AvailabilityOf(row.event_id), row)).collect())
+    }
+}
 loader!(ItemsOf => Vec<booking_item::Model>, |db, keys| {
     let ids: Vec<BookingId> = keys.iter().map(|key| key.0).collect();
     list::items(db, &ids).await.map(|rows| grouped(rows, |row| ItemsOf(row.booking_id)))

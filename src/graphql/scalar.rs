@@ -119,8 +119,13 @@ impl Money {
     pub fn of(minor: i64, currency: &str) -> Result<Self> {
         let currency = money::Currency::parse(currency)
             .ok_or_else(|| async_graphql::Error::new(format!("stored currency {currency:?}")))?;
-        let money = money::Money { minor, currency };
-        Ok(Self { amount: Decimal(money.decimal()), currency: CurrencyCode(currency.code().to_owned()) })
+        Ok(money::Money { minor, currency }.into())
+    }
+}
+
+impl From<money::Money> for Money {
+    fn from(money: money::Money) -> Self {
+        Self { amount: Decimal(money.decimal()), currency: CurrencyCode(money.currency.code().to_owned()) }
     }
 }
 

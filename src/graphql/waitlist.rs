@@ -2,17 +2,18 @@
 //! Not here: rules (`crate::booking`), and an event's whole line (`sales`).
 
 use async_graphql::connection::{Connection, EmptyFields};
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::account::User;
 use super::booking::me;
 use super::error::{Explain, UserError, db_fault, int};
 use super::event::{Event, TicketType};
 use super::guard::{May, acting};
-use super::load::{Load, PositionOf, TypesOf, failed};
+use super::load::{AvailabilityOf, Load, PositionOf, TypesOf, failed};
 use super::page::{Args, Cursor, connection, id};
 use super::scalar::{DateTime, id_or_nobody};
 use crate::access::Action;
+use crate::booking::settle::ASIDE;
 use crate::booking::{list, waitlist};
 use crate::entity::waitlist_entry;
 use crate::id::EntryId;
@@ -50,12 +51,29 @@ impl WaitlistEntry {
         self.0.status
     }
 
-    /// Place in the line, 1 for its head; null when it no longer waits.
+    /// Place in the line, 1 for its head, up to 1,000; null beyond that (see `positionAtLeast`) and when it no longer
+    /// waits.
     async fn position(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        Ok(self.place(ctx).await?.filter(|position| *position <= list::POSITION_MAX).map(int))
+    }
+
+    /// The least its place in the line can be: `position` where that is known, 1,001 beyond; null when it no longer waits.
+    async fn position_at_least(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        Ok(self.place(ctx).await?.map(int))
+    }
+
+    /// Reason why tickets pass it over for now; null when it is in turn, or no longer waits. It keeps its place in the line.
+    async fn pause(&self, ctx: &Context<'_>) -> Result<Option<WaitlistPause>> {
         if self.0.status != WaitlistStatus::Waiting {
             return Ok(None);
         }
-        Ok(ctx.data::<Load>()?.load_one(PositionOf(self.0.id)).await.map_err(failed)?.map(int))
+        let event = ctx.data::<Load>()?.load_one(AvailabilityOf(self.0.event_id)).await.map_err(failed)?;
+        let is_in_turn = event.is_none_or(|event| event.terms == self.0.terms);
+        Ok(match self.0.terms {
+            _ if is_in_turn => None,
+            ASIDE => Some(WaitlistPause::TicketsGivenBack),
+            _ => Some(WaitlistPause::EventChanged),
+        })
     }
 
     /// Places still wanted.
@@ -83,6 +101,25 @@ impl WaitlistEntry {
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
+}
+
+impl WaitlistEntry {
+    async fn place(&self, ctx: &Context<'_>) -> Result<Option<i64>> {
+        if self.0.status != WaitlistStatus::Waiting {
+            return Ok(None);
+        }
+        ctx.data::<Load>()?.load_one(PositionOf(self.0.id)).await.map_err(failed)
+    }
+}
+
+/// Why an entry is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum WaitlistPause {
+    /// Day, venue or price of the event changed after the entry was made: `confirmWaitlistEntry` says yes to them.
+    EventChanged,
+    /// The customer gave tickets back and is not served with the same ones: until these are sold, or
+    /// `confirmWaitlistEntry` asks for them after all.
+    TicketsGivenBack,
 }
 
 /// A page of places in lines.
@@ -126,6 +163,13 @@ pub struct JoinWaitlistInput {
     idempotency_key: Option<String>,
 }
 
+/// Which entry to confirm.
+#[derive(InputObject)]
+pub struct ConfirmWaitlistEntryInput {
+    /// Which entry.
+    entry_id: ID,
+}
+
 /// Which line to leave.
 #[derive(InputObject)]
 pub struct LeaveWaitlistInput {
@@ -138,6 +182,8 @@ pub struct LeaveWaitlistInput {
 pub struct WaitlistPayload {
     /// The entry as it is now; null when the request was refused.
     waitlist_entry: Option<WaitlistEntry>,
+    /// The event as it is now, with its availability; null when the request was refused.
+    event: Option<Event>,
     /// Why it was refused; empty on success.
     user_errors: Vec<UserError>,
 }
@@ -148,10 +194,15 @@ async fn payload(
 ) -> Result<Option<WaitlistPayload>> {
     Ok(Some(match outcome {
         Ok(id) => {
-            let entry = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
-            WaitlistPayload { waitlist_entry: entry.map(WaitlistEntry), user_errors: Vec::new() }
+            let load = ctx.data::<Load>()?;
+            let entry = load.load_one(id).await.map_err(failed)?;
+            let event = match &entry {
+                Some(entry) => load.load_one(entry.event_id).await.map_err(failed)?.map(Event),
+                None => None,
+            };
+            WaitlistPayload { waitlist_entry: entry.map(WaitlistEntry), event, user_errors: Vec::new() }
         }
-        Err(error) => WaitlistPayload { waitlist_entry: None, user_errors: error.explain()? },
+        Err(error) => WaitlistPayload { user_errors: error.explain()?, ..Default::default() },
     }))
 }
 
@@ -175,6 +226,16 @@ impl WaitlistMutation {
             accepts_part: input.accepts_part,
         };
         payload(ctx, waitlist::join(acting(ctx)?, join, input.idempotency_key).await).await
+    }
+
+    /// Puts an entry that is paused back in turn, where it stands: a yes to the event as it is now. Needs its CUSTOMER.
+    #[graphql(guard = "May(Action::BookPlaces)")]
+    async fn confirm_waitlist_entry(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which entry.")] input: ConfirmWaitlistEntryInput,
+    ) -> Result<Option<WaitlistPayload>> {
+        payload(ctx, waitlist::confirm(acting(ctx)?, id_or_nobody(&input.entry_id)?).await).await
     }
 
     /// Leaves a line; who stands behind may be served at once. Needs its CUSTOMER.

@@ -50,6 +50,12 @@ pub fn render(fact: &Fact, names: &Names<'_>) -> String {
         Fact::WaitlistLeft { reason: LeaveReason::EventCancelled, .. } => {
             format!("{event} was called off, so its line is closed.")
         }
+        Fact::WaitlistLeft { reason: LeaveReason::EventOver, .. } => {
+            format!("{event} has begun, so its waitlist is closed. You got no further tickets.")
+        }
+        Fact::WaitlistLeft { reason: LeaveReason::AccountClosed, .. } => {
+            format!("Your account may not book tickets any more, so you no longer wait for {event}.")
+        }
         Fact::AvailabilityChanged { .. } => format!("Places at {event} changed."),
     }
 }

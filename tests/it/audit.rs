@@ -42,8 +42,8 @@ pub const LAWS: &[(&str, &str)] = &[
     ),
     (
         "places are free while somebody waits",
-        "SELECT count(*) AS n FROM quota q WHERE q.sold < q.capacity AND EXISTS
-         (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING')",
+        "SELECT count(*) AS n FROM quota q JOIN stock s ON s.event_id = q.event_id WHERE q.sold < q.capacity AND EXISTS
+         (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING' AND w.terms = s.terms)",
     ),
     (
         "a customer was not told exactly once of a confirmation",
@@ -106,6 +106,23 @@ pub const LAWS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The counted columns against a recount, as a count of quotas that are off.
+pub const COUNTED: &[(&str, &str)] = &[
+    (
+        "quota.waiting differs from what its entries want",
+        "SELECT count(*) AS n FROM quota q WHERE q.waiting <> (SELECT COALESCE(SUM(w.quantity), 0) FROM waitlist_entry w
+         WHERE w.quota_id = q.id AND w.status = 'WAITING')",
+    ),
+    (
+        "quota.open differs from what nobody in turn waits for",
+        "SELECT count(*) AS n FROM quota q JOIN stock s ON s.event_id = q.event_id WHERE q.open <>
+         CASE WHEN EXISTS (SELECT 1 FROM waitlist_entry w JOIN users u ON u.id = w.user_id WHERE w.quota_id = q.id
+                           AND w.status = 'WAITING' AND w.terms = s.terms AND u.disabled_at IS NULL AND u.role = 'CUSTOMER'
+                           AND (w.accepts_part = 1 OR w.quantity <= q.capacity))
+              THEN 0 ELSE q.capacity - q.sold - q.held END",
+    ),
+];
+
 /// Whether anything is still to follow: numbers, reactions, jobs. Zero: the database is at rest.
 async fn unrest(db: &Db, now: Micros) -> i64 {
     let sql = "SELECT (SELECT count(*) FROM fact WHERE seq IS NULL)
@@ -136,7 +153,7 @@ pub async fn complaints(db: &Db, promises: &[Promise]) -> Vec<String> {
 /// What is wrong whatever was promised to whom.
 pub async fn broken_laws(db: &Db) -> Vec<String> {
     let mut complaints = Vec::new();
-    for (law, sql) in LAWS {
+    for (law, sql) in LAWS.iter().chain(COUNTED) {
         let offenders = db::number(db.read(), sql, []).await.unwrap();
         if offenders > 0 {
             complaints.push(format!("{law}: {offenders}"));

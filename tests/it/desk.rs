@@ -41,8 +41,8 @@ scene! {
 }
 
 scene! {
-    /// One customer's orders that are decided together share one place in the line, as if they had come one by one.
-    async fn orders_of_one_customer_share_a_batch_and_an_entry(stage: Stage) {
+    /// One customer's orders that are decided together are told apart as if they had come one by one.
+    async fn orders_of_one_customer_share_a_batch(stage: Stage) {
         let app = stage.app_with(|options| {
             options.desk = Some(Settings { lanes: 1, batch_max: 256 });
             options.relay = false;
@@ -55,9 +55,10 @@ scene! {
         let tally = app.app.services.desk.tally();
         let lock = app.hold_stock(&event).await;
         let (batches, mut asked) = (tally.batches.load(Ordering::Relaxed), Vec::new());
-        for (at, person) in [&other, &eager, &eager, &other, &eager].into_iter().enumerate() {
+        let orders = [(&other, 2), (&eager, 2), (&eager, 2), (&other, 2), (&eager, 3)];
+        for (at, (person, quantity)) in orders.into_iter().enumerate() {
             let (person, event) = (person.clone(), event.clone());
-            asked.push(tokio::spawn(async move { person.book(&event, 2, "PARTIAL_AND_WAITLIST", None).await.ok() }));
+            asked.push(tokio::spawn(async move { person.book(&event, quantity, "PARTIAL_AND_WAITLIST", None).await }));
             app.eventually("it is in", || async { tally.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
         }
         lock.release().await;
@@ -65,13 +66,14 @@ scene! {
         // The first may have been a batch by itself; the four behind it were one.
         assert!(tally.batches.load(Ordering::Relaxed) - batches <= 2);
         assert!(tally.largest.load(Ordering::Relaxed) >= 4);
-        let entries: Vec<String> =
-            [1, 2, 4].iter().map(|at| answers[*at].text("createBooking.waitlistEntry.id")).collect();
-        assert!(entries.iter().all(|entry| *entry == entries[0]), "one open entry");
-        assert_eq!(answers[4].int("createBooking.waitlistEntry.quantity"), 5);
+        let told: Vec<(i64, i64)> = [0, 1, 3, 4]
+            .map(|at: usize| (answers[at].int("createBooking.booked"), answers[at].int("createBooking.waitlisted")))
+            .to_vec();
+        assert_eq!(told, [(2, 0), (1, 1), (0, 2), (0, 3)]);
+        assert_eq!(answers[2].refusal(), "ALREADY_WAITING", "the second click on one button");
         assert_eq!(app.sold(&event).await, 3);
         let waiting = "SELECT count(*) AS n FROM waitlist_entry WHERE status = 'WAITING'";
-        assert_eq!(app.number(waiting, []).await, 2);
+        assert_eq!(app.number(waiting, []).await, 3);
         app.assert_sound(&event).await;
     }
 }
@@ -134,6 +136,7 @@ scene! {
                 items: Vec::new(),
                 quantity: Some(1),
                 fulfilment: boxoffice::status::Fulfilment::AllOrNothing,
+                expected_total: None,
             },
             key: None,
         };

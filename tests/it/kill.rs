@@ -111,7 +111,7 @@ impl Customer {
                 let promise = self.promise(event, &answer);
                 self.kept.push((wish, promise));
             }
-            (Wish::Book { .. }, "NOT_ENOUGH_PLACES") => self.refused += 1,
+            (Wish::Book { .. }, "NOT_ENOUGH_PLACES" | "ALREADY_WAITING") => self.refused += 1,
             // Asked again after its answer was lost.
             (Wish::Cancel { nth, .. }, "" | "ALREADY_CANCELLED") => self.kept[*nth].1.cancelled = true,
             (_, refusal) => panic!("{wish:?}: {refusal}"),

@@ -21,6 +21,7 @@ mod desk;
 mod edge;
 mod event;
 mod gate;
+mod inventory;
 mod kill;
 mod live;
 mod notification;

@@ -23,7 +23,7 @@ const READ_WHOLE: &[(&str, &str)] = &[
 /// What is still to be ended or told is found without passing what is done: statement and index, as SQLite plans them.
 const OPEN_ONLY: &[(&str, &str)] = &[
     ("SELECT id, user_id, status FROM booking", "booking_live"),
-    ("SELECT id, user_id, quantity FROM waitlist_entry", "waitlist_waiting"),
+    ("SELECT id, user_id, quota_id, quantity FROM waitlist_entry", "waitlist_waiting"),
 ];
 
 /// Everything that people do in a day, and what follows from it.

@@ -52,6 +52,7 @@ const INTS: &[&str] = &[
     // places in a line, notices of a person, rows of a list
     "number",
     "position",
+    "positionAtLeast",
     "readUpTo",
     "totalCount",
     "unreadCount",

@@ -62,53 +62,32 @@ scene! {
 }
 
 scene! {
-    async fn one_open_entry_that_grows_and_goes_to_the_end(stage: Stage) {
+    /// Asking again while waiting: the old part keeps its place in line, only what is added stands behind.
+    async fn who_asks_for_more_keeps_the_place_they_have(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;
         let people = app.customers(3).await;
-        let event = organizer.event(1).await;
+        let event = organizer.event(2).await;
+        let first = people[0].books(&event, 1).await;
         people[0].books(&event, 1).await;
-        let mine = people[1].book(&event, 2, "PARTIAL_AND_WAITLIST", None).await.ok();
+        let old = people[1].join(&event, 1, false).await.ok().text("joinWaitlist.waitlistEntry.id");
         people[2].join(&event, 1, false).await.ok();
         assert_eq!(people[1].join(&event, 1, false).await.refusal(), "ALREADY_WAITING");
-        let grown = people[1].book(&event, 3, "PARTIAL_AND_WAITLIST", None).await.ok();
-        assert_eq!(grown.text("createBooking.waitlistEntry.id"), mine.text("createBooking.waitlistEntry.id"));
-        assert_eq!(grown.int("createBooking.waitlistEntry.quantity"), 5);
-        assert_eq!(grown.int("createBooking.waitlistEntry.position"), 2, "the growth goes to the end");
-        assert_eq!(grown.int("createBooking.waitlisted"), 3);
+        // A second click is said, and adds nothing.
+        assert_eq!(people[1].book(&event, 1, "PARTIAL_AND_WAITLIST", None).await.refusal(), "ALREADY_WAITING");
+        let added = people[1].book(&event, 3, "PARTIAL_AND_WAITLIST", None).await.ok();
+        assert_ne!(added.text("createBooking.waitlistEntry.id"), old);
+        assert_eq!(added.int("createBooking.waitlistEntry.position"), 3, "what is added stands at the end");
+        assert_eq!((added.int("createBooking.waitlisted"), added.int("createBooking.waitlistEntry.quantity")), (3, 3));
+        let seen = "query($id: ID!) { node(id: $id) { ... on WaitlistEntry { status position quantity acceptsPart } } }";
+        let state = people[1].ask(seen, json!({ "id": old })).await.ok();
+        assert_eq!(state.at("node"), &json!({ "status": "WAITING", "position": 1, "quantity": 1, "acceptsPart": false }));
         let line = organizer.ask("query($id: ID!) { event(id: $id) { waitlist(first: 9) { nodes { quantity position customer { email } } } } }", json!({ "id": event })).await.ok();
-        assert_eq!(line.at("event.waitlist.nodes.1.quantity"), 5);
+        assert_eq!(line.at("event.waitlist.nodes.2.quantity"), 3);
         assert!(line.text("event.waitlist.nodes.0.customer.email").contains("@Example.org"), "organizers can reach who waits");
-    }
-}
-
-scene! {
-    /// Whoever asks for more while they block the line stops blocking it in the same commit.
-    async fn whom_a_growing_entry_blocked_is_served_in_the_same_commit(stage: Stage) {
-        let app = stage.app().await;
-        let organizer = app.organizer().await;
-        let people = app.customers(4).await;
-        let event = organizer.event(5).await;
-        let booked = people[0].books(&event, 3).await;
-        people[0].books(&event, 2).await;
-        let blocking = people[1].join(&event, 5, false).await.ok().text("joinWaitlist.waitlistEntry.id");
-        people[2].join(&event, 1, false).await.ok();
-        people[0].cancel(&booked).await.ok();
-        assert_eq!(app.sold(&event).await, 2, "three are free, the head wants five at once");
-        let revision = "SELECT revision AS n FROM stock";
-        let before = app.number(revision, []).await;
-        let grown = people[1].book(&event, 2, "PARTIAL_AND_WAITLIST", None).await.ok();
-        assert_eq!(grown.text("createBooking.outcome"), "WAITLISTED");
-        assert_eq!(grown.text("createBooking.waitlistEntry.id"), blocking);
-        // The one behind got their place; what was left is a part for the one who grew, who takes parts now.
-        assert_eq!(grown.int("createBooking.waitlistEntry.quantity"), 5);
-        assert_eq!(app.sold(&event).await, 5);
-        assert_eq!(app.number(revision, []).await, before + 1, "one commit, one revision");
-        app.settled().await;
-        for person in &people[1..3] {
-            let kinds = person.notice_kinds().await;
-            assert_eq!(kinds.iter().filter(|kind| *kind == "WAITLIST_PROMOTED").count(), 1, "{kinds:?}");
-        }
+        people[0].cancel(&first).await.ok();
+        let state = people[1].ask(seen, json!({ "id": old })).await.ok();
+        assert_eq!(state.text("node.status"), "FULFILLED", "the old part was still the first");
         app.assert_sound(&event).await;
     }
 }

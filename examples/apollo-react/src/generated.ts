@@ -15,6 +15,11 @@ export type BookingItemInput = {
 export type CreateBookingInput = {
   /** At which event. */
   eventId: string | number;
+  /**
+   * Price of all tickets asked for, as shown to the customer, in the event's currency. At another price the request is
+   * refused with the present total.
+   */
+  expectedTotal?: string | null | undefined;
   /** What to do when fewer are free. */
   fulfilment?: Fulfilment;
   /** A text of your choice that makes repeating this request safe; kept for at least 24 hours. */

@@ -118,6 +118,9 @@ impl World {
             ("setEventCapacity", "too few") => json!({ "eventId": self.event, "capacity": 1 }),
             ("createBooking", "") => json!({ "eventId": self.organizer().event(5).await, "quantity": 1 }),
             ("createBooking", "draft") => json!({ "eventId": self.draft, "quantity": 1 }),
+            ("createBooking", "another price") => {
+                json!({ "eventId": self.organizer().event(5).await, "quantity": 1, "expectedTotal": "1.00" })
+            }
             ("createBooking", "too many") => json!({ "eventId": self.event, "quantity": 100 }),
             ("cancelBooking", "") => {
                 json!({ "bookingId": self.own().books(&self.organizer().event(5).await, 1).await })
@@ -129,7 +132,7 @@ impl World {
             }
             ("joinWaitlist", "draft") => json!({ "eventId": self.draft, "quantity": 1 }),
             ("joinWaitlist", "free") => json!({ "eventId": self.organizer().event(5).await, "quantity": 1 }),
-            ("leaveWaitlist", "") => json!({ "entryId": self.fresh_entry().await }),
+            ("leaveWaitlist" | "confirmWaitlistEntry", "") => json!({ "entryId": self.fresh_entry().await }),
             ("markNoticesRead", "") => json!({ "upTo": 0 }),
             ("refreshSession", "") => {
                 let made = self.app.anonymous().mutate("signUp", person.clone(), "token { refreshToken }").await.ok();
@@ -246,6 +249,9 @@ impl World {
                 mutation("createBooking", "too many", "it.userErrors.__typename=NotEnoughPlacesError")
             }
             "PlacesAvailableError" => mutation("joinWaitlist", "free", "it.userErrors.__typename=PlacesAvailableError"),
+            "PriceChangedError" => {
+                mutation("createBooking", "another price", "it.userErrors.__typename=PriceChangedError")
+            }
             "CapacityBelowTakenError" => {
                 mutation("setEventCapacity", "too few", "it.userErrors.__typename=CapacityBelowTakenError")
             }
@@ -309,6 +315,7 @@ impl World {
             "Mutation.createEvent" => return Route::mutation("createEvent"),
             "Mutation.deleteEvent" => return Route::mutation("deleteEvent"),
             "Mutation.joinWaitlist" => return Route::mutation("joinWaitlist"),
+            "Mutation.confirmWaitlistEntry" => return Route::mutation("confirmWaitlistEntry"),
             "Mutation.leaveWaitlist" => return Route::mutation("leaveWaitlist"),
             "Mutation.markNoticesRead" => return Route::mutation("markNoticesRead"),
             "Mutation.publishEvent" => return Route::mutation("publishEvent"),

@@ -73,7 +73,7 @@ impl Stand {
             mutation_patience: plan.patience,
             per_request: Arc::new(move |request, actor| {
                 assert!(request.operation_name.as_deref() != Some("Panics"), "secret of a panic outside of fields");
-                request.data(ctx.acting_as(*actor)).data(load::loaders(ctx.db.clone()))
+                request.data(ctx.acting_as(*actor)).data(load::loaders(ctx.db.clone(), ctx.clock.clone()))
             }),
             ..Settings::default()
         };

@@ -289,12 +289,17 @@ impl TestApp {
         let twice = "SELECT count(*) AS n FROM (SELECT quota_id, line_no FROM waitlist_entry WHERE event_id = $1
                      AND status = 'WAITING' GROUP BY quota_id, line_no HAVING count(*) > 1) t";
         assert_eq!(self.number(twice, [id.into()]).await, 0, "nobody shares a place in the line");
-        let idle = "SELECT count(*) AS n FROM quota q JOIN event e ON e.id = q.event_id WHERE q.event_id = $1
+        let idle = "SELECT count(*) AS n FROM quota q JOIN event e ON e.id = q.event_id
+                    JOIN stock s ON s.event_id = e.id WHERE q.event_id = $1
                     AND e.status = 'PUBLISHED' AND q.capacity > q.sold + q.held AND EXISTS
                     (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING' AND w.line_no =
                        (SELECT min(line_no) FROM waitlist_entry x WHERE x.quota_id = q.id AND x.status = 'WAITING'
-                        AND (x.accepts_part = 1 OR x.quantity <= q.capacity))
+                        AND x.terms = s.terms AND (x.accepts_part = 1 OR x.quantity <= q.capacity))
                      AND (w.accepts_part = 1 OR w.quantity <= q.capacity - q.sold - q.held))";
+        for (counted, recount) in crate::audit::COUNTED {
+            let off = self.number(&format!("{recount} AND q.event_id = $1"), [id.into()]).await;
+            assert_eq!(off, 0, "{counted}");
+        }
         assert_eq!(self.number(idle, [id.into()]).await, 0, "no place is free that the head of the line would take");
     }
 }

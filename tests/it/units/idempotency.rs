@@ -15,7 +15,14 @@ fn id<T: From<Uuid>>(n: u128) -> T {
 }
 
 fn order() -> Order {
-    Order { event: id(1), slot: Some(id(2)), items: vec![(id(3), 2)], quantity: None, fulfilment: Fulfilment::Partial }
+    Order {
+        event: id(1),
+        slot: Some(id(2)),
+        items: vec![(id(3), 2)],
+        quantity: None,
+        fulfilment: Fulfilment::Partial,
+        expected_total: None,
+    }
 }
 
 #[test]
@@ -44,6 +51,7 @@ fn fingerprints_tell_requests_apart() {
         Order { items: vec![(id(3), 2), (id(4), 1)], ..order() },
         Order { quantity: Some(2), ..order() },
         Order { fulfilment: Fulfilment::AllOrNothing, ..order() },
+        Order { expected_total: Some("31.00".to_owned()), ..order() },
     ];
     let mut seen = vec![same];
     for other in others {
