@@ -11,6 +11,14 @@ use crate::graphql::document::{Ask, sha256};
 use crate::graphql::execute::Reply;
 use crate::graphql::fault::{Fault, one_line};
 
+/// A byte order mark, which some editors and platforms put before their text; JSON has none.
+const BOM: &str = "\u{feff}";
+
+/// JSON without a byte order mark before it.
+pub(super) fn without_bom(text: &str) -> &str {
+    text.strip_prefix(BOM).unwrap_or(text)
+}
+
 fn bad(message: impl Into<String>) -> Reply {
     Reply::refused(Fault::BadUserInput, message)
 }
@@ -26,7 +34,7 @@ pub enum Asked {
 
 /// The requests in the bytes of a JSON body.
 pub fn from_body(body: &[u8]) -> Result<Asked, Reply> {
-    let body: Value = serde_json::from_slice(body)
+    let body: Value = serde_json::from_slice(body.strip_prefix(BOM.as_bytes()).unwrap_or(body))
         .map_err(|error| bad(one_line(&format!("The body is not JSON in UTF-8: {error}."))))?;
     match body {
         Value::Object(parameters) => from_object(parameters).map(|ask| Asked::One(Box::new(ask))),
@@ -102,9 +110,8 @@ pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Ask, Reply> {
     for (name, text) in pairs.into_iter().filter(|(_, text)| !text.is_empty()) {
         let value = match name.as_str() {
             "query" | "documentId" | "operationName" => Value::String(text),
-            "variables" | "extensions" => {
-                serde_json::from_str(&text).map_err(|_| bad(format!("The parameter {name} is not JSON.")))?
-            }
+            "variables" | "extensions" => serde_json::from_str(without_bom(&text))
+                .map_err(|_| bad(format!("The parameter {name} is not JSON.")))?,
             _ => continue,
         };
         if parameters.insert(name, value).is_some() {
@@ -117,7 +124,7 @@ pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Ask, Reply> {
 /// The token of an `Authorization` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// No header.
+    /// No header, or an empty one.
     None,
     /// A bearer token; whether it is good is not known here.
     Bearer(String),
@@ -136,8 +143,11 @@ impl Credential {
         }
     }
 
-    /// Reads `Bearer …`; the scheme in any case.
+    /// Reads `Bearer …`; the scheme in any case. An empty text counts as none: clients write it for a viewer without a token.
     pub fn parse(text: &str) -> Self {
+        if text.trim().is_empty() {
+            return Self::None;
+        }
         match text.trim().split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
                 Self::Bearer(token.trim().to_owned())

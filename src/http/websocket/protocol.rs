@@ -109,7 +109,7 @@ pub enum ClientMessage {
 
 /// Reads a message; else why the socket has to be closed.
 pub fn read(text: &str) -> Result<ClientMessage, Close> {
-    let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
+    let Ok(Value::Object(mut message)) = serde_json::from_str(parameters::without_bom(text)) else {
         return Err(Close::bad("A message is a JSON object"));
     };
     let Some(Value::String(kind)) = message.remove("type") else {
@@ -156,6 +156,7 @@ fn credential(payload: &Map<String, Value>) -> Credential {
     let header = ["Authorization", "authorization"].iter().find_map(|name| payload.get(*name));
     match (header.filter(|value| !value.is_null()), payload.get("token").filter(|value| !value.is_null())) {
         (Some(Value::String(value)), _) => Credential::parse(value),
+        (None, Some(Value::String(token))) if token.trim().is_empty() => Credential::None,
         (None, Some(Value::String(token))) => Credential::Bearer(token.clone()),
         (None, None) => Credential::None,
         (Some(_), _) | (None, Some(_)) => Credential::Broken,

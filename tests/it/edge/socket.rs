@@ -227,7 +227,6 @@ async fn closes_4403_on_tokens_that_are_not_good() {
         json!({ "Authorization": token }),
         json!({ "Authorization": 1 }),
         json!({ "token": "nobody" }),
-        json!({ "token": "" }),
         json!({ "token": {} }),
     ] {
         let mut socket = Socket::connect(&app.address).await;

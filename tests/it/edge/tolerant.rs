@@ -1,0 +1,50 @@
+//! What clients send without meaning anything by it is taken as what they mean: an empty header, a byte order mark, escapes.
+//! Not here: what is refused (`http`, `inputs`).
+
+use reqwest::header::AUTHORIZATION;
+use serde_json::{Value, json};
+
+use super::http::{ask, fails, post, succeeds};
+use crate::harness::Stage;
+use crate::harness::socket::Socket;
+
+#[tokio::test]
+async fn an_empty_authorization_is_none_and_a_broken_one_an_error() {
+    let stage = Stage::sqlite();
+    let app = stage.app().await;
+    let get = || app.http.get(format!("http://{}/graphql?query={{__typename}}", app.address));
+    for empty in ["", "  "] {
+        for request in [ask(&app, "{ viewer { id } }"), get()] {
+            let answer = succeeds(request.header(AUTHORIZATION, empty)).await;
+            assert_eq!(answer.get("errors"), None, "{answer}");
+        }
+        let mut socket = Socket::connect(&app.address).await;
+        socket.init(json!({ "Authorization": empty })).await;
+        let mut socket = Socket::connect(&app.address).await;
+        socket.init(json!({ "token": empty })).await;
+        let headers = [("sec-websocket-protocol", "graphql-transport-ws"), ("authorization", empty)];
+        let mut socket = Socket::connect_with(&app.address, &headers).await.unwrap();
+        socket.init(Value::Null).await;
+        // One of the payload counts, where the upgrade's is empty.
+        let mut socket = Socket::connect_with(&app.address, &headers).await.unwrap();
+        socket.say(json!({ "type": "connection_init", "payload": { "Authorization": "Bearer nobody" } })).await;
+        assert_eq!(socket.closed().await.0, 4403);
+    }
+    for broken in ["Bearer", "Bearer null", "Bearer undefined", "null", "Basic x"] {
+        fails(ask(&app, "{ __typename }").header(AUTHORIZATION, broken), 401, "UNAUTHENTICATED").await;
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_json_is_skipped() {
+    let stage = Stage::sqlite();
+    let app = stage.app().await;
+    let body = json!({ "query": "{ __typename }" });
+    succeeds(post(&app, format!("\u{feff}{body}"))).await;
+    let url = format!("http://{}/graphql?query={{__typename}}&variables=%EF%BB%BF{{}}", app.address);
+    succeeds(app.http.get(url)).await;
+    let mut socket = Socket::open(&app.address, None).await;
+    socket.say_text(&format!("\u{feff}{}", json!({ "type": "subscribe", "id": "1", "payload": body }))).await;
+    assert_eq!(socket.next("1").await["__typename"], "Query");
+    fails(post(&app, format!("\u{feff}\u{feff}{body}")), 400, "BAD_USER_INPUT").await;
+}
