@@ -9,6 +9,9 @@ use clap::Args;
 use crate::app::Options;
 use crate::graphql::budget;
 
+/// How much larger buckets are for a service that only this machine reaches.
+const GENEROUS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
 /// What clients may ask for, and how fast.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Limits")]
@@ -40,18 +43,24 @@ pub struct LimitArgs {
     /// Operations in one document
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_OPERATIONS", default_value_t = 10)]
     max_operations: usize,
-    /// Points one operation may cost: a point per field, times the length of the lists it stands in
-    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_COST", default_value_t = 1_000)]
+    /// Points one operation may cost: one for each row or object it reads (docs/LIMITS.md)
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_COST", default_value_t = 2_000)]
     max_cost: u64,
+    /// Fields of an answer, those in a list as often as the list is long
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_ANSWER_FIELDS", default_value_t = 20_000)]
+    max_answer_fields: u64,
     /// Points each result of a subscription may cost
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SUBSCRIPTION_COST", default_value_t = 200)]
     max_subscription_cost: u64,
-    /// Points a viewer's full bucket holds; 0: no buckets
-    #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_POINTS", default_value_t = 1_000)]
+    /// Points a user's full bucket holds, for this machine only and without --production ten times as many; 0: no buckets
+    #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_POINTS", default_value_t = 10_000)]
     bucket_points: u32,
-    /// Points that come back each second
-    #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_PER_SECOND", default_value = "50")]
+    /// Points that come back each second, for this machine only and without --production ten times as many
+    #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_PER_SECOND", default_value = "1000")]
     bucket_per_second: NonZeroU32,
+    /// Users' buckets that an address has, for all who ask from there without an account
+    #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKETS_PER_ADDRESS", default_value = "5")]
+    buckets_per_address: NonZeroU32,
     /// Seconds a query may take
     #[arg(long, value_name = "S", env = "BOXOFFICE_QUERY_SECONDS", default_value_t = 5)]
     query_seconds: u64,
@@ -70,6 +79,9 @@ pub struct LimitArgs {
     /// Connections of one address at a time; behind a proxy: requests, streams and sockets of one client
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 256)]
     max_connections_per_address: usize,
+    /// The same of one IPv6 network of 48 bits
+    #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS_PER_NETWORK", default_value_t = 2_048)]
+    max_connections_per_network: usize,
     /// Proxies in front that name their client in X-Forwarded-For
     #[arg(long, value_name = "N", env = "BOXOFFICE_PROXIES", default_value_t = 0)]
     proxies: usize,
@@ -120,8 +132,12 @@ impl LimitArgs {
         options.limits.operations = self.max_operations;
         options.limits.cost = self.max_cost;
         options.limits.subscription = self.max_subscription_cost;
-        options.budget = NonZeroU32::new(self.bucket_points)
-            .map(|points| budget::Settings { points, per_second: self.bucket_per_second });
+        options.limits.answer = self.max_answer_fields;
+        options.budget = NonZeroU32::new(self.bucket_points).map(|points| budget::Settings {
+            points,
+            per_second: self.bucket_per_second,
+            address_factor: self.buckets_per_address,
+        });
         options.patience = seconds(self.query_seconds);
         options.body.bytes = self.max_body_bytes;
         options.body.within = seconds(self.body_seconds);
@@ -129,6 +145,7 @@ impl LimitArgs {
         options.connections.idle = seconds(self.idle_seconds);
         options.connections.connections = self.max_connections;
         options.connections.per_address = self.max_connections_per_address;
+        options.connections.per_network = self.max_connections_per_network;
         options.connections.proxies = self.proxies;
         options.sockets.per_user = self.max_sockets_per_user;
         options.sockets.operations = self.max_socket_operations;
@@ -145,6 +162,21 @@ impl LimitArgs {
         }
     }
 
+    /// Makes buckets larger for a service that only this machine reaches, unless they were set.
+    pub fn apply_to_this_machine(&self, options: &mut Options) {
+        let usual = budget::Settings::default();
+        options.budget = options.budget.map(|mut budget| {
+            let generous = usual.times(GENEROUS);
+            if budget.points == usual.points {
+                budget.points = generous.points;
+            }
+            if budget.per_second == usual.per_second {
+                budget.per_second = generous.per_second;
+            }
+            budget
+        });
+    }
+
     /// The first limit that bounds nothing for whoever is open to the internet: a hundred times what it is by default, or
     /// no bucket at all.
     pub fn unsafe_one(&self) -> Option<&'static str> {
@@ -158,16 +190,19 @@ impl LimitArgs {
             ("--max-root-fields", self.max_root_fields, 1_000),
             ("--max-fragments", self.max_fragments as u64, 5_000),
             ("--max-operations", self.max_operations as u64, 1_000),
-            ("--max-cost", self.max_cost, 100_000),
+            ("--max-cost", self.max_cost, 200_000),
+            ("--max-answer-fields", self.max_answer_fields, 2_000_000),
             ("--max-subscription-cost", self.max_subscription_cost, 20_000),
-            ("--bucket-points", self.bucket_points.into(), 100_000),
-            ("--bucket-per-second", self.bucket_per_second.get().into(), 5_000),
+            ("--bucket-points", self.bucket_points.into(), 1_000_000),
+            ("--bucket-per-second", self.bucket_per_second.get().into(), 100_000),
+            ("--buckets-per-address", self.buckets_per_address.get().into(), 500),
             ("--query-seconds", self.query_seconds, 500),
             ("--body-seconds", self.body_seconds, 1_000),
             ("--header-seconds", self.header_seconds, 500),
             ("--idle-seconds", self.idle_seconds, 3_000),
             ("--max-connections", self.max_connections as u64, 1_000_000),
             ("--max-connections-per-address", self.max_connections_per_address as u64, 25_600),
+            ("--max-connections-per-network", self.max_connections_per_network as u64, 204_800),
             ("--max-sockets-per-user", self.max_sockets_per_user as u64, 1_000),
             ("--max-socket-operations", self.max_socket_operations as u64, 6_400),
             ("--max-socket-message-bytes", self.max_socket_message_bytes as u64, 6_553_600),

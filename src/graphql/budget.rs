@@ -4,6 +4,7 @@
 //! Buckets belong to one process: a viewer who reaches three of them has three. That bounds the load each of them takes,
 //! which is what buckets are for, and costs no round trip.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -22,26 +23,27 @@ use crate::id::UserId;
 /// The size of a bucket and how fast it refills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Points a full bucket holds; 1,000.
+    /// Points a user's full bucket holds; 10,000.
     pub points: NonZeroU32,
-    /// Points that come back each second; 50.
+    /// Points that come back each second; 1,000.
     pub per_second: NonZeroU32,
+    /// So many times larger is the bucket of an address, from which many may ask without an account; 5.
+    pub address_factor: NonZeroU32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let of = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        Self { points: of(1_000), per_second: of(50) }
+        Self { points: of(10_000), per_second: of(1_000), address_factor: of(5) }
     }
 }
 
-/// Whose bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Payer {
-    User(UserId),
-    Place(IpAddr),
-    /// Nobody signed in, from nowhere: requests that come through no listener.
-    Unknown,
+impl Settings {
+    /// Buckets `factor` times as large, which refill as much faster.
+    pub fn times(self, factor: NonZeroU32) -> Self {
+        let times = |n: NonZeroU32| n.saturating_mul(factor);
+        Self { points: times(self.points), per_second: times(self.per_second), ..self }
+    }
 }
 
 /// How a bucket stands after a payment.
@@ -51,7 +53,8 @@ pub struct Balance {
     pub cost: u32,
     /// Points left.
     pub remaining: u32,
-    settings: Settings,
+    limit: u32,
+    per_second: u32,
 }
 
 impl Balance {
@@ -62,8 +65,8 @@ impl Balance {
             [
                 entry("requested", self.cost),
                 entry("remaining", self.remaining),
-                entry("limit", self.settings.points.get()),
-                entry("restorePerSecond", self.settings.per_second.get()),
+                entry("limit", self.limit),
+                entry("restorePerSecond", self.per_second),
             ]
             .into_iter()
             .collect(),
@@ -71,50 +74,84 @@ impl Balance {
     }
 }
 
-type Limiter = RateLimiter<Payer, DashMapStateStore<Payer>, Ticks, StateInformationMiddleware>;
-
-/// Everybody's buckets; cheap to clone.
-#[derive(Clone)]
-pub struct Budgets {
-    limiter: Arc<Limiter>,
+/// Buckets of one size, by key.
+struct Buckets<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, DashMapStateStore<K>, Ticks, StateInformationMiddleware>,
     ticks: Ticks,
     settings: Settings,
 }
 
-impl Budgets {
-    /// Full buckets.
-    pub fn new(settings: Settings, clock: &Clock) -> Self {
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    fn new(settings: Settings, ticks: &Ticks) -> Self {
         let quota = Quota::per_second(settings.per_second).allow_burst(settings.points);
-        let ticks = Ticks::of(clock);
-        let limiter = Limiter::new(quota, DashMapStateStore::default(), ticks.clone());
-        Self { limiter: Arc::new(limiter), ticks, settings }
+        let limiter = RateLimiter::new(quota, DashMapStateStore::default(), ticks.clone());
+        Self { limiter, ticks: ticks.clone(), settings }
     }
 
-    /// Takes `cost` out of a bucket; when there is too little in it, how long to wait and what there is.
-    pub fn charge(&self, actor: &Actor, peer: Option<Peer>, cost: u64) -> Result<Balance, (Duration, Balance)> {
-        let payer = match (actor.user_id(), peer) {
-            (Some(user), _) => Payer::User(user),
-            (None, Some(peer)) => Payer::Place(peer.place()),
-            (None, None) => Payer::Unknown,
-        };
-        let most = self.settings.points;
-        let cost = u32::try_from(cost).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN).min(most);
-        let balance = |remaining| Balance { cost: cost.get(), remaining, settings: self.settings };
-        match self.limiter.check_key_n(&payer, cost) {
+    fn charge(&self, payer: &K, cost: u64) -> Result<Balance, (Duration, Balance)> {
+        let Settings { points, per_second, .. } = self.settings;
+        let cost = u32::try_from(cost).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN).min(points);
+        let balance =
+            |remaining| Balance { cost: cost.get(), remaining, limit: points.get(), per_second: per_second.get() };
+        match self.limiter.check_key_n(payer, cost) {
             Ok(Ok(state)) => Ok(balance(state.remaining_burst_capacity())),
             Ok(Err(not_yet)) => {
                 let wait = not_yet.wait_time_from(self.ticks.now());
                 // What comes back until then is what is missing now.
-                let missing = (wait.as_secs_f64() * f64::from(self.settings.per_second.get())).ceil() as u32;
+                let missing = (wait.as_secs_f64() * f64::from(per_second.get())).ceil() as u32;
                 Err((wait, balance(cost.get().saturating_sub(missing))))
             }
             Err(_) => Err((Duration::MAX, balance(0))), // more than a bucket holds, which `min` above rules out
         }
     }
 
-    /// Forgets buckets that are full again.
-    pub fn forget(&self) {
+    fn forget(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
+    }
+}
+
+/// Everybody's buckets; cheap to clone.
+#[derive(Clone)]
+pub struct Budgets(Arc<Inner>);
+
+struct Inner {
+    users: Buckets<UserId>,
+    /// Requests without an account, by address; none: from nowhere, through no listener.
+    addresses: Buckets<Option<IpAddr>>,
+    /// The same by network of IPv6, so that its addresses do not multiply what it may ask.
+    networks: Buckets<IpAddr>,
+}
+
+impl Budgets {
+    /// Full buckets.
+    pub fn new(settings: Settings, clock: &Clock) -> Self {
+        let ticks = Ticks::of(clock);
+        let of_address = settings.times(settings.address_factor);
+        Self(Arc::new(Inner {
+            users: Buckets::new(settings, &ticks),
+            addresses: Buckets::new(of_address, &ticks),
+            networks: Buckets::new(of_address.times(Peer::ADDRESSES_PER_NETWORK), &ticks),
+        }))
+    }
+
+    /// Takes `cost` out of a bucket; when there is too little in it, how long to wait and what there is.
+    pub fn charge(&self, actor: &Actor, peer: Option<Peer>, cost: u64) -> Result<Balance, (Duration, Balance)> {
+        if let Some(user) = actor.user_id() {
+            return self.0.users.charge(&user, cost);
+        }
+        let balance = self.0.addresses.charge(&peer.map(Peer::place), cost)?;
+        // Only then: an address with an empty bucket must not empty its neighbours'.
+        if let Some(network) = peer.and_then(Peer::network) {
+            self.0.networks.charge(&network, cost)?;
+        }
+        Ok(balance)
+    }
+
+    /// Forgets buckets that are full again.
+    pub fn forget(&self) {
+        self.0.users.forget();
+        self.0.addresses.forget();
+        self.0.networks.forget();
     }
 }

@@ -4,7 +4,7 @@
 //! The work is linear in the size of the document and its variables whatever its fragments do: each fragment is summed up once, in an
 //! order in which the fragments it spreads come first, and a spread then costs one addition. All sums saturate.
 
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Positioned, Variables};
 
 use self::order::Order;
@@ -12,6 +12,7 @@ use self::sum::{Count, Sum};
 use super::fault::Fault;
 
 mod order;
+mod price;
 mod sum;
 mod tokens;
 mod values;
@@ -55,10 +56,13 @@ pub struct Limits {
     /// What the arguments of all definitions weigh with fragments and variables written out; 10,000. A number, list or
     /// object weighs one, text one more for each 64 bytes. Bounds the copies that validation makes of variables.
     pub values: u64,
-    /// Cost of the operation: each field counts one, what stands in a list as often as the list is long; 1,000.
+    /// Cost of the operation in points: one for the operation itself, one for each row or object that is read, more for what
+    /// counts, searches or writes, one for fifty fields of the answer; 2,000.
     pub cost: u64,
     /// Cost of a subscription: what each of its results costs, for which nobody is asked again; 200.
     pub subscription: u64,
+    /// Fields of the answer, those in a list as often as it is long; 20,000.
+    pub answer: u64,
     /// The longest page a list gives; 100. Also assumed where the length cannot be known beforehand.
     pub page: u64,
     /// How long a connection is taken to be when no length is asked for; 20.
@@ -79,8 +83,9 @@ impl Default for Limits {
             operations: 10,
             expanded: 10_000,
             values: 10_000,
-            cost: 1_000,
+            cost: 2_000,
             subscription: 200,
+            answer: 20_000,
             page: 100,
             default_page: 20,
         }
@@ -117,6 +122,10 @@ pub struct Cost {
     pub root_fields: u64,
     /// The cost; see [`Limits::cost`].
     pub cost: u64,
+    /// Fields of the answer; see [`Limits::answer`].
+    pub answer: u64,
+    /// Fields and spreads below `__schema` and `__type`; 0: no introspection.
+    pub introspection: u64,
     /// How many selections were looked at to find all this: at most twice those in the document.
     pub visited: u64,
 }
@@ -205,14 +214,20 @@ pub fn check(
     within("The operation", found.introspection.depth, "levels of introspection", INTROSPECTION_DEPTH)?;
     within("The operation", found.introspection.lists, "introspection lists in each other", INTROSPECTION_LISTS_DEEP)?;
     within("The operation", found.introspection.size, "introspection fields", INTROSPECTION_SIZE)?;
-    within("The operation", found.cost, "points of cost", limits.cost)?;
+    within("The answer", found.load.fields, "fields", limits.answer)?;
+    let writes = if chosen.node.ty == OperationType::Mutation { found.roots } else { 0 };
+    let cost = [found.load.points, found.load.fields / price::FIELDS_PER_POINT, writes.saturating_mul(price::MUTATION)];
+    let cost = cost.into_iter().fold(1, u64::saturating_add);
+    within("The operation", cost, "points of cost", limits.cost)?;
     Ok(Cost {
         fields: found.fields,
         depth: found.depth,
         aliases: found.aliases,
         directives: order.directives,
         root_fields: found.roots,
-        cost: found.cost,
+        cost,
+        answer: found.load.fields,
+        introspection: found.introspection.size,
         visited: count.visited,
     })
 }

@@ -50,6 +50,8 @@ pub struct Settings {
     pub documents: Documents,
     /// Who may still ask how much; none: everybody as much as they like.
     pub budgets: Option<Budgets>,
+    /// Whether the schema may be asked for.
+    pub introspection: bool,
     /// How long a query may take; 5 s.
     pub patience: Duration,
     /// How long the answer of a mutation is waited for, which goes on afterwards; 30 s. Longer than a query, because a
@@ -65,6 +67,7 @@ impl Default for Settings {
             limits: Limits::default(),
             documents: Documents::default(),
             budgets: None,
+            introspection: true,
             patience: Duration::from_secs(5),
             mutation_patience: Duration::from_secs(30),
             per_request: Arc::new(|request, _| request),
@@ -73,7 +76,7 @@ impl Default for Settings {
 }
 
 /// What it costs a place to show a credential that has to be looked up, so that made-up ones end with its bucket.
-const LOOK_UP: u64 = 10;
+const LOOK_UP: u64 = 100;
 
 /// Root fields that show everybody without an account the same.
 const PUBLIC: [&str; 3] = ["event", "events", "__typename"];
@@ -212,6 +215,10 @@ impl Engine {
         let mut variables = std::mem::take(&mut request.variables);
         let document = request.parsed_query().map_err(fault::parse_failed)?;
         let cost = cost::check(document, name.as_deref(), &variables, limits)?;
+        if cost.introspection > 0 && !self.0.settings.introspection {
+            let message = "This service answers no introspection; its schema is published as schema.graphql.";
+            return Err(Reply::refused(Fault::Forbidden, message));
+        }
         if let Some(document) = typename::readable(document)? {
             request.set_parsed_query(document);
         }

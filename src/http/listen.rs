@@ -38,6 +38,8 @@ pub struct Settings {
     pub connections: usize,
     /// Connections of one address, or network of IPv6, at a time; 256. Behind a proxy: requests, streams and sockets.
     pub per_address: usize,
+    /// Connections of one IPv6 network of 48 bits at a time, beside those of its addresses; 2,048.
+    pub per_network: usize,
     /// How long a request's headers may take, the first ones from the opening of the connection; 5 s.
     pub headers: Duration,
     /// How long a connection may be idle between requests, and late headers included; 30 s.
@@ -53,6 +55,7 @@ impl Default for Settings {
         Self {
             connections: 10_000,
             per_address: 256,
+            per_network: 2_048,
             headers: Duration::from_secs(5),
             idle: Duration::from_secs(30),
             write: Duration::from_secs(10),
@@ -69,7 +72,33 @@ const HEAD: usize = 32 * 1024;
 #[derive(Debug, Clone)]
 pub struct Held {
     _service: Arc<Place<()>>,
-    _address: Arc<Place<IpAddr>>,
+    _client: Arc<Client>,
+}
+
+/// A client that is counted, by its address and by its network of IPv6.
+#[derive(Debug)]
+struct Client {
+    _address: Place<IpAddr>,
+    _network: Option<Place<IpAddr>>,
+}
+
+/// The clients that are here.
+#[derive(Debug, Clone, Default)]
+struct Clients {
+    addresses: Crowd<IpAddr>,
+    networks: Crowd<IpAddr>,
+}
+
+impl Clients {
+    /// Counts a client by its place, as buckets and the throttle do; none: there is no room for it.
+    fn enter(&self, client: Peer, settings: &Settings) -> Option<Arc<Client>> {
+        let address = self.addresses.enter(client.place(), settings.per_address)?;
+        let network = match client.network() {
+            Some(network) => Some(self.networks.enter(network, settings.per_network)?),
+            None => None,
+        };
+        Some(Arc::new(Client { _address: address, _network: network }))
+    }
 }
 
 /// Said to whoever finds no room.
@@ -77,7 +106,7 @@ const FULL: &str = "There are too many connections; try again.";
 
 /// Serves until `stop`, then lets begun requests finish.
 pub async fn serve(listener: TcpListener, router: Router, settings: Settings, stop: CancellationToken) {
-    let (all, addresses) = (Crowd::default(), Crowd::default());
+    let (all, clients) = (Crowd::default(), Clients::default());
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -98,14 +127,14 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
             continue;
         };
         let room = match settings.proxies {
-            0 => match enter(&addresses, neighbour, &settings) {
-                Some(place) => Room::Entered(place),
+            0 => match clients.enter(neighbour, &settings) {
+                Some(client) => Room::Entered(client),
                 None => {
                     turn_away(&stream);
                     continue;
                 }
             },
-            _ => Room::PerRequest(addresses.clone()),
+            _ => Room::PerRequest(clients.clone()),
         };
         let connection = Accepted {
             router: router.clone(),
@@ -122,11 +151,6 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
     connections.wait().await;
 }
 
-/// Counts a client by its place, as buckets and the throttle do.
-fn enter(addresses: &Crowd<IpAddr>, client: Peer, settings: &Settings) -> Option<Arc<Place<IpAddr>>> {
-    addresses.enter(client.place(), settings.per_address).map(Arc::new)
-}
-
 /// A connection that found room.
 struct Accepted {
     router: Router,
@@ -140,9 +164,9 @@ struct Accepted {
 /// How its clients are counted.
 enum Room {
     /// It has one client, which is counted.
-    Entered(Arc<Place<IpAddr>>),
+    Entered(Arc<Client>),
     /// It is a proxy's: whoever it brings is counted, it is not.
-    PerRequest(Crowd<IpAddr>),
+    PerRequest(Clients),
 }
 
 impl Accepted {
@@ -172,14 +196,14 @@ impl Accepted {
     async fn answer(&self, mut request: Request<Incoming>, progress: &Progress) -> Result<Response, Infallible> {
         let serving = progress.serving();
         let peer = client(self.neighbour, request.headers(), self.settings.proxies);
-        let (place, ends_with_answer) = match &self.room {
-            Room::Entered(place) => (place.clone(), false),
-            Room::PerRequest(addresses) => match enter(addresses, peer, &self.settings) {
-                Some(place) => (place, true),
+        let (client, ends_with_answer) = match &self.room {
+            Room::Entered(client) => (client.clone(), false),
+            Room::PerRequest(clients) => match clients.enter(peer, &self.settings) {
+                Some(client) => (client, true),
                 None => return Ok(refusal()),
             },
         };
-        let held = Held { _service: self.service.clone(), _address: place };
+        let held = Held { _service: self.service.clone(), _client: client };
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(held.clone());
         let response = self.router.clone().oneshot(request.map(Body::new)).await?;

@@ -1,11 +1,14 @@
-//! What a selection set adds up to: fields, depth, aliases, the weight of values, and cost with the length of lists in it.
-//! Not here: limits on the sums, but for one on nesting that keeps the recursion of this very file in bounds.
+//! What a selection set adds up to: fields, depth, aliases, the weight of values, and the load of its answer with the length
+//! of lists in it.
+//! Not here: limits on the sums, but for one on nesting that keeps the recursion of this very file in bounds; and what a
+//! single field costs (`price`).
 
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{Field, Selection, SelectionSet, VariableDefinition};
 use async_graphql::{Positioned, Variables};
 
+use super::price;
 use super::values::Values;
 use super::{Limits, Refusal, within};
 
@@ -29,12 +32,31 @@ pub(super) struct Sum {
     pub depth: u64,
     /// What arguments weigh with their variables written out.
     pub values: u64,
-    pub cost: u64,
-    /// The part of `cost` that stands below `nodes` and `edges` of this very set: what a page multiplies.
-    paged: u64,
+    pub load: Load,
+    /// The part of `load` that stands below `nodes` and `edges` of this very set: what a page multiplies.
+    paged: Load,
+    /// Whether `nodes` or `edges` stand in this very set, so that it is one of a connection.
+    is_page: bool,
     /// How many of [`INTROSPECTION_LISTS`] are nested in each other.
     lists: u64,
     pub introspection: Introspection,
+}
+
+/// Points of database work, and fields of the answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    pub points: u64,
+    pub fields: u64,
+}
+
+impl Load {
+    fn plus(self, other: Self) -> Self {
+        Self { points: self.points.saturating_add(other.points), fields: self.fields.saturating_add(other.fields) }
+    }
+
+    fn times(self, n: u64) -> Self {
+        Self { points: self.points.saturating_mul(n), fields: self.fields.saturating_mul(n) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,8 +75,9 @@ impl Sum {
         self.roots = self.roots.saturating_add(other.roots);
         self.depth = self.depth.max(other.depth);
         self.values = self.values.saturating_add(other.values);
-        self.cost = self.cost.saturating_add(other.cost);
-        self.paged = self.paged.saturating_add(other.paged);
+        self.load = self.load.plus(other.load);
+        self.paged = self.paged.plus(other.paged);
+        self.is_page |= other.is_page;
         self.lists = self.lists.max(other.lists);
         let (own, other) = (&mut self.introspection, other.introspection);
         own.depth = own.depth.max(other.depth);
@@ -133,20 +156,23 @@ impl<'a> Count<'a> {
         if matches!(name, "__schema" | "__type") {
             sum.introspection = Introspection { depth: sum.depth, lists: inner.lists, size: sum.nodes };
             sum.depth = 1;
-            sum.cost = sum.fields.div_ceil(INTROSPECTION_DISCOUNT);
+            sum.load = Load { points: sum.fields.div_ceil(INTROSPECTION_DISCOUNT), fields: sum.fields };
             return Ok(sum);
         }
-        let children = match (self.length(field), inner.paged) {
-            (Some(length), 0) => inner.cost.saturating_mul(length),
-            (None, 0) => inner.cost,
+        let is_wrapper = matches!(name, "nodes" | "edges") && field.arguments.is_empty();
+        let own = price::of(field).saturating_add(price::of_scans(&field.arguments, &self.values));
+        let (rows, children) = match (self.length(field), inner.is_page) {
+            (None, false) => (0, inner.load),
+            (Some(rows), false) => (rows, inner.load.times(rows)),
             // A connection: `totalCount` and `pageInfo` come once, only the rows come as often as the page is long.
-            (length, rows) => {
-                let length = length.unwrap_or(self.limits.default_page);
-                inner.cost.saturating_add(rows.saturating_mul(length.saturating_sub(1)))
+            (length, true) => {
+                let rows = length.unwrap_or(self.limits.default_page);
+                (rows, inner.load.plus(inner.paged.times(rows.saturating_sub(1))))
             }
         };
-        sum.cost = children.saturating_add(1);
-        sum.paged = if matches!(name, "nodes" | "edges") { inner.cost } else { 0 };
+        sum.load = children.plus(Load { points: own.saturating_add(rows), fields: 1 });
+        sum.is_page = is_wrapper;
+        sum.paged = if is_wrapper { inner.load } else { Load::default() };
         Ok(sum)
     }
 

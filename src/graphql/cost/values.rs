@@ -1,6 +1,6 @@
 //! How large the values of a document are with its variables written out. Each place that names a variable gets a copy of
 //! it, so a large variable named often would cost a multiple of everything that was sent.
-//! Not here: what a value means, but for how many rows it asks for.
+//! Not here: what a value means, but for how many rows it asks for, and whether a filter is set.
 
 use std::collections::HashMap;
 
@@ -61,6 +61,24 @@ impl<'a> Values<'a> {
             },
             Literal::List(items) => Some(items.len() as u64),
             _ => None,
+        }
+    }
+
+    /// Whether an object says something of a key, null excepted.
+    pub(super) fn says(&self, value: &Literal, key: &str) -> bool {
+        match value {
+            Literal::Variable(name) => match self.0.get(name.as_str()) {
+                Some((Value::Object(fields), _)) => fields.get(key).is_some_and(|field| *field != Value::Null),
+                _ => false,
+            },
+            Literal::Object(fields) => match fields.get(key) {
+                Some(Literal::Variable(name)) => {
+                    self.0.get(name.as_str()).is_some_and(|(field, _)| **field != Value::Null)
+                }
+                Some(field) => *field != Literal::Null,
+                None => false,
+            },
+            _ => false,
         }
     }
 

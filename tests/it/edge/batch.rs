@@ -72,7 +72,7 @@ async fn a_batch_is_bounded_and_each_request_counts() {
         .app_with(|options| {
             options.batch_max = 2;
             let settings = budget::Settings::default();
-            options.budget = Some(budget::Settings { points: std::num::NonZeroU32::new(100).unwrap(), ..settings });
+            options.budget = Some(budget::Settings { points: std::num::NonZeroU32::new(10).unwrap(), ..settings });
         })
         .await;
     let dear = json!({ "query": "{ events(first: 30) { nodes { id title } } }" });

@@ -182,7 +182,7 @@ async fn persisted_query_not_found() {
 async fn rate_limited() {
     let stage = Stage::sqlite();
     let one = std::num::NonZeroU32::MIN;
-    let bucket = boxoffice::graphql::budget::Settings { points: one, per_second: one };
+    let bucket = boxoffice::graphql::budget::Settings { points: one, per_second: one, address_factor: one };
     let app = stage.app_with(|options| options.budget = Some(bucket)).await;
     succeeds(post(&app, json!({ "query": "{ __typename }" }).to_string())).await;
     for accept in [RICH, PLAIN] {
