@@ -83,6 +83,8 @@ pub struct Options {
     pub demo: bool,
     /// Foreign pages that may talk to the service.
     pub origins: http::cors::Origins,
+    /// Host names by which the service may be asked.
+    pub hosts: http::hosts::Hosts,
     /// Folder of the only documents that run; none: any document does.
     pub trusted_documents: Option<PathBuf>,
     /// Requests in one array; 0: none.
@@ -122,6 +124,7 @@ impl Options {
             bus: Bus::default(),
             demo: false,
             origins: http::cors::Origins::default(),
+            hosts: http::hosts::Hosts::default(),
             trusted_documents: None,
             batch_max: 0,
             sockets: http::websocket::Settings::default(),
@@ -189,6 +192,7 @@ impl App {
             demo: options.demo,
             page: !options.production,
             origins: options.origins.clone(),
+            hosts: options.hosts.clone(),
             batch_max: options.batch_max,
             sockets: options.sockets,
             body: options.body,
@@ -288,6 +292,7 @@ fn engine(
         limits: options.limits.clone(),
         documents,
         budgets,
+        introspection: !options.production,
         patience: options.patience,
         per_request: Arc::new(move |request, actor| {
             let peer = request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();

@@ -93,6 +93,10 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     options.production = args.production;
     args.edge.apply(&mut options);
     args.limits.apply(&mut options);
+    if address.ip().is_loopback() && !args.production {
+        args.limits.apply_to_this_machine(&mut options);
+    }
+    options.hosts = args.edge.hosts(&args.listen, address, args.production, demo.is_some());
     if let Some(batch_max) = args.desk_batch {
         let usual = desk::Settings::for_db(matches!(target, Target::Sqlite(_)));
         options.desk = Some(desk::Settings { batch_max, ..usual });

@@ -18,6 +18,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use self::answer::Problem;
 use self::cors::Origins;
 use self::crowd::Crowd;
+use self::hosts::Hosts;
 use self::negotiate::Media;
 use crate::account::session::Sessions;
 use crate::graphql::execute::{Engine, Reply};
@@ -34,6 +35,7 @@ mod flow;
 pub mod graphql;
 mod headers;
 pub mod health;
+pub mod hosts;
 pub mod listen;
 mod multipart;
 pub mod negotiate;
@@ -55,6 +57,8 @@ pub struct Edge {
     pub shutdown: CancellationToken,
     /// Foreign pages that may talk to the service.
     pub origins: Origins,
+    /// Host names by which the service may be asked.
+    pub hosts: Hosts,
     /// Requests in one array; 0: none.
     pub batch_max: usize,
     /// How long a request's body may take, and how large it may be.
@@ -77,6 +81,7 @@ impl Edge {
             sessions,
             shutdown,
             origins: Origins::default(),
+            hosts: Hosts::default(),
             batch_max: 0,
             body: body::Body::default(),
             sockets: websocket::Settings::default(),
@@ -94,6 +99,7 @@ pub fn router(edge: Edge, readiness: Readiness) -> Router {
         false => Router::new(),
     };
     let engine = edge.engine.clone();
+    let hosts = edge.hosts.clone();
     let cors = (!edge.origins.is_closed()).then(|| edge.origins.layer());
     let router = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
@@ -104,6 +110,10 @@ pub fn router(edge: Edge, readiness: Readiness) -> Router {
         .merge(page)
         .fallback(|| async { plain(StatusCode::NOT_FOUND, Fault::NotFound, "There is nothing at this address.") })
         .layer(from_fn_with_state(engine, catch_panic));
+    let router = match hosts {
+        Hosts::Any => router,
+        hosts => router.layer(from_fn_with_state(hosts, hosts::check)),
+    };
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,

@@ -2,6 +2,7 @@
 //! Not here: the GraphiQL page's own headers (`assets`).
 
 use boxoffice::http::cors::{Origins, origin};
+use boxoffice::http::hosts::{Hosts, host};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
@@ -215,4 +216,57 @@ async fn long_answers_are_packed_and_streams_are_not() {
     let page = page.send().await.unwrap();
     assert_eq!(header(&page, CONTENT_ENCODING.as_str()), "gzip", "once");
     assert!(header(&page, CONTENT_TYPE.as_str()).starts_with("text/html") && page.headers().contains_key(VARY));
+}
+
+/// A page can give its own name the address of this machine. What it then asks names it in `Host`.
+#[tokio::test]
+async fn a_service_of_this_machine_is_not_asked_by_a_name_of_others() {
+    let stage = Stage::sqlite();
+    let names = || Hosts::named(["tickets.example.org".to_owned()]);
+    let app = stage.app_with(|options| options.hosts = names()).await;
+    for (name, allowed) in [
+        ("localhost", true),
+        ("LOCALHOST:8080", true),
+        ("boxoffice.localhost:8080", true),
+        ("127.0.0.1:8080", true),
+        ("[::1]:8080", true),
+        ("192.168.0.7", true), // no name, so nobody can have given it this address
+        ("tickets.example.org", true),
+        ("Tickets.Example.org.:443", true),
+        ("evil.example", false),
+        ("evil.example:8080", false),
+        ("localhost.evil.example", false),
+        ("127.0.0.1.evil.example", false),
+        ("other.tickets.example.org", false),
+        ("", false),
+    ] {
+        for path in ["/graphql?query={__typename}", "/graphiql", "/graphiql/demo.json"] {
+            let response =
+                app.http.get(format!("http://{}{path}", app.address)).header("host", name).send().await.unwrap();
+            assert_eq!(response.status(), if allowed { 200 } else { 421 }, "{name} {path}");
+        }
+        let headers = [("sec-websocket-protocol", "graphql-transport-ws"), ("host", name)];
+        assert_eq!(Socket::connect_with(&app.address, &headers).await.is_ok(), allowed, "{name}");
+    }
+    fails(ask(&app, "{ __typename }").header("host", "evil.example"), 421, "FORBIDDEN").await;
+    for wrong in ["", "https://a.example", "a.example:80", "*.example", "a b"] {
+        assert!(host(wrong).is_err(), "{wrong}");
+    }
+}
+
+/// A demo on this machine is guarded by itself; a name can be allowed.
+#[tokio::test]
+async fn the_program_guards_a_demo() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = || Call::new(["serve", "--listen", "127.0.0.1:0"]).standing_in(folder.path());
+    let status = async |served: &str, name: &str| {
+        let request = reqwest::Client::new().get(format!("http://{served}/healthz"));
+        request.header("host", name).send().await.unwrap().status().as_u16()
+    };
+    let served = call().begin().ready().await;
+    assert_eq!(status(&served.address, "localhost").await, 200);
+    assert_eq!(status(&served.address, "rebound.example").await, 421);
+    drop(served);
+    let served = call().and("--allow-host").and("rebound.example").begin().ready().await;
+    assert_eq!(status(&served.address, "rebound.example").await, 200);
 }
