@@ -1,4 +1,4 @@
-//! Changing one's password: whoever else knows the old one is signed out.
+//! Changing a password: every other session of the user ends.
 //! Not here: a forgotten password; that needs mail.
 
 use sea_orm::EntityTrait;
@@ -8,7 +8,7 @@ use super::throttle::{Attempt, Throttle};
 use super::{Error, new_password, sign_out, store};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
-use crate::db::{DbError, Lane};
+use crate::db::{self, DbError, Lane};
 use crate::entity::users;
 use crate::id::{Noun, UserId};
 
@@ -30,6 +30,24 @@ pub async fn change_password(
     let changed = attempt.closed(ctx, outcome).await?;
     tracing::info!(user = %changed.opaque(), "a password was changed");
     Ok(changed)
+}
+
+/// Sets a new password without the current one; only for the service itself (command line). Every session of the user ends.
+pub async fn reset_password(ctx: &Ctx, hasher: &Hasher, user: UserId, new: String) -> Result<UserId, Error> {
+    ctx.allow(Action::Administer)?;
+    new_password("password", &new)?;
+    let (hash, now) = (hasher.hash(new).await?, ctx.now());
+    let hash = &hash;
+    ctx.db
+        .write(Lane::Interactive, |tx| async move {
+            let sql = "UPDATE users SET password_hash = $1 WHERE id = $2";
+            if db::run(&tx, sql, [hash.into(), user.into()]).await? == 0 {
+                return Err(Error::UserNotFound);
+            }
+            sign_out::end_all_of(&tx, user, None, now).await?;
+            Ok(user)
+        })
+        .await
 }
 
 async fn judged(

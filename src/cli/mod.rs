@@ -10,6 +10,7 @@ use crate::account::token::Keys;
 use crate::app::StartError;
 use crate::db::{ConnectError, Target};
 
+mod ask;
 pub mod banner;
 pub mod config;
 pub mod demo;
@@ -51,7 +52,7 @@ pub enum Command {
     /// Bring the database to this release
     #[command(after_help = "Example: DATABASE_URL=postgres://box@db/box boxoffice migrate")]
     Migrate(StoreArgs),
-    /// Make accounts
+    /// Make, list and change accounts
     User(user::UserArgs),
     /// Show, renew or remove the demo
     Demo(demo::DemoArgs),
@@ -79,6 +80,21 @@ impl StoreArgs {
                 secret::make_folder(&self.data)?;
                 Ok(Target::Sqlite(self.data.join("boxoffice.db")))
             }
+        }
+    }
+
+    /// The same for commands about what is there: no folder and no SQLite database is made.
+    pub fn existing_target(&self) -> Result<Target, Failure> {
+        let target = match &self.database_url {
+            Some(url) => Target::parse(url).map_err(StartError::from)?,
+            None => Target::Sqlite(self.data.join("boxoffice.db")),
+        };
+        match &target {
+            Target::Sqlite(path) if !path.exists() => Err(Failure::new(
+                format!("there is no database at {}", path.display()),
+                "name its folder with --data, or its address with --database-url",
+            )),
+            _ => Ok(target),
         }
     }
 }

@@ -35,7 +35,8 @@ const FIXED: &str = "
   variables written out (a number or list one, text one more for each 64 bytes); of introspection 16 levels, 500 fields.
 - A page has at most 100 rows, a list of errors 10. A request's line and headers have 32 KiB.
 - The answer of a mutation is waited for 30 s; the mutation goes on. Each request of a batch has its own time.
-- An IPv6 network of 48 bits may be wrong as often as 20 addresses.
+- An IPv6 /48 may fail as often as 20 addresses. Of the attempts of one address, 100 at once (or twice the largest limit above) and then 50 a
+  second reach the database; the others are refused in memory.
 - Who reads nothing for 10 s is left. A socket is pinged after 15 s of silence, and closed 10 s later; it may send 100 messages at once,
   and 256 may wait to be written to it.
 ";

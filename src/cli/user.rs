@@ -1,19 +1,22 @@
-//! `boxoffice user create`: makes accounts from the terminal; the way the first administrator comes about.
-//! Not here: signing up over the API.
-
-use std::io::{BufRead, IsTerminal};
+//! `boxoffice user …`: accounts from the terminal; the way the first administrator comes about, and an operator's way to
+//! see and change accounts.
+//! Not here: the rules; the verbs of `account` have them, revocations included, so that running processes notice.
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Failure, StoreArgs};
+use super::{Failure, StoreArgs, ask};
 use crate::access::{Actor, Role};
+use crate::account::administer::{self, Filter};
 use crate::account::password::{Cost, Hasher};
 use crate::account::sign_up::{self, NewAccount};
+use crate::account::{self, change_password, store};
 use crate::app::StartError;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
-use crate::db::Db;
+use crate::db::{Db, Target};
+use crate::entity::users;
 use crate::id::{Chance, Noun};
+use crate::page::{PAGE_MAX, Paging};
 
 /// `boxoffice user …`
 #[derive(Args)]
@@ -27,6 +30,21 @@ enum UserCommand {
     /// Make an account; the password is asked for, or read from standard input
     #[command(after_help = "Example: boxoffice user create --role admin --email root@example.org --name Root")]
     Create(CreateArgs),
+    /// List accounts, oldest first
+    #[command(after_help = "Example: boxoffice user list --role admin")]
+    List(ListArgs),
+    /// Set a new password, asked for twice or read from standard input; every session of the account ends
+    #[command(after_help = "Example: boxoffice user password grace@example.org")]
+    Password(OneArgs),
+    /// Give an account another role
+    #[command(after_help = "Example: boxoffice user role grace@example.org organizer")]
+    Role(RoleArgs),
+    /// Take from an account the right to sign in; every session of it ends
+    #[command(after_help = "Example: boxoffice user disable grace@example.org")]
+    Disable(ChangeArgs),
+    /// Give the right to sign in back
+    #[command(after_help = "Example: boxoffice user enable grace@example.org")]
+    Enable(OneArgs),
 }
 
 #[derive(Args)]
@@ -44,6 +62,41 @@ struct CreateArgs {
     store: StoreArgs,
 }
 
+#[derive(Args)]
+struct ListArgs {
+    /// Only accounts of this role
+    #[arg(long, value_enum)]
+    role: Option<RoleArg>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Args)]
+struct OneArgs {
+    /// E-mail address of the account
+    email: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Args)]
+struct ChangeArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Args)]
+struct RoleArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+    /// Its new role
+    #[arg(value_enum)]
+    role: RoleArg,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum RoleArg {
     Customer,
@@ -51,36 +104,129 @@ enum RoleArg {
     Admin,
 }
 
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Customer => Self::Customer,
+            RoleArg::Organizer => Self::Organizer,
+            RoleArg::Admin => Self::Admin,
+        }
+    }
+}
+
 /// Does what was asked.
 pub async fn user(args: UserArgs) -> Result<(), Failure> {
-    let UserCommand::Create(args) = args.command;
-    let password = password()?;
-    let target = args.store.target()?;
+    match args.command {
+        UserCommand::Create(args) => {
+            let password = ask::password()?;
+            let target = args.store.target()?;
+            within(target, async |ctx| {
+                create(ctx, args.role.into(), args.email.clone(), args.name.clone(), password).await
+            })
+            .await
+        }
+        UserCommand::List(args) => {
+            within(args.store.existing_target()?, async |ctx| list(ctx, args.role.map(Role::from)).await).await
+        }
+        UserCommand::Password(args) => {
+            within(args.store.existing_target()?, async |ctx| {
+                let user = find(ctx, &args.email).await?;
+                let password = ask::password()?;
+                change_password::reset_password(ctx, &hasher()?, user.id, password).await.map_err(failed)?;
+                Ok(format!("new password for {}: its sessions end, its API tokens go on", shown(&user)))
+            })
+            .await
+        }
+        UserCommand::Role(RoleArgs { change, role }) => {
+            within(change.one.store.existing_target()?, async |ctx| {
+                let user = find(ctx, &change.one.email).await?;
+                let role = Role::from(role);
+                ask::confirm(&format!("Make {} {}?", shown(&user), role.word()), change.yes)?;
+                administer::set_role(ctx, user.id, role).await.map_err(failed)?;
+                Ok(format!("{} is {} now", user.email, role.word()))
+            })
+            .await
+        }
+        UserCommand::Disable(change) => {
+            within(change.one.store.existing_target()?, async |ctx| {
+                let user = find(ctx, &change.one.email).await?;
+                ask::confirm(&format!("Disable {}? Every session of it ends.", shown(&user)), change.yes)?;
+                administer::disable(ctx, user.id).await.map_err(failed)?;
+                Ok(format!("disabled {}", shown(&user)))
+            })
+            .await
+        }
+        UserCommand::Enable(args) => {
+            within(args.store.existing_target()?, async |ctx| {
+                let user = find(ctx, &args.email).await?;
+                administer::enable(ctx, user.id).await.map_err(failed)?;
+                Ok(format!("enabled {}", shown(&user)))
+            })
+            .await
+        }
+    }
+}
+
+/// Runs a command on the database as the service itself, and prints its answer.
+async fn within(target: Target, command: impl AsyncFnOnce(&Ctx) -> Result<String, Failure>) -> Result<(), Failure> {
     let db = Db::open(&target, false, Chance::system()).await.map_err(StartError::from)?;
     let ctx = Ctx { actor: Actor::System, peer: None, db: db.clone(), clock: Clock::System, chance: Chance::system() };
-    let hasher = Hasher::new(Cost::STANDARD, 1).map_err(StartError::from)?;
-    let role = match args.role {
-        RoleArg::Customer => Role::Customer,
-        RoleArg::Organizer => Role::Organizer,
-        RoleArg::Admin => Role::Admin,
-    };
-    let account = NewAccount { email: args.email.clone(), password, name: args.name, organizer_name: None };
-    let opened = sign_up::create_user(&ctx, &hasher, account, role).await;
+    let done = command(&ctx).await;
     db.close().await;
-    let opened =
-        opened.map_err(|error| Failure::new(error.to_string(), "nothing was changed; correct it and try again"))?;
-    println!("created {} {} ({})", role.word(), args.email, opened.user.opaque());
+    println!("{}", done?);
     Ok(())
 }
 
-/// From a prompt that does not show it, or one line of standard input; never from the command line, where `ps` sees it.
-fn password() -> Result<String, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(format!("cannot read the password: {error}"), "type it, or pipe it in");
-    if std::io::stdin().is_terminal() {
-        return rpassword::prompt_password("Password: ").map_err(failed);
+fn hasher() -> Result<Hasher, Failure> {
+    Ok(Hasher::new(Cost::STANDARD, 1).map_err(StartError::from)?)
+}
+
+fn failed(error: account::Error) -> Failure {
+    Failure::new(error.to_string(), "nothing was changed; correct it and try again")
+}
+
+/// The account with this address.
+async fn find(ctx: &Ctx, address: &str) -> Result<users::Model, Failure> {
+    let (_, key) = account::email(address).map_err(|error| failed(error.into()))?;
+    let found = store::by_email(ctx.db.read(), &key).await.map_err(|error| failed(error.into()))?;
+    found.ok_or_else(|| {
+        Failure::new(
+            format!("there is no account with the address {address}"),
+            "see which there are: boxoffice user list",
+        )
+    })
+}
+
+/// An account in one line.
+fn shown(user: &users::Model) -> String {
+    format!("{} ({}, {})", user.email, user.role.word(), user.name)
+}
+
+async fn create(ctx: &Ctx, role: Role, email: String, name: String, password: String) -> Result<String, Failure> {
+    let account = NewAccount { email: email.clone(), password, name, organizer_name: None };
+    let opened = sign_up::create_user(ctx, &hasher()?, account, role).await.map_err(failed)?;
+    Ok(format!("created {} {email} ({})", role.word(), opened.user.opaque()))
+}
+
+/// A table with a line per account.
+async fn list(ctx: &Ctx, role: Option<Role>) -> Result<String, Failure> {
+    let head = ["E-MAIL", "ROLE", "STATE", "NAME", "ID"].map(str::to_owned);
+    let mut rows = vec![head];
+    let mut paging = Paging { after: None, before: None, limit: PAGE_MAX, from_end: false };
+    loop {
+        let filter = Filter { role, ..Filter::default() };
+        let page = administer::list(ctx, filter, paging.clone()).await.map_err(failed)?;
+        paging.after = page.rows.last().map(|user| user.id);
+        rows.extend(page.rows.into_iter().map(|user| {
+            let state = if user.disabled_at.is_some() { "disabled" } else { "enabled" };
+            [user.email, user.role.word().to_owned(), state.to_owned(), user.name, user.id.opaque()]
+        }));
+        if !page.has_next {
+            break;
+        }
     }
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let [email, role, state, name, _] = [0, 1, 2, 3, 4].map(width);
+    let line = |[a, b, c, d, e]: &[String; 5]| format!("{a:email$}  {b:role$}  {c:state$}  {d:name$}  {e}");
+    Ok(rows.iter().map(line).collect::<Vec<_>>().join("\n"))
 }

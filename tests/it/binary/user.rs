@@ -1,4 +1,4 @@
-//! Accounts from the terminal: the way the first administrator comes about.
+//! Accounts from the terminal: the way the first administrator comes about, and how an operator changes what there is.
 //! Not here: signing up over the API (`account`).
 
 use serde_json::json;
@@ -91,4 +91,88 @@ async fn a_password_is_never_taken_from_the_command_line() {
 
 fn create_at(place: &Place, folder: &std::path::Path) -> Call {
     create(place, "admin", "root@example.org").standing_in(folder)
+}
+
+const VIEWER: &str = "{ viewer { role } }";
+
+/// Waits until a running service answers a token so.
+async fn answers(served: &Served, guest: &Guest, what: &str, wanted: impl Fn(&crate::harness::Answer) -> bool) {
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(20));
+    let wait = async {
+        while !wanted(&guest.ask(&served.address, VIEWER, json!({})).await) {
+            pace.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(crate::harness::PATIENCE, wait).await.is_ok(), "waited in vain until {what}");
+}
+
+scene! {
+    /// The verbs are those of the API: a running service notices.
+    async fn accounts_are_listed_and_changed_beside_a_running_service(stage: Stage) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::of(&stage.target, folder.path());
+        let served = place.serve().begin().ready().await;
+        let email = "grace@example.org";
+        for (role, email) in [("admin", "root@example.org"), ("customer", "Grace@Example.org")] {
+            assert_eq!(create(&place, role, email).reading(PASSWORD).end().await.code, Some(0));
+        }
+        let signed_in = sign_in(&served, email, PASSWORD).await.ok();
+        let grace = Guest::with(Some(signed_in.text("signIn.token.accessToken")));
+        let run = async |arguments: &[&str]| {
+            let ended = place.call(arguments).end().await;
+            assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}: {ended:?}");
+            ended.stdout
+        };
+        let table = run(&["user", "list"]).await;
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0], ["E-MAIL", "ROLE", "STATE", "NAME", "ID"]);
+        assert_eq!(lines[1][..4], ["root@example.org", "ADMIN", "enabled", "Root"], "{table}");
+        assert_eq!(lines[2][..4], ["Grace@Example.org", "CUSTOMER", "enabled", "Root"], "{table}");
+        assert_eq!(lines.len(), 3);
+        assert_eq!(run(&["user", "list", "--role", "admin"]).await.lines().count(), 2);
+
+        // What ends something is confirmed; here is no terminal to ask at.
+        for verb in [&["user", "disable", email][..], &["user", "role", email, "organizer"]] {
+            let ended = place.call(verb).reading("y\n").end().await;
+            refuses(&ended, 2, "cannot ask without a terminal", "--yes");
+        }
+        assert!(grace.ask(&served.address, VIEWER, json!({})).await.ok().at("viewer").is_object());
+
+        run(&["user", "role", email, "organizer", "--yes"]).await;
+        answers(&served, &grace, "the role has changed", |answer| answer.at("viewer.role") == "ORGANIZER").await;
+        let out = run(&["user", "disable", "GRACE@example.org", "--yes"]).await;
+        assert!(out.starts_with("disabled Grace@Example.org"), "{out}");
+        answers(&served, &grace, "the session has ended", |answer| answer.fault() == "UNAUTHENTICATED").await;
+        assert!(run(&["user", "list"]).await.contains("disabled"));
+        assert_eq!(sign_in(&served, email, PASSWORD).await.refusal(), "INVALID_CREDENTIALS");
+        run(&["user", "enable", email]).await;
+
+        let signed_in = sign_in(&served, email, PASSWORD).await.ok();
+        let grace = Guest::with(Some(signed_in.text("signIn.token.accessToken")));
+        let changed = place.call(&["user", "password", email]).reading("another good password\n").end().await;
+        assert_eq!((changed.code, changed.stderr.as_str()), (Some(0), ""), "{changed:?}");
+        answers(&served, &grace, "the session has ended", |answer| answer.fault() == "UNAUTHENTICATED").await;
+        assert_eq!(sign_in(&served, email, PASSWORD).await.refusal(), "INVALID_CREDENTIALS");
+        sign_in(&served, email, "another good password").await.ok();
+        let short = place.call(&["user", "password", email]).reading("short").end().await;
+        refuses(&short, 1, "password: ", "nothing was changed");
+
+        let nobody = place.call(&["user", "enable", "nobody@example.org"]).end().await;
+        refuses(&nobody, 1, "there is no account with the address nobody@example.org", "boxoffice user list");
+        let no_address = place.call(&["user", "enable", "nobody"]).end().await;
+        refuses(&no_address, 1, "email: ", "nothing was changed");
+    }
+}
+
+#[tokio::test]
+async fn what_lists_and_changes_accounts_makes_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&boxoffice::db::Target::Sqlite(folder.path().join("data/boxoffice.db")), folder.path());
+    for verb in
+        [&["user", "list"][..], &["user", "disable", "grace@example.org", "--yes"], &["user", "enable", "a@b.c"]]
+    {
+        let ended = place.call(verb).standing_in(folder.path()).end().await;
+        refuses(&ended, 1, "there is no database at", "--data");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
 }

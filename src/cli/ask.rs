@@ -1,0 +1,45 @@
+//! Questions at the terminal: passwords and confirmations.
+//! Not here: what is done with the answers.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use super::Failure;
+
+/// A new password: typed twice at a prompt that does not show it, or one line of standard input; never from the command
+/// line, where `ps` shows it.
+pub fn password() -> Result<String, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new(format!("cannot read the password: {error}"), "type it, or pipe it in");
+    if !std::io::stdin().is_terminal() {
+        return line().map_err(failed);
+    }
+    let password = rpassword::prompt_password("Password: ").map_err(failed)?;
+    if rpassword::prompt_password("The same again: ").map_err(failed)? != password {
+        return Err(Failure::new("the two passwords differ", "nothing was changed; try again"));
+    }
+    Ok(password)
+}
+
+/// Asks for a yes before a change that ends something. Without a terminal there is no one to ask, so `--yes` must stand in
+/// the command.
+pub fn confirm(question: &str, is_confirmed: bool) -> Result<(), Failure> {
+    if is_confirmed {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        let what = format!("cannot ask without a terminal: {question}");
+        return Err(Failure::new(what, "add --yes; nothing was changed").with_code(2));
+    }
+    eprint!("{question} [y/N] ");
+    let _ = std::io::stderr().flush(); // a question that cannot be shown is answered with no
+    match line().unwrap_or_default().trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::new("not confirmed", "nothing was changed")),
+    }
+}
+
+fn line() -> std::io::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
