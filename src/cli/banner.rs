@@ -1,38 +1,41 @@
-//! What a person sees at the start: where to go, where the data lives, whom to act as. Pure, at most 80 columns.
+//! Banner of `boxoffice serve`: addresses, location of the data, demo accounts, next commands. Pure, at most 80 columns.
 //! Not here: finding any of it out (`serve`), and the log.
 
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::demo::Counts;
 use crate::demo::cast::{PASSWORD, PEOPLE};
 use crate::status::Role;
 
-/// Everything the banner tells.
+/// Contents of the banner.
 #[derive(Debug, Clone)]
 pub struct Start {
-    /// `host:port`.
-    pub address: String,
-    /// Whether there is a GraphiQL page.
+    /// Address it listens on.
+    pub address: SocketAddr,
+    /// Whether GraphiQL is served.
     pub page: bool,
-    /// Whether only this machine can reach it.
-    pub loopback: bool,
-    /// Where the data lives, without password.
+    /// Location of the data, without password.
     pub data: String,
     /// `SQLite` or `PostgreSQL`.
     pub database: &'static str,
-    /// File of the generated key, if it is one.
+    /// File of the generated key, if the key was generated.
     pub key: Option<String>,
-    /// Whether nobody had an account here before this start.
+    /// Whether the database had no account before this start.
     pub first: bool,
-    /// Whether jobs are worked off here.
+    /// Whether this process runs jobs.
     pub worker: bool,
-    /// What there is of a demo.
+    /// Contents of the demo, if there is one.
     pub demo: Option<Counts>,
-    /// Bookings there are.
+    /// Number of bookings.
     pub bookings: i64,
-    /// From the start of the process until now.
+    /// Time since the start of the process.
     pub took: Duration,
+    /// The program as it was called, for commands to paste.
+    pub program: String,
+    /// Flags that name the same data again, such as `--data /srv/data`; empty for the default.
+    pub data_flags: String,
 }
 
 /// Colours for a terminal, or none.
@@ -66,7 +69,7 @@ pub fn banner(start: &Start, colours: Colours) -> String {
 }
 
 fn draw(text: &mut String, start: &Start, colours: Colours) -> std::fmt::Result {
-    let Start { address, .. } = start;
+    let address = reachable(start.address);
     let name = format!("boxoffice {}", env!("CARGO_PKG_VERSION"));
     let seconds = format!("ready in {:.1} s", start.took.as_secs_f64());
     writeln!(text, "\n  {}   event booking over GraphQL{:>28}\n", colours.bold(&name), seconds)?;
@@ -76,42 +79,78 @@ fn draw(text: &mut String, start: &Start, colours: Colours) -> std::fmt::Result 
         line(&arrow, "GraphiQL", &colours.cyan(&format!("http://{address}/graphiql")))?;
     }
     line(&arrow, "GraphQL", &colours.cyan(&format!("http://{address}/graphql")))?;
-    line(" ", "live", &colours.cyan(&format!("ws://{address}/graphql/ws")))?;
+    line(" ", "WebSocket", &colours.cyan(&format!("ws://{address}/graphql/ws")))?;
     let data = format!("{}   {}", start.data, start.database);
     if !start.first {
         line(" ", "Data", &format!("{data}, {} bookings", start.bookings))?;
         if start.demo.is_some() {
-            line(" ", "Demo", "sign-ins: boxoffice demo accounts")?;
+            line(" ", "Demo", &format!("accounts: {}", command(start, "demo accounts")))?;
         }
         return writeln!(text);
     }
-    if start.loopback {
-        let port = address.rsplit(':').next().unwrap_or("8080");
-        line(" ", "Network", &colours.dim(&format!("off, use --listen 0.0.0.0:{port} to expose")))?;
-    }
+    line(
+        " ",
+        "Network",
+        if start.address.ip().is_loopback() { "this machine only" } else { "open to other machines" },
+    )?;
     writeln!(text)?;
     let mut line = |word: &str, value: &str| writeln!(text, "    {word:<10} {value}");
     line("Data", &format!("{data}, new"))?;
     if let Some(key) = &start.key {
         line("Secret", &format!("{key}   generated, mode 600"))?;
     }
-    line("Worker", if start.worker { "in this process" } else { "elsewhere" })?;
-    if let Some(demo) = &start.demo {
-        line("Demo", &format!("{} events, {} bookings, {} people in line", demo.events, demo.bookings, demo.waiting))?;
+    line("Worker", if start.worker { "in this process" } else { "in another process" })?;
+    if let Some(Counts { events, bookings, waiting }) = &start.demo {
+        line("Demo", &format!("{events} events, {bookings} bookings, {waiting} waitlist entries"))?;
         writeln!(text)?;
         sign_ins(text, "Sign in")?;
-        writeln!(text, "               {}", colours.dim("for this machine only; again: boxoffice demo accounts"))?;
-        writeln!(text)?;
-        writeln!(text, "    Try        open GraphiQL, act as Grace, run Book, watch the feed")?;
+        writeln!(text, "\n    Try        open GraphiQL, act as Grace, run Book, watch the notices")?;
     } else {
-        writeln!(text)?;
         let how = if start.page { "open GraphiQL and sign up" } else { "sign up with any GraphQL client" };
-        writeln!(text, "    Try        {how}")?;
+        writeln!(text, "\n    Try        {how}")?;
     }
-    writeln!(text, "               ctrl-c to stop · boxoffice --help\n")
+    next_commands(text, start, colours)?;
+    writeln!(text, "               {}\n", colours.dim("ctrl-c stops it"))
 }
 
-/// The people who can be acted as, a line each, and their password.
+/// Commands that suit this start, each of which can be pasted, with a comment.
+fn next_commands(text: &mut String, start: &Start, colours: Colours) -> std::fmt::Result {
+    let mut commands = Vec::new();
+    if start.demo.is_some() {
+        commands.push((command(start, "demo accounts"), "show these accounts again"));
+        commands.push((command(start, "demo clear"), "delete the demo"));
+    }
+    if start.address.ip().is_loopback() {
+        let listen = format!("--listen 0.0.0.0:{}", start.address.port());
+        let comment = if start.demo.is_some() { "open to the network, once cleared" } else { "open to the network" };
+        commands.push((command(start, &listen), comment));
+    }
+    commands.push((format!("{} --help", start.program), "all commands"));
+    let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    for (n, (command, comment)) in commands.iter().enumerate() {
+        let word = if n == 0 { "Next" } else { "" };
+        writeln!(text, "    {word:<10} {command:<width$}   {}", colours.dim(&format!("# {comment}")))?;
+    }
+    Ok(())
+}
+
+/// A command line of this program about the same data.
+fn command(start: &Start, arguments: &str) -> String {
+    let flags = if start.data_flags.is_empty() { String::new() } else { format!(" {}", start.data_flags) };
+    format!("{} {arguments}{flags}", start.program)
+}
+
+/// An address to open on this machine: `0.0.0.0` and `[::]` stand for all of its addresses.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The demo accounts, one per line, and their password.
 pub fn sign_ins(text: &mut String, word: &str) -> std::fmt::Result {
     for (n, person) in PEOPLE.iter().enumerate() {
         let word = if n == 0 { word } else { "" };

@@ -1,5 +1,6 @@
-//! `boxoffice.toml`: a file of settings that count less than environment and flags, and more than the defaults.
-//! Not here: what the settings are; each flag of a command is one, under its own name with `_` for `-`.
+//! Config file `boxoffice.toml`. Precedence: flag, environment, file, default.
+//! Each flag of a command is a setting, under its own name with `_` for `-`.
+//! Not here: the settings themselves.
 //!
 //! The values become the defaults of the flags, so that there is one way to read, check and explain a setting.
 
@@ -13,15 +14,15 @@ use toml::{Table, Value};
 
 use super::{Cli, Failure};
 
-/// The file that is read when none is named, if it exists.
+/// Default config file; read if it exists.
 const FILE: &str = "boxoffice.toml";
 
-/// Settings that are no business of a file: they say which file, or ask for something once.
+/// Flags that a file cannot set: they name the file itself, or apply to a single call.
 const NOT_IN_A_FILE: [&str; 7] = ["config", "help", "version", "open", "role", "email", "name"];
 
-/// Reads the command line over the file. Wrong usage ends the program here, as clap words it.
+/// Reads the command line and the config file. Wrong usage ends the program here with clap's message.
 pub fn parse() -> Result<Cli, Failure> {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = with_command(std::env::args_os().collect());
     let (named, path) = match named(&arguments) {
         Some(path) => (true, path),
         None => (false, PathBuf::from(FILE)),
@@ -32,33 +33,40 @@ pub fn parse() -> Result<Cli, Failure> {
         Err(error) => {
             return Err(Failure::new(
                 format!("cannot read {}: {error}", path.display()),
-                "name a file that is there: --config FILE",
+                "name an existing file: --config FILE",
             )
             .with_code(2));
         }
     };
     let command = over(&path, &table, Cli::command())?;
-    let arguments = match command.clone().ignore_errors(true).try_get_matches_from(&arguments) {
-        // Without a command: serve.
-        Ok(matches) if matches.subcommand_name().is_none() => {
-            // A word that is no command must be refused as such, so only a call that is fine without one is completed.
-            command.clone().try_get_matches_from(&arguments).map_err(|error| error.exit()).ok();
-            let mut arguments = arguments;
-            arguments.push("serve".into());
-            arguments
-        }
-        _ => arguments,
-    };
     let matches = command.try_get_matches_from(arguments).unwrap_or_else(|error| {
         if !table.is_empty() {
-            eprintln!("(settings of {} count as if they were given)", path.display());
+            eprintln!("note: the settings of {} apply too", path.display());
         }
         error.exit()
     });
     Cli::from_arg_matches(&matches).map_err(|error| error.exit())
 }
 
-/// The file that flag or environment name.
+/// The arguments with `serve` put in where they name no command: `boxoffice --listen …` is `boxoffice serve --listen …`.
+/// A word that is no command is left to clap, which suggests the nearest one.
+pub fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut at = 1; // behind the name of the program
+    while let Some(argument) = arguments.get(at).map(|argument| argument.to_string_lossy()) {
+        match &*argument {
+            "--config" if at + 1 == arguments.len() => return arguments, // clap says that the file is missing
+            "--config" => at += 2,
+            flag if flag.starts_with("--config=") => at += 1,
+            "-h" | "--help" | "-V" | "--version" => return arguments,
+            flag if flag.starts_with('-') => break,
+            _ => return arguments,
+        }
+    }
+    arguments.insert(at, "serve".into());
+    arguments
+}
+
+/// The file named by flag or environment.
 fn named(arguments: &[OsString]) -> Option<PathBuf> {
     let matches = Cli::command().ignore_errors(true).try_get_matches_from(arguments).ok()?;
     matches.get_one::<PathBuf>("config").cloned()
@@ -70,7 +78,7 @@ fn read(path: &Path, text: &str) -> Result<Table, Failure> {
         let what = error.message().replace('\n', " ");
         Failure::new(
             format!("{}, line {line}: {what}", path.display()),
-            "write one setting a line, such as: listen = \"127.0.0.1:8080\"",
+            "write one setting per line, such as: listen = \"127.0.0.1:8080\"",
         )
         .with_code(2)
     })
@@ -88,14 +96,14 @@ pub fn over(path: &Path, table: &Table, command: Command) -> Result<Command, Fai
             return Err(wrong(format!("there is no setting {key}"), &format!("{fix}See: boxoffice serve --help")));
         }
         if words(value).is_none() {
-            let what = format!("{key} must be a text, a number, true or false, or a list of these");
+            let what = format!("{key} must be a string, a whole number, true or false, or a list of these");
             return Err(wrong(what, "see: boxoffice serve --help"));
         }
     }
     Ok(with_defaults(command, table))
 }
 
-/// How much two names have in common, 0 to 1: pairs of letters they share.
+/// Similarity of two names, 0 to 1: the share of letter pairs they have in common.
 fn likeness(a: &str, b: &str) -> f64 {
     let pairs = |text: &str| -> BTreeSet<(char, char)> { text.chars().zip(text.chars().skip(1)).collect() };
     let (a, b) = (pairs(a), pairs(b));

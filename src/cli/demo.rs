@@ -1,5 +1,5 @@
-//! `boxoffice demo`: shows the demo's sign-ins, makes it anew, takes it away.
-//! Not here: what it consists of (`demo`).
+//! `boxoffice demo`: shows the demo accounts, recreates or removes the demo data.
+//! Not here: the contents of the demo (`demo`).
 
 use clap::{Args, Subcommand};
 
@@ -19,15 +19,15 @@ pub struct DemoArgs {
 
 #[derive(Subcommand)]
 enum DemoCommand {
-    /// Show the sign-ins
+    /// Show the demo accounts and their password
     Accounts(StoreArgs),
-    /// Make the demo anew; refused where somebody real has an account
+    /// Delete and recreate the demo data; refused if the database has other accounts
     Reset(StoreArgs),
-    /// Take the demo away; where somebody real has an account, demo people only lose the right to sign in
+    /// Delete the demo data; if the database has other accounts, only disable the demo accounts
     Clear(StoreArgs),
 }
 
-/// Does what was asked.
+/// Runs the command.
 pub async fn demo(args: DemoArgs) -> Result<(), Failure> {
     let store = match &args.command {
         DemoCommand::Accounts(store) | DemoCommand::Reset(store) | DemoCommand::Clear(store) => store,
@@ -44,7 +44,8 @@ async fn run(command: &DemoCommand, db: &Db) -> Result<String, Failure> {
         DemoCommand::Accounts(_) => {
             if demo::accounts(db).await.map_err(failed)? == 0 {
                 return Ok(
-                    "There is no demo in this database. Make one: boxoffice serve --demo, on an empty one.".into()
+                    "This database has no demo. To create one, start with an empty database: boxoffice serve --demo"
+                        .into(),
                 );
             }
             let mut text = String::new();
@@ -55,25 +56,25 @@ async fn run(command: &DemoCommand, db: &Db) -> Result<String, Failure> {
         DemoCommand::Reset(_) => {
             if !remove::wipe(db).await.map_err(failed)? {
                 return Err(Failure::new(
-                    "refusing to reset: somebody real has an account in this database",
-                    "name another data folder: boxoffice serve --data DIR --demo; nothing was changed",
+                    "refusing to reset: this database has accounts that are not part of the demo",
+                    "use another data folder: boxoffice serve --data DIR --demo      nothing was changed",
                 )
                 .with_code(4));
             }
             let made = demo::make(db, Clock::System.now()).await;
             let made = made.map_err(|error| Failure::new(error.to_string(), "run it again"))?;
-            Ok(format!("The demo is new: {} events, {} bookings.", made.events, made.bookings))
+            Ok(format!("Demo recreated: {} events, {} bookings.", made.events, made.bookings))
         }
         DemoCommand::Clear(_) => {
             if remove::wipe(db).await.map_err(failed)? {
-                return Ok("The demo is gone; the database is empty.".into());
+                return Ok("Demo deleted; the database is empty.".into());
             }
             let disabled = remove::disable(db, Clock::System.now()).await.map_err(failed)?;
-            Ok(format!("{disabled} demo accounts can no longer sign in; their events and bookings stay."))
+            Ok(format!("{disabled} demo accounts disabled. Their events and bookings stay."))
         }
     }
 }
 
 fn failed(error: DbError) -> Failure {
-    Failure::new(error.to_string(), "see whether the database is in use by something else, and run it again")
+    Failure::new(error.to_string(), "check whether another program uses the database, then run the command again")
 }

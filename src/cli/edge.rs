@@ -1,5 +1,5 @@
-//! Settings of who may ask what, and how: foreign pages, trusted documents, batches.
-//! Not here: keeping them (`http`, `graphql::document`), and how much may be asked (`limits`).
+//! Settings for cross-origin pages, trusted documents and batches.
+//! Not here: their enforcement (`http`, `graphql::document`), and limits (`limits`).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use crate::app::Options;
 use crate::http::cors;
 use crate::http::hosts::{self, Hosts};
 
-/// Who may ask what.
+/// Flags for cross-origin pages, trusted documents and batches.
 #[derive(Args, Debug, Clone)]
 pub struct EdgeArgs {
-    /// Origin of a foreign page that may talk to the service, such as https://shop.example.org; may be repeated
+    /// Origin whose pages may call the service from a browser (CORS), such as https://shop.example.org; repeatable
     #[arg(
         long,
         value_name = "ORIGIN",
@@ -22,20 +22,20 @@ pub struct EdgeArgs {
         value_parser = cors::origin
     )]
     allow_origin: Vec<String>,
-    /// Host name by which the service may be asked, such as tickets.example.org; may be repeated. Default: any, but only
-    /// localhost and addresses where the service listens for this machine only without --production, or has a demo
+    /// Host name under which clients reach the service, such as tickets.example.org; repeatable. Default: any name; only
+    /// localhost and IP addresses if only this machine can reach the service (without --production), or with a demo
     #[arg(long, value_name = "HOST", env = "BOXOFFICE_ALLOW_HOSTS", value_delimiter = ',', value_parser = hosts::host)]
     allow_host: Vec<String>,
-    /// Folder of the only documents that run: *.graphql files and manifests; default: any document runs
+    /// Folder of trusted documents (*.graphql files and manifests): only these run; default: any document runs
     #[arg(long, value_name = "DIR", env = "BOXOFFICE_TRUSTED_DOCUMENTS")]
     trusted_documents: Option<PathBuf>,
-    /// Requests a client may send in one array, 5 at most; 0: none
+    /// Most requests in one batch (a JSON array), up to 5; 0: no batches
     #[arg(long, value_name = "N", env = "BOXOFFICE_BATCH_MAX", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=5))]
     batch_max: u8,
 }
 
 impl EdgeArgs {
-    /// Puts them where they are kept.
+    /// Applies the settings to the options of the service.
     pub fn apply(&self, options: &mut Options) {
         options.origins = cors::Origins::new(self.allow_origin.clone());
         options.trusted_documents = self.trusted_documents.clone();

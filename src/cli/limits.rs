@@ -1,5 +1,5 @@
-//! The limits of the edge as settings, with their defaults and reasons.
-//! Not here: keeping them (`graphql::cost`, `graphql::budget`, `http`).
+//! Limits of requests and connections as settings, with their defaults.
+//! Not here: their enforcement (`graphql::cost`, `graphql::budget`, `http`).
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,95 +9,95 @@ use clap::Args;
 use crate::app::Options;
 use crate::graphql::budget;
 
-/// How much larger buckets are for a service that only this machine reaches.
+/// Factor by which buckets are larger on a service that only this machine can reach.
 const GENEROUS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
-/// What clients may ask for, and how fast.
+/// Flags of the limits.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Size of a request's body in bytes
+    /// Largest request body, in bytes
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_BODY_BYTES", default_value_t = 262_144)]
     max_body_bytes: usize,
-    /// Size of a document in bytes
+    /// Largest GraphQL document, in bytes
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_DOCUMENT_BYTES", default_value_t = 16_384)]
     max_document_bytes: usize,
-    /// Tokens of a document
+    /// Most tokens in a document
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_TOKENS", default_value_t = 2_000)]
     max_tokens: usize,
-    /// Levels of fields
+    /// Deepest nesting of fields
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_DEPTH", default_value_t = 10)]
     max_depth: u64,
-    /// Aliases, fragments written out
+    /// Most aliases in an operation, with fragments expanded
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_ALIASES", default_value_t = 15)]
     max_aliases: u64,
-    /// Directives
+    /// Most directives in an operation
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_DIRECTIVES", default_value_t = 10)]
     max_directives: u64,
-    /// Fields of the root
+    /// Most root fields in an operation
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_ROOT_FIELDS", default_value_t = 10)]
     max_root_fields: u64,
-    /// Fragments
+    /// Most fragments in a document
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_FRAGMENTS", default_value_t = 50)]
     max_fragments: usize,
-    /// Operations in one document
+    /// Most operations in a document
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_OPERATIONS", default_value_t = 10)]
     max_operations: usize,
     /// Points one operation may cost: one for each row or object it reads (docs/LIMITS.md)
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_COST", default_value_t = 2_000)]
     max_cost: u64,
-    /// Fields of an answer, those in a list as often as the list is long
+    /// Most fields in an answer; fields of a list count once per row
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_ANSWER_FIELDS", default_value_t = 20_000)]
     max_answer_fields: u64,
     /// Points each result of a subscription may cost
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SUBSCRIPTION_COST", default_value_t = 200)]
     max_subscription_cost: u64,
-    /// Points a user's full bucket holds, for this machine only and without --production ten times as many; 0: no buckets
+    /// Points in a user's full bucket; ten times as many if only this machine can reach the service (without --production); 0: no buckets
     #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_POINTS", default_value_t = 10_000)]
     bucket_points: u32,
-    /// Points that come back each second, for this machine only and without --production ten times as many
+    /// Points restored per second; ten times as many if only this machine can reach the service (without --production)
     #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_PER_SECOND", default_value = "1000")]
     bucket_per_second: NonZeroU32,
-    /// Users' buckets that an address has, for all who ask from there without an account
+    /// Size of the shared bucket of an address for requests without an account, in users' buckets
     #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKETS_PER_ADDRESS", default_value = "5")]
     buckets_per_address: NonZeroU32,
-    /// Seconds a query may take
+    /// Time limit for a query, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_QUERY_SECONDS", default_value_t = 5)]
     query_seconds: u64,
-    /// Seconds a request's body may take to arrive
+    /// Time limit for receiving a request body, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_BODY_SECONDS", default_value_t = 10)]
     body_seconds: u64,
-    /// Seconds a request's headers may take
+    /// Time limit for receiving the headers of a request, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_HEADER_SECONDS", default_value_t = 5)]
     header_seconds: u64,
-    /// Seconds a connection may be idle between requests; a proxy in front should give its own up before
+    /// Time a connection may be idle between requests, in seconds; a proxy in front should use a shorter one
     #[arg(long, value_name = "S", env = "BOXOFFICE_IDLE_SECONDS", default_value_t = 30)]
     idle_seconds: u64,
-    /// Connections at a time
+    /// Most open connections
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS", default_value_t = 10_000)]
     max_connections: usize,
-    /// Connections of one address at a time; behind a proxy: requests, streams and sockets of one client
+    /// Most open connections from one address; behind a proxy: requests, streams and sockets of one client
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 256)]
     max_connections_per_address: usize,
-    /// The same of one IPv6 network of 48 bits
+    /// Most open connections from one IPv6 network (/48)
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_CONNECTIONS_PER_NETWORK", default_value_t = 2_048)]
     max_connections_per_network: usize,
-    /// Proxies in front that name their client in X-Forwarded-For
+    /// Number of trusted proxies in front that add the client's address to X-Forwarded-For
     #[arg(long, value_name = "N", env = "BOXOFFICE_PROXIES", default_value_t = 0)]
     proxies: usize,
-    /// Sockets of one user at a time
+    /// Most open WebSockets of one user
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SOCKETS_PER_USER", default_value_t = 10)]
     max_sockets_per_user: usize,
-    /// Operations of one socket at a time
+    /// Most running operations on one WebSocket
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SOCKET_OPERATIONS", default_value_t = 64)]
     max_socket_operations: usize,
-    /// Size of a message on a socket in bytes
+    /// Largest WebSocket message from a client, in bytes
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SOCKET_MESSAGE_BYTES", default_value_t = 65_536)]
     max_socket_message_bytes: usize,
-    /// Messages a client may send on a socket per second, a hundred at once
+    /// Most messages per second from a client on a WebSocket, with bursts of 100
     #[arg(long, value_name = "N", env = "BOXOFFICE_SOCKET_MESSAGES_PER_SECOND", default_value = "10")]
     socket_messages_per_second: NonZeroU32,
-    /// Seconds a socket waits to be initialised
+    /// Time limit for `connection_init` on a new WebSocket, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_SOCKET_INIT_SECONDS", default_value_t = 5)]
     socket_init_seconds: u64,
     /// Wrong passwords for one account from one address before each next one waits, up to 15 minutes; up to 5 seconds where
@@ -119,7 +119,7 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// Puts them where they are kept.
+    /// Applies the limits to the options of the service.
     pub fn apply(&self, options: &mut Options) {
         let seconds = Duration::from_secs;
         options.limits.document_bytes = self.max_document_bytes;
@@ -162,7 +162,7 @@ impl LimitArgs {
         }
     }
 
-    /// Makes buckets larger for a service that only this machine reaches, unless they were set.
+    /// Enlarges the buckets of a service that only this machine can reach, unless they were set.
     pub fn apply_to_this_machine(&self, options: &mut Options) {
         let usual = budget::Settings::default();
         options.budget = options.budget.map(|mut budget| {
@@ -177,8 +177,7 @@ impl LimitArgs {
         });
     }
 
-    /// The first limit that bounds nothing for whoever is open to the internet: a hundred times what it is by default, or
-    /// no bucket at all.
+    /// The first limit that is effectively unlimited: more than a hundred times its default, or no bucket at all.
     pub fn unsafe_one(&self) -> Option<&'static str> {
         let at_most = [
             ("--max-body-bytes", self.max_body_bytes as u64, 26_214_400),

@@ -6,17 +6,17 @@ use std::io::IsTerminal;
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-/// How a log line looks.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Readable text.
     Text,
-    /// For machines, one object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl LogFormat {
-    /// Text at a terminal, JSON lines elsewhere.
+    /// The default: text at a terminal, JSON lines elsewhere.
     pub fn usual() -> Self {
         if std::io::stdout().is_terminal() { Self::Text } else { Self::Json }
     }

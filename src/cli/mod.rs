@@ -1,6 +1,6 @@
-//! The command line: one verb per file. Every setting is a flag, an environment variable, a line of `boxoffice.toml`, or
-//! its default, in this order.
-//! Not here: what the service is made of (`app`).
+//! The command line: one command per file. Every setting is a flag, an environment variable, a line of `boxoffice.toml`
+//! or its default, in this order.
+//! Not here: the composition of the service (`app`).
 
 use std::path::PathBuf;
 
@@ -24,55 +24,58 @@ pub mod serve;
 pub mod settings;
 pub mod user;
 
-/// Event booking over GraphQL: sells places and tells everyone concerned, live and durably.
+/// Event booking over GraphQL: books tickets, keeps waitlists and notifies customers, live and durably
 #[derive(Parser)]
 #[command(
     name = "boxoffice",
     version,
-    after_help = "Without a command: serve.\n\nExit codes: 0 ok, 1 failed, 2 wrong usage, 4 refused for safety, 75 try again later (a server did not answer)."
+    override_usage = "boxoffice [FLAGS OF serve]\n       boxoffice <COMMAND>",
+    after_help = "Without a command, `serve` runs: `boxoffice --listen 127.0.0.1:9000` is `boxoffice serve --listen 127.0.0.1:9000`.\n\
+                  All flags of the service: boxoffice serve --help\n\n\
+                  Exit codes: 0 success, 1 failure, 2 wrong usage, 4 refused for safety, 75 temporary failure (a server did not answer)."
 )]
 pub struct Cli {
-    /// File of settings; default: boxoffice.toml in the working directory, if there is one
+    /// Config file; default: boxoffice.toml in the working directory, if it exists
     #[arg(long, global = true, value_name = "FILE", env = "BOXOFFICE_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// Command to run; none: `serve`.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What can be done.
+/// Commands.
 #[derive(Subcommand)]
 pub enum Command {
     /// Run API and worker in one process
     #[command(after_help = "Example: boxoffice serve --listen 127.0.0.1:9000 --data /var/lib/boxoffice\n\n\
                       Secrets come from the environment:\n  \
-                      BOXOFFICE_JWT_SECRET           signs access tokens, 32 bytes or more; without it on SQLite: generated\n  \
-                      BOXOFFICE_JWT_SECRET_PREVIOUS  the one before: tokens signed with it are still accepted")]
+                      BOXOFFICE_JWT_SECRET           signs access tokens, 32 bytes or more; default on SQLite: generated\n  \
+                      BOXOFFICE_JWT_SECRET_PREVIOUS  the previous secret; tokens signed with it stay valid")]
     Serve(Box<serve::ServeArgs>),
-    /// Bring the database to this release
+    /// Apply the pending migrations to the database
     #[command(after_help = "Example: DATABASE_URL=postgres://box@db/box boxoffice migrate")]
     Migrate(StoreArgs),
-    /// Make, list and change accounts
+    /// Manage accounts
     User(user::UserArgs),
-    /// Show, renew or remove the demo
+    /// Show, recreate or remove the demo data
     Demo(demo::DemoArgs),
-    /// Print the public GraphQL contract, or hold a file against it
+    /// Print the public GraphQL schema, or compare a file with it
     Schema(schema::SchemaArgs),
 }
 
-/// Where the data lives; shared by every command that opens it.
+/// Location of the data; shared by every command that opens it.
 #[derive(Args, Clone)]
 pub struct StoreArgs {
-    /// Folder of the SQLite database and the generated key; made if missing
+    /// Folder of the SQLite database and the generated key; created if missing
     #[arg(long, value_name = "DIR", env = "BOXOFFICE_DATA", default_value = "data")]
     pub data: PathBuf,
-    /// Database: sqlite:PATH or postgres://user:password@host/name; default: a file in the data folder
+    /// Database: sqlite:PATH or postgres://user:password@host/name; default: SQLite in the data folder
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 }
 
 impl StoreArgs {
-    /// The database these arguments name; makes the data folder when the database lies in it.
+    /// The database these arguments name. Creates the data folder when the database lies in it.
     pub fn target(&self) -> Result<Target, Failure> {
         match &self.database_url {
             Some(url) => Ok(Target::parse(url).map_err(StartError::from)?),
@@ -99,19 +102,19 @@ impl StoreArgs {
     }
 }
 
-/// Why a command failed: what happened, how to mend it, and the exit code.
+/// Failure of a command: what happened, how to fix it, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
     /// What happened, in one line.
     pub what: String,
-    /// How to mend it.
+    /// How to fix it.
     pub fix: String,
     /// Exit code.
     pub code: u8,
 }
 
 impl Failure {
-    /// A failure of the ordinary kind.
+    /// A failure with exit code 1.
     pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { what: what.into(), fix: fix.into(), code: 1 }
     }
@@ -131,7 +134,7 @@ impl From<StartError> for Failure {
             }
             StartError::Database(ConnectError::Unreachable { .. }) => Self::new(
                 what,
-                "check that the address is right, that the server runs, and that you may read and write there",
+                "check that the address is right, that the server runs, and that the user and password are right",
             )
             .with_code(75),
             StartError::Database(ConnectError::TooNew { .. }) => {
@@ -144,15 +147,14 @@ impl From<StartError> for Failure {
                 Self::new(what, "restore it from a backup, or name another database; nothing was overwritten")
             }
             StartError::Documents(_) => {
-                Self::new(what, "mend the document or take it away: nothing runs that is not on the trusted list")
-                    .with_code(2)
+                Self::new(what, "correct the document or remove it; only trusted documents run").with_code(2)
             }
-            StartError::Hashing(_) => Self::new(what, "this should not happen; please report it"),
+            StartError::Hashing(_) => Self::new(what, "this is a fault of boxoffice; please report it"),
         }
     }
 }
 
-/// The keys that sign access tokens: configured, or on SQLite generated into the data folder.
+/// Keys that sign access tokens: configured, or on SQLite generated in the data folder.
 pub fn keys(
     store: &StoreArgs,
     target: &Target,
@@ -178,7 +180,7 @@ pub fn keys(
         };
         Failure::new(
             weak.to_string().replace("the token secret", name),
-            "unset it to use the generated key of the data folder, or: export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\"",
+            "unset it to use the key generated in the data folder, or: export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\"",
         )
         .with_code(4)
     })

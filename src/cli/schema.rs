@@ -1,5 +1,5 @@
-//! `boxoffice schema`: prints the public GraphQL contract, or holds a file against it.
-//! Not here: the contract (`graphql`), and which of its changes break clients (the gate in `tests/clients`).
+//! `boxoffice schema`: prints the public GraphQL schema, or compares a file with it.
+//! Not here: the check for breaking changes (`tests/clients`).
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _, stdout};
@@ -20,30 +20,30 @@ pub struct SchemaArgs {
 
 #[derive(Subcommand)]
 enum SchemaCommand {
-    /// Print it, sorted
+    /// Print the schema, sorted
     Print,
-    /// Fail when a file is not it
+    /// Fail if a file differs from the schema
     #[command(after_help = EXIT_CODES)]
     Check {
-        /// The file
+        /// File to compare
         #[arg(default_value = "schema.graphql")]
         file: PathBuf,
     },
-    /// Show, line by line, what became of a file
+    /// Show the differences between a file and the schema, line by line
     #[command(after_help = EXIT_CODES)]
     Diff {
-        /// The file, such as the contract of an earlier release
+        /// File to compare, such as the schema of an earlier release
         file: PathBuf,
     },
 }
 
-/// As `diff` has them, so that a script can tell a difference from a wrong path.
-const EXIT_CODES: &str = "Exit codes: 0 the same, 1 different, 2 the file cannot be read.";
+/// The exit codes of `diff`, so that a script can tell a difference from a wrong path.
+const EXIT_CODES: &str = "Exit codes: 0 identical, 1 different, 2 the file cannot be read.";
 
-/// Lines around a change that are shown with it: a description, and what it describes.
+/// Number of unchanged lines shown around a change: enough for a description and the field it describes.
 const CONTEXT: usize = 3;
 
-/// Does what was asked.
+/// Runs the command.
 pub fn schema(args: SchemaArgs) -> Result<(), Failure> {
     let (file, show) = match args.command {
         SchemaCommand::Print => return say(&sdl()),
@@ -60,25 +60,25 @@ pub fn schema(args: SchemaArgs) -> Result<(), Failure> {
     let name = file.display();
     let fix = if show {
         say(&changes(&diff))?;
-        "none is needed if that is meant; boxoffice schema print has the whole of it".to_owned()
+        "no action needed if the change is intended; the whole schema: boxoffice schema print".to_owned()
     } else {
-        format!("boxoffice schema print > {name}; what changed: boxoffice schema diff {name}")
+        format!("boxoffice schema print > {name}      differences: boxoffice schema diff {name}")
     };
-    let what = format!("{name} is not the contract of this release: {removed} of its lines are gone, {added} are new");
+    let what = format!("{name} differs from the schema of this release: {removed} lines removed, {added} lines added");
     Err(Failure::new(what, fix))
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| {
-        Failure::new(format!("cannot read {}: {error}", file.display()), "name a file with a contract").with_code(2)
+        Failure::new(format!("cannot read {}: {error}", file.display()), "name a readable schema file").with_code(2)
     })
 }
 
-/// Prints a text; who listens to its beginning only (`| head`) has heard enough.
+/// Prints a text. A reader that closes the pipe early (`| head`) is no error.
 fn say(text: &str) -> Result<(), Failure> {
     match stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot print: {error}"), "print to somewhere else"))
+            Err(Failure::new(format!("cannot print: {error}"), "redirect the output to another file"))
         }
         _ => Ok(()),
     }
@@ -101,7 +101,7 @@ fn changes(diff: &TextDiff<'_, '_, '_, str>) -> String {
     text
 }
 
-/// Where these lines end: inside which type, if inside one.
+/// The type that the last of these lines stands in; empty outside of types.
 fn owner(lines: &[&str]) -> String {
     let opening = lines.iter().rev().map(|line| line.trim_end()).find(|line| line.ends_with('{') || *line == "}");
     opening.and_then(|line| line.strip_suffix('{')).map_or_else(String::new, |name| format!(", {}", name.trim_end()))

@@ -11,12 +11,12 @@ use crate::id::Chance;
 /// Name of the key's file.
 pub const FILE: &str = "secret.key";
 
-/// Makes the data folder if it is missing, and checks that files can be made in it.
+/// Creates the data folder if it is missing, and checks that it is writable.
 pub fn make_folder(folder: &Path) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(
             format!("cannot use the data folder {}: {error}", folder.display()),
-            "make it readable and writable for this user, or name another one: boxoffice serve --data DIR",
+            "make it readable and writable for this user, or choose another folder: boxoffice serve --data DIR",
         )
     };
     match fs::metadata(folder) {
@@ -37,19 +37,22 @@ fn create_private(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// The key of this data folder; made at the first start, with mode 600.
+/// The key of this data folder; generated at the first start, with mode 600.
 pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
     make_folder(folder)?;
     let path = folder.join(FILE);
     let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot read the key {}: {error}", path.display()), "make it readable for this user")
+        Failure::new(
+            format!("cannot read the key {}: {error}", path.display()),
+            "make it readable for this user, or set BOXOFFICE_JWT_SECRET",
+        )
     };
     match fs::read(&path) {
         Ok(text) => match decode(text.trim_ascii()) {
             Some(key) => Ok(key),
             None => Err(Failure::new(
                 format!("the key {} is damaged", path.display()),
-                "put it back from a backup, or delete it: everybody then signs in again",
+                "restore it from a backup, or delete it: a new one is generated, and all users have to sign in again",
             )),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -1,5 +1,5 @@
 //! `boxoffice serve`: API and worker in one process, until ctrl-c.
-//! Not here: what is served (`http`).
+//! Not here: the routes (`http`).
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -34,28 +34,28 @@ pub struct ServeArgs {
     /// Secret that signs access tokens, 32 bytes or more; default on SQLite: generated into the data folder
     #[arg(long, value_name = "SECRET", env = "BOXOFFICE_JWT_SECRET", hide_env_values = true, hide = true)]
     jwt_secret: Option<String>,
-    /// The secret before it: tokens signed with it are still accepted
+    /// The previous secret; tokens signed with it stay valid
     #[arg(long, value_name = "SECRET", env = "BOXOFFICE_JWT_SECRET_PREVIOUS", hide_env_values = true, hide = true)]
     jwt_secret_previous: Option<String>,
-    /// Bring a PostgreSQL database to this release first (SQLite always is)
+    /// Apply pending migrations to PostgreSQL first (on SQLite they always are applied)
     #[arg(long)]
     migrate: bool,
-    /// Serve the API only; another process works off the jobs
+    /// Serve the API only; another process runs the jobs
     #[arg(long)]
     no_worker: bool,
-    /// Orders decided in one transaction at most; 1 measures what deciding together gains
+    /// Most bookings decided in one transaction; 1 switches batching off, for measurements
     #[arg(long, value_name = "N", env = "BOXOFFICE_DESK_BATCH", hide = true)]
     desk_batch: Option<usize>,
-    /// Make a demo; only in an empty database (without this: only in a fresh SQLite one, for this machine only)
+    /// Create demo data in an empty database; default: only on new SQLite that listens on this machine only
     #[arg(long, conflicts_with = "no_demo")]
     demo: bool,
-    /// Make no demo
+    /// Create no demo data
     #[arg(long)]
     no_demo: bool,
-    /// Let others reach a service whose demo passwords everybody knows
+    /// Let other machines reach a service with demo accounts, whose password is public
     #[arg(long)]
     allow_demo: bool,
-    /// Show strangers as little as possible: no introspection, no suggestions, no GraphiQL; and refuse what is unsafe
+    /// Production profile: no GraphiQL, no introspection, no suggestions in errors; refuses unsafe settings
     #[arg(long, env = "BOXOFFICE_PRODUCTION")]
     production: bool,
     /// Open GraphiQL in the browser
@@ -64,7 +64,7 @@ pub struct ServeArgs {
     /// Show warnings and errors only
     #[arg(long, short)]
     quiet: bool,
-    /// How log lines look; default: text at a terminal, json elsewhere
+    /// Format of log lines; default: text at a terminal, json elsewhere
     #[arg(long, value_enum, env = "BOXOFFICE_LOG_FORMAT")]
     log_format: Option<LogFormat>,
     #[command(flatten)]
@@ -73,7 +73,7 @@ pub struct ServeArgs {
     limits: LimitArgs,
 }
 
-/// Serves until ctrl-c or SIGTERM; then finishes what runs.
+/// Serves until ctrl-c or SIGTERM, then finishes running requests and jobs.
 pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let began = Instant::now();
     if args.production {
@@ -85,7 +85,9 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let listener = listen(&args.listen).await?;
     let target = args.store.target()?;
     let keys = keys(&args.store, &target, args.jwt_secret.as_deref(), args.jwt_secret_previous.as_deref())?;
-    let address = listener.local_addr().map_err(|error| Failure::new(error.to_string(), "try another address"))?;
+    let address = listener.local_addr().map_err(|error| {
+        Failure::new(error.to_string(), "choose another address: boxoffice serve --listen 127.0.0.1:8080")
+    })?;
     let (first, demo) = prepare(&args, &target, address).await?;
 
     let mut options = Options { worker: !args.no_worker, demo: demo.is_some(), ..Options::new(target.clone(), keys) };
@@ -104,9 +106,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let connections = options.connections;
     let app = App::start(options).await?;
     let start = Start {
-        address: address.to_string(),
+        address,
         page: !args.production,
-        loopback: address.ip().is_loopback(),
         data: target.shown(),
         database: if app.ctx.db.is_sqlite() { "SQLite" } else { "PostgreSQL" },
         key: generated_key(&args),
@@ -115,10 +116,14 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         demo,
         bookings: demo::counts(&app.ctx.db).await.map_or(0, |counts| counts.bookings),
         took: began.elapsed(),
+        program: program(),
+        data_flags: data_flags(&args),
     };
     announce(&args, format, &start);
     if !args.production && !address.ip().is_loopback() {
-        tracing::warn!("others can reach this service, GraphiQL and introspection included; --production hides them");
+        tracing::warn!(
+            "other machines can reach this service, GraphiQL and introspection included; --production switches both off"
+        );
     }
 
     let router = app.router();
@@ -126,31 +131,33 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let signal = stopping.clone();
     let server = tokio::spawn(http::listen::serve(listener, router, connections, signal));
     interrupted().await;
-    tracing::info!("stopping; what runs is finished first");
+    tracing::info!("stopping: running requests and jobs are finished first");
     let deadline = tokio::time::Instant::now() + STOP_WITHIN;
     stopping.cancel();
     if tokio::time::timeout_at(deadline, server).await.is_err() {
-        tracing::warn!("some connections did not end in time");
+        tracing::warn!("some connections did not close in time");
     }
     app.stop_by(deadline).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Looks whether this is a first start, makes the demo where there is to be one, and refuses to show a demo to others.
+/// Finds out whether this is the first start, creates the demo where wanted, and refuses to expose a demo to the network.
 async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Result<(bool, Option<Counts>), Failure> {
-    let failed = |error: DbError| Failure::new(error.to_string(), "see whether something else uses the database");
+    let failed = |error: DbError| {
+        Failure::new(error.to_string(), "check whether another program uses the database, then start again")
+    };
     let _turn = take_turn(target);
     let db = Db::open(target, args.migrate, Chance::system()).await.map_err(StartError::from)?;
     if demo::is_half_made(&db).await.map_err(failed)? {
-        // Somebody pressed ctrl-c in the first second. Real accounts keep everything: then this does nothing.
+        // The creation of the demo was interrupted. With accounts beside the demo's this does nothing.
         demo::remove::wipe(&db).await.map_err(failed)?;
     }
     let fresh = demo::is_fresh(&db).await.map_err(failed)?;
     if args.demo && !fresh && demo::accounts(&db).await.map_err(failed)? == 0 {
         return Err(Failure::new(
-            "refusing to mix a demo into a database that is in use",
-            "name another data folder: boxoffice serve --data DIR --demo",
+            "refusing to create demo data in a database that is in use",
+            "use another data folder: boxoffice serve --data DIR --demo",
         )
         .with_code(4));
     }
@@ -162,14 +169,14 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
     let there_is = demo::accounts(&db).await.map_err(failed)? > 0;
     if there_is && args.production {
         return Err(unsafe_setting(
-            "there are demo accounts, and everybody knows their password",
+            "the database has demo accounts, and their password is public",
             "boxoffice demo clear",
         ));
     }
     if there_is && !address.ip().is_loopback() && !args.allow_demo {
         return Err(Failure::new(
-            format!("refusing to listen on {address} while demo accounts exist (everybody knows their password)"),
-            "boxoffice demo clear        or, on a private network only: --allow-demo",
+            format!("refusing to listen on {address} while the database has demo accounts (their password is public)"),
+            "boxoffice demo clear      or, on a private network only: boxoffice serve --allow-demo",
         )
         .with_code(4));
     }
@@ -181,7 +188,7 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
     Ok((fresh, counts))
 }
 
-/// What no service on the open internet may do.
+/// Refuses settings that are unsafe on the open internet.
 fn refuse_what_is_unsafe(args: &ServeArgs) -> Result<(), Failure> {
     if args.jwt_secret.is_none() {
         let fix = "export BOXOFFICE_JWT_SECRET=\"$(openssl rand -base64 48)\", the same one for every process";
@@ -189,14 +196,14 @@ fn refuse_what_is_unsafe(args: &ServeArgs) -> Result<(), Failure> {
     }
     if args.demo || args.allow_demo {
         return Err(unsafe_setting(
-            "a demo is asked for, and everybody knows its passwords",
+            "--demo and --allow-demo make accounts usable whose password is public",
             "leave --demo and --allow-demo out",
         ));
     }
     if let Some(flag) = args.limits.unsafe_one() {
         return Err(unsafe_setting(
-            &format!("{flag} bounds nothing, and anybody may ask"),
-            &format!("leave {flag} out, or set it nearer to its default (boxoffice serve --help)"),
+            &format!("{flag} is effectively unlimited, which is unsafe in production"),
+            &format!("leave {flag} out, or set it closer to its default (boxoffice serve --help)"),
         ));
     }
     Ok(())
@@ -206,23 +213,42 @@ fn unsafe_setting(what: &str, fix: &str) -> Failure {
     Failure::new(format!("refusing to start for production: {what}"), fix).with_code(4)
 }
 
-/// Two first starts in one folder come one after the other: the second finds what the first made. Where folders cannot
-/// be locked nothing is lost but that.
+/// Lock on the data folder, so that the second of two simultaneous first starts finds what the first created. Without
+/// effect where folders cannot be locked.
 fn take_turn(target: &Target) -> Option<File> {
     let Target::Sqlite(path) = target else { return None };
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let folder = File::open(folder).ok()?;
-    folder.lock().ok()?; // nothing else runs yet that could be kept waiting
+    folder.lock().ok()?; // blocks this thread; nothing else runs yet
     Some(folder)
 }
 
-/// The key's file, where the key was generated.
+/// Path of the generated key, if the key was generated.
 fn generated_key(args: &ServeArgs) -> Option<String> {
     let generated = args.jwt_secret.is_none() && args.store.database_url.is_none();
     generated.then(|| args.store.data.join(super::secret::FILE).display().to_string())
 }
 
-/// Says where to go: to people a banner, to machines one line of the log.
+/// The program as it was called from the working folder (`./boxoffice`), else its name.
+fn program() -> String {
+    let called = std::env::args_os().next().and_then(|name| name.into_string().ok());
+    let relative = called.filter(|name| name.contains('/') && !name.starts_with('/'));
+    relative.unwrap_or_else(|| "boxoffice".to_owned())
+}
+
+/// Flags that name the data of this service for another command. The URL of a database may hold a password, so it is left
+/// to the environment.
+fn data_flags(args: &ServeArgs) -> String {
+    let data = &args.store.data;
+    if args.store.database_url.is_some() || data == Path::new("data") {
+        return String::new();
+    }
+    let path = data.display().to_string();
+    let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    if is_plain { format!("--data {path}") } else { format!("--data '{}'", path.replace('\'', r"'\''")) }
+}
+
+/// Prints the banner (text) or logs one line with the addresses (JSON).
 fn announce(args: &ServeArgs, format: LogFormat, start: &Start) {
     let page = format!("http://{}/graphiql", start.address);
     match format {
@@ -239,7 +265,7 @@ fn announce(args: &ServeArgs, format: LogFormat, start: &Start) {
     if args.open && start.page {
         let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         if let Err(error) = std::process::Command::new(opener).arg(&page).spawn() {
-            tracing::warn!(%error, "cannot open a browser; go to {page}");
+            tracing::warn!(%error, "cannot open a browser; open {page} yourself");
         }
     }
 }
@@ -248,11 +274,11 @@ async fn listen(address: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => Failure::new(
             format!("{address} is already in use"),
-            "stop what listens there, or choose another port: boxoffice serve --listen 127.0.0.1:8081",
+            "stop the program that listens there, or choose another port: boxoffice serve --listen 127.0.0.1:8081",
         ),
         ErrorKind::PermissionDenied => Failure::new(
-            format!("may not listen on {address}"),
-            "choose a port above 1023, or run with the right to use this one",
+            format!("no permission to listen on {address}"),
+            "choose a port above 1023: boxoffice serve --listen 127.0.0.1:8080",
         ),
         ErrorKind::InvalidInput | ErrorKind::InvalidData => {
             Failure::new(format!("{address:?} is not an address"), "write host:port, such as 127.0.0.1:8080")
@@ -260,7 +286,7 @@ async fn listen(address: &str) -> Result<TcpListener, Failure> {
         }
         _ => Failure::new(
             format!("cannot listen on {address}: {error}"),
-            "write an address of this machine, such as 127.0.0.1:8080",
+            "use an address of this machine, such as 127.0.0.1:8080",
         ),
     })
 }

@@ -1,4 +1,4 @@
-//! The settings of `serve` as a page of documentation, out of the same definitions that read them.
+//! Documentation page of the settings of `serve`, generated from the definitions of the flags.
 //! Not here: the definitions.
 
 use clap::{Arg, ArgAction, Command};
@@ -9,9 +9,10 @@ use std::fmt::Write;
 pub fn page(serve: &Command) -> String {
     let mut page = String::from(
         "# Settings\n\nGenerated from the program by `BOXOFFICE_WRITE_SETTINGS=1 cargo test --test it readme`; a test compares.\n\n\
-         Every setting is a flag of `boxoffice serve`, else an environment variable, else a line of `boxoffice.toml` (the flag's name\n\
-         with `_` for `-`, such as `max_depth = 8`; another file: `--config FILE`), else its default. Secrets are no flags that\n\
-         others could see in the process list: `BOXOFFICE_JWT_SECRET`, `BOXOFFICE_JWT_SECRET_PREVIOUS`.\n",
+         Every setting has four sources, in this order: a flag of `boxoffice serve`, an environment variable, a line of\n\
+         `boxoffice.toml`, the default. A line of the file has the name of the flag with `_` for `-`, such as `max_depth = 8`.\n\
+         `--config FILE` names another file. Secrets come from the environment only, because flags are visible in the process\n\
+         list: `BOXOFFICE_JWT_SECRET`, `BOXOFFICE_JWT_SECRET_PREVIOUS`.\n",
     );
     for group in [None, Some("Limits")] {
         let _ = writeln!(
@@ -27,9 +28,9 @@ pub fn page(serve: &Command) -> String {
     page + FIXED
 }
 
-/// What bounds clients and cannot be set.
+/// Limits that are not configurable.
 const FIXED: &str = "
-## What is no setting
+## Fixed limits
 
 - Of a document: 64 brackets in each other; 10,000 fields and spreads with fragments written out; values that weigh 10,000 with
   variables written out (a number or list one, text one more for each 64 bytes); of introspection 16 levels, 500 fields.

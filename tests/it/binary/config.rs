@@ -46,10 +46,39 @@ async fn a_file_counts_more_than_defaults_and_less_than_environment_and_flags() 
     assert_eq!(allowed_depth(&served.address).await, 6);
     // Other commands read it too, and another file can be named.
     let accounts = Call::new(["demo", "accounts"]).standing_in(folder.path()).end().await;
-    assert!(accounts.stdout.contains("no demo"), "{accounts:?}");
+    assert!(accounts.stdout.contains("has no demo"), "{accounts:?}");
     std::fs::rename(folder.path().join("boxoffice.toml"), folder.path().join("other.toml")).unwrap();
     let served = call().and("--config").and("other.toml").begin().ready().await;
     assert_eq!(allowed_depth(&served.address).await, 4);
+}
+
+#[tokio::test]
+async fn without_a_command_every_flag_is_one_of_serve() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Call::new(["--listen", "127.0.0.1:0", "--no-demo"]).standing_in(folder.path()).begin().ready().await;
+    drop(served);
+    write(folder.path(), "max_depth = 4\n");
+    std::fs::rename(folder.path().join("boxoffice.toml"), folder.path().join("other.toml")).unwrap();
+    for first in [["--config", "other.toml"].as_slice(), &["--config=other.toml"]] {
+        let flags = ["--listen=127.0.0.1:0", "--no-demo"];
+        let served = Call::new(first.iter().chain(&flags)).standing_in(folder.path()).begin().ready().await;
+        assert_eq!(allowed_depth(&served.address).await, 4);
+        let served = Call::new(flags.iter().chain(first)).standing_in(folder.path()).begin().ready().await;
+        assert_eq!(allowed_depth(&served.address).await, 4);
+    }
+    let said = async |arguments: &[&str]| Call::new(arguments).standing_in(folder.path()).end().await;
+    for (arguments, code, text) in [
+        (["--help"].as_slice(), 0, "boxoffice <COMMAND>"),
+        (&["--version"], 0, concat!("boxoffice ", env!("CARGO_PKG_VERSION"))),
+        (&["--listen", "127.0.0.1:0", "--help"], 0, "--max-depth"),
+        (&["--lisen", "127.0.0.1:0"], 2, "'--listen'"),
+        (&["--config"], 2, "a value is required for '--config <FILE>'"),
+        (&["--listen", "127.0.0.1:0", "migrate"], 2, "unexpected argument 'migrate'"),
+    ] {
+        let ended = said(arguments).await;
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:?}");
+        assert!(format!("{}{}", ended.stdout, ended.stderr).contains(text), "{arguments:?}: {ended:?}");
+    }
 }
 
 #[tokio::test]
@@ -57,10 +86,10 @@ async fn a_file_that_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     for (text, error, fix) in [
         ("listn = \"127.0.0.1:0\"", "there is no setting listn", "did you mean listen?"),
-        ("listen = \n", "boxoffice.toml, line 1: ", "one setting a line"),
-        ("data = \"x\"\n\nlisten = [", "boxoffice.toml, line 3: ", "one setting a line"),
-        ("data = 1\ndata = 2", "line 2: duplicate key", "one setting a line"),
-        ("max_depth = 1.5", "max_depth must be a text, a number", "--help"),
+        ("listen = \n", "boxoffice.toml, line 1: ", "one setting per line"),
+        ("data = \"x\"\n\nlisten = [", "boxoffice.toml, line 3: ", "one setting per line"),
+        ("data = 1\ndata = 2", "line 2: duplicate key", "one setting per line"),
+        ("max_depth = 1.5", "max_depth must be a string, a whole number", "--help"),
         ("[limits]\nmax_depth = 5", "there is no setting limits", "--help"),
         ("config = \"other.toml\"", "there is no setting config", "--help"),
     ] {
@@ -117,15 +146,15 @@ async fn production_refuses_what_is_unsafe() {
     refuses(&none, 4, "BOXOFFICE_JWT_SECRET is not set", "openssl rand");
     assert!(!folder.path().join("secret.key").exists(), "none is made up instead");
     for flag in ["--demo", "--allow-demo"] {
-        refuses(&serve().and(flag).end().await, 4, "a demo is asked for", "leave --demo");
+        refuses(&serve().and(flag).end().await, 4, "accounts usable whose password is public", "leave --demo");
     }
     for (flag, value) in [("--bucket-points", "0"), ("--bucket-points", "4000000000"), ("--max-cost", "4000000000")] {
         let endless = serve().and(flag).and(value).end().await;
-        refuses(&endless, 4, &format!("{flag} bounds nothing"), &format!("leave {flag} out"));
+        refuses(&endless, 4, &format!("{flag} is effectively unlimited"), &format!("leave {flag} out"));
     }
     let db = place.db().await;
     demo::make(&db, Clock::System.now()).await.unwrap();
-    refuses(&serve().end().await, 4, "there are demo accounts", "boxoffice demo clear");
+    refuses(&serve().end().await, 4, "the database has demo accounts", "boxoffice demo clear");
     // Cleared, it starts; a real account keeps the rest.
     Guest::invite(&db, Role::Customer, 1).await;
     let cleared = place.call(&["demo", "clear"]).end().await;

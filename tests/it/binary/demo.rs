@@ -28,7 +28,7 @@ scene! {
             before.push(count(&db, table).await);
         }
         let refused = place.call(&["demo", "reset"]).end().await;
-        refuses(&refused, 4, "somebody real has an account", "--data");
+        refuses(&refused, 4, "accounts that are not part of the demo", "--data");
         for (table, n) in tables.into_iter().zip(before) {
             assert_eq!(count(&db, table).await, n, "{table}");
         }

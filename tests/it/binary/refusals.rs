@@ -56,7 +56,7 @@ async fn a_second_start_by_mistake() {
     let first = serve(folder.path()).and("--no-demo").begin().ready().await;
     let before = holdings(folder.path());
     let ended = Call::new(["serve", "--listen", &first.address, "--data"]).and(folder.path()).end().await;
-    refuses(&ended, 1, "already in use", "stop what listens there");
+    refuses(&ended, 1, "already in use", "stop the program that listens there");
     assert_eq!(holdings(folder.path()), before);
     let answer = reqwest::get(format!("http://{}/readyz", first.address)).await.unwrap();
     assert_eq!(answer.status(), 200, "the first one goes on");

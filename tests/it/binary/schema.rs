@@ -38,13 +38,13 @@ async fn a_stale_file_is_told_what_changed() {
         let text = text.replacen("\taccessToken: String!\n", "\taccessToken: String!\n\tcookie: String\n", 1);
         text.trim_end().to_owned()
     });
-    let error = "schema.graphql is not the contract of this release: 2 of its lines are gone, 5 are new";
+    let error = "schema.graphql differs from the schema of this release: 2 lines removed, 5 lines added";
     let checked = run(folder.path(), &["check"]).await;
     refuses(
         &checked,
         1,
         error,
-        "boxoffice schema print > schema.graphql; what changed: boxoffice schema diff schema.graphql",
+        "boxoffice schema print > schema.graphql      differences: boxoffice schema diff schema.graphql",
     );
     let shown = run(folder.path(), &["diff", "schema.graphql"]).await;
     assert_eq!(shown.code, Some(1), "{shown:?}");
@@ -62,9 +62,9 @@ async fn a_file_that_is_none() {
     let (folder, file) = folder(|_| String::new());
     for arguments in [["check", "missing.graphql"].as_slice(), &["diff", "missing.graphql"], &["check", "."]] {
         let ended = run(folder.path(), arguments).await;
-        refuses(&ended, 2, &format!("cannot read {}: ", arguments[1]), "name a file");
+        refuses(&ended, 2, &format!("cannot read {}: ", arguments[1]), "name a readable schema file");
     }
-    refuses(&run(folder.path(), &["check"]).await, 1, "0 of its lines are gone", "schema print");
+    refuses(&run(folder.path(), &["check"]).await, 1, "0 lines removed", "schema print");
     std::fs::write(file, [0xff, 0xfe]).unwrap();
-    refuses(&run(folder.path(), &["check"]).await, 2, "cannot read schema.graphql: ", "name a file");
+    refuses(&run(folder.path(), &["check"]).await, 2, "cannot read schema.graphql: ", "name a readable schema file");
 }
