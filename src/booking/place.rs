@@ -107,7 +107,7 @@ fn check(order: &Order) -> Result<(), Invalid> {
 
 /// Decides a batch of requests in one transaction: lock, read, allocate, write, commit. One answer per request, in
 /// their order; an error of the whole means nothing was written.
-pub(super) async fn place_all(ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result<Placed, Error>>, DbError> {
+pub(crate) async fn place_all(ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result<Placed, Error>>, DbError> {
     let tx_body = |tx: Tx| async move { place_in(&tx, ctx, requests).await };
     ctx.db.write(Lane::Interactive, tx_body).await
 }
@@ -141,7 +141,10 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
     }
 
     let mut ledger = Ledger::new(ctx);
-    for before in floors.values() {
+    // In the order of their ids, so that the same requests and seed give the same references.
+    let mut events: Vec<&Floor> = floors.values().collect();
+    events.sort_by_key(|floor| floor.event);
+    for before in events {
         let Some((places, wishes)) = wishes.get(&before.event) else { continue };
         let allocation = allocate(before.clone(), wishes);
         ledger.promote(&allocation.floor, &allocation.promotions);

@@ -1,41 +1,41 @@
-//! Who and what the demo consists of: people, events, and who books what.
-//! Not here: making any of it.
+//! Contents of the demo: people, events and bookings.
+//! Not here: creating any of it (`demo`).
 
 use crate::access::Role;
 use crate::id::Chance;
 
-/// The password of everybody who can be acted as.
+/// Password of the demo accounts.
 pub const PASSWORD: &str = "demo-password";
 
-/// Somebody who can be acted as.
+/// A demo account.
 pub struct Person {
-    /// Signs in with it.
+    /// E-mail address for signing in.
     pub email: &'static str,
     /// Display name.
     pub name: &'static str,
-    /// As what.
+    /// Role of the account.
     pub role: Role,
-    /// The organizer they act for.
+    /// Name of the organizer, for organizers.
     pub organizer: Option<&'static str>,
-    /// What is worth seeing as them.
+    /// Hint at what to try with this account.
     pub hint: &'static str,
 }
 
-/// Everybody who can be acted as.
+/// The demo accounts.
 pub const PEOPLE: &[Person] = &[
     Person {
         email: "grace@demo.test",
         name: "Grace",
         role: Role::Customer,
         organizer: None,
-        hint: "books and gets notices",
+        hint: "books tickets, gets notices",
     },
     Person {
         email: "edsger@demo.test",
         name: "Edsger",
         role: Role::Customer,
         organizer: None,
-        hint: "first in line for Jazz on the Roof",
+        hint: "waits for Jazz on the Roof",
     },
     Person {
         email: "ada@demo.test",

@@ -1,7 +1,9 @@
-//! The demo: believable people, events and bookings in a fresh database, made through the real verbs.
-//! Not here: deciding whether there is to be one (`cli`), and anything that treats demo data differently afterwards.
+//! The demo: people, events and bookings in a new database, created through the same verbs as real ones.
+//! Not here: the decision whether to create it (`cli`).
 //!
-//! The verbs run on a clock of their own that walks through the past weeks, so the bookings have a history.
+//! Every start creates the same demo: events with the same ids, bookings with the same references, notices with the same
+//! numbers. A fixed seed draws them, the founding of the demo has a fixed date, and orders are decided one after another.
+//! Only dates follow the day of creation: events lie some days ahead, and bookings are spread over the three weeks before.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,8 +19,7 @@ use crate::account::password::{Cost, Hasher};
 use crate::account::sign_up::{self, NewAccount};
 use crate::account::store;
 use crate::booking::cancel::cancel;
-use crate::booking::desk::{Desk, Settings};
-use crate::booking::place::{Order, place};
+use crate::booking::place::{Order, Request, place_all};
 use crate::booking::waitlist::{Join, join};
 use crate::bus::Bus;
 use crate::clock::{Clock, Micros};
@@ -36,18 +37,27 @@ use crate::status::Fulfilment;
 pub mod cast;
 pub mod remove;
 
-use cast::{CROWD, EVENTS, PASSWORD, PEOPLE, Play};
+use cast::{CROWD, DemoOrder, EVENTS, PASSWORD, PEOPLE, Play};
 
-/// How far back the history begins.
+/// Length of the history of bookings.
 const HISTORY: Duration = Duration::from_secs(21 * 24 * 3_600);
 
-/// The ending of every demo address.
+/// Microseconds of a day.
+const DAY: i64 = 24 * 3_600 * 1_000_000;
+
+/// Sign-up of the people and creation of the events: 2025-01-06T08:00:00Z. Fixed, because ids hold a time.
+const FOUNDED: Micros = Micros(1_736_150_400_000_000);
+
+/// Seed of ids, references and orders.
+const SEED: u64 = 1;
+
+/// Domain of every demo address.
 pub const DOMAIN: &str = "@demo.test";
 
-/// Why the demo could not be made. Whatever was made stays; it is a demo.
+/// Failure to create the demo. A half-made demo is recreated at the next start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A verb refused, which no demo should make it do.
+    /// A verb refused, which is a fault of the demo data.
     #[error("the demo was refused: {0}")]
     Refused(String),
     /// The database failed.
@@ -59,29 +69,29 @@ fn refused(error: impl std::fmt::Display) -> Error {
     Error::Refused(error.to_string())
 }
 
-/// What there is of a demo in a database.
+/// Size of the demo in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// Events, the draft included.
     pub events: i64,
     /// Bookings, cancelled ones included.
     pub bookings: i64,
-    /// People in lines.
+    /// Waitlist entries.
     pub waiting: i64,
 }
 
-/// Whether nobody ever had an account here.
+/// Whether the database has no accounts.
 pub async fn is_fresh(db: &Db) -> Result<bool, DbError> {
     Ok(db::number(db.read(), "SELECT count(*) AS n FROM users", []).await? == 0)
 }
 
-/// How many demo accounts can sign in.
+/// Number of demo accounts that can sign in.
 pub async fn accounts(db: &Db) -> Result<i64, DbError> {
     let sql = "SELECT count(*) AS n FROM users WHERE email_key LIKE $1 AND disabled_at IS NULL";
     db::number(db.read(), sql, [format!("%{DOMAIN}").into()]).await
 }
 
-/// What there is.
+/// Counts events, bookings and waitlist entries.
 pub async fn counts(db: &Db) -> Result<Counts, DbError> {
     let count = async |sql: &str| db::number(db.read(), sql, []).await;
     Ok(Counts {
@@ -91,12 +101,12 @@ pub async fn counts(db: &Db) -> Result<Counts, DbError> {
     })
 }
 
-/// Whether whoever made the demo here was interrupted.
+/// Whether the creation of the demo was interrupted.
 pub async fn is_half_made(db: &Db) -> Result<bool, DbError> {
     Ok(db::number(db.read(), "SELECT count(*) AS n FROM meta WHERE name = 'demo_begun'", []).await? > 0)
 }
 
-/// Says that a demo is being made here, or that it is whole.
+/// Records that the creation of the demo has begun, or that it is complete.
 async fn mark(db: &Db, begun: bool) -> Result<u64, DbError> {
     let sql = match begun {
         true => "INSERT INTO meta (name, value) VALUES ('demo_begun', '1') ON CONFLICT DO NOTHING",
@@ -105,20 +115,22 @@ async fn mark(db: &Db, begun: bool) -> Result<u64, DbError> {
     db.write(Lane::Worker, |tx| async move { db::run(&tx, sql, []).await }).await
 }
 
-/// Makes the demo as of `now`.
+/// Creates the demo as of the day of `now`.
 pub async fn make(db: &Db, now: Micros) -> Result<Counts, Error> {
     mark(db, true).await?;
+    let today = Micros(now.0 - now.0.rem_euclid(DAY));
     let ctx = Ctx {
         actor: Actor::System,
         peer: None,
         db: db.clone(),
-        clock: Clock::manual(now.minus(HISTORY)),
-        chance: Chance::system(),
+        clock: Clock::manual(FOUNDED.min(today.minus(HISTORY))),
+        chance: Chance::seeded(SEED),
     };
-    let desk = Desk::open(&ctx, Settings::for_db(db.is_sqlite()));
     let cast = sign_everybody_up(&ctx).await?;
-    let events = open_events(&ctx, &cast, now).await?;
-    play(&ctx, &desk, &cast, &events, now).await?;
+    let events = create_events(&ctx, &cast, today).await?;
+    ctx.clock.set(today.minus(HISTORY));
+    publish_events(&ctx, &cast, &events).await?;
+    play(&ctx, &cast, &events, today).await?;
     settle(&ctx).await?;
     mark(db, false).await?;
     Ok(counts(db).await?)
@@ -126,8 +138,10 @@ pub async fn make(db: &Db, now: Micros) -> Result<Counts, Error> {
 
 type Cast = HashMap<&'static str, Actor>;
 
-/// The people who can be acted as get a real password; the crowd gets one nobody knows, hashed cheaply.
+/// The demo accounts get a real password; the crowd gets an unknown one, hashed cheaply. Their secrets are random: a fixed
+/// seed would make them public.
 async fn sign_everybody_up(ctx: &Ctx) -> Result<Cast, Error> {
+    let ctx = &Ctx { chance: Chance::system(), ..ctx.clone() };
     let real = Hasher::new(Cost::STANDARD, 2).map_err(refused)?;
     let cheap = Hasher::new(Cost::TEST, 2).map_err(refused)?;
     let mut cast = Cast::new();
@@ -169,11 +183,11 @@ async fn sign_one_up(
     Ok((email, Actor::User(signed_in)))
 }
 
-async fn open_events(ctx: &Ctx, cast: &Cast, now: Micros) -> Result<Vec<EventId>, Error> {
+async fn create_events(ctx: &Ctx, cast: &Cast, today: Micros) -> Result<Vec<EventId>, Error> {
     let mut events = Vec::new();
     for play in EVENTS {
-        let ctx = ctx.acting_as(cast[play.organizer]); // the cast holds everybody the plays name; a test plays them all
-        let (starts_at, ends_at) = times(play, now)?;
+        let ctx = ctx.acting_as(cast[play.organizer]); // the cast holds every organizer of EVENTS; a test creates them all
+        let (starts_at, ends_at) = times(play, today)?;
         let new = NewEvent {
             title: play.title.to_owned(),
             description: play.description.to_owned(),
@@ -185,19 +199,22 @@ async fn open_events(ctx: &Ctx, cast: &Cast, now: Micros) -> Result<Vec<EventId>
             price: play.price.to_owned(),
             currency: play.currency.to_owned(),
         };
-        let event = create(&ctx, new, None).await.map_err(refused)?;
-        if !play.draft {
-            publish(&ctx, event).await.map_err(refused)?;
-        }
-        events.push(event);
+        events.push(create(&ctx, new, None).await.map_err(refused)?);
     }
     Ok(events)
 }
 
-/// In so many days, at this time of day where it takes place.
-fn times(play: &Play, now: Micros) -> Result<(Micros, Micros), Error> {
+async fn publish_events(ctx: &Ctx, cast: &Cast, events: &[EventId]) -> Result<(), Error> {
+    for (play, event) in EVENTS.iter().zip(events).filter(|(play, _)| !play.draft) {
+        publish(&ctx.acting_as(cast[play.organizer]), *event).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// The event's times: some days after `today` (midnight UTC), at its hour in its time zone.
+fn times(play: &Play, today: Micros) -> Result<(Micros, Micros), Error> {
     let zone: Tz = play.time_zone.parse().map_err(refused)?;
-    let today = Utc.timestamp_micros(now.0).single().ok_or_else(|| refused("no such day"))?.with_timezone(&zone);
+    let today = Utc.timestamp_micros(today.0).single().ok_or_else(|| refused("no such day"))?;
     let day = today.date_naive().checked_add_days(Days::new(play.in_days)).ok_or_else(|| refused("no such day"))?;
     let time = NaiveTime::from_hms_opt(play.hour, 0, 0).ok_or_else(|| refused("no such hour"))?;
     let local = zone.from_local_datetime(&day.and_time(time)).earliest().ok_or_else(|| refused("no such hour"))?;
@@ -205,33 +222,21 @@ fn times(play: &Play, now: Micros) -> Result<(Micros, Micros), Error> {
     Ok((starts_at, starts_at.plus(Duration::from_secs(play.hours * 3_600))))
 }
 
-/// Books, cancels and waits, spread over the history.
-async fn play(ctx: &Ctx, desk: &Desk, cast: &Cast, events: &[EventId], now: Micros) -> Result<(), Error> {
+/// Books, cancels and joins the waitlist, spread over the history.
+async fn play(ctx: &Ctx, cast: &Cast, events: &[EventId], today: Micros) -> Result<(), Error> {
     let orders = cast::orders(&ctx.chance);
-    let begin = now.minus(HISTORY);
+    let begin = today.minus(HISTORY);
     let chunk = 8;
     for (at, some) in orders.chunks(chunk).enumerate() {
         // The pace quickens towards the present, as sales do.
         let done = ((at + 1) * chunk) as f64 / (orders.len() + chunk) as f64;
         let span = HISTORY.mul_f64(done.sqrt()).saturating_sub(Duration::from_secs(600));
         ctx.clock.set(begin.plus(span));
-        let placed = join_all(some.iter().map(|order| async {
-            let ctx = ctx.acting_as(cast[order.who]);
-            let wish = Order {
-                event: events[order.event],
-                slot: None,
-                items: Vec::new(),
-                quantity: Some(order.quantity),
-                fulfilment: Fulfilment::AllOrNothing,
-                expected_total: None,
-            };
-            (place(&ctx, desk, wish, None).await, ctx, order.cancels)
-        }))
-        .await;
-        for (placed, ctx, cancels) in placed {
+        let placed = place_all(ctx, &requests(some, cast, events)).await?;
+        for (placed, order) in placed.into_iter().zip(some) {
             let placed = placed.map_err(refused)?;
-            if let (true, Some(booking)) = (cancels, placed.booking) {
-                cancel(&ctx, booking).await.map_err(refused)?;
+            if let (true, Some(booking)) = (order.cancels, placed.booking) {
+                cancel(&ctx.acting_as(cast[order.who]), booking).await.map_err(refused)?;
             }
         }
     }
@@ -243,7 +248,23 @@ async fn play(ctx: &Ctx, desk: &Desk, cast: &Cast, events: &[EventId], now: Micr
     Ok(())
 }
 
-/// Lets everything follow, without a line in the log for what is made up.
+/// The orders as the desk would collect them into one batch; which orders share a batch must not depend on its timing.
+fn requests(orders: &[DemoOrder], cast: &Cast, events: &[EventId]) -> Vec<Request> {
+    let request = |order: &DemoOrder| {
+        let wish = Order {
+            event: events[order.event],
+            slot: None,
+            items: Vec::new(),
+            quantity: Some(order.quantity),
+            fulfilment: Fulfilment::AllOrNothing,
+            expected_total: None,
+        };
+        cast[order.who].user_id().map(|user| Request { user, order: wish, key: None })
+    };
+    orders.iter().filter_map(request).collect()
+}
+
+/// Runs the relay and the jobs until everything has followed, without log lines for notices of the demo.
 async fn settle(ctx: &Ctx) -> Result<(), Error> {
     let react = reactions::react(ctx.clone());
     loop {

@@ -1,9 +1,11 @@
 //! Scenes of the demo: what it consists of, that it is as sound as anything made by people, how it goes away.
 //! Not here: when it is made and what the terminal says (`binary`).
 
-use boxoffice::clock::Clock;
+use boxoffice::clock::{Clock, Micros};
+use boxoffice::db;
 use boxoffice::demo::cast::{EVENTS, LINE, PASSWORD, PEOPLE};
 use boxoffice::demo::{self, remove};
+use sea_orm::FromQueryResult;
 use serde_json::json;
 
 use crate::harness::{Actor, TestApp};
@@ -61,6 +63,79 @@ scene! {
         assert_eq!(app.number("SELECT count(*) AS n FROM booking WHERE created_at > $1", [now.into()]).await, 0);
         let days = "SELECT count(DISTINCT created_at / 86400000000) AS n FROM booking";
         assert!(app.number(days, []).await > 10);
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Line {
+    line: String,
+}
+
+/// Everything of the demo that a person sees, a line each; times as microseconds after `today`.
+async fn contents(app: &TestApp, today: Micros) -> Vec<String> {
+    let after = |time: &str| format!("cast({time} - {} AS text)", today.0);
+    let columns = [
+        (
+            format!(
+                "e.slug || ' ' || e.status || ' ' || {} || ' ' || {}",
+                after("e.starts_at"),
+                after("e.published_at")
+            ),
+            "FROM event e WHERE e.published_at IS NOT NULL",
+        ),
+        (
+            format!(
+                "b.reference || ' ' || u.email || ' ' || e.slug || ' ' || b.status || ' ' || cast(i.quantity AS text) \
+                 || ' ' || {}",
+                after("b.created_at"),
+            ),
+            "FROM booking b JOIN users u ON u.id = b.user_id JOIN event e ON e.id = b.event_id
+             JOIN booking_item i ON i.booking_id = b.id",
+        ),
+        (
+            format!("u.email || ' ' || cast(w.line_no AS text) || ' ' || w.status || ' ' || {}", after("w.created_at")),
+            "FROM waitlist_entry w JOIN users u ON u.id = w.user_id",
+        ),
+        (
+            format!("u.email || ' ' || cast(n.seq AS text) || ' ' || n.kind || ' ' || {}", after("f.occurred_at")),
+            "FROM notice n JOIN users u ON u.id = n.user_id JOIN fact f ON f.id = n.fact_id
+             WHERE n.booking_id IS NOT NULL",
+        ),
+    ];
+    let mut lines = Vec::new();
+    for (line, from) in columns {
+        let sql = format!("SELECT {line} AS line {from} ORDER BY 1");
+        lines.extend(db::all::<Line, 0>(app.db().read(), &sql, []).await.unwrap().into_iter().map(|row| row.line));
+    }
+    let ids = app.anonymous().ask("{ events(first: 50) { nodes { id slug } } }", json!({})).await.ok();
+    lines.extend(ids.at("events.nodes").as_array().unwrap().iter().map(ToString::to_string));
+    lines
+}
+
+scene! {
+    async fn is_the_same_at_each_start(stage: Stage) {
+        let app = staged(&stage).await;
+        let day = 24 * 3_600 * 1_000_000;
+        let first = contents(&app, app.clock.now()).await; // midnight
+        assert!(first.len() > 400, "{} lines are not everything", first.len());
+        // The same day, some hours later: to the letter. Three days later: everything three days later.
+        for (later, days) in [(5 * 3_600 * 1_000_000 + 37, 0), (3 * day + 7, 3)] {
+            assert!(remove::wipe(app.db()).await.unwrap());
+            let now = Micros(app.clock.now().0 + later);
+            demo::make(app.db(), now).await.unwrap();
+            assert_eq!(contents(&app, Micros(app.clock.now().0 + days * day)).await, first);
+        }
+        // And on every machine and both databases: README and GraphiQL count on it.
+        let event = app.anonymous().ask("{ event(slug: \"rust-nation\") { id } }", json!({})).await.ok();
+        assert_eq!(event.text("event.id"), "RXZlbnQ6AZQ6oLwAdpmg2lrTF1TiOw");
+        let grace = signed_in(&app, "grace@demo.test").await;
+        let mine = "{ myBookings(first: 5) { nodes { reference quantity event { slug } } } }";
+        let mine = grace.ask(mine, json!({})).await.ok();
+        let bookings = json!([
+            { "reference": "EVT-8FJ7V4", "quantity": 1, "event": { "slug": "big-band-brunch" } },
+            { "reference": "EVT-TXEFJ8", "quantity": 2, "event": { "slug": "late-set" } },
+        ]);
+        assert_eq!(mine.at("myBookings.nodes"), &bookings);
     }
 }
 
