@@ -160,7 +160,10 @@ scene! {
             assert_eq!(organizer.resize(&id, capacity).await.refusal(), "INVALID");
         }
         assert_eq!(rival.resize(&id, 9).await.refusal(), "NOT_FOUND");
-        assert_eq!(customer.resize(&id, 9).await.fault(), "FORBIDDEN");
+        let refused = customer.resize(&id, 9).await;
+        assert_eq!(refused.fault(), "FORBIDDEN");
+        let roles = "The role CUSTOMER may not do this; it needs ORGANIZER or ADMIN.";
+        assert_eq!(refused.body["errors"][0]["message"], roles);
     }
 }
 
