@@ -50,3 +50,21 @@ export async function run(page, operationName, { ofSeveral = false } = {}) {
 /** Whether the request carries this operation. */
 export const sentBy = (request, operationName) =>
   request.url().endsWith('/graphql') && request.postDataJSON()?.operationName === operationName;
+
+/** What the editor of the variables marks in the open tab, once it knows their types. GraphiQL shows Monaco as `__MONACO`. */
+export async function marks(page) {
+  await page.waitForFunction(() => {
+    const { editor, languages } = globalThis.__MONACO;
+    const { schemas } = languages.json.jsonDefaults.diagnosticsOptions;
+    const text = editor.getModels().find(({ uri }) => uri.path.endsWith('operation.graphql')).getValue();
+    const declared = [...text.matchAll(/\$(\w+): (\w+)/g)];
+    const knows = ({ properties }) => declared.every(([, name, type]) => properties[name] && (properties[name].$ref ?? type).endsWith(type));
+    return schemas?.some(({ schema }) => Object.keys(schema.properties).length === declared.length && knows(schema)); // else of another tab
+  });
+  return page.evaluate(async () => {
+    const { editor, languages } = globalThis.__MONACO;
+    const { uri } = editor.getModels().find(({ uri }) => uri.path.endsWith('variables.json'));
+    const worker = await (await languages.json.getWorker())(uri);
+    return (await worker.doValidation(uri.toString())).map(({ message }) => message);
+  });
+}

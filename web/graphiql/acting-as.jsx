@@ -1,11 +1,11 @@
-// The panel "Acting as": one click signs somebody in, and below is what they are told, live.
-// Not here: signing in (session.js), listening (feed.js).
+// The panel "Acting as": one click signs in as an account; its notices appear below, live.
+// Elsewhere: signing in (session.js), the notices (feed.js).
 import { useId, useState } from 'react';
 import { feed } from './feed.js';
 import { actAs, people, session } from './session.js';
 import { useShared } from './shared.js';
 
-/** The panel for GraphiQL; `demo` says whether there are people to choose from. */
+/** The panel for GraphiQL; `demo`: whether there are accounts to choose from. */
 export const actingAsPlugin = (demo) => ({
   title: 'Acting as',
   icon: () => (
@@ -22,8 +22,8 @@ function ActingAs({ demo }) {
   return (
     <section className="boxoffice-panel" aria-labelledby={heading}>
       <h2 id={heading}>Acting as</h2>
-      <p>Every tab sends the token of whoever is chosen here, unless its headers say otherwise.</p>
-      {demo || <p>There is no demo here: sign in below, or open an account with the tab SignUp.</p>}
+      <p>All tabs send their requests as this account, except tabs with an Authorization header of their own.</p>
+      {demo || <p>This database has no demo accounts. Sign in below, or create an account in the tab SignUp.</p>}
       <People />
       <SignIn open={!demo} />
       <Feed />
@@ -36,8 +36,8 @@ function People() {
   const known = useShared(people);
   return (
     <>
-      <ul className="boxoffice-people" aria-label="People">
-        <Person name="Anonymous" hint="nobody signed in" acts={!person} onChoose={() => actAs(null)} />
+      <ul className="boxoffice-people" aria-label="Accounts">
+        <Person name="Anonymous" hint="not signed in" acts={!person} onChoose={() => actAs(null)} />
         {known.map((one) => (
           <Person
             key={one.email}
@@ -77,7 +77,7 @@ function SignIn({ open }) {
   };
   return (
     <details className="boxoffice-sign-in" open={open}>
-      <summary>Sign in as somebody else</summary>
+      <summary>Sign in with another account</summary>
       <form onSubmit={submit}>
         <label>
           E-mail
@@ -102,11 +102,11 @@ function SignIn({ open }) {
 }
 
 const STATES = {
-  off: 'Choose somebody to see what they are told.',
+  off: 'Choose an account to see its notices.',
   connecting: 'connecting…',
   live: 'live',
   reconnecting: 'connection lost, trying again…',
-  refused: 'ended: sign in again',
+  refused: 'session ended, sign in again',
 };
 
 function Feed() {
@@ -123,7 +123,7 @@ function Feed() {
         className="boxoffice-notices"
         role="log"
         aria-live="polite"
-        aria-busy={state === 'connecting'} // what was there before is shown, not read out
+        aria-busy={state === 'connecting'} // earlier notices are shown, not read out
         aria-labelledby={heading}
         tabIndex={notices.length ? 0 : undefined} // it scrolls
       >
@@ -139,16 +139,17 @@ function Feed() {
             </li>
           ))}
         </ol>
-        {state === 'live' && !notices.length && <p>Nothing yet. Book something in another tab.</p>}
+        {state === 'live' && !notices.length && <p>No notices yet. Book tickets in the tab Book.</p>}
       </div>
     </section>
   );
 }
 
-/** The time of day, with the day where it is another. */
+/** The time of day, with the day and the year where they are others. */
 function moment(text) {
-  const then = new Date(text);
-  const today = then.toDateString() === new Date().toDateString();
-  const day = today ? {} : { day: 'numeric', month: 'short' };
-  return then.toLocaleString(undefined, { ...day, hour: '2-digit', minute: '2-digit', second: today ? '2-digit' : undefined });
+  const [then, now] = [new Date(text), new Date()];
+  const isToday = then.toDateString() === now.toDateString();
+  const day = isToday ? { second: '2-digit' } : { day: 'numeric', month: 'short' };
+  const year = then.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' };
+  return then.toLocaleString(undefined, { ...year, ...day, hour: '2-digit', minute: '2-digit' });
 }

@@ -42,7 +42,7 @@ function CopyButton({ label, make, editors, children }) {
   }, [outcome]);
   const copy = async () => {
     try {
-      if (!navigator.clipboard) throw new Error('browsers let pages write to the clipboard on https and localhost only.');
+      if (!navigator.clipboard) throw new Error('browsers allow the clipboard on https and localhost only.');
       const tab = { query: queryEditor.getValue(), variables: objectIn(variableEditor), operationName };
       await navigator.clipboard.writeText(await make(tab, objectIn(headerEditor)));
       setOutcome({ copied: true, text: 'Copied' });

@@ -1,6 +1,5 @@
-// Which event the ready operations are about. Mutations take ids, and ids differ in every database, so `"eventId": ""` in a tab's
-// variables is filled in when the tab is opened: with the demo's event that suits the operation, else with the newest one known.
-// Not here: the operations (operations.js).
+// Fills in the event of the ready operations (operations.js). Mutations take ids, and ids differ in every database, so
+// `"eventId": ""` in the variables is replaced: with the event of the demo that suits the operation, else with the newest one known.
 import { useGraphiQL } from '@graphiql/react';
 import { useEffect } from 'react';
 import { dataOf } from './api.js';
@@ -44,8 +43,8 @@ export function noticeEvent({ data }) {
   created = id;
 }
 
-/** The variables with the event filled in, where they leave it open. */
-export function filled(variables, operationName, { bySlug, newest, created, before }) {
+/** The variables with the event filled in, if it is empty. */
+export function filled(variables, operationName, { bySlug, newest, created, before } = known.get()) {
   const operation = operations.find(({ name }) => name === operationName);
   const creates = operationName === 'CreateEvent' || operationName === 'PublishEvent';
   const id = creates ? created : (bySlug[operation?.event] ?? newest);
@@ -54,7 +53,7 @@ export function filled(variables, operationName, { bySlug, newest, created, befo
   return creates && before ? open.replaceAll(before, id) : open;
 }
 
-/** Fills in the tab that is open. */
+/** Fills in the open tab. */
 export function EventIds() {
   const events = useShared(known);
   const editor = useGraphiQL((state) => state.variableEditor);

@@ -1,6 +1,6 @@
 // The GraphiQL page: GraphiQL with its documentation, history and explorer panels, our tabs, our panel and our copy buttons, offline.
-// Not here: transport (fetcher.js), who acts (session.js, acting-as.jsx), their notices (feed.js), the ready-made operations
-// (operations.js, events.js), what the buttons copy (snippets.js), how the bundle is made (build.mjs).
+// Elsewhere: transport (fetcher.js), accounts (session.js, acting-as.jsx), their notices (feed.js), the ready operations
+// (operations.js, events.js), the copied texts (snippets.js), the bundle (build.mjs).
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { useGraphiQL } from '@graphiql/react';
@@ -8,7 +8,7 @@ import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 import { actingAsPlugin } from './acting-as.jsx';
 import { CopyButtons } from './copy.jsx';
-import { EventIds, findEvents, noticeEvent } from './events.js';
+import { EventIds, filled, findEvents, noticeEvent } from './events.js';
 import { keepListening } from './feed.js';
 import { fetcherWith } from './fetcher.js';
 import { tabs } from './operations.js';
@@ -25,21 +25,21 @@ globalThis.MonacoEnvironment = {
   },
 };
 
-/** The people of the demo and their password; null where there is none. */
+/** The accounts of the demo and their password; null without a demo. */
 async function findDemo() {
   const reply = await fetch('/graphiql/demo.json');
   const demo = reply.ok ? await reply.json() : null;
   return demo?.people?.length ? demo : null;
 }
 
-/** Sees what the page should know: a new account, a new event. */
+/** Picks new accounts and new events out of the replies. */
 function onReply({ variables }, reply) {
   const signedIn = reply.data?.signUp ?? reply.data?.signIn;
   if (signedIn?.token?.accessToken && variables?.input?.email) adopt(variables.input, signedIn);
   noticeEvent(reply);
 }
 
-/** Long lines go on below, as in the editor for the response; ids are long. */
+/** Wraps long lines, as the editor of the response does; ids are long. */
 function WrapLines() {
   const editors = [useGraphiQL((state) => state.queryEditor), useGraphiQL((state) => state.variableEditor)];
   useEffect(() => {
@@ -48,7 +48,7 @@ function WrapLines() {
   return null;
 }
 
-// Neither may keep the page from opening: without them it lists nobody and fills in no ids.
+// If one fails, the page opens all the same: without accounts or without ids.
 const missing = (error) => console.warn('boxoffice:', error);
 const [demo] = await Promise.all([findDemo().catch(missing), findEvents().catch(missing)]);
 
@@ -65,7 +65,7 @@ createRoot(document.getElementById('graphiql')).render(
     fetcher={fetcher}
     plugins={plugins}
     visiblePlugin={isFirstVisit ? actingAs : undefined}
-    defaultTabs={tabs(demo)}
+    defaultTabs={tabs(demo, filled)}
     defaultEditorToolsVisibility="variables"
     inputValueDeprecation
     schemaDescription

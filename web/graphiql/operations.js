@@ -1,11 +1,12 @@
-// The tabs a first visitor finds open, in this order. Edit here, then `npm run build`; tests/clients checks that they fit schema.graphql,
-// tests/browser runs them. A tab's title is the name of its first operation. The first line says as whom to run it and what to look at.
-// The first tab has no variables, because GraphiQL ignores those of the first tab. Not here: how a request is sent (fetcher.js), filling
-// in `eventId` (events.js: `event` is the demo's event that suits). Tabs that a browser has stored win over these.
+// The tabs of a first visit, in this order. Edit here, then `npm run build`; tests/clients checks that they fit schema.graphql,
+// tests/browser runs them. The title of a tab is the name of its first operation; short names, so that all tabs fit at 1280 px. The
+// comment says which account runs it and what to look at, in lines of 29 characters, which fit too. The first tab has no variables,
+// because GraphiQL ignores those of the first tab. events.js fills in `eventId` (`event`: the event of the demo that suits). Tabs that a
+// browser has stored win over these.
 
 const variables = (value) => JSON.stringify(value, null, 2);
 
-/** A full hour, so many days from now. */
+/** A full hour, some days from now. */
 function day(days, hours = 0) {
   const time = new Date();
   time.setUTCHours(18 + hours, 0, 0, 0);
@@ -15,6 +16,7 @@ function day(days, hours = 0) {
 
 const newEvent = {
   title: 'An evening with Ada',
+  description: 'Ada reads from her notes.',
   venue: 'Hall A',
   timeZone: 'Europe/London',
   startsAt: day(30),
@@ -49,8 +51,8 @@ const order = `    message
 export const operations = [
   {
     name: 'Browse',
-    query: `# As anyone: what is on sale, and
-# how many places are left.
+    query: `# As anyone: events on sale
+# and the tickets left.
 # Ctrl-Enter runs it.
 query Browse {
   events(first: 20) {
@@ -76,10 +78,13 @@ query Browse {
   {
     name: 'SignUp',
     withoutDemo: true,
-    query: `# As anyone: a new account, and the
-# page acts as it. CUSTOMER books,
-# ORGANIZER sells: make one of each
-# and switch on the left.
+    query: `# As anyone: creates an
+# account and switches to it.
+# A CUSTOMER books tickets,
+# an ORGANIZER sells them:
+# create one of each, then
+# switch in the panel
+# "Acting as".
 mutation SignUp($input: SignUpInput!) {
   signUp(input: $input) {
     token {
@@ -106,9 +111,10 @@ mutation SignUp($input: SignUpInput!) {
   {
     name: 'Book',
     event: 'pottery-evening',
-    query: `# As a customer (Grace): look at
-# the feed on the left when you run
-# this, two places for one evening.
+    query: `# As a customer (Grace):
+# books two tickets. The
+# notice appears in the panel
+# "Acting as".
 mutation Book($input: CreateBookingInput!) {
   createBooking(input: $input) {
 ${order}
@@ -118,12 +124,13 @@ ${order}
     variables: variables({ input: { eventId: '', quantity: 2, fulfilment: 'ALL_OR_NOTHING' } }),
   },
   {
-    name: 'AskForMoreThanIsLeft',
+    name: 'AskForMore',
     event: 'rust-nation',
-    query: `# As a customer (Grace): look at
-# the message. Ten were wanted, two
-# were left, you wait for the rest.
-mutation AskForMoreThanIsLeft($input: CreateBookingInput!) {
+    query: `# As a customer (Grace): asks
+# for ten tickets. Two are
+# left; the rest goes on the
+# waitlist.
+mutation AskForMore($input: CreateBookingInput!) {
   createBooking(input: $input) {
 ${order}
   }
@@ -134,9 +141,10 @@ ${order}
   {
     name: 'CreateEvent',
     query: `# As an organizer (Ada): run
-# CreateEvent, then PublishEvent,
-# and look at the tab Browse. The
-# draft's id is filled in below.
+# CreateEvent first. The id
+# of the draft is filled in
+# below. Then PublishEvent;
+# Browse shows the event.
 mutation CreateEvent($create: CreateEventInput!) {
   createEvent(input: $create) {
     event {
@@ -171,10 +179,13 @@ mutation PublishEvent($publish: EventInput!) {
   {
     name: 'ChangeVenue',
     event: 'rust-nation',
-    query: `# As its organizer (Ada): whoever
-# booked is told. Act as Grace next
-# and look at the feed. Once changed,
-# try another venue below.
+    query: `# As its organizer (Ada):
+# customers with a booking
+# get a notice. Act as one of
+# them (Grace, after
+# AskForMore) and read it. To
+# run it again, enter another
+# venue below.
 mutation ChangeVenue($input: UpdateEventInput!) {
   updateEvent(input: $input) {
     changed
@@ -194,10 +205,12 @@ mutation ChangeVenue($input: UpdateEventInput!) {
   },
   {
     name: 'MyNotices',
-    query: `# As anyone signed in: your notices,
-# live. GraphiQL ends it when another
-# tab is opened; "after" goes on
-# behind the last cursor you saw.
+    query: `# As any account: its
+# notices, live. GraphiQL
+# stops it when you open
+# another tab. To resume
+# without a gap, set "after"
+# to the last cursor.
 subscription MyNotices($after: String) {
   noticeReceived(after: $after) {
     cursor
@@ -213,10 +226,12 @@ subscription MyNotices($after: String) {
     variables: variables({ after: null }),
   },
   {
-    name: 'ForbiddenOnPurpose',
-    query: `# As a customer (Grace): look at the
-# code. Only organizers sell.
-mutation ForbiddenOnPurpose($input: CreateEventInput!) {
+    name: 'Forbidden',
+    query: `# As a customer (Grace):
+# fails with the code
+# FORBIDDEN, because only
+# organizers create events.
+mutation Forbidden($input: CreateEventInput!) {
   createEvent(input: $input) {
     event {
       id
@@ -231,7 +246,29 @@ mutation ForbiddenOnPurpose($input: CreateEventInput!) {
 `,
     variables: variables({ input: newEvent }),
   },
+  {
+    name: 'Users',
+    query: `# As the administrator (Root):
+# accounts and their roles.
+# Other accounts see the code
+# FORBIDDEN.
+query Users {
+  users(first: 20) {
+    nodes {
+      id
+      name
+      email
+      role
+      createdAt
+    }
+  }
+}
+`,
+  },
 ];
 
-/** The tabs to open with; where there is no demo, one to sign up is among them. */
-export const tabs = (demo) => operations.filter(({ withoutDemo }) => !(demo && withoutDemo)).map(({ query, variables }) => ({ query, variables }));
+/** The tabs to open with; without a demo, one to sign up is among them. `fill` completes the variables of an operation. */
+export const tabs = (demo, fill = (variables) => variables) =>
+  operations
+    .filter(({ withoutDemo }) => !(demo && withoutDemo))
+    .map(({ name, query, variables }) => ({ query, variables: variables && fill(variables, name) }));

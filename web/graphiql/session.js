@@ -49,11 +49,11 @@ export function introduce(demo) {
 }
 
 async function signIn({ email, password, name }) {
-  if (!password) throw new Refused(`Sign in again as ${name}: the page does not know the password.`);
+  if (!password) throw new Refused(`Sign in again as ${name}: the page does not keep passwords over a reload.`);
   const { data, errors, date } = await ask(SIGN_IN, { input: { email, password } });
   const { token, viewer, userErrors = [] } = data?.signIn ?? {};
   if (userErrors.length) throw new Refused(userErrors[0].message);
-  if (!token) throw new Error(errors?.[0]?.message ?? 'The API did not sign you in.');
+  if (!token) throw new Error(errors?.[0]?.message ?? 'The sign-in failed.');
   return { proof: proofOf(token, date), viewer };
 }
 

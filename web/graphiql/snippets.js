@@ -19,7 +19,7 @@ const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 /** For a POSIX shell. */
 export function curl(tab, url, headers) {
   const { document, name, operation, variables } = pick(tab);
-  if (operation === OperationTypeNode.SUBSCRIPTION) throw new Error('A subscription needs a socket, which curl does not speak.');
+  if (operation === OperationTypeNode.SUBSCRIPTION) throw new Error('a subscription needs a WebSocket, which curl does not open.');
   const body = {
     query: stripIgnoredCharacters(print(document)),
     ...(name && { operationName: name }),
