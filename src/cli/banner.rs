@@ -122,7 +122,7 @@ fn next_commands(text: &mut String, start: &Start, colours: Colours) -> std::fmt
     }
     if start.address.ip().is_loopback() {
         let listen = format!("--listen 0.0.0.0:{}", start.address.port());
-        let comment = if start.demo.is_some() { "open to the network, once cleared" } else { "open to the network" };
+        let comment = if start.demo.is_some() { "network access, once cleared" } else { "network access" };
         commands.push((command(start, &listen), comment));
     }
     commands.push((format!("{} --help", start.program), "all commands"));
