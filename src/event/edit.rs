@@ -12,6 +12,9 @@ use crate::money::Money;
 use crate::outbox::{self, Draft};
 use crate::status::{EventField, EventStatus};
 
+/// Fields whose change people in line have to agree to before they are booked.
+const TERMS: [EventField; 4] = [EventField::StartsAt, EventField::TimeZone, EventField::Venue, EventField::Price];
+
 /// What is to change; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
 pub struct Edit {
@@ -37,6 +40,8 @@ pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>,
     let edit = &edit;
     ctx.db
         .write(Lane::Interactive, |tx| async move {
+            // The lock root first, as all who change occupancy take it: new terms change who is in turn.
+            db::run(&tx, "UPDATE stock SET revision = revision WHERE event_id = $1", [id.into()]).await?;
             let old = may_manage(ctx, store::lock(&tx, id).await?)?;
             if !matches!(old.status, EventStatus::Draft | EventStatus::Published) {
                 return Err(Error::WrongStatus(old.status));
@@ -84,7 +89,13 @@ pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>,
                     change: change_id,
                     fields: fields.clone(),
                 };
-                outbox::append(&tx, &[Draft { id: fact_id, ..Draft::new(ctx, fact) }]).await?;
+                let mut drafts = vec![Draft { id: fact_id, ..Draft::new(ctx, fact) }];
+                if fields.iter().any(|field| TERMS.contains(field))
+                    && let Some(revision) = store::renew_terms(&tx, id).await?
+                {
+                    drafts.push(Draft::new(ctx, Fact::AvailabilityChanged { event: id, revision }).caused_by(None));
+                }
+                outbox::append(&tx, &drafts).await?;
             }
             Ok(fields)
         })

@@ -87,6 +87,21 @@ pub async fn change_status(tx: &Tx, id: EventId, from: EventStatus, to: EventSta
     }
 }
 
+/// Gives an event new terms, under the lock of its stock. Open waitlist entries were made under others, so none is in turn
+/// until its customer agrees, and all free tickets are open. Returns the new revision; none: nobody waits.
+pub async fn renew_terms(tx: &Tx, id: EventId) -> Result<Option<i64>, DbError> {
+    let sql = "UPDATE quota SET open = capacity - sold - held WHERE event_id = $1 AND waiting > 0";
+    if db::run(tx, sql, [id.into()]).await? == 0 {
+        return Ok(None);
+    }
+    // Entries that were set aside have to be asked too.
+    let sql = "UPDATE waitlist_entry SET terms = (SELECT s.terms FROM stock s WHERE s.event_id = $1) WHERE terms = -1
+               AND status = 'WAITING' AND quota_id IN (SELECT q.id FROM quota q WHERE q.event_id = $1)";
+    db::run(tx, sql, [id.into()]).await?;
+    let sql = "UPDATE stock SET terms = terms + 1, revision = revision + 1 WHERE event_id = $1 RETURNING revision AS n";
+    Ok(Some(db::number(tx, sql, [id.into()]).await?))
+}
+
 record! {
     /// One field an update changed.
     pub struct Change {
