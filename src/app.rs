@@ -13,13 +13,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::{Actor, Peer};
+use crate::account::administer::END_ENTRIES;
 use crate::account::password::{Cost, Hasher};
 use crate::account::session::{self, Sessions};
 use crate::account::throttle::{self, Throttle};
 use crate::account::token::Keys;
 use crate::account::{retention, revocation};
+use crate::booking::settle::SERVE_LINE;
 use crate::booking::watch::Board;
-use crate::booking::{call_off, desk};
+use crate::booking::{call_off, close, desk, promote};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
@@ -306,7 +308,7 @@ fn engine(
 }
 
 /// Kinds of job that go in chunks.
-const LONG: &[&str] = &[fanout::KIND, call_off::KIND];
+const LONG: &[&str] = &[fanout::KIND, call_off::KIND, SERVE_LINE, END_ENTRIES];
 
 /// Who works off which kind of job.
 fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&'static str, Handler> {
@@ -314,6 +316,8 @@ fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&
         (inbox::DELIVER, deliver::handler(ctx.clone(), options.channel.clone())),
         (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone(), stop.clone())),
         (call_off::KIND, call_off::handler(ctx.clone(), stop.clone())),
+        (SERVE_LINE, promote::handler(ctx.clone(), stop.clone())),
+        (END_ENTRIES, close::handler(ctx.clone(), stop.clone())),
     ])
 }
 
@@ -330,6 +334,9 @@ async fn forget(budgets: Option<Budgets>, throttle: Throttle, stop: Cancellation
 /// Archives what is over and forgets old answers: at the start, then every [`SWEEP_EVERY`], each time everything there is.
 async fn sweep(ctx: Ctx, stop: CancellationToken) {
     loop {
+        if let Err(error) = close::close_begun(&ctx).await {
+            tracing::error!(%error, "cannot close the waitlists of events that have begun");
+        }
         if let Err(error) = event::archive::archive(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot archive finished events");
         }

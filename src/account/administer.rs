@@ -5,12 +5,23 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Error, revocation, sign_out, store};
 use crate::access::{Action, Role};
+use crate::clock::Micros;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Lane, Tx};
 use crate::entity::users;
 use crate::id::{Noun, OrganizerId, UserId};
 use crate::page::{Page, Paging};
+use crate::queue::{self, NewJob, Queue};
 use crate::text::Invalid;
+
+/// The kind of job that ends the waitlist entries of a user who may not book any more (`booking::close`).
+pub const END_ENTRIES: &str = "end_waitlist_entries";
+
+async fn end_entries(tx: &Tx, user: UserId, now: Micros) -> Result<(), DbError> {
+    let args = serde_json::json!({ "user": user });
+    queue::enqueue(tx, &[NewJob::new(Queue::Notifications, END_ENTRIES, &args, now)]).await?;
+    Ok(())
+}
 
 /// Gives a user another role. It counts at once: what runs on their sockets ends. An ORGANIZER gets an organizer of their
 /// name, unless they have had one; a former one keeps it, without the right to use it.
@@ -25,6 +36,9 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
         if role == Role::Organizer && store::organizer_of(&tx, id).await?.is_none() {
             store::insert_organizer(&tx, organizer, &user.name, id, ctx.now()).await?;
         }
+        if user.role == Role::Customer {
+            end_entries(&tx, id, ctx.now()).await?;
+        }
         revocation::revoke_all(&tx, id, ctx.now()).await?;
         Ok(true)
     })
@@ -36,6 +50,9 @@ pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     change(ctx, id, "disabled", |tx, _| async move {
         let sql = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
         let disabled = db::run(&tx, sql, [id.into(), ctx.now().into()]).await?;
+        if disabled == 1 {
+            end_entries(&tx, id, ctx.now()).await?;
+        }
         sign_out::end_all_of(&tx, id, None, ctx.now()).await?;
         Ok(disabled == 1)
     })

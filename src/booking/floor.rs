@@ -15,7 +15,7 @@ use crate::status::EventStatus;
 pub const SERVED_MAX: i64 = 200;
 
 /// The same where it came for something else and finds a line that a job is serving.
-const SERVED_BESIDES: i64 = 20;
+pub(super) const SERVED_BESIDES: i64 = 20;
 
 /// The entries of quota `$1` that are in turn, `$2` being the event's terms and `$3` the quota's capacity. They alone are
 /// served, and free places belong to them. Left out are entries for more at once than there are places at all, of

@@ -5,9 +5,10 @@
 //! |---|---|
 //! | place a booking | `place` through `desk`, decided by `allocate` |
 //! | cancel a booking | `cancel` |
-//! | join or leave the line | `waitlist` |
-//! | raise or lower capacity | `capacity` |
+//! | join, confirm or leave the line | `waitlist` |
+//! | raise or lower capacity | `capacity`, a long line in chunks by `promote` |
 //! | call an event off | `call_off` |
+//! | end entries that can lead to nothing | `close` |
 //!
 //! Each of them locks the event's `stock` row in a statement of its own, reads what it decides on afterwards, and lets
 //! the pure `allocate` serve the line first.
@@ -23,10 +24,13 @@ pub mod availability;
 pub mod call_off;
 pub mod cancel;
 pub mod capacity;
+pub mod chunks;
+pub mod close;
 pub mod desk;
 pub mod floor;
 pub mod list;
 pub mod place;
+pub mod promote;
 mod rows;
 pub mod settle;
 pub mod waitlist;

@@ -76,6 +76,10 @@ async fn step(chance: &Chance, organizer: &Actor, people: &[Actor], event: &str,
             let (who, entry) = &done.entries[below(chance, done.entries.len())];
             people[*who].mutate("confirmWaitlistEntry", json!({ "entryId": entry }), "event { id }").await;
         }
+        11 if chance.fraction() < 0.3 => {
+            let venue = format!("Hall {}", below(chance, 1_000));
+            organizer.mutate("updateEvent", json!({ "eventId": event, "venue": venue }), "changed").await.ok();
+        }
         _ => {
             organizer.resize(event, 1 + below(chance, 8) as i64).await;
         }

@@ -21,6 +21,7 @@ mod desk;
 mod edge;
 mod event;
 mod gate;
+mod in_turn;
 mod inventory;
 mod kill;
 mod live;

@@ -36,7 +36,7 @@ pub async fn fill(app: &TestApp, event: &str, n: i64) {
          WHERE b.event_id = $1 AND b.reference LIKE 'FILL-%'"
     );
     app.sql(&items, [event.into()]).await;
-    app.sql("UPDATE quota SET sold = sold + $2 WHERE event_id = $1", [event.into(), n.into()]).await;
+    app.sql("UPDATE quota SET sold = sold + $2, open = open - $2 WHERE event_id = $1", [event.into(), n.into()]).await;
 }
 
 scene! {

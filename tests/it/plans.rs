@@ -14,6 +14,7 @@ use crate::harness::{Stage, TestApp, log};
 /// Tables that are read whole, and why that is right.
 const READ_WHOLE: &[(&str, &str)] = &[
     ("stream_head", "has one row"),
+    ("quota_waiting", "holds the quotas with a waitlist only"),
     ("consumer", "has a row per consumer of facts"),
     ("meta", "has a handful of rows"),
     ("sqlite_master", "the catalogue, at a start"),
@@ -82,7 +83,11 @@ async fn a_day(app: &TestApp) {
     people[3].leave(&left).await.ok();
     people[1].cancel(&freed).await.ok();
     organizer.resize(&event, 9).await.ok();
+    people[3].join(&event, 9, false).await;
     organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B" }), "event { id }").await.ok();
+    let again = people[2].join(&event, 1, false).await;
+    let input = json!({ "entryId": again.at("joinWaitlist.waitlistEntry.id") });
+    people[2].mutate("confirmWaitlistEntry", input, "waitlistEntry { pause positionAtLeast }").await;
     people[0].books(&cancelled, 1).await;
     people[1].book(&cancelled, 9, "PARTIAL_AND_WAITLIST", None).await.ok();
     organizer.mutate("cancelEvent", json!({ "eventId": cancelled }), "event { id }").await.ok();
@@ -120,6 +125,10 @@ async fn a_day(app: &TestApp) {
     }
     organizer.ask("{ myEvents(first: 5) { totalCount nodes { id } } }", json!({})).await.ok();
     hold_and_lose_a_job(app).await;
+    let id = boxoffice::id::Noun::parse(&event).unwrap();
+    boxoffice::booking::promote::chunk(&app.app.ctx, id, None).await.unwrap();
+    boxoffice::booking::close::chunk_of_account(&app.app.ctx, people[3].user, None).await.unwrap();
+    boxoffice::booking::close::close_begun(&app.app.ctx).await.unwrap();
     boxoffice::event::archive::archive(app.db(), app.clock.now()).await.unwrap();
     boxoffice::idempotency::forget(app.db(), app.clock.now()).await.unwrap();
     boxoffice::account::retention::purge(app.db(), app.clock.now()).await.unwrap();

@@ -277,6 +277,15 @@ impl TestApp {
         self.number("SELECT CAST(SUM(sold) AS bigint) AS n FROM quota WHERE event_id = $1", [event.into()]).await
     }
 
+    /// Compares the counted columns of an event with a recount.
+    pub async fn assert_counted(&self, event: &str) {
+        let id = boxoffice::id::EventId::parse(event).unwrap();
+        for (counted, recount) in crate::audit::COUNTED {
+            let off = self.number(&format!("{recount} AND q.event_id = $1"), [id.into()]).await;
+            assert_eq!(off, 0, "{counted}");
+        }
+    }
+
     /// Checks what must hold of an event at any time: counters equal bookings, nothing oversold, positions in order.
     pub async fn assert_sound(&self, event: &str) {
         let id = boxoffice::id::EventId::parse(event).unwrap();
@@ -296,10 +305,7 @@ impl TestApp {
                        (SELECT min(line_no) FROM waitlist_entry x WHERE x.quota_id = q.id AND x.status = 'WAITING'
                         AND x.terms = s.terms AND (x.accepts_part = 1 OR x.quantity <= q.capacity))
                      AND (w.accepts_part = 1 OR w.quantity <= q.capacity - q.sold - q.held))";
-        for (counted, recount) in crate::audit::COUNTED {
-            let off = self.number(&format!("{recount} AND q.event_id = $1"), [id.into()]).await;
-            assert_eq!(off, 0, "{counted}");
-        }
+        self.assert_counted(event).await;
         assert_eq!(self.number(idle, [id.into()]).await, 0, "no place is free that the head of the line would take");
     }
 }

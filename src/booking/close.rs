@@ -1,0 +1,142 @@
+//! Ending waitlist entries that can lead to nothing any more: of events that have begun, and of accounts that may not book.
+//! Not here: the line of an event that was called off (`call_off`), and who is told.
+
+use sea_orm::FromQueryResult;
+use tokio_util::sync::CancellationToken;
+
+use super::allocate::{Floor, allocate};
+use super::chunks::{self, Held};
+use super::floor;
+use super::settle::{Leaving, Ledger};
+use crate::ctx::Ctx;
+use crate::db::{self, DbError, Lane, Tx};
+use crate::id::{EntryId, EventId, QuotaId, UserId};
+use crate::queue::claim;
+use crate::queue::worker::Handler;
+use crate::status::{EventStatus, LeaveReason};
+
+/// Entries one transaction ends at most: a few milliseconds of the writer.
+const CHUNK: i64 = 200;
+
+/// Entries of one account that one transaction ends at most. Each may be of another event, whose line goes on.
+const CHUNK_OF_ACCOUNT: i64 = 10;
+
+#[derive(Debug, FromQueryResult)]
+struct Open {
+    id: EntryId,
+    event_id: EventId,
+    quota_id: QuotaId,
+    user_id: UserId,
+    quantity: i64,
+}
+
+impl Open {
+    fn leaving(&self, reason: LeaveReason) -> Leaving {
+        Leaving { entry: self.id, user: self.user_id, quota: self.quota_id, quantity: self.quantity, reason }
+    }
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Begun {
+    event_id: EventId,
+}
+
+/// Ends the entries of all events that have begun. Says how many were ended.
+pub async fn close_begun(ctx: &Ctx) -> Result<u64, DbError> {
+    let mut all = 0;
+    loop {
+        let sql = "SELECT q.event_id FROM quota q JOIN event e ON e.id = q.event_id
+                   WHERE q.waiting > 0 AND e.starts_at <= $1 AND e.status <> 'CANCELLED' LIMIT 100";
+        let begun: Vec<Begun> = db::all(ctx.db.read(), sql, [ctx.now().into()]).await?;
+        let mut ended = 0;
+        for Begun { event_id } in begun {
+            loop {
+                let some = chunk_of_event(ctx, event_id).await?;
+                ended += some;
+                if some < CHUNK as u64 {
+                    break;
+                }
+            }
+        }
+        all += ended;
+        if ended == 0 {
+            return Ok(all);
+        }
+    }
+}
+
+async fn chunk_of_event(ctx: &Ctx, id: EventId) -> Result<u64, DbError> {
+    ctx.db
+        .write(Lane::Worker, |tx| async move {
+            let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
+            let over = |floor: &Floor| floor.begun && floor.status != EventStatus::Cancelled;
+            let Some(before) = floors.remove(&id).filter(over) else { return Ok(0) };
+            let sql = "SELECT id, event_id, quota_id, user_id, quantity FROM waitlist_entry
+                       WHERE event_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
+            let open: Vec<Open> = db::all(&tx, sql, [id.into(), CHUNK.into()]).await?;
+            let leavings: Vec<Leaving> = open.iter().map(|entry| entry.leaving(LeaveReason::EventOver)).collect();
+            let mut after = before.clone();
+            let mut ledger = Ledger::new(ctx);
+            ledger.leave(&mut after, &leavings, None);
+            ledger.count(&before, &after, !leavings.is_empty());
+            ledger.write(&tx).await?;
+            Ok(leavings.len() as u64)
+        })
+        .await
+}
+
+/// Arguments of the job for an account.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+struct Args {
+    user: UserId,
+}
+
+/// Works off the jobs of accounts that may not book any more, until `stop`.
+pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
+    chunks::handler(ctx, stop, |ctx, args: Args, held| {
+        Box::pin(async move { chunk_of_account(&ctx, args.user, Some(held)).await })
+    })
+}
+
+/// Ends the next entries of an account; who stands behind may be served at once. Says whether there may be more.
+pub async fn chunk_of_account(ctx: &Ctx, user: UserId, held: Option<Held>) -> Result<bool, DbError> {
+    ctx.db
+        .write(Lane::Worker, |tx| async move {
+            let mut events: Vec<EventId> = next_of(&tx, user).await?.iter().map(|entry| entry.event_id).collect();
+            events.dedup();
+            let floors = floor::lock(&tx, &events, &[], ctx.now()).await?;
+            // Again, now that nobody else ends or serves them.
+            let open = next_of(&tx, user).await?;
+            if let Some(Held { id, token }) = held {
+                let at = open.last().map(|entry| entry.event_id);
+                if !claim::advance(&tx, id, token, &serde_json::json!(at).to_string()).await? {
+                    return Ok(false);
+                }
+            }
+            let (mut ledger, mut ended) = (Ledger::new(ctx), 0);
+            for before in floors.values() {
+                let own = open.iter().filter(|entry| entry.event_id == before.event);
+                let leavings: Vec<Leaving> = own.map(|entry| entry.leaving(LeaveReason::AccountClosed)).collect();
+                ended += leavings.len();
+                let mut without = before.clone();
+                ledger.leave(&mut without, &leavings, None);
+                for pool in without.pools.iter_mut().filter(|pool| pool.waiting > 0 && pool.free() > 0) {
+                    floor::read_line(&tx, pool, before.terms, floor::SERVED_BESIDES).await?;
+                    pool.line.retain(|waiting| waiting.user != user);
+                }
+                let allocation = allocate(without, &[]);
+                ledger.promote(&allocation.floor, &allocation.promotions);
+                ledger.count(before, &allocation.floor, !leavings.is_empty());
+            }
+            ledger.write(&tx).await?;
+            // Another chunk also for entries of events that were not locked.
+            Ok(open.len() as i64 == CHUNK_OF_ACCOUNT || open.len() > ended)
+        })
+        .await
+}
+
+async fn next_of(tx: &Tx, user: UserId) -> Result<Vec<Open>, DbError> {
+    let sql = "SELECT id, event_id, quota_id, user_id, quantity FROM waitlist_entry
+               WHERE user_id = $1 AND status = 'WAITING' ORDER BY event_id, id LIMIT $2";
+    db::all(tx, sql, [user.into(), CHUNK_OF_ACCOUNT.into()]).await
+}
