@@ -1,6 +1,8 @@
 //! Looking bookings and places in the line up, and listing them by key.
 //! Not here: whether the actor may see them; the callers ask the policy with the row in hand or scope the list.
 
+use std::collections::HashMap;
+
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, Select,
@@ -11,7 +13,7 @@ use crate::ctx::{Ctx, Denied};
 use crate::db::{self, DbError, record};
 use crate::entity::{booking, booking_item, waitlist_entry};
 use crate::event;
-use crate::id::{BookingId, EntryId, EventId, UserId};
+use crate::id::{BookingId, EntryId, EventId, QuotaId, UserId};
 use crate::page::{Page, Paging};
 use crate::status::BookingStatus;
 
@@ -169,6 +171,42 @@ pub async fn positions(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<
          FROM {{records}} JOIN waitlist_entry e ON e.id = r.id WHERE e.status = 'WAITING'"
     );
     db::select_by(c, &sql, &keys, []).await
+}
+
+/// How an open entry at the front of its event's waitlist stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
+pub struct Standing {
+    /// The entry.
+    pub id: EntryId,
+    /// Its quota, which has a line of its own.
+    quota_id: QuotaId,
+    /// Tickets still wanted.
+    quantity: i64,
+    /// Terms its customer agreed to.
+    terms: i64,
+    /// 1 for the head of the line.
+    position: i64,
+}
+
+impl Standing {
+    /// 1 for the head of the line.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+}
+
+/// How the first [`POSITION_MAX`] open entries of an event stand, of all lines together.
+pub async fn front(c: &impl ConnectionTrait, event: EventId) -> Result<Vec<Standing>, DbError> {
+    let sql = "SELECT id, quota_id, quantity, terms, CAST(0 AS bigint) AS position FROM waitlist_entry
+               WHERE event_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
+    let mut front: Vec<Standing> = db::all(c, sql, [event.into(), POSITION_MAX.into()]).await?;
+    let mut ahead: HashMap<QuotaId, i64> = HashMap::new();
+    for entry in &mut front {
+        let ahead = ahead.entry(entry.quota_id).or_default();
+        *ahead += 1;
+        entry.position = *ahead;
+    }
+    Ok(front)
 }
 
 #[derive(Debug, Clone, FromQueryResult)]

@@ -13,10 +13,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::availability::{self, Availability};
+use super::list::{self, Standing};
 use crate::bus::Bus;
 use crate::ctx::Ctx;
+use crate::db::DbError;
 use crate::fact::{Fact, Recorded};
-use crate::id::EventId;
+use crate::id::{EntryId, EventId};
 
 /// The shortest time between two readings.
 const MERGE: Duration = Duration::from_millis(100);
@@ -26,9 +28,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 type Watched = Arc<Mutex<HashMap<EventId, watch::Sender<Option<Availability>>>>>;
 
+/// The front of an event's waitlist, as of a revision at least.
+type Front = (i64, Arc<HashMap<EntryId, Standing>>);
+
 /// The board of this process; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Board(Watched);
+pub struct Board {
+    watched: Watched,
+    /// Fronts of watched events, each read once per revision for everybody who watches an entry.
+    fronts: Arc<tokio::sync::Mutex<HashMap<EventId, Front>>>,
+}
 
 /// A watch on one event; the last one of an event to go takes it off the board.
 pub struct BoardWatch {
@@ -49,6 +58,19 @@ impl Board {
         let mut watched = self.lock();
         let sender = watched.entry(event).or_insert_with(|| watch::channel(None).0);
         BoardWatch { receiver: Some(sender.subscribe()), event, board: self.clone() }
+    }
+
+    /// The front of an event's waitlist, as of this revision or a later one.
+    pub async fn front(&self, ctx: &Ctx, of: &Availability) -> Result<Arc<HashMap<EntryId, Standing>>, DbError> {
+        let mut fronts = self.fronts.lock().await;
+        if let Some((_, front)) = fronts.get(&of.event_id).filter(|(revision, _)| *revision >= of.revision) {
+            return Ok(front.clone());
+        }
+        let rows = list::front(ctx.db.read(), of.event_id).await?;
+        let front: Arc<HashMap<_, _>> = Arc::new(rows.into_iter().map(|entry| (entry.id, entry)).collect());
+        fronts.retain(|event, _| self.lock().contains_key(event));
+        fronts.insert(of.event_id, (of.revision, front.clone()));
+        Ok(front)
     }
 
     /// Keeps the board until `stop`.
@@ -126,7 +148,7 @@ impl Board {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EventId, watch::Sender<Option<Availability>>>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
