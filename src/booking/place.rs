@@ -16,7 +16,7 @@ use crate::id::{BookingId, EntryId, EventId, SlotId, TicketTypeId, UserId};
 use crate::idempotency::{self, Key, Recall, Stored};
 use crate::money::{Currency, MAX_PRICE_MINOR, Money};
 use crate::status::{EventStatus, Fulfilment};
-use crate::text::Invalid;
+use crate::text::{Fields, Invalid};
 
 /// The name idempotency keys of this verb are kept under.
 const OPERATION: &str = "createBooking";
@@ -70,39 +70,44 @@ pub struct Placed {
 pub async fn place(ctx: &Ctx, desk: &Desk, order: Order, key: Option<String>) -> Result<Placed, Error> {
     ctx.allow(Action::BookPlaces)?;
     let user = ctx.actor.user_id().ok_or(crate::ctx::Denied::SignIn)?;
-    check(&order)?;
-    let key = match key {
-        Some(key) if !idempotency::is_valid_key(&key) => {
-            return Err(Invalid::new("idempotencyKey", "must be 1 to 255 visible ASCII characters").into());
-        }
-        Some(key) => Some((key, idempotency::fingerprint(&order))),
-        None => None,
-    };
+    let mut fields = Fields::default();
+    check(&order, &mut fields);
+    if key.as_deref().is_some_and(|key| !idempotency::is_valid_key(key)) {
+        fields.refuse("idempotencyKey", "must be 1 to 255 visible ASCII characters");
+    }
+    fields.finish(|| Some(()))?;
+    let key = key.map(|key| (key, idempotency::fingerprint(&order)));
     desk.submit(Request { user, order, key }).await
 }
 
-fn check(order: &Order) -> Result<(), Invalid> {
-    let positive = |field, quantity: i64| match quantity {
-        1..=PLACES_MAX => Ok(()),
-        _ => Err(Invalid::new(field, format!("must be between 1 and {PLACES_MAX}"))),
-    };
+/// Everything that is wrong with an order whatever event it is for.
+fn check(order: &Order, fields: &mut Fields) {
+    let range = format!("must be between 1 and {PLACES_MAX}");
+    let is_positive = |quantity: i64| (1..=PLACES_MAX).contains(&quantity);
     match (order.items.as_slice(), order.quantity) {
-        ([], None) => return Err(Invalid::new("quantity", "say how many places: quantity, or items")),
-        ([], Some(quantity)) => return positive("quantity", quantity),
-        (_, Some(_)) => return Err(Invalid::new("quantity", "give quantity or items, not both")),
+        ([], None) => return fields.refuse("quantity", "say how many places: quantity, or items"),
+        ([], Some(quantity)) if is_positive(quantity) => return,
+        ([], Some(_)) => return fields.refuse("quantity", range),
+        (_, Some(_)) => fields.refuse("quantity", "give quantity or items, not both"),
         (_, None) => {}
     }
     if order.items.len() > ITEMS_MAX {
-        return Err(Invalid::new("items", format!("must not be more than {ITEMS_MAX}")));
+        return fields.refuse("items", format!("must not be more than {ITEMS_MAX}"));
     }
     let mut kinds = HashSet::new();
-    for (kind, quantity) in &order.items {
-        positive("items", *quantity)?;
+    for (at, (kind, quantity)) in order.items.iter().enumerate() {
+        if !is_positive(*quantity) {
+            fields.refuse(format!("items.{at}.quantity"), range.clone());
+        }
         if !kinds.insert(kind) {
-            return Err(Invalid::new("items", "name each ticket type once"));
+            fields.refuse(format!("items.{at}.ticketTypeId"), "name each ticket type once");
         }
     }
-    positive("items", order.items.iter().map(|(_, quantity)| quantity).sum())
+    if order.items.iter().all(|(_, quantity)| is_positive(*quantity))
+        && !is_positive(order.items.iter().map(|(_, quantity)| quantity).sum())
+    {
+        fields.refuse("items", format!("must be {PLACES_MAX} places in all at most"));
+    }
 }
 
 /// Decides a batch of requests in one transaction: lock, read, allocate, write, commit. One answer per request, in
@@ -200,18 +205,23 @@ fn wish(
         ([], _, _) => return Err(Invalid::new("items", "this event has several ticket types: name them").into()),
         (items, _, _) => items.to_vec(),
     };
+    let mut fields = Fields::default();
     let mut slots = HashSet::new();
-    for (kind, _) in &items {
-        let kind =
-            floor.kind(*kind).ok_or_else(|| Invalid::new("items", "there is no such ticket type at this event"))?;
-        slots.insert(kind.slot);
+    for (at, (kind, _)) in items.iter().enumerate() {
+        match floor.kind(*kind) {
+            Some(kind) => _ = slots.insert(kind.slot),
+            None => fields.refuse(format!("items.{at}.ticketTypeId"), "there is no such ticket type at this event"),
+        }
     }
     if slots.len() > 1 {
-        return Err(Invalid::new("items", "one booking is for one date").into());
+        fields.refuse("items", "one booking is for one date");
     }
-    if order.slot.is_some_and(|slot| !slots.contains(&slot)) {
-        return Err(Invalid::new("slotId", "there is no such date at this event").into());
+    if order.slot.is_some_and(|slot| !floor.kinds.iter().any(|kind| kind.slot == slot)) {
+        fields.refuse("slotId", "there is no such date at this event");
+    } else if order.slot.is_some_and(|slot| slots.iter().any(|other| *other != slot)) {
+        fields.refuse("slotId", "the tickets are for another date");
     }
+    fields.finish(|| Some(()))?;
     if let Some(expected) = &order.expected_total {
         costs(floor, &items, expected)?;
     }

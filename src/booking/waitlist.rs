@@ -13,7 +13,7 @@ use crate::entity::waitlist_entry;
 use crate::id::{EntryId, EventId, TicketTypeId};
 use crate::idempotency::{self, Key, Recall};
 use crate::status::{EventStatus, LeaveReason, WaitlistStatus};
-use crate::text::Invalid;
+use crate::text::{Fields, Invalid};
 
 /// The name idempotency keys of joining are kept under.
 const OPERATION: &str = "joinWaitlist";
@@ -35,12 +35,14 @@ pub struct Join {
 pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId, Error> {
     ctx.allow(Action::BookPlaces)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let mut fields = Fields::default();
     if !(1..=PLACES_MAX).contains(&join.quantity) {
-        return Err(Invalid::new("quantity", format!("must be between 1 and {PLACES_MAX}")).into());
+        fields.refuse("quantity", format!("must be between 1 and {PLACES_MAX}"));
     }
     if key.as_deref().is_some_and(|key| !idempotency::is_valid_key(key)) {
-        return Err(Invalid::new("idempotencyKey", "must be 1 to 255 visible ASCII characters").into());
+        fields.refuse("idempotencyKey", "must be 1 to 255 visible ASCII characters");
     }
+    fields.finish(|| Some(()))?;
     let fingerprint = idempotency::fingerprint(&join);
     let (join, key, fingerprint) = (&join, &key, &fingerprint);
     let enter = || {

@@ -226,3 +226,116 @@ scene! {
         }
     }
 }
+
+scene! {
+    /// A form is told of everything that is wrong with it at once, each with the path of its field.
+    async fn all_fields_at_fault_are_told_at_once(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer) = (app.organizer().await, app.customer().await);
+        let (event, other) = (organizer.event(5).await, organizer.event(5).await);
+        let kind = |event: &str| {
+            let (customer, event) = (customer.clone(), event.to_owned());
+            async move {
+                let query = "query($id: ID!) { event(id: $id) { ticketTypes { id } slots { id } } }";
+                let parts = customer.ask(query, json!({ "id": event })).await.ok();
+                (parts.text("event.ticketTypes.0.id"), parts.text("event.slots.0.id"))
+            }
+        };
+        let ((own, _), (foreign, slot)) = (kind(&event).await, kind(&other).await);
+        let paths = |answer: &crate::harness::Answer, mutation: &str| {
+            let errors = answer.at(&format!("{mutation}.userErrors")).as_array().unwrap().clone();
+            assert!(errors.iter().all(|error| error["code"] == "INVALID"), "{}", answer.body);
+            errors.iter().map(|error| error["path"].clone()).collect::<Vec<_>>()
+        };
+        let item = |kind: &str, quantity: i64| json!({ "ticketTypeId": kind, "quantity": quantity });
+        let input = json!({ "eventId": event, "quantity": 1, "items": [item(&own, 0), item(&own, 101)], "idempotencyKey": "ä" });
+        let answer = customer.mutate("createBooking", input, "booked").await;
+        let wrong = [
+            json!(["input", "quantity"]),
+            json!(["input", "items", "0", "quantity"]),
+            json!(["input", "items", "1", "quantity"]),
+            json!(["input", "items", "1", "ticketTypeId"]),
+            json!(["input", "idempotencyKey"]),
+        ];
+        assert_eq!(paths(&answer, "createBooking"), wrong);
+        let input = json!({ "eventId": event, "slotId": slot, "items": [item(&own, 1), item(&foreign, 1)] });
+        let answer = customer.mutate("createBooking", input, "booked").await;
+        let wrong = [json!(["input", "items", "1", "ticketTypeId"]), json!(["input", "slotId"])];
+        assert_eq!(paths(&answer, "createBooking"), wrong);
+        let input = json!({ "eventId": event, "quantity": 0, "idempotencyKey": "" });
+        let answer = customer.mutate("joinWaitlist", input, "event { id }").await;
+        assert_eq!(paths(&answer, "joinWaitlist"), [json!(["input", "quantity"]), json!(["input", "idempotencyKey"])]);
+    }
+}
+
+scene! {
+    /// A payload carries everything it changed, so that a cache needs no other request.
+    async fn payloads_carry_the_event_as_it_is_then(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
+        let event = organizer.event(3).await;
+        let figures = "event { id availability { sold available waiting } }";
+        let seen = |sold: i64, available: i64, waiting: i64| {
+            json!({ "id": event, "availability": { "sold": sold, "available": available, "waiting": waiting } })
+        };
+        let input = json!({ "eventId": event, "quantity": 3 });
+        let booked = customer.mutate("createBooking", input, &format!("booking {{ id }} {figures}")).await.ok();
+        assert_eq!(booked.at("createBooking.event"), &seen(3, 0, 0));
+        let input = json!({ "eventId": event, "quantity": 2 });
+        let joined = other.mutate("joinWaitlist", input, &format!("waitlistEntry {{ id }} {figures}")).await.ok();
+        assert_eq!(joined.at("joinWaitlist.event"), &seen(3, 0, 2));
+        let input = json!({ "entryId": joined.text("joinWaitlist.waitlistEntry.id") });
+        let left = other.mutate("leaveWaitlist", input, figures).await.ok();
+        assert_eq!(left.at("leaveWaitlist.event"), &seen(3, 0, 0));
+        let input = json!({ "bookingId": booked.text("createBooking.booking.id") });
+        let cancelled = customer.mutate("cancelBooking", input, &format!("message {figures}")).await.ok();
+        assert_eq!(cancelled.at("cancelBooking.event"), &seen(0, 3, 0));
+        let refused = customer.mutate("createBooking", json!({ "eventId": event, "quantity": 9 }), figures).await;
+        assert_eq!((refused.refusal(), refused.at("createBooking.event")), ("NOT_ENOUGH_PLACES", &json!(null)));
+    }
+}
+
+scene! {
+    /// An order can say what it expects to pay: another price is refused with the new total.
+    async fn another_price_than_expected_is_refused(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer) = (app.organizer().await, app.customer().await);
+        let event = organizer.event(9).await;
+        let order = |total: &str| {
+            let input = json!({ "eventId": event, "quantity": 2, "expectedTotal": total });
+            let customer = customer.clone();
+            async move {
+                let query = "mutation($input: CreateBookingInput!) { createBooking(input: $input) { booked
+                             userErrors { code path ... on PriceChangedError { total { amount currency } } } } }";
+                customer.ask(query, json!({ "input": input })).await
+            }
+        };
+        assert_eq!(order("31.00").await.ok().int("createBooking.booked"), 2);
+        assert_eq!(order("31").await.ok().int("createBooking.booked"), 2);
+        organizer.mutate("updateEvent", json!({ "eventId": event, "price": "99" }), "changed").await.ok();
+        let refused = order("31.00").await;
+        let total = json!({ "code": "PRICE_CHANGED", "path": ["input", "expectedTotal"], "total": { "amount": "198.00", "currency": "EUR" } });
+        assert_eq!(refused.at("createBooking.userErrors"), &json!([total]));
+        assert_eq!(app.sold(&event).await, 4);
+        assert_eq!(order("198.00").await.ok().int("createBooking.booked"), 2);
+        assert_eq!(order("198.001").await.refusal(), "INVALID");
+    }
+}
+
+scene! {
+    /// A key is good for a day at least, whatever is forgotten meanwhile.
+    async fn a_key_is_kept_for_a_day(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, customer) = (app.organizer().await, app.customer().await);
+        let event = organizer.event(9).await;
+        let first = customer.book(&event, 2, "ALL_OR_NOTHING", Some("k")).await.ok();
+        app.clock.advance(std::time::Duration::from_secs(24 * 3_600));
+        assert_eq!(boxoffice::idempotency::forget(app.db(), app.clock.now()).await.unwrap(), 0);
+        let again = app.renewed(&customer).await.book(&event, 2, "ALL_OR_NOTHING", Some("k")).await.ok();
+        assert_eq!(again.text("createBooking.booking.id"), first.text("createBooking.booking.id"));
+        assert_eq!(app.sold(&event).await, 2);
+        // And not for ever.
+        app.clock.advance(std::time::Duration::from_secs(7 * 24 * 3_600));
+        assert_eq!(boxoffice::idempotency::forget(app.db(), app.clock.now()).await.unwrap(), 1);
+    }
+}
