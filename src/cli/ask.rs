@@ -8,13 +8,17 @@ use super::Failure;
 /// A new password: typed twice at a prompt that does not show it, or one line of standard input; never from the command
 /// line, where `ps` shows it.
 pub fn password() -> Result<String, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(format!("cannot read the password: {error}"), "type it, or pipe it in");
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            format!("cannot read the password: {error}"),
+            "type it at the prompt, or pipe it into standard input",
+        )
+    };
     if !std::io::stdin().is_terminal() {
         return line().map_err(failed);
     }
     let password = rpassword::prompt_password("Password: ").map_err(failed)?;
-    if rpassword::prompt_password("The same again: ").map_err(failed)? != password {
+    if rpassword::prompt_password("Repeat the password: ").map_err(failed)? != password {
         return Err(Failure::new("the two passwords differ", "nothing was changed; try again"));
     }
     Ok(password)
@@ -27,14 +31,14 @@ pub fn confirm(question: &str, is_confirmed: bool) -> Result<(), Failure> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        let what = format!("cannot ask without a terminal: {question}");
+        let what = format!("cannot ask for confirmation without a terminal: {question}");
         return Err(Failure::new(what, "add --yes; nothing was changed").with_code(2));
     }
     eprint!("{question} [y/N] ");
     let _ = std::io::stderr().flush(); // a question that cannot be shown is answered with no
     match line().unwrap_or_default().trim() {
         "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Failure::new("not confirmed", "nothing was changed")),
+        _ => Err(Failure::new("not confirmed; nothing was changed", "run it again and answer y, or add --yes")),
     }
 }
 

@@ -100,20 +100,20 @@ pub struct LimitArgs {
     /// Time limit for `connection_init` on a new WebSocket, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_SOCKET_INIT_SECONDS", default_value_t = 5)]
     socket_init_seconds: u64,
-    /// Wrong passwords for one account from one address before each next one waits, up to 15 minutes; up to 5 seconds where
-    /// the account has signed in within 90 days
+    /// Wrong passwords for one account from one address before further ones have to wait, up to 15 minutes; up to 5 seconds
+    /// if the account signed in from there within 90 days
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS", default_value_t = 5)]
     free_passwords: u32,
-    /// Wrong passwords from one address for accounts new to it before each next one waits, up to a minute
+    /// Wrong passwords from one address for accounts that never signed in there, before further ones have to wait, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS_PER_ADDRESS", default_value_t = 50)]
     free_passwords_per_address: u32,
-    /// Wrong passwords for one account from addresses new to it before each next one waits, up to 30 seconds
+    /// Wrong passwords for one account from addresses where it never signed in, before further ones have to wait, up to 30 seconds
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS_PER_ACCOUNT", default_value_t = 100)]
     free_passwords_per_account: u32,
-    /// New accounts from one address before each next one waits, up to a minute
+    /// New accounts from one address before further ones have to wait, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_SIGN_UPS", default_value_t = 20)]
     free_sign_ups: u32,
-    /// Unknown refresh tokens from one address before each next one waits, up to a minute
+    /// Unknown refresh tokens from one address before further ones have to wait, up to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_REFRESHES", default_value_t = 20)]
     free_refreshes: u32,
 }

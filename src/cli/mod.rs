@@ -86,7 +86,7 @@ impl StoreArgs {
         }
     }
 
-    /// The same for commands about what is there: no folder and no SQLite database is made.
+    /// The same for commands about existing data: creates no folder and no SQLite database.
     pub fn existing_target(&self) -> Result<Target, Failure> {
         let target = match &self.database_url {
             Some(url) => Target::parse(url).map_err(StartError::from)?,
@@ -95,7 +95,7 @@ impl StoreArgs {
         match &target {
             Target::Sqlite(path) if !path.exists() => Err(Failure::new(
                 format!("there is no database at {}", path.display()),
-                "name its folder with --data, or its address with --database-url",
+                "choose its folder with --data DIR, or its address with --database-url URL",
             )),
             _ => Ok(target),
         }

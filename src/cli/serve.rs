@@ -61,7 +61,7 @@ pub struct ServeArgs {
     /// Open GraphiQL in the browser
     #[arg(long)]
     open: bool,
-    /// Show warnings and errors only
+    /// Log warnings and errors only
     #[arg(long, short)]
     quiet: bool,
     /// Format of log lines; default: text at a terminal, json elsewhere
@@ -176,7 +176,9 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
     if there_is && !address.ip().is_loopback() && !args.allow_demo {
         return Err(Failure::new(
             format!("refusing to listen on {address} while the database has demo accounts (their password is public)"),
-            "boxoffice demo clear      or, on a private network only: boxoffice serve --allow-demo",
+            format!(
+                "boxoffice demo clear      or, on a private network only: boxoffice --listen {address} --allow-demo"
+            ),
         )
         .with_code(4));
     }

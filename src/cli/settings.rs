@@ -32,14 +32,14 @@ pub fn page(serve: &Command) -> String {
 const FIXED: &str = "
 ## Fixed limits
 
-- Of a document: 64 brackets in each other; 10,000 fields and spreads with fragments written out; values that weigh 10,000 with
-  variables written out (a number or list one, text one more for each 64 bytes); of introspection 16 levels, 500 fields.
-- A page has at most 100 rows, a list of errors 10. A request's line and headers have 32 KiB.
-- The answer of a mutation is waited for 30 s; the mutation goes on. Each request of a batch has its own time.
+- A document: 64 nested brackets; 10,000 fields and fragment spreads after expansion; argument values of weight 10,000 with variables
+  inserted (1 per number or list, 1 more per 64 bytes of a string); introspection of 16 levels and 500 fields.
+- A page has at most 100 rows, a list of errors at most 10 entries. Request line and headers together have at most 32 KiB.
+- A mutation is answered within 30 s; a slower one continues without an answer. Each request of a batch has its own time limit.
 - An IPv6 /48 may fail as often as 20 addresses. Of the attempts of one address, 100 at once (or twice the largest limit above) and then 50 a
   second reach the database; the others are refused in memory.
-- Who reads nothing for 10 s is left. A socket is pinged after 15 s of silence, and closed 10 s later; it may send 100 messages at once,
-  and 256 may wait to be written to it.
+- A client that reads nothing for 10 s is disconnected. A WebSocket is pinged after 15 s of silence and closed 10 s later. A client may send
+  100 messages at once; 256 messages to it may wait.
 ";
 
 /// Writing into a string cannot fail, and an argument without a long name or help is no setting.

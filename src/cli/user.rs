@@ -1,6 +1,5 @@
-//! `boxoffice user …`: accounts from the terminal; the way the first administrator comes about, and an operator's way to
-//! see and change accounts.
-//! Not here: the rules; the verbs of `account` have them, revocations included, so that running processes notice.
+//! `boxoffice user …`: creates the first administrator, lists and changes accounts from the terminal.
+//! Not here: the rules. The verbs of `account` hold them, revocations included, so that running processes notice.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -27,29 +26,29 @@ pub struct UserArgs {
 
 #[derive(Subcommand)]
 enum UserCommand {
-    /// Make an account; the password is asked for, or read from standard input
+    /// Create an account; asks for the password, or reads it from standard input
     #[command(after_help = "Example: boxoffice user create --role admin --email root@example.org --name Root")]
     Create(CreateArgs),
     /// List accounts, oldest first
     #[command(after_help = "Example: boxoffice user list --role admin")]
     List(ListArgs),
-    /// Set a new password, asked for twice or read from standard input; every session of the account ends
+    /// Set a new password and end all sessions of the account; asks for the password, or reads it from standard input
     #[command(after_help = "Example: boxoffice user password grace@example.org")]
     Password(OneArgs),
-    /// Give an account another role
+    /// Change the role of an account
     #[command(after_help = "Example: boxoffice user role grace@example.org organizer")]
     Role(RoleArgs),
-    /// Take from an account the right to sign in; every session of it ends
+    /// Disable an account: it can no longer sign in, and all its sessions end
     #[command(after_help = "Example: boxoffice user disable grace@example.org")]
     Disable(ChangeArgs),
-    /// Give the right to sign in back
+    /// Enable a disabled account
     #[command(after_help = "Example: boxoffice user enable grace@example.org")]
     Enable(OneArgs),
 }
 
 #[derive(Args)]
 struct CreateArgs {
-    /// What kind of account
+    /// Role of the account
     #[arg(long, value_enum)]
     role: RoleArg,
     /// E-mail address
@@ -92,7 +91,7 @@ struct ChangeArgs {
 struct RoleArgs {
     #[command(flatten)]
     change: ChangeArgs,
-    /// Its new role
+    /// New role of the account
     #[arg(value_enum)]
     role: RoleArg,
 }
@@ -114,7 +113,7 @@ impl From<RoleArg> for Role {
     }
 }
 
-/// Does what was asked.
+/// Runs the command.
 pub async fn user(args: UserArgs) -> Result<(), Failure> {
     match args.command {
         UserCommand::Create(args) => {
@@ -133,7 +132,7 @@ pub async fn user(args: UserArgs) -> Result<(), Failure> {
                 let user = find(ctx, &args.email).await?;
                 let password = ask::password()?;
                 change_password::reset_password(ctx, &hasher()?, user.id, password).await.map_err(failed)?;
-                Ok(format!("new password for {}: its sessions end, its API tokens go on", shown(&user)))
+                Ok(format!("changed the password of {}; its sessions end, its API tokens stay valid", shown(&user)))
             })
             .await
         }
@@ -141,16 +140,16 @@ pub async fn user(args: UserArgs) -> Result<(), Failure> {
             within(change.one.store.existing_target()?, async |ctx| {
                 let user = find(ctx, &change.one.email).await?;
                 let role = Role::from(role);
-                ask::confirm(&format!("Make {} {}?", shown(&user), role.word()), change.yes)?;
+                ask::confirm(&format!("Change {} to {}?", shown(&user), role.word()), change.yes)?;
                 administer::set_role(ctx, user.id, role).await.map_err(failed)?;
-                Ok(format!("{} is {} now", user.email, role.word()))
+                Ok(format!("{} now has the role {}", user.email, role.word()))
             })
             .await
         }
         UserCommand::Disable(change) => {
             within(change.one.store.existing_target()?, async |ctx| {
                 let user = find(ctx, &change.one.email).await?;
-                ask::confirm(&format!("Disable {}? Every session of it ends.", shown(&user)), change.yes)?;
+                ask::confirm(&format!("Disable {} and end all its sessions?", shown(&user)), change.yes)?;
                 administer::disable(ctx, user.id).await.map_err(failed)?;
                 Ok(format!("disabled {}", shown(&user)))
             })
@@ -192,7 +191,7 @@ async fn find(ctx: &Ctx, address: &str) -> Result<users::Model, Failure> {
     found.ok_or_else(|| {
         Failure::new(
             format!("there is no account with the address {address}"),
-            "see which there are: boxoffice user list",
+            "list the accounts: boxoffice user list",
         )
     })
 }

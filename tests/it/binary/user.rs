@@ -134,7 +134,7 @@ scene! {
         // What ends something is confirmed; here is no terminal to ask at.
         for verb in [&["user", "disable", email][..], &["user", "role", email, "organizer"]] {
             let ended = place.call(verb).reading("y\n").end().await;
-            refuses(&ended, 2, "cannot ask without a terminal", "--yes");
+            refuses(&ended, 2, "cannot ask for confirmation without a terminal", "--yes");
         }
         assert!(grace.ask(&served.address, VIEWER, json!({})).await.ok().at("viewer").is_object());
 
