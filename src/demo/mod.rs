@@ -139,20 +139,25 @@ pub async fn make(db: &Db, now: Micros) -> Result<Counts, Error> {
 type Cast = HashMap<&'static str, Actor>;
 
 /// The demo accounts get a real password; the crowd gets an unknown one, hashed cheaply. Their secrets are random: a fixed
-/// seed would make them public.
+/// seed would make them public. Each signs up at a time of their own, so that the order of accounts is the same whichever
+/// hash is ready first.
 async fn sign_everybody_up(ctx: &Ctx) -> Result<Cast, Error> {
-    let ctx = &Ctx { chance: Chance::system(), ..ctx.clone() };
+    let total = (PEOPLE.len() + CROWD.len()) as u64;
+    let at = |n: usize| {
+        let clock = Clock::manual(ctx.now().minus(Duration::from_secs(total - n as u64)));
+        Ctx { clock, chance: Chance::system(), ..ctx.clone() }
+    };
     let real = Hasher::new(Cost::STANDARD, 2).map_err(refused)?;
     let cheap = Hasher::new(Cost::TEST, 2).map_err(refused)?;
     let mut cast = Cast::new();
-    let known = join_all(PEOPLE.iter().map(|person| {
-        sign_one_up(ctx, &real, person.email, person.name, person.organizer, person.role, PASSWORD.to_owned())
+    let known = join_all(PEOPLE.iter().enumerate().map(|(n, person)| {
+        sign_one_up(at(n), &real, person.email, person.name, person.organizer, person.role, PASSWORD.to_owned())
     }))
     .await;
-    let nobody: String = ctx.chance.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let crowd = join_all(
-        CROWD.iter().map(|(email, name)| sign_one_up(ctx, &cheap, email, name, None, Role::Customer, nobody.clone())),
-    )
+    let nobody: String = Chance::system().bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let crowd = join_all(CROWD.iter().enumerate().map(|(n, (email, name))| {
+        sign_one_up(at(PEOPLE.len() + n), &cheap, email, name, None, Role::Customer, nobody.clone())
+    }))
     .await;
     for signed_up in known.into_iter().chain(crowd) {
         let (email, actor) = signed_up?;
@@ -162,7 +167,7 @@ async fn sign_everybody_up(ctx: &Ctx) -> Result<Cast, Error> {
 }
 
 async fn sign_one_up(
-    ctx: &Ctx,
+    ctx: Ctx,
     hasher: &Hasher,
     email: &'static str,
     name: &str,
@@ -176,7 +181,7 @@ async fn sign_one_up(
         name: name.to_owned(),
         organizer_name: organizer.map(str::to_owned),
     };
-    let opened = sign_up::create_user(ctx, hasher, account, role).await.map_err(refused)?;
+    let opened = sign_up::create_user(&ctx, hasher, account, role).await.map_err(refused)?;
     let organizer = store::organizer_of(ctx.db.read(), opened.user).await?;
     let expires_at = Micros(i64::MAX);
     let signed_in = SignedIn { user: opened.user, role, organizer, via: Via::Session(opened.session), expires_at };

@@ -107,6 +107,8 @@ async fn contents(app: &TestApp, today: Micros) -> Vec<String> {
         let sql = format!("SELECT {line} AS line {from} ORDER BY 1");
         lines.extend(db::all::<Line, 0>(app.db().read(), &sql, []).await.unwrap().into_iter().map(|row| row.line));
     }
+    let people = "SELECT email AS line FROM users ORDER BY id";
+    lines.extend(db::all::<Line, 0>(app.db().read(), people, []).await.unwrap().into_iter().map(|row| row.line));
     let ids = app.anonymous().ask("{ events(first: 50) { nodes { id slug } } }", json!({})).await.ok();
     lines.extend(ids.at("events.nodes").as_array().unwrap().iter().map(ToString::to_string));
     lines

@@ -248,7 +248,7 @@ mutation Forbidden($input: CreateEventInput!) {
   },
   {
     name: 'Users',
-    query: `# As the administrator (Root):
+    query: `# As an admin (Root): all
 # accounts and their roles.
 # Other accounts see the code
 # FORBIDDEN.
@@ -259,6 +259,7 @@ query Users {
       name
       email
       role
+      disabled
       createdAt
     }
   }
