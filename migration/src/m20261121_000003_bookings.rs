@@ -46,7 +46,7 @@ CREATE TABLE waitlist_entry (
     quantity       @int NOT NULL CHECK (quantity >= 0),            -- places still wanted
     granted        @int NOT NULL DEFAULT 0 CHECK (granted >= 0),   -- places already promoted to bookings
     accepts_part   @int NOT NULL CHECK (accepts_part IN (0, 1)),   -- 1: takes fewer places than wanted when that is what is free
-    line_no        @int NOT NULL,                                  -- order in the line, from stock.line_tail; growth takes a new one
+    line_no        @int NOT NULL,                                  -- order in the line, from stock.line_tail
     created_at     @int NOT NULL,
     updated_at     @int NOT NULL
 ) @table;

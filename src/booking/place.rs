@@ -145,7 +145,7 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
         }
     }
 
-    let mut ledger = Ledger::new(ctx);
+    let mut ledger = Ledger::besides(ctx);
     // In the order of their ids, so that the same requests and seed give the same references.
     let mut events: Vec<&Floor> = floors.values().collect();
     events.sort_by_key(|floor| floor.event);

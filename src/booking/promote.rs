@@ -45,7 +45,7 @@ pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool
                     return Ok(false);
                 }
             }
-            let mut ledger = Ledger::new(ctx);
+            let mut ledger = Ledger::besides(ctx);
             ledger.promote(&allocation.floor, &allocation.promotions);
             ledger.count(&before, &allocation.floor, false);
             ledger.write(&tx).await?;

@@ -54,6 +54,7 @@ pub struct Leaving {
 /// Everything one transaction writes about bookings and lines.
 pub struct Ledger {
     ctx: Ctx,
+    besides: bool,
     now: Micros,
     quotas: Vec<QuotaDelta>,
     stocks: Vec<StockRow>,
@@ -75,6 +76,7 @@ impl Ledger {
     pub fn new(ctx: &Ctx) -> Self {
         Self {
             ctx: ctx.clone(),
+            besides: false,
             now: ctx.now(),
             quotas: Vec::new(),
             stocks: Vec::new(),
@@ -90,6 +92,12 @@ impl Ledger {
             jobs: Vec::new(),
             facts: Vec::new(),
         }
+    }
+
+    /// An empty ledger of a transaction that serves lines in passing, or for a job: where a line was left to a job before,
+    /// it asks for no other one.
+    pub fn besides(ctx: &Ctx) -> Self {
+        Self { besides: true, ..Self::new(ctx) }
     }
 
     /// The moment everything in it happens.
@@ -279,9 +287,9 @@ impl Ledger {
         let revision = before.revision + 1;
         self.stocks.push(StockRow { event_id: after.event, revision, line_tail: after.line_tail });
         self.tell(None, Fact::AvailabilityChanged { event: after.event, revision });
-        // Where the head could be served before, whoever left it so has asked for the job.
+        // Where the head could be served before, the transaction that left it so has asked for the job.
         let unserved = after.is_on_sale() && after.pools.iter().any(Pool::is_unfinished);
-        if unserved && !before.pools.iter().any(Pool::head_fits) {
+        if unserved && !(self.besides && before.pools.iter().any(Pool::head_fits)) {
             self.jobs.push(serve_line(after.event, revision, self.now));
         }
     }

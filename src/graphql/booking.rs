@@ -396,7 +396,8 @@ pub struct BookingMutation;
 
 #[Object]
 impl BookingMutation {
-    /// Books places. When fewer are free than asked for, `fulfilment` decides. Needs CUSTOMER.
+    /// Books places. When fewer are free than asked for, `fulfilment` decides. Waiting for more than before adds an entry
+    /// at the end of the line; the same order again, while its entry waits, is ALREADY_WAITING. Needs CUSTOMER.
     #[graphql(guard = "May(Action::BookPlaces)")]
     async fn create_booking(
         &self,

@@ -212,7 +212,8 @@ pub struct WaitlistMutation;
 
 #[Object]
 impl WaitlistMutation {
-    /// Waits for places of a full event. First come, first served; nobody overtakes. Needs CUSTOMER.
+    /// Waits for places of a full event. First come, first served; nobody overtakes. While an entry is paused, joining
+    /// again confirms it. Needs CUSTOMER.
     #[graphql(guard = "May(Action::BookPlaces)")]
     async fn join_waitlist(
         &self,
