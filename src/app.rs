@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::{Actor, Peer};
+use crate::access::{Actor, Lease, Peer};
 use crate::account::administer::END_ENTRIES;
 use crate::account::password::{Cost, Hasher};
 use crate::account::session::{self, Sessions};
@@ -174,8 +174,14 @@ impl App {
             None => Documents::default(),
         };
         let db = Db::open(&options.target, options.migrate, options.chance.clone()).await?;
-        let ctx =
-            Ctx { actor: Actor::System, peer: None, db, clock: options.clock.clone(), chance: options.chance.clone() };
+        let ctx = Ctx {
+            actor: Actor::System,
+            peer: None,
+            lease: None,
+            db,
+            clock: options.clock.clone(),
+            chance: options.chance.clone(),
+        };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let sessions = Sessions::new(ctx.db.clone(), options.clock.clone(), options.keys.clone(), options.sessions);
         let desk_settings = options.desk.unwrap_or_else(|| desk::Settings::for_db(ctx.db.is_sqlite()));
@@ -298,7 +304,8 @@ fn engine(
         patience: options.patience,
         per_request: Arc::new(move |request, actor| {
             let peer = request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
-            let ctx = Ctx { peer, ..base.acting_as(*actor) };
+            let lease = request.data.get(&TypeId::of::<Lease>()).and_then(|lease| lease.downcast_ref()).cloned();
+            let ctx = Ctx { peer, lease, ..base.acting_as(*actor) };
             request.data(ctx).data(load::loaders(base.db.clone(), base.clock.clone()))
         }),
         ..execute::Settings::default()

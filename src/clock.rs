@@ -1,12 +1,14 @@
 //! Time as a parameter: the instant type that is stored everywhere, and the clock that tells it.
 //! Not here: time zones of events (they only matter when somebody reads), and timers of the runtime.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use governor::nanos::Nanos;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};
 
@@ -114,5 +116,32 @@ impl governor::clock::Clock for Ticks {
             Self::Manual(clock) => u64::try_from(clock.now().0).unwrap_or(0).saturating_mul(1_000),
         };
         Nanos::new(nanos)
+    }
+}
+
+/// Lets a few through each second, of log lines that a flood would repeat, and counts those it leaves out.
+#[derive(Debug)]
+pub struct Sparse {
+    pace: DefaultDirectRateLimiter,
+    left_out: AtomicU64,
+}
+
+impl Sparse {
+    /// A few at once, then one each `period`.
+    pub fn new(period: Duration) -> Self {
+        let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN));
+        let pace = RateLimiter::direct(quota.allow_burst(NonZeroU32::MIN.saturating_add(2)));
+        Self { pace, left_out: AtomicU64::new(0) }
+    }
+
+    /// How many were left out since the last one, when this one goes through.
+    pub fn let_through(&self) -> Option<u64> {
+        match self.pace.check() {
+            Ok(()) => Some(self.left_out.swap(0, Ordering::Relaxed)),
+            Err(_) => {
+                self.left_out.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
     }
 }

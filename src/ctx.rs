@@ -1,7 +1,7 @@
 //! The context of a verb: who acts, on which database, at what time, with what chance.
 //! Not here: anything a verb may not use inside a transaction (mail, network, hashing) and anything of GraphQL.
 
-use crate::access::{Action, Actor, Decision, Peer, decide};
+use crate::access::{Action, Actor, Decision, Lease, Peer, decide};
 use crate::clock::{Clock, Micros};
 use crate::db::Db;
 use crate::id::Chance;
@@ -13,6 +13,8 @@ pub struct Ctx {
     pub actor: Actor,
     /// Where the request comes from; none: from inside.
     pub peer: Option<Peer>,
+    /// How long the connection may act; none: as long as the actor's token lasts.
+    pub lease: Option<Lease>,
     /// The database.
     pub db: Db,
     /// The time.
@@ -39,6 +41,11 @@ impl Ctx {
     /// The same context with another actor.
     pub fn acting_as(&self, actor: Actor) -> Self {
         Self { actor, ..self.clone() }
+    }
+
+    /// The actor with the newest token of the connection.
+    pub fn actor_now(&self) -> Actor {
+        self.lease.as_ref().map_or(self.actor, |lease| lease.renewed(self.actor))
     }
 
     /// The present instant.

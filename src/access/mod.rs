@@ -4,11 +4,13 @@
 use crate::clock::Micros;
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
+mod lease;
 mod peer;
 pub mod policy;
 mod scope;
 
 pub use crate::status::Role;
+pub use lease::Lease;
 pub use peer::Peer;
 pub use policy::{Action, Decision, decide};
 pub use scope::{Scope, Scopes};

@@ -56,10 +56,29 @@ pub enum Unauthenticated {
 /// What became of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// They are nobody any more: token ended, session revoked, account disabled.
-    Ended,
+    /// They are nobody any more.
+    Ended(End),
     /// They may do other things now.
     Rights(Actor),
+}
+
+/// Why somebody is nobody any more. Told to the holder of the token alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The token is over; the sign-in may go on with the next one.
+    Expired,
+    /// The sign-in was ended, the token revoked, or the account disabled.
+    SignedOut,
+}
+
+impl End {
+    /// A sentence for the holder of the token.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Expired => "Your access token expired: refresh it and subscribe again.",
+            Self::SignedOut => "Your session ended; sign in again.",
+        }
+    }
 }
 
 /// Looks sessions up; cheap to clone.
@@ -176,13 +195,18 @@ impl Sessions {
             match self.refresh(&actor).await {
                 Ok(now) if now != actor => return Change::Rights(now),
                 Ok(_) | Err(Unauthenticated::Unavailable) => {}
-                Err(Unauthenticated::Invalid) => return Change::Ended,
+                Err(Unauthenticated::Invalid) => return Change::Ended(self.end_of(&actor)),
             }
             tokio::select! {
                 _ = forgotten.changed() => {} // no error: the sender is here
                 _ = pace.tick() => {}
             }
         }
+    }
+
+    fn end_of(&self, actor: &Actor) -> End {
+        let is_over = actor.signed_in().is_some_and(|user| user.expires_at <= self.clock.now());
+        if is_over { End::Expired } else { End::SignedOut }
     }
 
     /// Forgets what is remembered of these sign-ins, so that the database is asked again.

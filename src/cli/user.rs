@@ -169,7 +169,14 @@ pub async fn user(args: UserArgs) -> Result<(), Failure> {
 /// Runs a command on the database as the service itself, and prints its answer.
 async fn within(target: Target, command: impl AsyncFnOnce(&Ctx) -> Result<String, Failure>) -> Result<(), Failure> {
     let db = Db::open(&target, false, Chance::system()).await.map_err(StartError::from)?;
-    let ctx = Ctx { actor: Actor::System, peer: None, db: db.clone(), clock: Clock::System, chance: Chance::system() };
+    let ctx = Ctx {
+        actor: Actor::System,
+        peer: None,
+        lease: None,
+        db: db.clone(),
+        clock: Clock::System,
+        chance: Chance::system(),
+    };
     let done = command(&ctx).await;
     db.close().await;
     println!("{}", done?);

@@ -122,6 +122,7 @@ pub async fn make(db: &Db, now: Micros) -> Result<Counts, Error> {
     let ctx = Ctx {
         actor: Actor::System,
         peer: None,
+        lease: None,
         db: db.clone(),
         clock: Clock::manual(FOUNDED.min(today.minus(HISTORY))),
         chance: Chance::seeded(SEED),

@@ -11,12 +11,14 @@ use self::order::Order;
 use self::sum::{Count, Sum};
 use super::fault::Fault;
 
+mod escapes;
 mod order;
 mod price;
 mod sum;
 mod tokens;
 mod values;
 
+pub use escapes::{NoCharacter, without_long_escapes};
 pub use tokens::{Tokens, repeated_field, tokens};
 
 /// Introspection may go this deep below `__schema` or `__type`: graphql-js asks for types wrapped ten times.

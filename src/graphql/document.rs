@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::execute::Reply;
 use super::fault::Fault;
-use crate::access::Peer;
+use crate::access::{Lease, Peer};
 
 pub mod trusted;
 
@@ -41,6 +41,11 @@ impl Ask {
             Some(peer) => Self { request: self.request.data(peer), ..self },
             None => self,
         }
+    }
+
+    /// The same on a connection whose token may be renewed.
+    pub fn under(self, lease: Lease) -> Self {
+        Self { request: self.request.data(lease), ..self }
     }
 
     /// The same going on behind a cursor.

@@ -2,37 +2,45 @@
 //! Not here: who is asking (`account::session`), how a transport frames the answer (`http`), and the schema itself.
 
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, Response, ServerError, Value};
+use async_graphql::{Request, ServerError, Value};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::call::Call;
 use self::inputs::Inputs;
+use self::record::Record;
 use self::shape::{Shape, Types};
 use self::variables::Filled;
 use super::Schema;
 use super::budget::{Balance, Budgets};
 use super::cost::{self, Cost, Limits, Refusal};
 use super::document::{Ask, Documents};
-use super::fault::{self, Fault, Stage};
+use super::fault::{self, Fault};
 use crate::access::{Actor, Peer};
-use crate::clock::Clock;
+use crate::clock::{Clock, Sparse};
 use crate::id::Chance;
 
+mod call;
 mod inputs;
+mod merge;
+mod record;
+mod reply;
 mod resume;
 mod root;
 pub mod shape;
 mod typename;
 mod variables;
 mod walk;
+
+pub use reply::Reply;
 
 /// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
 pub type PerRequest = Arc<dyn Fn(Request, &Actor) -> Request + Send + Sync>;
@@ -93,6 +101,7 @@ struct Inner {
     chance: Chance,
     settings: Settings,
     tasks: TaskTracker,
+    refusals: Arc<Sparse>,
 }
 
 /// A request that was parsed, keeps the limits, and names one operation.
@@ -104,6 +113,8 @@ pub struct Prepared {
     filled: Filled,
     resumable: bool,
     public: bool,
+    id: RequestId,
+    record: Option<Record>,
 }
 
 impl Prepared {
@@ -128,61 +139,6 @@ impl Prepared {
     }
 }
 
-/// A response, and whether anything was executed: without that it has no `data` and is a request error.
-#[derive(Debug)]
-pub struct Reply {
-    /// The response; each of its errors carries a code of the closed list.
-    pub response: Box<Response>,
-    /// Whether fields were resolved.
-    pub executed: bool,
-}
-
-impl Reply {
-    /// A request error.
-    pub fn refused(fault: Fault, message: impl Into<String>) -> Self {
-        fault.server_error(message).into()
-    }
-
-    /// Whether everything that was asked for is there.
-    pub fn is_whole(&self) -> bool {
-        self.executed && self.response.errors.is_empty()
-    }
-
-    /// The fault of the first error, if there is an error.
-    pub fn fault(&self) -> Option<Fault> {
-        self.response.errors.first().map(|error| Fault::of(error).unwrap_or(Fault::Internal))
-    }
-}
-
-impl From<ServerError> for Reply {
-    fn from(error: ServerError) -> Self {
-        Self { response: Box::new(Response::from_errors(vec![error])), executed: false }
-    }
-}
-
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
-        Self::refused(refusal.fault, refusal.message)
-    }
-}
-
-/// As the specification orders it: errors first, `data` only where something was executed.
-impl Serialize for Reply {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if !self.response.errors.is_empty() {
-            map.serialize_entry("errors", &self.response.errors)?;
-        }
-        if self.executed {
-            map.serialize_entry("data", &self.response.data)?;
-        }
-        if !self.response.extensions.is_empty() {
-            map.serialize_entry("extensions", &self.response.extensions)?;
-        }
-        map.end()
-    }
-}
-
 impl Engine {
     /// An engine for `schema`. Mutations run on `tasks`, so that a graceful stop can wait for them.
     pub fn new(schema: Schema, clock: Clock, chance: Chance, settings: Settings, tasks: TaskTracker) -> Self {
@@ -194,7 +150,8 @@ impl Engine {
             tracing::error!(%error, "the schema's definition cannot be read");
             Default::default()
         });
-        Self(Arc::new(Inner { schema, types, inputs, clock, chance, settings, tasks }))
+        let refusals = Arc::new(Sparse::new(Duration::from_secs(1)));
+        Self(Arc::new(Inner { schema, types, inputs, clock, chance, settings, tasks, refusals }))
     }
 
     /// Where mutations run, and whatever else a graceful stop has to wait for.
@@ -205,10 +162,24 @@ impl Engine {
     /// Finds the document that is meant, parses it once, checks what it costs and what its values are, and takes out what was
     /// left out. Nothing unchecked is ever executed: a [`Prepared`] comes from nowhere else.
     pub fn prepare(&self, ask: Ask) -> Result<Prepared, Reply> {
+        let given = ask.request.data.get(&TypeId::of::<RequestId>()).and_then(|id| id.downcast_ref::<RequestId>());
+        let request_id = given.cloned().unwrap_or_else(|| self.request_id());
+        let name = ask.request.operation_name.as_deref();
+        let mut record = Record::begin(request_id.clone(), name, self.0.refusals.clone());
+        match self.check(ask, request_id, &mut record) {
+            Ok(prepared) => Ok(Prepared { record: Some(record), ..prepared }),
+            Err(reply) => {
+                record.answered(&reply);
+                Err(reply)
+            }
+        }
+    }
+
+    fn check(&self, ask: Ask, request_id: RequestId, record: &mut Record) -> Result<Prepared, Reply> {
         let Settings { limits, documents, .. } = &self.0.settings;
         let Ask { text, id, mut request, after } = ask;
         let is_new = text.is_some();
-        request.query = documents.find(text, id.as_deref())?;
+        request.query = readable(documents.find(text, id.as_deref())?)?;
         limits.check_text(&request.query)?;
         request.operation_name.take_if(|name| name.is_empty());
         let name = request.operation_name.clone();
@@ -226,6 +197,11 @@ impl Engine {
         let document = request.parsed_query().map_err(fault::parse_failed)?;
         let operation = &cost::pick(document, name.as_deref())?.node;
         let kind = operation.ty;
+        let own = document.operations.iter().find(|(_, one)| std::ptr::eq(&one.node, operation));
+        if let Some((Some(own), _)) = own {
+            record.named(own);
+        }
+        (record.kind, record.cost) = (Some(kind), cost.cost);
         if kind == OperationType::Subscription {
             limits.check_subscription(cost)?;
         }
@@ -242,6 +218,7 @@ impl Engine {
         }
         variables::require(operation, &variables)?;
         self.0.inputs.check(document, operation, &variables, &self.0.types)?;
+        merge::check(document, operation, &self.0.types)?;
         let filled = Filled::read(document, &variables);
         let asked = rewritten.as_ref().unwrap_or(document);
         rewritten = variables::without_left_out(asked, operation, &variables).or(rewritten);
@@ -255,12 +232,20 @@ impl Engine {
         if let Some(id) = id.filter(|_| is_new) {
             documents.remember(id, &request.query);
         }
-        Ok(Prepared { request, kind, cost, shape, filled, resumable, public })
+        Ok(Prepared { request, kind, cost, shape, filled, resumable, public, id: request_id, record: None })
     }
 
     /// Executes a query or a mutation. A mutation runs in a task of its own: whoever stops waiting, its client or this
     /// function's patience, the write goes on.
-    pub async fn execute(&self, actor: Actor, prepared: Prepared) -> Reply {
+    pub async fn execute(&self, actor: Actor, mut prepared: Prepared) -> Reply {
+        let mut record = prepared.record.take();
+        record.iter_mut().for_each(Record::runs);
+        let reply = self.paid(actor, prepared).await;
+        record.iter_mut().for_each(|record| record.answered(&reply));
+        reply
+    }
+
+    async fn paid(&self, actor: Actor, prepared: Prepared) -> Reply {
         let balance = match self.charge(&actor, &prepared) {
             Ok(balance) => balance,
             Err(refused) => return refused,
@@ -306,12 +291,15 @@ impl Engine {
 
     /// Executes a subscription as a stream of replies. Its first reply is a request error when the subscription did
     /// not come about. For a query or mutation: its one reply.
-    pub fn subscribe(&self, actor: Actor, prepared: Prepared) -> impl Stream<Item = Reply> + Send + use<> {
+    pub fn subscribe(&self, actor: Actor, mut prepared: Prepared) -> impl Stream<Item = Reply> + Send + use<> {
         if prepared.kind != OperationType::Subscription {
             let engine = self.clone();
             return stream::once(async move { engine.execute(actor, prepared).await }).boxed();
         }
+        let mut record = prepared.record.take();
+        record.iter_mut().for_each(Record::runs);
         if let Err(refused) = self.charge(&actor, &prepared) {
+            record.iter_mut().for_each(|record| record.answered(&refused));
             return stream::once(async move { refused }).boxed();
         }
         let (request, call) = self.call(actor, prepared);
@@ -325,18 +313,31 @@ impl Engine {
             };
             let refused = matches!(second, Some(None));
             let head = first.into_iter().chain(second.flatten());
-            stream::iter(head).chain(responses).map(move |item| match item {
+            let replies = stream::iter(head).chain(responses).map(move |item| match item {
                 Ok(response) if refused => call.refused(response),
                 Ok(response) => call.finish(response),
                 Err(panic) => call.panicked(panic.as_ref()),
-            })
+            });
+            // Written with the end of the stream.
+            replies.inspect(move |reply| record.iter_mut().for_each(|record| record.answered(reply)))
         };
         replies.flatten_stream().boxed()
     }
 
     /// Takes from a place's bucket what it costs to look up who somebody is.
     pub fn charge_look_up(&self, peer: Option<Peer>) -> Result<(), Reply> {
-        self.charge_points(&Actor::Anonymous, peer, LOOK_UP).map(drop)
+        let charged = self.charge_points(&Actor::Anonymous, peer, LOOK_UP).map(drop);
+        if charged.is_err() {
+            self.refused_by_rate("too many unknown tokens");
+        }
+        charged
+    }
+
+    /// Writes down that somebody was refused because they ask too much, unless a flood of them is.
+    pub fn refused_by_rate(&self, reason: &str) {
+        if let Some(left_out) = self.0.refusals.let_through() {
+            tracing::warn!(reason, left_out, "refused by rate");
+        }
     }
 
     /// Takes what an operation costs from its viewer's bucket.
@@ -358,68 +359,36 @@ impl Engine {
 
     /// What is told of a panic outside of any execution, such as in a transport, after writing it down.
     pub fn panicked(&self, what: &str, panic: &(dyn Any + Send)) -> ServerError {
-        let id = self.request_id();
+        self.panicked_in(&self.request_id(), what, panic)
+    }
+
+    /// The same in a request that has an id.
+    pub fn panicked_in(&self, id: &RequestId, what: &str, panic: &(dyn Any + Send)) -> ServerError {
         tracing::error!(request_id = id.0, error = fault::panic_text(panic), "{what} panicked");
         fault::masked(&id.0)
     }
 
-    fn request_id(&self) -> RequestId {
+    /// A name for a request.
+    pub fn request_id(&self) -> RequestId {
         RequestId(self.0.chance.id::<Uuid>(self.0.clock.now()).to_string())
     }
 
     fn call(&self, actor: Actor, prepared: Prepared) -> (Request, Call) {
-        let Prepared { request, shape, filled, .. } = prepared;
-        let id = self.request_id();
+        let Prepared { request, shape, filled, id, .. } = prepared;
         let request = request.data(actor).data(id.clone());
         ((self.0.settings.per_request)(request, &actor), Call { id, shape, filled })
     }
 }
 
-/// One execution: its name, the shape of what comes out, and what is the variables' fault.
-struct Call {
-    id: RequestId,
-    shape: Shape,
-    filled: Filled,
-}
-
-impl Call {
-    fn finish(&self, mut response: Response) -> Reply {
-        let stage = stage(&response);
-        match stage {
-            Stage::Executed => self.shape.complete(&mut response),
-            Stage::Refused => self.explain(&mut response),
+/// A document as the parser can read it.
+fn readable(text: String) -> Result<String, Refusal> {
+    match cost::without_long_escapes(&text) {
+        Ok(Cow::Borrowed(_)) => Ok(text),
+        Ok(Cow::Owned(text)) => Ok(text),
+        Err(cost::NoCharacter(escape)) => {
+            let message =
+                format!("The escape {escape} names no character: write both halves of a pair, or \\u{{1F3B7}}.");
+            Err(Refusal { fault: Fault::GraphqlParseFailed, message: fault::one_line(&message) })
         }
-        Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: stage == Stage::Executed }
     }
-
-    /// Makes the errors of validation say what a client needs: the format that was expected, and whose fault it is.
-    fn explain(&self, response: &mut Response) {
-        variables::name_formats(response);
-        self.filled.blame(response);
-    }
-
-    /// The errors of fields that gave no stream.
-    fn refused(&self, mut response: Response) -> Reply {
-        let stage = stage(&response);
-        if stage == Stage::Refused {
-            self.explain(&mut response);
-        }
-        Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: false }
-    }
-
-    /// The text of a panic goes through the same mask as any other internal error.
-    fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {
-        let text = format!("panic: {}", fault::panic_text(panic));
-        let response = Response::from_errors(vec![ServerError::new(text, None)]);
-        Reply { response: Box::new(fault::finish(response, Stage::Executed, &self.id.0)), executed: false }
-    }
-}
-
-/// Whether a response comes from execution. The engine does not say, but its resolvers leave traces: data, the path of
-/// the field that failed, or the error it failed with. Validation leaves none of them.
-fn stage(response: &Response) -> Stage {
-    let left_traces = |error: &ServerError| !error.path.is_empty() || error.source.is_some();
-    let is_refused =
-        response.data == Value::Null && !response.errors.is_empty() && !response.errors.iter().any(left_traces);
-    if is_refused { Stage::Refused } else { Stage::Executed }
 }

@@ -158,11 +158,12 @@ fn gone<T>(_: mpsc::error::SendError<T>) -> async_graphql::Error {
 /// Asks again, before a message leaves, whether its reader may still have it: the session lives, and its rights are those the
 /// fields of the message will be asked for with.
 async fn still_may(services: &Services, ctx: &Ctx, action: Action) -> Result<()> {
-    let actor: Actor = services.sessions.refresh(&ctx.actor).await.map_err(|refusal| match refusal {
+    let shown = ctx.actor_now();
+    let actor: Actor = services.sessions.refresh(&shown).await.map_err(|refusal| match refusal {
         Unauthenticated::Invalid => Fault::Unauthenticated.error("Your session ended; sign in again."),
         Unauthenticated::Unavailable => Fault::Overloaded.error("Your session cannot be checked now; subscribe again."),
     })?;
-    if actor != ctx.actor {
+    if actor != shown {
         return Err(Fault::Forbidden.error("Your rights have changed: subscribe again."));
     }
     ctx.allow(action).map_err(denied)

@@ -61,7 +61,7 @@ impl Origins {
             .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allow(origin)))
             .allow_methods([Method::GET, Method::POST])
             .allow_headers(HEADERS)
-            .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE])
+            .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, super::REQUEST_ID])
             .max_age(REMEMBERED)
     }
 }

@@ -7,11 +7,13 @@
 //! changes nothing, and is refused when a browser says that it comes from a page of another site. Apollo's stricter rule,
 //! a special header on each GET, would fail the specification's own audits; its headers are honoured as a way in.
 
+use std::convert::Infallible;
+
 use async_graphql::parser::types::OperationType;
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
@@ -23,49 +25,53 @@ use super::{Edge, body, sse, stream};
 use crate::access::{Actor, Peer};
 use crate::account::session::Unauthenticated;
 use crate::graphql::document::Ask;
-use crate::graphql::execute::Reply;
+use crate::graphql::execute::{Reply, RequestId};
 use crate::graphql::fault::Fault;
 
 type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
+/// Where a request comes from, and its name.
+pub(super) struct Sender {
+    peer: Option<Peer>,
+    id: Option<RequestId>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Sender {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self { peer: parts.extensions.get().copied(), id: parts.extensions.get().cloned() })
+    }
+}
+
+impl Sender {
+    fn sign(&self, ask: Ask) -> Ask {
+        let ask = ask.sent_from(self.peer);
+        match self.id.clone() {
+            Some(id) => Ask { request: ask.request.data(id), ..ask },
+            None => ask,
+        }
+    }
+}
+
 /// `POST /graphql`.
-pub(super) async fn post(
-    State(edge): State<Edge>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    negotiated(Takes::at_graphql(&headers), async |takes| take_body(&edge, takes, peer, &headers, body).await).await
+pub(super) async fn post(State(edge): State<Edge>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
+    negotiated(Takes::at_graphql(&headers), async |takes| take_body(&edge, takes, sender, &headers, body).await).await
 }
 
 /// `POST /graphql/stream`.
-pub(super) async fn post_stream(
-    State(edge): State<Edge>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    negotiated(Takes::at_stream(&headers), async |takes| take_body(&edge, takes, peer, &headers, body).await).await
+pub(super) async fn post_stream(State(edge): State<Edge>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
+    negotiated(Takes::at_stream(&headers), async |takes| take_body(&edge, takes, sender, &headers, body).await).await
 }
 
 /// `GET /graphql?query=…`.
-pub(super) async fn get(
-    State(edge): State<Edge>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
-    pairs: Pairs,
-) -> Response {
-    negotiated(Takes::at_graphql(&headers), async |takes| take_pairs(&edge, takes, peer, &headers, pairs).await).await
+pub(super) async fn get(State(edge): State<Edge>, sender: Sender, headers: HeaderMap, pairs: Pairs) -> Response {
+    negotiated(Takes::at_graphql(&headers), async |takes| take_pairs(&edge, takes, sender, &headers, pairs).await).await
 }
 
 /// `GET /graphql/stream?query=…`.
-pub(super) async fn get_stream(
-    State(edge): State<Edge>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
-    pairs: Pairs,
-) -> Response {
-    negotiated(Takes::at_stream(&headers), async |takes| take_pairs(&edge, takes, peer, &headers, pairs).await).await
+pub(super) async fn get_stream(State(edge): State<Edge>, sender: Sender, headers: HeaderMap, pairs: Pairs) -> Response {
+    negotiated(Takes::at_stream(&headers), async |takes| take_pairs(&edge, takes, sender, &headers, pairs).await).await
 }
 
 /// Any other method.
@@ -120,15 +126,14 @@ async fn negotiated(
 async fn take_body(
     edge: &Edge,
     takes: Takes,
-    peer: Option<Extension<Peer>>,
+    sender: Sender,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let peer = peer.map(|Extension(peer)| peer);
     let asks_for_it = async {
         negotiate::json_body(headers)
             .map_err(|message| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Fault::BadUserInput, message))?;
-        Ok::<_, Problem>((identify(edge, peer, Credential::of(headers)).await?, sse::last_event(headers)?))
+        Ok::<_, Problem>((identify(edge, sender.peer, Credential::of(headers)).await?, sse::last_event(headers)?))
     };
     let (actor, after) = match asks_for_it.await {
         Ok(known) => known,
@@ -139,7 +144,7 @@ async fn take_body(
         }
     };
     let body = body::read(body, headers, edge.body).await?;
-    let call = Call { edge, takes, actor, peer, is_get: false };
+    let call = Call { edge, takes, actor, sender: &sender, is_get: false };
     match parameters::from_body(&body)? {
         Asked::One(ask) => call.answer(ask.after(after)).await,
         Asked::Batch(asks) => call.answer_all(asks).await,
@@ -149,7 +154,7 @@ async fn take_body(
 async fn take_pairs(
     edge: &Edge,
     takes: Takes,
-    peer: Option<Extension<Peer>>,
+    sender: Sender,
     headers: &HeaderMap,
     pairs: Pairs,
 ) -> Result<Response, Problem> {
@@ -158,14 +163,13 @@ async fn take_pairs(
                        apollo-require-preflight.";
         return Err(Problem::new(StatusCode::FORBIDDEN, Fault::Forbidden, message));
     }
-    let peer = peer.map(|Extension(peer)| peer);
-    let actor = identify(edge, peer, Credential::of(headers)).await?;
+    let actor = identify(edge, sender.peer, Credential::of(headers)).await?;
     let after = sse::last_event(headers)?;
     let pairs = pairs.map_err(|_| {
         Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The query string cannot be decoded.")
     })?;
     let ask = parameters::from_pairs(pairs.0)?.after(after);
-    let call = Call { edge, takes, actor, peer, is_get: true };
+    let call = Call { edge, takes, actor, sender: &sender, is_get: true };
     call.answer(ask).await
 }
 
@@ -175,14 +179,14 @@ struct Call<'a> {
     edge: &'a Edge,
     takes: Takes,
     actor: Actor,
-    peer: Option<Peer>,
+    sender: &'a Sender,
     is_get: bool,
 }
 
 impl Call<'_> {
     async fn answer(self, ask: Ask) -> Result<Response, Problem> {
         let Self { edge, takes, actor, .. } = self;
-        let prepared = edge.engine.prepare(ask.sent_from(self.peer));
+        let prepared = edge.engine.prepare(self.sender.sign(ask));
         let kind = prepared.as_ref().ok().map(|prepared| prepared.kind());
         if self.is_get && kind == Some(OperationType::Mutation) {
             let message = "A GET changes nothing: send mutations as POST.";
@@ -232,7 +236,7 @@ impl Call<'_> {
         }
         let mut replies = Vec::with_capacity(asks.len());
         for ask in asks {
-            replies.push(match ask.and_then(|ask| self.edge.engine.prepare(ask.sent_from(self.peer))) {
+            replies.push(match ask.and_then(|ask| self.edge.engine.prepare(self.sender.sign(ask))) {
                 Ok(prepared) => self.edge.engine.execute(self.actor, prepared).await,
                 Err(reply) => reply,
             });

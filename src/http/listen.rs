@@ -29,6 +29,7 @@ use tower::ServiceExt;
 use super::crowd::{Crowd, Place};
 use super::flow::{Flow, Progress, Serving};
 use crate::access::Peer;
+use crate::clock::Sparse;
 use crate::graphql::fault::Fault;
 
 /// Numbers and times of connections.
@@ -101,12 +102,50 @@ impl Clients {
     }
 }
 
+/// Lines of the log that every client could cause, so that none of them floods it.
+struct Notes {
+    refused: Sparse,
+    forwarded: Sparse,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { refused: Sparse::new(Duration::from_secs(1)), forwarded: Sparse::new(Duration::from_secs(60)) }
+    }
+}
+
+impl Notes {
+    fn refused(&self, reason: &str) {
+        if let Some(left_out) = self.refused.let_through() {
+            tracing::warn!(reason, left_out, "refused by rate");
+        }
+    }
+
+    /// Says that the word of a proxy is not believed, which an operator may have meant to allow.
+    fn look_at(&self, headers: &HeaderMap, proxies: usize) {
+        let forwarded =
+            ["x-forwarded-for", "forwarded", "x-real-ip"].into_iter().find(|name| headers.contains_key(*name));
+        if let Some(header) = forwarded.filter(|_| proxies == 0)
+            && let Some(left_out) = self.forwarded.let_through()
+        {
+            let fix = "behind a proxy, start with --proxies 1";
+            tracing::warn!(
+                header,
+                left_out,
+                fix,
+                "a forwarded header is not trusted: clients count by their connection"
+            );
+        }
+    }
+}
+
 /// Said to whoever finds no room.
 const FULL: &str = "There are too many connections; try again.";
 
 /// Serves until `stop`, then lets begun requests finish.
 pub async fn serve(listener: TcpListener, router: Router, settings: Settings, stop: CancellationToken) {
     let (all, clients) = (Crowd::default(), Clients::default());
+    let notes = Arc::new(Notes::default());
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -123,6 +162,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
         // Answers are small and awaited: waiting to fill a packet only delays them. A failure costs nothing but that.
         let _ = stream.set_nodelay(true);
         let Some(service) = all.enter((), settings.connections) else {
+            notes.refused("too many connections");
             turn_away(&stream);
             continue;
         };
@@ -130,6 +170,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
             0 => match clients.enter(neighbour, &settings) {
                 Some(client) => Room::Entered(client),
                 None => {
+                    notes.refused("too many connections of an address or network");
                     turn_away(&stream);
                     continue;
                 }
@@ -143,6 +184,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
             service: Arc::new(service),
             room,
             stop: stop.clone(),
+            notes: notes.clone(),
         };
         connections.spawn(connection.serve(stream));
     }
@@ -159,6 +201,7 @@ struct Accepted {
     service: Arc<Place<()>>,
     room: Room,
     stop: CancellationToken,
+    notes: Arc<Notes>,
 }
 
 /// How its clients are counted.
@@ -195,12 +238,16 @@ impl Accepted {
 
     async fn answer(&self, mut request: Request<Incoming>, progress: &Progress) -> Result<Response, Infallible> {
         let serving = progress.serving();
+        self.notes.look_at(request.headers(), self.settings.proxies);
         let peer = client(self.neighbour, request.headers(), self.settings.proxies);
         let (client, ends_with_answer) = match &self.room {
             Room::Entered(client) => (client.clone(), false),
             Room::PerRequest(clients) => match clients.enter(peer, &self.settings) {
                 Some(client) => (client, true),
-                None => return Ok(refusal()),
+                None => {
+                    self.notes.refused("too many requests of an address or network at a time");
+                    return Ok(refusal());
+                }
             },
         };
         let held = Held { _service: self.service.clone(), _client: client };

@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -21,7 +21,7 @@ use self::crowd::Crowd;
 use self::hosts::Hosts;
 use self::negotiate::Media;
 use crate::account::session::Sessions;
-use crate::graphql::execute::{Engine, Reply};
+use crate::graphql::execute::{Engine, Reply, RequestId};
 use crate::graphql::fault::Fault;
 use crate::id::UserId;
 
@@ -109,7 +109,8 @@ pub fn router(edge: Edge, readiness: Readiness) -> Router {
         .merge(health::routes(readiness))
         .merge(page)
         .fallback(|| async { plain(StatusCode::NOT_FOUND, Fault::NotFound, "There is nothing at this address.") })
-        .layer(from_fn_with_state(engine, catch_panic));
+        .layer(from_fn_with_state(engine.clone(), catch_panic))
+        .layer(from_fn_with_state(engine, name_request));
     let router = match hosts {
         Hosts::Any => router,
         hosts => router.layer(from_fn_with_state(hosts, hosts::check)),
@@ -135,12 +136,28 @@ fn plain(status: StatusCode, fault: Fault, message: &str) -> Response {
         .into_response()
 }
 
+/// The name of a request, as its records have it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives a request its name, which its answer carries.
+async fn name_request(State(engine): State<Engine>, mut request: Request, next: Next) -> Response {
+    let id = engine.request_id();
+    let value = HeaderValue::from_str(&id.0);
+    request.extensions_mut().insert(id);
+    let mut response = next.run(request).await;
+    if let Ok(value) = value {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
 /// A panic in a handler costs its request, and its text stays inside.
 async fn catch_panic(State(engine): State<Engine>, request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| engine.request_id());
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
-            let reply = Reply::from(engine.panicked("a handler", panic.as_ref()));
+            let reply = Reply::from(engine.panicked_in(&id, "a handler", panic.as_ref()));
             answer::refuse(Media::Json, Problem::from(reply))
         }
     }

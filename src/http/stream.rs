@@ -56,7 +56,8 @@ pub(super) fn respond(
     match prepared {
         Ok(prepared) => {
             let user = actor.user_id().filter(|_| prepared.kind() == OperationType::Subscription);
-            seat = user.map(|user| edge.crowd.enter(user, edge.sockets.per_user).ok_or_else(full)).transpose()?;
+            seat =
+                user.map(|user| edge.crowd.enter(user, edge.sockets.per_user).ok_or_else(|| full(edge))).transpose()?;
             let (told, patience) = (out.clone(), edge.sockets.write);
             let produced = produce(edge, actor, prepared, out);
             let engine = edge.engine.clone();
@@ -88,7 +89,8 @@ pub(super) fn respond(
     Ok(response)
 }
 
-fn full() -> Problem {
+fn full(edge: &Edge) -> Problem {
+    edge.engine.refused_by_rate("too many streams of a user");
     let message = "You have as many streams and sockets as you may have; close one.";
     Problem::new(StatusCode::TOO_MANY_REQUESTS, Fault::RateLimited, message).with(header::RETRY_AFTER, "1")
 }
@@ -115,7 +117,7 @@ fn produce(
     });
     let ended = change.map(|change| {
         Part::Ended(match change {
-            Change::Ended => Fault::Unauthenticated.server_error("Your session ended; sign in again."),
+            Change::Ended(end) => Fault::Unauthenticated.server_error(end.message()),
             Change::Rights(_) => Fault::Forbidden.server_error("Your rights have changed: subscribe again."),
         })
     });

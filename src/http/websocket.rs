@@ -135,13 +135,13 @@ async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Cr
     let writer = tokio::spawn(writer::run(sink, queue, told, edge.sockets));
     // One of the sockets its user may have, until the last frame is out and not only until there is nothing to say.
     let mut seat = None;
-    let close = if acceptable {
+    let last = if acceptable {
         Connection::new(&edge, out, peer, credential, &mut seat).run(&mut stream).await
     } else {
-        Some(Close::SUBPROTOCOL)
+        Some(Close::SUBPROTOCOL.into())
     };
-    match close {
-        Some(close) => drop(farewell.send(close)), // it comes back when the writer is gone; there is nobody to say it to
+    match last {
+        Some(last) => drop(farewell.send(last)), // it comes back when the writer is gone; there is nobody to say it to
         None => drop(farewell),
     }
     drop(open);

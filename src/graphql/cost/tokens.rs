@@ -68,7 +68,7 @@ pub fn repeated_field(text: &str) -> Option<&str> {
 }
 
 /// One token after the other.
-struct Each<'a> {
+pub(super) struct Each<'a> {
     rest: &'a [u8],
     /// Three quotes that nothing closes are an empty string and the beginning of another one, to the parser too. Once
     /// nothing closes one block string, nothing closes a later one.
@@ -78,6 +78,17 @@ struct Each<'a> {
 impl<'a> Each<'a> {
     fn of(text: &'a str) -> Self {
         Self { rest: text.as_bytes(), closes: true }
+    }
+}
+
+impl<'a> Each<'a> {
+    /// Each token and where it begins.
+    pub(super) fn with_positions(text: &'a str) -> impl Iterator<Item = (usize, &'a [u8])> {
+        let mut tokens = Self::of(text);
+        std::iter::from_fn(move || {
+            let token = tokens.next()?;
+            Some((text.len() - tokens.rest.len() - token.len(), token))
+        })
     }
 }
 

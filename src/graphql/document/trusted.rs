@@ -14,7 +14,7 @@ use async_graphql::{Request, Response, Schema, ServerError, async_trait};
 use serde_json::Value;
 
 use super::sha256;
-use crate::graphql::cost::Limits;
+use crate::graphql::cost::{self, Limits};
 use crate::graphql::fault;
 use crate::graphql::live::LiveSubscription;
 use crate::graphql::{Mutation, Query};
@@ -105,7 +105,9 @@ async fn check(schema: &crate::graphql::Schema, limits: &Limits, text: &str) -> 
         let line = error.locations.first().map_or(1, |at| at.line);
         (line, fault::one_line(&error.message))
     };
-    let document = parse_query(text).map_err(|error| wrong(fault::parse_failed(error.into())))?;
+    let plain = cost::without_long_escapes(text)
+        .map_err(|escape| (1, format!("the escape {} names no character", escape.0)))?;
+    let document = parse_query(plain.as_ref()).map_err(|error| wrong(fault::parse_failed(error.into())))?;
     let name = match &document.operations {
         DocumentOperations::Single(_) => None,
         // Validation is about the whole document, whichever of its operations is asked for.

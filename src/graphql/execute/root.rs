@@ -66,7 +66,12 @@ pub(super) fn asks_only(document: &ExecutableDocument, operation: &OperationDefi
 fn is_same(one: &Field, other: &Field) -> bool {
     one.response_key().node == other.response_key().node
         && one.name.node == other.name.node
-        && one.arguments.len() == other.arguments.len()
+        && has_same_arguments(one, other)
+}
+
+/// Whether two fields have the same arguments, in whatever order.
+pub(super) fn has_same_arguments(one: &Field, other: &Field) -> bool {
+    one.arguments.len() == other.arguments.len()
         && one.arguments.iter().all(|(name, value)| {
             other.arguments.iter().any(|(own, given)| own.node == name.node && given.node == value.node)
         })

@@ -43,10 +43,32 @@ impl Nullable {
     }
 }
 
+/// The type of a field.
+#[derive(Debug)]
+pub(super) struct Output {
+    nullable: Nullable,
+    /// Its lists and nulls, such as `[!]`.
+    pub wrapping: String,
+    /// What is in them.
+    pub named: Name,
+}
+
+impl Output {
+    /// As a schema writes it.
+    pub fn shown(&self) -> String {
+        match self.wrapping.find(['!', ']']) {
+            Some(at) => format!("{}{}{}", &self.wrapping[..at], self.named, &self.wrapping[at..]),
+            None => self.named.to_string(),
+        }
+    }
+}
+
 /// The output types of a schema, as far as shapes need them.
 #[derive(Debug, Default)]
 pub struct Types {
-    fields: HashMap<Name, HashMap<Name, (Nullable, Name)>>,
+    fields: HashMap<Name, HashMap<Name, Output>>,
+    /// Interfaces and unions.
+    abstracts: HashSet<Name>,
     /// Type and name of the fields that take `after`.
     resumable: HashSet<(Name, Name)>,
     query: Option<Name>,
@@ -67,12 +89,15 @@ impl Types {
                     types.subscription = schema.subscription.map(|name| name.node);
                 }
                 TypeSystemDefinition::Type(definition) => {
+                    let name = definition.node.name.node;
+                    if matches!(definition.node.kind, TypeKind::Interface(_) | TypeKind::Union(_)) {
+                        types.abstracts.insert(name.clone());
+                    }
                     let fields = match definition.node.kind {
                         TypeKind::Object(object) => object.fields,
                         TypeKind::Interface(interface) => interface.fields,
                         _ => continue,
                     };
-                    let name = definition.node.name.node;
                     let takes_after = |field: &&Positioned<FieldDefinition>| {
                         field.node.arguments.iter().any(|argument| argument.node.name.node == AFTER)
                     };
@@ -86,7 +111,7 @@ impl Types {
         Ok(types)
     }
 
-    fn field(field: &Positioned<FieldDefinition>) -> (Name, (Nullable, Name)) {
+    fn field(field: &Positioned<FieldDefinition>) -> (Name, Output) {
         let ty = &field.node.ty.node;
         let mut base = &ty.base;
         let named = loop {
@@ -95,7 +120,8 @@ impl Types {
                 BaseType::List(inner) => base = &inner.base,
             }
         };
-        (field.node.name.node.clone(), (Nullable::of(ty), named))
+        let wrapping = ty.to_string().replace(named.as_str(), "");
+        (field.node.name.node.clone(), Output { nullable: Nullable::of(ty), wrapping, named })
     }
 
     /// Whether a subscription to this field can be taken up behind a cursor.
@@ -105,7 +131,22 @@ impl Types {
 
     /// The type of a field of this type; none: there is no such field.
     pub(super) fn of_field(&self, parent: &Name, field: &Name) -> Option<&Name> {
-        self.fields.get(parent)?.get(field).map(|(_, named)| named)
+        self.output(parent, field).map(|output| &output.named)
+    }
+
+    /// The same with its lists and nulls.
+    pub(super) fn output(&self, parent: &Name, field: &Name) -> Option<&Output> {
+        self.fields.get(parent)?.get(field)
+    }
+
+    /// Whether a type has fields.
+    pub(super) fn is_composite(&self, name: &Name) -> bool {
+        self.fields.contains_key(name) || self.abstracts.contains(name)
+    }
+
+    /// Whether a type is an interface or a union.
+    pub(super) fn is_abstract(&self, name: &Name) -> bool {
+        self.abstracts.contains(name)
     }
 
     /// Where operations of a kind begin.
@@ -130,10 +171,10 @@ impl Types {
                 Selection::Field(field) => {
                     let name = &field.node.name.node;
                     let known = parent.and_then(|parent| self.fields.get(parent)?.get(name));
-                    let nullable = known.map_or(Nullable::ALL, |(nullable, _)| *nullable);
+                    let nullable = known.map_or(Nullable::ALL, |output| output.nullable);
                     let entry = shape.0.entry(field.node.response_key().node.clone());
                     let (_, inner) = entry.or_insert_with(|| (nullable, Shape::default()));
-                    self.add(inner, document, &field.node.selection_set.node, known.map(|(_, named)| named));
+                    self.add(inner, document, &field.node.selection_set.node, known.map(|output| &output.named));
                 }
                 Selection::InlineFragment(inline) => {
                     let on = inline.node.type_condition.as_ref().map(|condition| &condition.node.on.node);

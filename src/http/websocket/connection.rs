@@ -5,7 +5,7 @@
 //! it reads that message.
 //!
 //! Rights stay true on an open socket: its session is asked for when a revocation is heard of, and twice a second. When it
-//! has ended the socket closes with 4403; when its rights have changed, what runs as a stream ends with FORBIDDEN, because it was let in under the
+//! has ended, or its token was not renewed, each operation is told and the socket closes with 4403; when its rights have changed, what runs as a stream ends with FORBIDDEN, because it was let in under the
 //! old ones, and everything after that is asked for under the new ones.
 
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::SplitStream;
 use futures_util::{FutureExt, StreamExt};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::{AbortHandle, JoinSet};
@@ -23,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::operation::{Finished, Operation};
 use super::protocol::{self, ClientMessage, Close};
-use crate::access::{Actor, Peer};
+use super::writer::Farewell;
+use crate::access::{Actor, Lease, Peer};
 use crate::account::session::{Change, Unauthenticated};
 use crate::graphql::document::Ask;
 use crate::graphql::fault::Fault;
@@ -57,6 +59,8 @@ struct Viewer {
     actor: Actor,
     /// Cancelled when these rights are no longer theirs.
     rights: CancellationToken,
+    /// When the newest token ends.
+    lease: Lease,
     /// Ends when the session or its rights do.
     change: BoxFuture<'static, Change>,
 }
@@ -89,7 +93,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Reads until one side ends it; none: the other side did.
-    pub async fn run(mut self, stream: &mut SplitStream<WebSocket>) -> Option<Close> {
+    pub async fn run(mut self, stream: &mut SplitStream<WebSocket>) -> Option<Farewell> {
         let settings = self.edge.sockets;
         let init = Instant::now() + settings.init;
         let mut silent = Instant::now() + settings.ping;
@@ -123,7 +127,7 @@ impl<'a> Connection<'a> {
                 () = sleep_until(init), if is_nobody => Err(Close::INIT_TIMEOUT),
                 () = sleep_until(silent) => {
                     if pinged {
-                        return Some(Close::SILENT);
+                        return Some(Close::SILENT.into());
                     }
                     silent = Instant::now() + settings.pong;
                     // No room: much is on its way to this client, and the writer watches whether it arrives.
@@ -152,13 +156,16 @@ impl<'a> Connection<'a> {
                 }
             };
             if let Err(close) = is_open {
-                return Some(close);
+                return Some(self.farewell(close));
             }
         }
     }
 
     fn keeps_pace(&self) -> Result<(), Close> {
-        self.pace.check().map_err(|_| Close::TOO_MANY_MESSAGES)
+        self.pace.check().map_err(|_| {
+            self.edge.engine.refused_by_rate("too many messages on a socket");
+            Close::TOO_MANY_MESSAGES
+        })
     }
 
     async fn message(&mut self, text: &str) -> Result<(), Close> {
@@ -167,6 +174,7 @@ impl<'a> Connection<'a> {
                 self.push(protocol::pong(payload));
                 Ok(())
             }
+            ClientMessage::Renew(credential) => self.renew(&credential).await,
             ClientMessage::Pong => Ok(()),
             ClientMessage::Init(_) if self.viewer.is_some() => Err(Close::SECOND_INIT),
             ClientMessage::Init(credential) => self.init(credential).await,
@@ -186,45 +194,90 @@ impl<'a> Connection<'a> {
             Credential::None => std::mem::replace(&mut self.credential, Credential::None),
             given => given,
         };
-        let token = match &credential {
-            Credential::None => None,
-            Credential::Bearer(token) => Some(token.as_str()),
-            Credential::Broken => return Err(Close::FORBIDDEN),
-        };
-        if token.is_some_and(|token| self.edge.sessions.is_unknown(token)) {
-            self.edge.engine.charge_look_up(self.peer).map_err(|_| Close::TRY_LATER)?;
-        }
-        let identified = timeout(self.edge.sockets.init, self.edge.sessions.identify(token)).await;
-        let actor = identified.unwrap_or(Err(Unauthenticated::Unavailable)).map_err(|refusal| match refusal {
-            Unauthenticated::Invalid => Close::FORBIDDEN,
+        let actor = identify(self.edge, self.peer, &credential).await.map_err(|refusal| match refusal {
+            Unauthenticated::Invalid => Close::NOT_VALID,
             Unauthenticated::Unavailable => Close::TRY_LATER,
         })?;
         if let Some(user) = actor.user_id() {
             let seat = self.edge.crowd.enter(user, self.edge.sockets.per_user);
-            *self.seat = Some(seat.ok_or(Close::TOO_MANY_SOCKETS)?);
+            *self.seat = Some(seat.ok_or_else(|| {
+                self.edge.engine.refused_by_rate("too many sockets of a user");
+                Close::TOO_MANY_SOCKETS
+            })?);
         }
-        self.act_as(actor);
+        self.act_as(actor, CancellationToken::new(), Lease::of(&actor));
         self.push(protocol::ack());
         Ok(())
     }
 
-    fn act_as(&mut self, actor: Actor) {
+    /// Goes on with the next token of the same sign-in: what runs stays, under the same rights. A token that is not good
+    /// changes nothing.
+    async fn renew(&mut self, credential: &Credential) -> Result<(), Close> {
+        if self.viewer.is_none() {
+            return Err(Close::UNAUTHORIZED);
+        }
+        let shown = identify(self.edge, self.peer, credential).await;
+        let Some(Viewer { actor, rights, lease, .. }) = &self.viewer else { return Ok(()) };
+        let payload = match (shown, actor) {
+            (Ok(Actor::User(shown)), Actor::User(known)) if (shown.user, shown.via) == (known.user, known.via) => {
+                lease.extend(shown.expires_at);
+                let has_same_rights = (shown.role, shown.organizer) == (known.role, known.organizer);
+                let rights = if has_same_rights { rights.clone() } else { CancellationToken::new() };
+                let (actor, lease) = (lease.renewed(Actor::User(shown)), lease.clone());
+                let ends = actor.signed_in().map(|user| user.expires_at.rfc3339());
+                if !has_same_rights {
+                    self.end_streams();
+                }
+                self.act_as(actor, rights, lease);
+                json!({ "renewed": true, "expiresAt": ends })
+            }
+            (Ok(_), _) => json!({ "renewed": false, "message": "The token is of another sign-in: connect anew." }),
+            (Err(Unauthenticated::Invalid), _) => {
+                json!({ "renewed": false, "message": "The access token is not valid." })
+            }
+            (Err(Unauthenticated::Unavailable), _) => {
+                json!({ "renewed": false, "message": "The token cannot be checked right now; try again." })
+            }
+        };
+        self.push(protocol::pong(Some(payload)));
+        Ok(())
+    }
+
+    fn act_as(&mut self, actor: Actor, rights: CancellationToken, lease: Lease) {
         let (sessions, every) = (self.edge.sessions.clone(), self.edge.sockets.recheck);
         let change = async move { sessions.change(actor, every).await }.boxed();
-        self.viewer = Some(Viewer { actor, rights: CancellationToken::new(), change });
+        self.viewer = Some(Viewer { actor, rights, lease, change });
+    }
+
+    fn end_streams(&self) {
+        if let Some(viewer) = &self.viewer {
+            viewer.rights.cancel();
+        }
     }
 
     fn changed(&mut self, change: Change) -> Result<(), Close> {
         match change {
-            Change::Ended => Err(Close::FORBIDDEN),
+            Change::Ended(end) => Err(Close::of(end)),
             Change::Rights(actor) => {
-                if let Some(viewer) = &self.viewer {
-                    viewer.rights.cancel();
-                }
-                self.act_as(actor);
+                self.end_streams();
+                self.act_as(actor, CancellationToken::new(), Lease::of(&actor));
                 Ok(())
             }
         }
+    }
+
+    /// What is said before a close: to each operation that runs, that it ends and why. Streams that a client is to take up
+    /// again elsewhere hear nothing.
+    fn farewell(&self, close: Close) -> Farewell {
+        let fault = match &close {
+            close if *close == Close::EXPIRED || *close == Close::SIGNED_OUT => Some(Fault::Unauthenticated),
+            close if *close == Close::TOO_MANY_MESSAGES => Some(Fault::RateLimited),
+            _ => None,
+        };
+        let error = fault.map(|fault| fault.server_error(format!("The socket closes: {}.", close.reason())));
+        let last =
+            error.map(|error| self.ids.keys().map(|id| protocol::error(id, std::slice::from_ref(&error))).collect());
+        Farewell { last: last.unwrap_or_default(), close }
     }
 
     fn subscribe(&mut self, id: String, ask: Ask) -> Result<(), Close> {
@@ -237,6 +290,7 @@ impl<'a> Connection<'a> {
             self.push(protocol::error(&id, &[Fault::TooCostly.server_error(message)]));
             return Ok(());
         }
+        let ask = ask.sent_from(self.peer).under(viewer.lease.clone());
         self.serial += 1;
         let operation = Operation {
             id: id.clone(),
@@ -247,7 +301,7 @@ impl<'a> Connection<'a> {
             stopping: self.stopping.clone(),
             out: self.out.clone(),
         };
-        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(ask.sent_from(self.peer)))));
+        self.ids.insert(id, (self.serial, self.running.spawn(operation.run(ask))));
         Ok(())
     }
 
@@ -272,13 +326,27 @@ impl<'a> Connection<'a> {
     }
 
     /// The service stops: streams end without a word, so that clients take them up elsewhere, answers are waited for.
-    async fn drain(mut self) -> Option<Close> {
+    async fn drain(mut self) -> Option<Farewell> {
         let deadline = Instant::now() + self.edge.sockets.drain;
         while let Ok(Some(finished)) = timeout_at(deadline, self.running.join_next()).await {
             self.finished(finished.ok());
         }
         // Those answers go out before the farewell, which overtakes what waits in the queue.
         let _ = timeout_at(deadline, self.out.reserve_many(self.out.max_capacity())).await;
-        Some(Close::RESTART)
+        Some(Close::RESTART.into())
     }
+}
+
+/// Who shows this.
+async fn identify(edge: &Edge, peer: Option<Peer>, credential: &Credential) -> Result<Actor, Unauthenticated> {
+    let token = match credential {
+        Credential::None => None,
+        Credential::Bearer(token) => Some(token.as_str()),
+        Credential::Broken => return Err(Unauthenticated::Invalid),
+    };
+    if token.is_some_and(|token| edge.sessions.is_unknown(token)) {
+        edge.engine.charge_look_up(peer).map_err(|_| Unauthenticated::Unavailable)?;
+    }
+    let identified = timeout(edge.sockets.init, edge.sessions.identify(token)).await;
+    identified.unwrap_or(Err(Unauthenticated::Unavailable))
 }

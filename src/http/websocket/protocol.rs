@@ -8,6 +8,7 @@ use axum::extract::ws::{CloseFrame, Message};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::account::session::End;
 use crate::graphql::document::Ask;
 use crate::graphql::execute::Reply;
 use crate::http::parameters::{self, Credential};
@@ -17,6 +18,9 @@ pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
 /// How long an operation's id may be; it is sent back with every message of the operation.
 const ID: usize = 256;
+
+/// Where a payload has what the header would have.
+const HEADER: [&str; 2] = ["Authorization", "authorization"];
 
 /// A close frame holds 125 bytes, two of them the code.
 const REASON: usize = 123;
@@ -28,53 +32,101 @@ pub struct Close {
     reason: Cow<'static, str>,
 }
 
-impl Close {
-    /// A frame that holds no text.
-    pub const BINARY: Self = Self::new(4400, "Messages are text");
-    /// `subscribe` before `connection_ack`.
-    pub const UNAUTHORIZED: Self = Self::new(4401, "Unauthorized");
-    /// The token was refused, or its session ended.
-    pub const FORBIDDEN: Self = Self::new(4403, "Forbidden");
-    /// The client speaks something else.
-    pub const SUBPROTOCOL: Self = Self::new(4406, "Subprotocol not acceptable");
-    /// No `connection_init` in time.
-    pub const INIT_TIMEOUT: Self = Self::new(4408, "Connection initialisation timeout");
-    /// A second `connection_init`.
-    pub const SECOND_INIT: Self = Self::new(4429, "Too many initialisation requests");
-    /// The client sends faster than it may.
-    pub const TOO_MANY_MESSAGES: Self = Self::new(4429, "Too many messages");
-    /// The user has as many sockets as they may have. Not a reason to try again: clients stop at this code.
-    pub const TOO_MANY_SOCKETS: Self = Self::new(4429, "Too many sockets of this user");
-    /// The client did not answer a ping. Most likely nobody reads this; whoever does may connect again.
-    pub const SILENT: Self = Self::new(1001, "No answer to a ping");
-    /// The service stops or starts anew; clients come back by themselves.
-    pub const RESTART: Self = Self::new(1012, "Service restart");
-    /// The client reads too slowly, or the service has no room.
-    pub const TRY_LATER: Self = Self::new(1013, "Try again later");
+/// Declares why a socket is closed, and the list of all of it, which the documentation shows.
+macro_rules! closes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal;)*) => {
+        impl Close {
+            $($(#[$doc])* pub const $name: Self = Self::new($code, $reason);)*
 
+            /// Every one. An ellipsis stands for words that differ.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+closes! {
+    /// The client did not answer a ping. Most likely nobody reads this; whoever does may connect again.
+    SILENT = 1001 "No answer to a ping";
+    /// What is sent is no WebSocket.
+    PROTOCOL = 1002 "Protocol error";
+    /// A frame of text that holds none.
+    NOT_TEXT = 1007 "Text is not UTF-8";
+    /// A message is larger than it may be.
+    TOO_BIG = 1009 "Message too big";
+    /// An answer cannot be written.
+    INTERNAL = 1011 "Internal error";
+    /// The service stops or starts anew; clients come back by themselves.
+    RESTART = 1012 "Service restart";
+    /// The client reads too slowly, or the service has no room.
+    TRY_LATER = 1013 "Try again later";
+    /// A frame that holds no text.
+    BINARY = 4400 "Messages are text";
+    /// A message that is none of the protocol; the reason says why.
+    BAD_MESSAGE = 4400 "…";
+    /// `subscribe` before `connection_ack`.
+    UNAUTHORIZED = 4401 "Unauthorized";
+    /// The token of `connection_init` was refused.
+    NOT_VALID = 4403 "Access token not valid";
+    /// The token ended and was not renewed.
+    EXPIRED = 4403 "Access token expired";
+    /// The sign-in was ended, the token revoked, or the account disabled.
+    SIGNED_OUT = 4403 "Signed out";
+    /// The client speaks something else.
+    SUBPROTOCOL = 4406 "Subprotocol not acceptable";
+    /// No `connection_init` in time.
+    INIT_TIMEOUT = 4408 "Connection initialisation timeout";
+    /// The id of a running operation was used again.
+    DUPLICATE = 4409 "Subscriber for … already exists";
+    /// A second `connection_init`.
+    SECOND_INIT = 4429 "Too many initialisation requests";
+    /// The client sends faster than it may.
+    TOO_MANY_MESSAGES = 4429 "Too many messages";
+    /// The user has as many sockets as they may have. Not a reason to try again: clients stop at this code.
+    TOO_MANY_SOCKETS = 4429 "Too many sockets of this user";
+}
+
+impl Close {
     const fn new(code: u16, reason: &'static str) -> Self {
         Self { code, reason: Cow::Borrowed(reason) }
     }
 
     fn bad(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: 4400, reason: reason.into() }
+        Self { reason: reason.into(), ..Self::BAD_MESSAGE }
     }
 
     /// The id of a running operation was used again.
     pub fn duplicate(id: &str) -> Self {
-        Self { code: 4409, reason: format!("Subscriber for {id} already exists").into() }
+        Self { reason: Self::DUPLICATE.reason.replace('…', id).into(), ..Self::DUPLICATE }
     }
 
     /// The socket could not be read. The error's type belongs to a library below axum, so its words have to do.
     pub fn unreadable(error: &axum::Error) -> Self {
         let text = error.to_string();
         if text.contains("too long") {
-            Self::new(1009, "Message too big")
+            Self::TOO_BIG
         } else if text.contains("UTF-8") || text.contains("utf-8") {
-            Self::new(1007, "Text is not UTF-8")
+            Self::NOT_TEXT
         } else {
-            Self::new(1002, "Protocol error")
+            Self::PROTOCOL
         }
+    }
+
+    /// Why a signed-in user's socket closes.
+    pub fn of(end: End) -> Self {
+        match end {
+            End::Expired => Self::EXPIRED,
+            End::SignedOut => Self::SIGNED_OUT,
+        }
+    }
+
+    /// The code.
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// The frame, its reason cut to what fits.
@@ -91,6 +143,8 @@ pub enum ClientMessage {
     Init(Credential),
     /// `ping`, and its payload.
     Ping(Option<Value>),
+    /// `ping` with a token in its payload: the next one of the same sign-in.
+    Renew(Credential),
     /// `pong`.
     Pong,
     /// `subscribe`.
@@ -120,7 +174,12 @@ pub fn read(text: &str) -> Result<ClientMessage, Close> {
             Some(payload) => credential(&payload),
             None => Credential::None,
         })),
-        "ping" => Ok(ClientMessage::Ping(payload(&mut message)?.map(Value::Object))),
+        "ping" => Ok(match payload(&mut message)? {
+            Some(payload) if HEADER.iter().any(|name| payload.contains_key(*name)) => {
+                ClientMessage::Renew(credential(&payload))
+            }
+            payload => ClientMessage::Ping(payload.map(Value::Object)),
+        }),
         "pong" => payload(&mut message).map(|_| ClientMessage::Pong),
         "subscribe" => {
             let id = id(&mut message)?;
@@ -153,7 +212,7 @@ fn id(message: &mut Map<String, Value>) -> Result<String, Close> {
 
 /// The token of a `connection_init`: `Authorization` as the header would have it, or `token` bare.
 fn credential(payload: &Map<String, Value>) -> Credential {
-    let header = ["Authorization", "authorization"].iter().find_map(|name| payload.get(*name));
+    let header = HEADER.iter().find_map(|name| payload.get(*name));
     match (header.filter(|value| !value.is_null()), payload.get("token").filter(|value| !value.is_null())) {
         (Some(Value::String(value)), _) => Credential::parse(value),
         (None, Some(Value::String(token))) if token.trim().is_empty() => Credential::None,
@@ -179,7 +238,7 @@ fn write<P: Serialize>(kind: &'static str, id: Option<&str>, payload: Option<P>)
         Err(error) => {
             // Only a value that is no JSON could fail, such as a NaN out of a resolver.
             tracing::error!(%error, "a message cannot be written as JSON");
-            Message::Close(Some(Close::new(1011, "Internal error").frame()))
+            Message::Close(Some(Close::INTERNAL.frame()))
         }
     }
 }

@@ -20,6 +20,20 @@ use super::protocol::Close;
 /// How long the other side may take to answer a close frame.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// The last words on a socket.
+pub struct Farewell {
+    /// To its operations.
+    pub last: Vec<Message>,
+    /// To the client.
+    pub close: Close,
+}
+
+impl From<Close> for Farewell {
+    fn from(close: Close) -> Self {
+        Self { last: Vec::new(), close }
+    }
+}
+
 /// Why writing ended before its time.
 enum Broken {
     Gone,
@@ -32,21 +46,24 @@ enum Broken {
 pub async fn run(
     mut sink: SplitSink<WebSocket, Message>,
     mut queue: Receiver<Message>,
-    farewell: oneshot::Receiver<Close>,
+    farewell: oneshot::Receiver<Farewell>,
     settings: Settings,
 ) -> bool {
-    let close = tokio::select! {
+    let farewell = tokio::select! {
         biased;
-        close = farewell => close.ok(), // none: the other side closed
+        farewell = farewell => farewell.ok(), // none: the other side closed
         written = write(&mut sink, &mut queue, settings.write) => match written {
             Ok(()) => None,
             Err(Broken::Gone) => return false,
-            Err(Broken::Slow) => Some(Close::TRY_LATER),
+            Err(Broken::Slow) => Some(Close::TRY_LATER.into()),
         },
     };
     drop(queue); // nobody waits for room in it any more
     let end = async {
-        if let Some(close) = close {
+        if let Some(Farewell { last, close }) = farewell {
+            for message in last {
+                sink.feed(message).await?;
+            }
             sink.send(Message::Close(Some(close.frame()))).await?;
         }
         sink.close().await // flushes; an error means that the other side is gone

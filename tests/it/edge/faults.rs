@@ -17,11 +17,13 @@ use crate::harness::socket::Socket;
 use crate::harness::{Actor, Stage, TestApp};
 
 /// A document that is not executed: 400, but 200 for clients that know only `application/json`; an `error` on the socket.
-pub(super) async fn refused(app: &TestApp, query: &str, variables: Value, code: &str) {
+/// Returns what it says.
+pub(super) async fn refused(app: &TestApp, query: &str, variables: Value, code: &str) -> String {
     let body = json!({ "query": query, "variables": variables }).to_string();
-    fails(post(app, body.clone()).header(ACCEPT, RICH), 400, code).await;
+    let message = fails(post(app, body.clone()).header(ACCEPT, RICH), 400, code).await;
     fails(post(app, body).header(ACCEPT, PLAIN), 200, code).await;
     refused_on_socket(app, query, variables, code).await;
+    message
 }
 
 async fn refused_on_socket(app: &TestApp, query: &str, variables: Value, code: &str) {

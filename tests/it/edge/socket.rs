@@ -231,7 +231,7 @@ async fn closes_4403_on_tokens_that_are_not_good() {
     ] {
         let mut socket = Socket::connect(&app.address).await;
         socket.say(json!({ "type": "connection_init", "payload": payload })).await;
-        assert_eq!(socket.closed().await, (4403, "Forbidden".to_owned()), "{payload}");
+        assert_eq!(socket.closed().await, (4403, "Access token not valid".to_owned()), "{payload}");
     }
     let headers = [PROTOCOL, ("authorization", "Basic x")];
     let mut socket = Socket::connect_with(&app.address, &headers).await.unwrap();
@@ -247,10 +247,10 @@ async fn closes_4403_when_a_session_ends() {
     let (mut first, mut second, mut nobody) =
         (signed_out.socket().await, expired.socket().await, anonymous(&app).await);
     app.revoke(signed_out.user).await;
-    assert_eq!(first.closed().await, (4403, "Forbidden".to_owned()));
+    assert_eq!(first.closed().await, (4403, "Signed out".to_owned()));
     answer(&mut second, "{ __typename }").await;
     app.clock.advance(Duration::from_secs(15 * 60));
-    assert_eq!(second.closed().await, (4403, "Forbidden".to_owned()));
+    assert_eq!(second.closed().await, (4403, "Access token expired".to_owned()));
     answer(&mut nobody, "{ __typename }").await;
 }
 
@@ -434,7 +434,7 @@ async fn a_farewell_goes_past_what_waits() {
     let (customer, mut socket) = stuffed(&stand).await;
     stand.app.revoke(customer.user).await;
     stand.saboteur.dropped.seen().await; // it was noticed, although nothing was read
-    assert_eq!(socket.closed().await, (4403, "Forbidden".to_owned()));
+    assert_eq!(socket.closed().await, (4403, "Signed out".to_owned()));
     stand.ended().await;
 }
 

@@ -48,3 +48,38 @@ async fn a_byte_order_mark_before_json_is_skipped() {
     assert_eq!(socket.next("1").await["__typename"], "Query");
     fails(post(&app, format!("\u{feff}\u{feff}{body}")), 400, "BAD_USER_INPUT").await;
 }
+
+/// JSON writes characters beyond the first 65,536 as two halves, and clients that write documents by hand do the same.
+#[tokio::test]
+async fn every_escape_of_a_character_is_read() {
+    let stage = Stage::sqlite();
+    let app = stage.app().await;
+    let title = |text: &str| format!("{{ events(first: 1, filter: {{ text: \"{text}\" }}) {{ totalCount }} }}");
+    for text in
+        [r"\uD83C\uDFB7", r"\ud83c\udfb7", r"\u{1F3B7}", r"\u{41}\u0041", r"\u{22}\u{5C}\u{a}", r"x\n\uD83C\uDFB7\\u"]
+    {
+        let answer = succeeds(ask(&app, &title(text))).await;
+        assert!(answer.get("errors").is_none(), "{text}: {answer}");
+    }
+    // It is the character itself that is meant.
+    let organizer = app.organizer().await;
+    let event = organizer.draft(1).await;
+    for escaped in [r"\uD83C\uDFB7 Jazz", r"\u{1F3B7} Jazz", "🎷 Jazz"] {
+        let update = format!(
+            "mutation {{ updateEvent(input: {{ eventId: \"{event}\", title: \"{escaped}\" }}) {{ event {{ title }} }} }}"
+        );
+        let answer = organizer.ask(&update, json!({})).await.ok();
+        assert_eq!(answer.text("updateEvent.event.title"), "🎷 Jazz");
+    }
+    for (broken, named) in [
+        (r"\uD83C", r"\uD83C"),
+        (r"\uDFB7\uD83C", r"\uDFB7"),
+        (r"\u{110000}", r"\u{110000}"),
+        (r"\u{D83C}", r"\u{D83C}"),
+    ] {
+        let message = fails(ask(&app, &title(broken)), 200, "GRAPHQL_PARSE_FAILED").await;
+        assert!(message.contains(named), "{broken}: {message}");
+    }
+    // Not in block strings and remarks, where it is no escape.
+    succeeds(ask(&app, "# \\uD83C\n{ events(first: 1, filter: { text: \"\"\"\\uD83C\"\"\" }) { totalCount } }")).await;
+}
