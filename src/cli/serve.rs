@@ -119,6 +119,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         program: program(),
         data_flags: data_flags(&args),
     };
+    // Before the announcement: a signal right behind it must stop the service in order.
+    let interrupted = interrupted();
     announce(&args, format, &start);
     if !args.production && !address.ip().is_loopback() {
         tracing::warn!(
@@ -130,7 +132,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let stopping = app.stopping();
     let signal = stopping.clone();
     let server = tokio::spawn(http::listen::serve(listener, router, connections, signal));
-    interrupted().await;
+    interrupted.await;
     tracing::info!("stopping: running requests and jobs are finished first");
     let deadline = tokio::time::Instant::now() + STOP_WITHIN;
     stopping.cancel();
@@ -293,17 +295,24 @@ async fn listen(address: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+/// Listens for ctrl-c and SIGTERM from now on; the future ends with the first of them.
+#[cfg(unix)]
+fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        match signals {
+            (Ok(mut interrupt), Ok(mut terminate)) => tokio::select! {
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-            }
-            return;
+            },
+            _ => tokio::signal::ctrl_c().await.unwrap_or_default(),
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Listens for ctrl-c.
+#[cfg(not(unix))]
+async fn interrupted() {
+    tokio::signal::ctrl_c().await.unwrap_or_default();
 }
