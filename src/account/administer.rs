@@ -10,7 +10,7 @@ use crate::db::{self, DbError, Lane, Tx};
 use crate::entity::users;
 use crate::id::{Noun, OrganizerId, UserId};
 use crate::page::{Page, Paging};
-use crate::text::Invalid;
+use crate::text::{self, Invalid};
 
 /// Gives a user another role. It counts at once: what runs on their sockets ends. An ORGANIZER gets an organizer of their
 /// name, unless they have had one; a former one keeps it, without the right to use it.
@@ -23,7 +23,8 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
         let sql = "UPDATE users SET role = $2 WHERE id = $1";
         db::run(&tx, sql, [id.into(), role.into()]).await?;
         if role == Role::Organizer && store::organizer_of(&tx, id).await?.is_none() {
-            store::insert_organizer(&tx, organizer, &user.name, id, ctx.now()).await?;
+            let slugs = text::slugs(&user.name, "organizer", &ctx.chance);
+            store::insert_organizer(&tx, organizer, &user.name, &slugs, id, ctx.now()).await?;
         }
         revocation::revoke_all(&tx, id, ctx.now()).await?;
         Ok(true)

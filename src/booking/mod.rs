@@ -26,6 +26,7 @@ pub mod capacity;
 pub mod desk;
 pub mod floor;
 pub mod list;
+pub mod mine;
 pub mod place;
 mod rows;
 pub mod settle;
