@@ -97,6 +97,8 @@ nouns! {
     ApiTokenId = "ApiToken";
     /// What one can book.
     EventId = "Event";
+    /// The figures of an event's places; its UUID is the event's.
+    AvailabilityId = "Availability";
     /// One bookable date and time of an event.
     SlotId = "Slot";
     /// The places that ticket types share.

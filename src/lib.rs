@@ -21,6 +21,7 @@ pub mod id;
 pub mod money;
 pub mod status;
 pub mod text;
+pub mod zone;
 
 // The database, and who may do what.
 pub mod access;

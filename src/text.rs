@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::id::Chance;
+
 /// One field of an input that cannot be taken as it is. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
@@ -92,6 +94,31 @@ pub fn lines(field: &'static str, text: &str, max: usize) -> Result<String, Inva
     let text = text.trim().replace("\r\n", "\n");
     check(field, &text, max, true)?;
     Ok(text)
+}
+
+/// A readable address from a name: ASCII letters and digits, everything else a hyphen, at most 60 characters; `otherwise`
+/// when nothing is left.
+fn slug(name: &str, otherwise: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() == 60 {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { otherwise.to_owned() } else { slug.to_owned() }
+}
+
+/// The addresses a name may get, the readable one first; the second has letters that tell it from others of that name.
+pub fn slugs(name: &str, otherwise: &str, chance: &Chance) -> [String; 2] {
+    let readable = slug(name, otherwise);
+    let apart = format!("{readable}-{}", chance.reference()[4..].to_ascii_lowercase());
+    [readable, apart]
 }
 
 fn check(field: &'static str, text: &str, max: usize, many: bool) -> Result<(), Invalid> {

@@ -2,6 +2,7 @@
 import { codegen } from '@graphql-codegen/core';
 import * as typedDocuments from '@graphql-codegen/typed-document-node';
 import * as operationTypes from '@graphql-codegen/typescript-operations';
+import { config } from 'boxoffice-client/codegen';
 import { parse } from 'graphql';
 import { readFileSync, writeFileSync } from 'node:fs';
 
@@ -13,7 +14,7 @@ const code = await codegen({
   documents: [{ location: 'src/operations.graphql', document: parse(read('src/operations.graphql')) }],
   plugins: [{ types: {} }, { documents: {} }],
   pluginMap: { types: operationTypes, documents: typedDocuments },
-  config: { scalars: { CurrencyCode: 'string', DateTime: 'string', Decimal: 'string' }, useTypeImports: true, enumsAsTypes: true },
+  config,
 });
 
 if (!process.argv.includes('--check')) writeFileSync(new URL(filename, import.meta.url), code);

@@ -29,6 +29,7 @@ mod m20261121_000008_indexes;
 mod m20261121_000009_old_sessions;
 mod m20261201_000011_accounts;
 mod m20261201_000013_counted_waitlist;
+mod m20261201_000015_organizer_slugs;
 
 /// The oldest schema this release can still work on. A database says in `meta.min_compatible` which release it
 /// needs at least; a binary whose [`RELEASE`] is below refuses to start.
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_old_sessions::Migration),
             Box::new(m20261201_000011_accounts::Migration),
             Box::new(m20261201_000013_counted_waitlist::Migration),
+            Box::new(m20261201_000015_organizer_slugs::Migration),
         ]
     }
 }

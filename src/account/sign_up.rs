@@ -131,13 +131,15 @@ async fn insert(
     };
     let fact = Draft::new(ctx, Fact::UserRegistered { user }).caused_by(ctx.actor.user_id().or(Some(user)));
     let token = refresh::begin(ctx);
-    let (row, organizer_name, fact, first) = (&row, &account.organizer_name, &fact, &token.token);
+    let slugs = text::slugs(&account.organizer_name, "organizer", &ctx.chance);
+    let (row, organizer_name, slugs) = (&row, &account.organizer_name, &slugs);
+    let (fact, first) = (&fact, &token.token);
     let opened = ctx
         .db
         .write(Lane::Interactive, |tx| async move {
             store::insert_user(&tx, row.clone()).await?;
             if role == Role::Organizer {
-                store::insert_organizer(&tx, organizer, organizer_name, user, now).await?;
+                store::insert_organizer(&tx, organizer, organizer_name, slugs, user, now).await?;
             }
             store::insert_session(&tx, session, user, now).await?;
             refresh::first(&tx, session, first, now).await?;

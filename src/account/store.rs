@@ -42,10 +42,35 @@ pub async fn insert_user(tx: &Tx, user: users::Model) -> Result<(), Error> {
     }
 }
 
-/// Writes the organizer a new user acts for.
-pub async fn insert_organizer(tx: &Tx, id: OrganizerId, name: &str, user: UserId, now: Micros) -> Result<(), DbError> {
-    let row = organizer::ActiveModel { id: Set(id), name: Set(name.to_owned()), created_at: Set(now) };
-    organizer::Entity::insert(row).exec_without_returning(tx).await?;
+/// The organizer with this slug.
+pub async fn organizer_by_slug(c: &impl ConnectionTrait, slug: &str) -> Result<Option<organizer::Model>, DbError> {
+    if slug.contains('\0') {
+        return Ok(None); // PostgreSQL cannot even compare that
+    }
+    Ok(organizer::Entity::find().filter(organizer::Column::Slug.eq(slug)).one(c).await?)
+}
+
+/// Writes the organizer a new user acts for, under the first of `slugs` that is free.
+pub async fn insert_organizer(
+    tx: &Tx,
+    id: OrganizerId,
+    name: &str,
+    slugs: &[String],
+    user: UserId,
+    now: Micros,
+) -> Result<(), DbError> {
+    let mut written = 0;
+    for slug in slugs {
+        let sql =
+            "INSERT INTO organizer (id, name, slug, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (slug) DO NOTHING";
+        written = db::run(tx, sql, [id.into(), name.into(), slug.as_str().into(), now.into()]).await?;
+        if written > 0 {
+            break;
+        }
+    }
+    if written == 0 {
+        return Err(sea_orm::DbErr::Custom("no free slug".into()).into());
+    }
     let row = membership::ActiveModel { user_id: Set(user), organizer_id: Set(id), created_at: Set(now) };
     membership::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(())

@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use crate::access::Action;
+use crate::clock::Micros;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{self, DbError, record};
 use crate::entity::{booking, booking_item, waitlist_entry};
@@ -26,34 +27,48 @@ pub enum Whose {
     Event(EventId),
 }
 
-fn bookings_of(whose: Whose, status: Option<BookingStatus>) -> Select<booking::Entity> {
+/// Which bookings of a list; conditions add up.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// In this status.
+    pub status: Option<BookingStatus>,
+    /// Of this event.
+    pub event: Option<EventId>,
+    /// Of events that are not over at this moment (true), or are (false).
+    pub upcoming: Option<(bool, Micros)>,
+}
+
+fn bookings_of(whose: Whose, filter: Filter) -> Select<booking::Entity> {
     let scope = match whose {
         Whose::Customer(user) => booking::Column::UserId.eq(user),
         Whose::Event(event) => booking::Column::EventId.eq(event),
     };
-    let status = status.map(|status| booking::Column::Status.eq(status));
-    booking::Entity::find().filter(Condition::all().add(scope).add_option(status))
+    let status = filter.status.map(|status| booking::Column::Status.eq(status));
+    let event = filter.event.map(|event| booking::Column::EventId.eq(event));
+    // Asked row by row, by the key of the event: the bookings of one customer are few, events are many.
+    let when = filter.upcoming.map(|(upcoming, now)| {
+        let order = if upcoming { ">" } else { "<=" };
+        let sql = format!("EXISTS (SELECT 1 FROM event e WHERE e.id = booking.event_id AND e.ends_at {order} $1)");
+        Expr::cust_with_values(sql, [now])
+    });
+    booking::Entity::find().filter(Condition::all().add(scope).add_option(status).add_option(event).add_option(when))
 }
 
 /// One page of bookings, newest first.
 pub async fn bookings(
     c: &impl ConnectionTrait,
     whose: Whose,
-    status: Option<BookingStatus>,
+    filter: Filter,
     paging: &Paging<BookingId>,
 ) -> Result<Page<booking::Model>, DbError> {
-    let mut cursor = bookings_of(whose, status).cursor_by(booking::Column::Id);
+    let mut cursor = bookings_of(whose, filter).cursor_by(booking::Column::Id);
     cursor.desc();
     paging.run(cursor, c).await
 }
 
 /// How many bookings there are on all pages.
-pub async fn count_bookings(
-    c: &impl ConnectionTrait,
-    whose: Whose,
-    status: Option<BookingStatus>,
-) -> Result<u64, DbError> {
-    Ok(bookings_of(whose, status).count(c).await?)
+pub async fn count_bookings(c: &impl ConnectionTrait, whose: Whose, filter: Filter) -> Result<u64, DbError> {
+    Ok(bookings_of(whose, filter).count(c).await?)
 }
 
 /// How a booking is asked for.

@@ -29,6 +29,7 @@ pub mod close;
 pub mod desk;
 pub mod floor;
 pub mod list;
+pub mod mine;
 pub mod place;
 pub mod promote;
 mod rows;

@@ -16,12 +16,24 @@ use crate::id::UserId;
 /// How many facts a slow receiver may fall behind before it has to read the table.
 const CAPACITY: usize = 1_024;
 
+/// The watched inboxes of this process.
+type Inboxes = Arc<Mutex<HashMap<UserId, watch::Sender<InboxHead>>>>;
+
+/// How far an inbox is known to be numbered and read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InboxHead {
+    /// Number of the newest notice.
+    pub last: i64,
+    /// Number up to which notices are read.
+    pub read: i64,
+}
+
 /// The bus of this process; cheap to clone.
 #[derive(Clone)]
 pub struct Bus {
     facts: broadcast::Sender<Arc<Recorded>>,
     head: watch::Sender<i64>,
-    inboxes: Arc<Mutex<HashMap<UserId, watch::Sender<i64>>>>,
+    inboxes: Inboxes,
     deaf: Arc<AtomicBool>,
 }
 
@@ -64,10 +76,10 @@ impl Bus {
         *self.head.borrow()
     }
 
-    /// Watches one user's inbox. The value is the number of their newest notice as far as it was heard of.
+    /// Watches one user's inbox: new notices, and those that are marked read.
     pub fn watch_inbox(&self, user: UserId) -> InboxWatch {
         let mut inboxes = self.lock();
-        let sender = inboxes.entry(user).or_insert_with(|| watch::channel(0).0);
+        let sender = inboxes.entry(user).or_insert_with(|| watch::channel(InboxHead::default()).0);
         InboxWatch { receiver: Some(sender.subscribe()), user, inboxes: self.inboxes.clone() }
     }
 
@@ -76,18 +88,25 @@ impl Bus {
         if self.deaf.load(Ordering::Relaxed) {
             return;
         }
-        self.note_heads(heads);
+        self.note_heads(heads.into_iter().map(|(user, last)| (user, InboxHead { last, read: 0 })));
+    }
+
+    /// Says that a user has read their notices up to this number.
+    pub fn wake_reader(&self, user: UserId, read: i64) {
+        if !self.deaf.load(Ordering::Relaxed) {
+            self.note_heads([(user, InboxHead { last: 0, read })]);
+        }
     }
 
     /// The same, from the regular look into the table that nothing can switch off.
-    pub fn note_heads(&self, heads: impl IntoIterator<Item = (UserId, i64)>) {
+    pub fn note_heads(&self, heads: impl IntoIterator<Item = (UserId, InboxHead)>) {
         let inboxes = self.lock();
         for (user, head) in heads {
             if let Some(sender) = inboxes.get(&user) {
                 sender.send_if_modified(|known| {
-                    let newer = head > *known;
-                    *known = head.max(*known);
-                    newer
+                    let before = *known;
+                    *known = InboxHead { last: head.last.max(before.last), read: head.read.max(before.read) };
+                    *known != before
                 });
             }
         }
@@ -103,7 +122,7 @@ impl Bus {
         self.deaf.store(true, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, watch::Sender<i64>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, watch::Sender<InboxHead>>> {
         self.inboxes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -111,9 +130,9 @@ impl Bus {
 /// A watch on one inbox; the last one of a user to go takes the channel with it.
 pub struct InboxWatch {
     /// There until the watch is dropped.
-    receiver: Option<watch::Receiver<i64>>,
+    receiver: Option<watch::Receiver<InboxHead>>,
     user: UserId,
-    inboxes: Arc<Mutex<HashMap<UserId, watch::Sender<i64>>>>,
+    inboxes: Inboxes,
 }
 
 impl InboxWatch {

@@ -11,7 +11,7 @@ use crate::entity::{event, quota, slot, ticket_type};
 use crate::id::EventId;
 use crate::idempotency::{self, Key, Recall};
 use crate::status::{Confirmation, EventStatus};
-use crate::text::Invalid;
+use crate::text::{self, Invalid};
 use serde::Serialize;
 
 /// What a new event is made from.
@@ -85,7 +85,7 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         price_minor,
         position: 0,
     };
-    let slugs = [slug(&event.title), format!("{}-{}", slug(&event.title), suffix(ctx))];
+    let slugs = text::slugs(&event.title, "event", &ctx.chance);
     let fingerprint = idempotency::fingerprint(&new);
     let (event, slot, quota, ticket_type, slugs) = (&event, &slot, &quota, &ticket_type, &slugs);
     let (key, fingerprint) = (&key, &fingerprint);
@@ -142,25 +142,4 @@ impl crate::db::MaybeDb for CreateError {
             Self::KeyReused => None,
         }
     }
-}
-
-/// A readable address from a title: ASCII letters and digits, everything else a hyphen, at most 60 characters.
-fn slug(title: &str) -> String {
-    let mut slug = String::new();
-    for c in title.chars() {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c.to_ascii_lowercase());
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-        if slug.len() == 60 {
-            break;
-        }
-    }
-    let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "event".to_owned() } else { slug.to_owned() }
-}
-
-fn suffix(ctx: &Ctx) -> String {
-    ctx.chance.reference()[4..].to_ascii_lowercase()
 }

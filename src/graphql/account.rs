@@ -106,7 +106,7 @@ impl User {
 }
 
 /// The account that sells.
-pub struct Organizer(organizer::Model);
+pub struct Organizer(pub(super) organizer::Model);
 
 /// The account that sells. Users with the role ORGANIZER act for one.
 #[Object]
@@ -119,6 +119,11 @@ impl Organizer {
     /// The name shown beside its events.
     async fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Readable address; fixed once given. Null for an account that an earlier release has just opened.
+    async fn slug(&self) -> Option<&str> {
+        self.0.slug.as_deref()
     }
 }
 
@@ -176,6 +181,7 @@ pub struct CreateAdminInput {
 }
 
 /// Proof of a sign-in: send it as `Authorization: Bearer <accessToken>`, on sockets in the `connection_init` payload.
+/// A value without an id.
 #[derive(SimpleObject)]
 pub struct AccessToken {
     /// The token.

@@ -16,7 +16,7 @@ use super::scalar::{DateTime, Decimal, Money, id_of, id_or_nobody};
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
 use crate::booking::cancel::Cancelled;
-use crate::booking::list::{self, Which, Whose};
+use crate::booking::list::{self, Filter, Which, Whose};
 use crate::booking::place::{Order, Placed, place};
 use crate::entity::{booking, booking_item};
 use crate::id::{BookingId, EntryId, EventId, UserId};
@@ -155,17 +155,26 @@ impl BookingItem {
     }
 }
 
+/// Where the events of a list lie in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum When {
+    /// Not over yet.
+    Upcoming,
+    /// Over.
+    Past,
+}
+
 /// What a list of bookings can tell besides its page.
 pub struct BookingList {
     whose: Whose,
-    status: Option<BookingStatus>,
+    filter: Filter,
 }
 
 #[Object]
 impl BookingList {
     /// How many bookings there are on all pages; counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = list::count_bookings(acting(ctx)?.db.read(), self.whose, self.status).await;
+        let count = list::count_bookings(acting(ctx)?.db.read(), self.whose, self.filter).await;
         Ok(i32::try_from(count.map_err(|e| db_fault(&e))?).unwrap_or(i32::MAX))
     }
 }
@@ -177,12 +186,12 @@ pub type BookingConnection = Connection<Cursor<BookingId>, Booking, BookingList,
 pub(super) async fn page(
     ctx: &Context<'_>,
     whose: Whose,
-    status: Option<BookingStatus>,
+    filter: Filter,
     args: Args,
 ) -> Result<Option<BookingConnection>> {
     let paging = args.paging()?;
-    let page = list::bookings(acting(ctx)?.db.read(), whose, status, &paging).await.map_err(|e| db_fault(&e))?;
-    Ok(Some(connection(page, BookingList { whose, status }, |row| row.id, Booking)))
+    let page = list::bookings(acting(ctx)?.db.read(), whose, filter, &paging).await.map_err(|e| db_fault(&e))?;
+    Ok(Some(connection(page, BookingList { whose, filter }, |row| row.id, Booking)))
 }
 
 /// The signed-in user; guards have let nobody else through.
@@ -232,6 +241,7 @@ impl BookingQuery {
 
     /// Your bookings, newest first. Needs CUSTOMER.
     #[graphql(guard = "May(Action::BookPlaces)")]
+    #[expect(clippy::too_many_arguments, reason = "Relay's four, and what to list")]
     async fn my_bookings(
         &self,
         ctx: &Context<'_>,
@@ -240,8 +250,16 @@ impl BookingQuery {
         #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only those in this status.")] status: Option<BookingStatus>,
+        #[graphql(desc = "Only those of this event.")] event_id: Option<ID>,
+        #[graphql(desc = "Only those of events to come, or of past ones.")] when: Option<When>,
     ) -> Result<Option<BookingConnection>> {
-        page(ctx, Whose::Customer(me(ctx)?), status, Args { first, after, last, before }).await
+        let now = acting(ctx)?.now();
+        let filter = Filter {
+            status,
+            event: event_id.as_ref().map(id_or_nobody).transpose()?,
+            upcoming: when.map(|when| (when == When::Upcoming, now)),
+        };
+        page(ctx, Whose::Customer(me(ctx)?), filter, Args { first, after, last, before }).await
     }
 }
 

@@ -4,17 +4,20 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::account::{Organizer, organizer_by_id};
-use super::error::{Explain, UserError, int};
+use super::availability::Availability;
+use super::booking::Booking;
+use super::error::{Explain, UserError};
 use super::guard::{May, acting};
 use super::load::{AvailabilityOf, Load, SlotsOf, TypesOf, failed};
 use super::page::{Args, id};
 use super::scalar::{CurrencyCode, DateTime, Decimal, Money, id_or_nobody};
+use super::waitlist::WaitlistEntry;
 use crate::access::Action;
-use crate::booking::availability;
 use crate::entity::{event, slot, ticket_type};
 use crate::event::{create, delete, edit, publish};
 use crate::id::EventId;
 use crate::status::{Confirmation, EventField, EventStatus};
+use crate::zone;
 
 /// What one can book.
 pub struct Event(pub event::Model);
@@ -97,10 +100,44 @@ impl Event {
         Ok(self.types(ctx).await?.into_iter().map(|row| TicketType { row, currency: currency.clone() }).collect())
     }
 
+    /// When it begins, in the venue's time zone, with the offset that holds there then: `2027-06-05T19:00:00+02:00`.
+    async fn starts_at_local(&self) -> String {
+        zone::local(self.0.starts_at, &self.0.time_zone)
+    }
+
+    /// When it ends, in the venue's time zone, with the offset that holds there then.
+    async fn ends_at_local(&self) -> String {
+        zone::local(self.0.ends_at, &self.0.time_zone)
+    }
+
+    /// When it takes place, in words and in the venue's time zone: `Sat 5 June 2027, 19:00 to 22:00`.
+    async fn time_text(&self) -> String {
+        zone::span(self.0.starts_at, self.0.ends_at, &self.0.time_zone)
+    }
+
     /// How its places stand, exactly as committed when this was read.
     async fn availability(&self, ctx: &Context<'_>) -> Result<Option<Availability>> {
         let found = ctx.data::<Load>()?.load_one(AvailabilityOf(self.0.id)).await.map_err(failed)?;
         Ok(found.map(Availability::from))
+    }
+
+    /// Your bookings of it, newest first, 20 at most; `Query.myBookings` pages through more. Null unless you are a CUSTOMER.
+    async fn my_bookings(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those in this status.")] status: Option<crate::status::BookingStatus>,
+    ) -> Result<Option<Vec<Booking>>> {
+        super::mine::bookings(ctx, self.0.id, status).await
+    }
+
+    /// Your entry that waits for its places; the oldest one when you wait for several ticket types. Null when you do not
+    /// wait. Null unless you are a CUSTOMER.
+    async fn my_waitlist_entry(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only for this ticket type.")] ticket_type_id: Option<ID>,
+    ) -> Result<Option<WaitlistEntry>> {
+        super::mine::waitlist_entry(ctx, self.0.id, ticket_type_id).await
     }
 
     /// When it was published; null for drafts.
@@ -210,36 +247,6 @@ impl TicketType {
     /// What one place costs now. Bookings keep the price they were made at.
     async fn price(&self) -> Result<Money> {
         Money::of(self.row.price_minor, &self.currency)
-    }
-}
-
-/// How an event's places stand, at one revision.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct Availability {
-    /// Places there are.
-    capacity: i32,
-    /// Places of confirmed bookings.
-    sold: i32,
-    /// Places held until a deadline.
-    held: i32,
-    /// Places a newcomer can book now: free ones that nobody waits for.
-    available: i32,
-    /// Places people in line still want.
-    waiting: i32,
-    /// Rises by one per commit that changes any of this; later figures have a higher one.
-    revision: i32,
-}
-
-impl From<availability::Availability> for Availability {
-    fn from(row: availability::Availability) -> Self {
-        Self {
-            capacity: int(row.capacity),
-            sold: int(row.sold),
-            held: int(row.held),
-            available: int(row.available),
-            waiting: int(row.waiting),
-            revision: int(row.revision),
-        }
     }
 }
 

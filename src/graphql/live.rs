@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use async_graphql::{Context, Enum, ID, Result, SimpleObject, Subscription};
+use async_graphql::{ComplexObject, Context, Enum, ID, Result, SimpleObject, Subscription};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::Stream;
 use tokio::sync::broadcast::error::RecvError;
@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Services;
+use super::availability::Availability;
 use super::booking::{Booking, me};
-use super::error::db_fault;
-use super::event::Availability;
+use super::error::{db_fault, int};
 use super::fault::Fault;
 use super::guard::{May, acting, denied};
 use super::notice::Notice;
@@ -92,15 +92,25 @@ impl LogCursor {
     }
 }
 
-/// One message of `noticeReceived`.
+/// One message of `noticeReceived`. A value without an id: what it carries has its own.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct NoticeFrame {
     /// Pass it as `after` to go on behind this message.
     cursor: String,
     /// True in the opening message when `after` is not of this history: fetch `notices` anew and go on from `cursor`.
     resync: bool,
-    /// The notice; null in the opening message.
+    /// The notice; null in the opening message, and in one that tells that notices were marked read.
     notice: Option<Notice>,
+}
+
+#[ComplexObject]
+impl NoticeFrame {
+    /// How many of your notices are unread now.
+    async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let (last, read) = read::head(acting(ctx)?.db.read(), me(ctx)?).await.map_err(|e| db_fault(&e))?;
+        Ok(int(last - read))
+    }
 }
 
 /// What happened to a booking.
@@ -114,7 +124,7 @@ pub enum BookingChange {
     Cancelled,
 }
 
-/// One message of `bookingChanged` and `eventBookingChanged`.
+/// One message of `bookingChanged` and `eventBookingChanged`. A value without an id: what it carries has its own.
 #[derive(SimpleObject)]
 pub struct BookingFrame {
     /// Pass it as `after` to go on behind this message.
@@ -130,7 +140,7 @@ pub struct BookingFrame {
 }
 
 /// Sends what `produce` makes until it ends or nobody listens any more.
-fn stream<T, F>(produce: impl FnOnce(mpsc::Sender<Result<T>>) -> F) -> impl Stream<Item = Result<T>>
+pub(super) fn stream<T, F>(produce: impl FnOnce(mpsc::Sender<Result<T>>) -> F) -> impl Stream<Item = Result<T>>
 where
     T: Send + 'static,
     F: Future<Output = Result<()>> + Send + 'static,
@@ -151,13 +161,13 @@ where
 }
 
 /// The listener went away; there is nobody to tell.
-fn gone<T>(_: mpsc::error::SendError<T>) -> async_graphql::Error {
+pub(super) fn gone<T>(_: mpsc::error::SendError<T>) -> async_graphql::Error {
     async_graphql::Error::new("the listener went away")
 }
 
 /// Asks again, before a message leaves, whether its reader may still have it: the session lives, and its rights are those the
 /// fields of the message will be asked for with.
-async fn still_may(services: &Services, ctx: &Ctx, action: Action) -> Result<()> {
+pub(super) async fn still_may(services: &Services, ctx: &Ctx, action: Action) -> Result<()> {
     let shown = ctx.actor_now();
     let actor: Actor = services.sessions.refresh(&shown).await.map_err(|refusal| match refusal {
         Unauthenticated::Invalid => Fault::Unauthenticated.error("Your session ended; sign in again."),
@@ -279,7 +289,8 @@ pub struct LiveSubscription;
 #[Subscription(name = "Subscription")]
 impl LiveSubscription {
     /// Your notices, as they come. Begins with a message that only carries the cursor; with `after`, everything since
-    /// follows first. No gap and no duplicate, through any reconnect. Needs a signed-in user.
+    /// follows first. No gap and no duplicate, through any reconnect. A message without a notice tells that some were
+    /// marked read, on any device. Needs a signed-in user.
     #[graphql(guard = "May(Action::ReadNotices)")]
     async fn notice_received(
         &self,
@@ -291,7 +302,7 @@ impl LiveSubscription {
         let ctx = acting(ctx)?.clone();
         let mut inbox = services.bus.watch_inbox(user); // before the table is read
         let epoch = history_head(&ctx).await?.epoch;
-        let (newest, _) = read::head(ctx.db.read(), user).await.map_err(|e| db_fault(&e))?;
+        let (newest, mut known) = read::head(ctx.db.read(), user).await.map_err(|e| db_fault(&e))?;
         let (start, resync) = LogCursor::start(after, LogCursor::notices(&epoch, newest))?;
         Ok(stream(move |out| async move {
             out.send(Ok(NoticeFrame { cursor: start.encode(), resync, notice: None })).await.map_err(gone)?;
@@ -299,6 +310,16 @@ impl LiveSubscription {
             loop {
                 let rows = read::since(ctx.db.read(), user, last, CHUNK).await.map_err(|e| db_fault(&e))?;
                 let full = rows.len() as u64 == CHUNK;
+                if rows.is_empty() {
+                    // Woken without a new notice: some may have been marked read, here or on another device.
+                    let (_, now) = read::head(ctx.db.read(), user).await.map_err(|e| db_fault(&e))?;
+                    if now != known {
+                        known = now;
+                        still_may(&services, &ctx, Action::ReadNotices).await?;
+                        let cursor = LogCursor::notices(&epoch, last).encode();
+                        out.send(Ok(NoticeFrame { cursor, resync: false, notice: None })).await.map_err(gone)?;
+                    }
+                }
                 for row in rows {
                     last = row.seq;
                     still_may(&services, &ctx, Action::ReadNotices).await?;
@@ -339,29 +360,16 @@ impl LiveSubscription {
         bookings(ctx, About::Organizer(organizer), Action::SeeSalesOf(organizer), after, only).await
     }
 
-    /// How an event's places stand: now, and whenever that changes. May skip to the newest, never goes back. No account
-    /// needed.
+    /// How the places of events stand: now, and whenever that changes, a message per event. May skip to the newest, never
+    /// goes back. Name one event or several. No account needed.
     async fn availability_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event.")] event_id: ID,
+        #[graphql(desc = "One event.")] event_id: Option<ID>,
+        #[graphql(desc = "Several events, 50 at most; refused as a whole when one of them is not there.")]
+        event_ids: Option<Vec<ID>>,
     ) -> Result<impl Stream<Item = Result<Availability>> + use<>> {
-        let services = ctx.data::<Services>()?.clone();
-        let ctx = acting(ctx)?.clone();
-        let absent = || Fault::NotFound.error("There is no such event.");
-        let id: EventId = id_of(&event_id)?.ok_or_else(absent)?;
-        let event = crate::event::store::by_id(ctx.db.read(), id).await.map_err(|e| db_fault(&e))?;
-        event.filter(|event| crate::event::may_see(&ctx, event)).ok_or_else(absent)?;
-        let mut board = services.board.watch(id); // before the table is read
-        Ok(stream(move |out| async move {
-            let now = availability::of(ctx.db.read(), &[id], ctx.now()).await.map_err(|e| db_fault(&e))?;
-            let mut shown = now.into_iter().next().ok_or_else(absent)?;
-            loop {
-                out.send(Ok(shown.into())).await.map_err(gone)?;
-                shown = board.newer_than(&shown).await;
-                still_may(&services, &ctx, Action::Browse).await?;
-            }
-        }))
+        super::availability::changes(ctx, event_id, event_ids).await
     }
 
     /// Your place in a line: now, and whenever it moves, until it ends. May skip to the newest. Needs its CUSTOMER.

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use super::batch::{Loader, Source};
 use crate::booking::availability::{self, Availability};
-use crate::booking::list;
+use crate::booking::{list, mine};
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::entity::{booking, booking_item, event, event_change, organizer, slot, ticket_type, users, waitlist_entry};
 use crate::event::store as events;
 use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, UserId};
+use crate::notification::read;
+use crate::status::BookingStatus;
 
 /// The tables to load from.
 pub struct Tables(Db, Clock);
@@ -52,6 +54,30 @@ pub struct PositionOf(pub EntryId);
 /// What an update of an event changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChangesOf(pub ChangeId);
+
+/// A customer's newest bookings at an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BookingsAt {
+    /// The event.
+    pub event: EventId,
+    /// The customer.
+    pub user: UserId,
+    /// Only those in this status.
+    pub status: Option<BookingStatus>,
+}
+
+/// A customer's entries that wait at an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EntriesAt {
+    /// The event.
+    pub event: EventId,
+    /// The customer.
+    pub user: UserId,
+}
+
+/// The number up to which a user's notices are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ReadUpTo(pub UserId);
 
 /// Groups rows under the key each belongs to.
 fn grouped<K: Eq + std::hash::Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {
@@ -121,6 +147,40 @@ loader!(PositionOf => i64, |db, keys| {
 loader!(ChangesOf => Vec<event_change::Model>, |db, keys| {
     let ids: Vec<ChangeId> = keys.iter().map(|key| key.0).collect();
     events::changes(db, &ids).await.map(|rows| grouped(rows, |row| ChangesOf(row.id)))
+});
+
+loader!(BookingsAt => Vec<booking::Model>, |db, keys| {
+    let at = |key: &BookingsAt| mine::At {
+        user_id: key.user,
+        event_id: key.event,
+        status: key.status.map_or("", BookingStatus::word),
+    };
+    let asked: Vec<mine::At> = keys.iter().map(at).collect();
+    mine::bookings(db, &asked).await.map(|rows| {
+        let belongs = |key: &BookingsAt, row: &booking::Model| {
+            row.event_id == key.event && row.user_id == key.user && key.status.is_none_or(|status| status == row.status)
+        };
+        let of = |key: &BookingsAt| {
+            let own = rows.iter().filter(|row| belongs(key, row)).cloned();
+            // A row that two keys asked for comes twice.
+            let mut own: Vec<booking::Model> = own.collect();
+            own.dedup_by_key(|row| row.id);
+            own.truncate(mine::BOOKINGS_MAX as usize);
+            own
+        };
+        keys.iter().map(|key| (*key, of(key))).collect()
+    })
+});
+loader!(EntriesAt => Vec<waitlist_entry::Model>, |db, keys| {
+    let asked: Vec<mine::At> =
+        keys.iter().map(|key| mine::At { user_id: key.user, event_id: key.event, status: "" }).collect();
+    mine::waiting(db, &asked)
+        .await
+        .map(|rows| grouped(rows, |row| EntriesAt { event: row.event_id, user: row.user_id }))
+});
+loader!(ReadUpTo => i64, |db, keys| {
+    let users: Vec<UserId> = keys.iter().map(|key| key.0).collect();
+    read::heads(db, &users).await.map(|rows| rows.into_iter().map(|row| (ReadUpTo(row.user_id), row.read_seq)).collect())
 });
 
 /// The fault a failed load is.

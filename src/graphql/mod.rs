@@ -13,6 +13,7 @@ use crate::bus::Bus;
 
 pub mod account;
 pub mod api_token;
+pub mod availability;
 mod batch;
 pub mod booking;
 pub mod budget;
@@ -25,8 +26,10 @@ pub mod fault;
 pub mod guard;
 pub mod live;
 pub mod load;
+pub mod mine;
 pub mod node;
 pub mod notice;
+pub mod organizer;
 pub mod page;
 pub mod programme;
 pub mod sales;
@@ -44,6 +47,7 @@ pub struct Query(
     api_token::ApiTokenQuery,
     users::UsersQuery,
     programme::ProgrammeQuery,
+    organizer::OrganizerQuery,
     booking::BookingQuery,
     waitlist::WaitlistQuery,
     notice::NoticeQuery,

@@ -4,16 +4,17 @@
 use async_graphql::{Context, ID, Interface, Object, PathSegment, Result, ServerError};
 
 use super::account::{Organizer, User, organizer_by_id};
+use super::availability::Availability;
 use super::booking::Booking;
 use super::error::db_fault;
 use super::event::Event;
 use super::fault::Fault;
 use super::guard::acting;
-use super::load::{Load, failed};
+use super::load::{AvailabilityOf, Load, failed};
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
 use crate::booking::list::{self, Which};
-use crate::id::{self, BookingId, EntryId, EventId, Noun, OrganizerId, UserId};
+use crate::id::{self, AvailabilityId, BookingId, EntryId, EventId, Noun, OrganizerId, UserId};
 
 /// How many objects `nodes` fetches at most.
 const NODES_MAX: usize = 100;
@@ -32,6 +33,8 @@ pub enum Node {
     User(User),
     /// The account that sells.
     Organizer(Organizer),
+    /// How an event's places stand.
+    Availability(Availability),
 }
 
 async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
@@ -57,6 +60,17 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
                 return Ok(None);
             }
             load.load_one(user).await.map_err(failed)?.map(|row| Node::User(User::new(row)))
+        }
+        AvailabilityId::NAME => {
+            let event = EventId(uuid);
+            let found = load.load_one(event).await.map_err(failed)?;
+            match found.filter(|row| crate::event::may_see(acting, row)) {
+                Some(_) => {
+                    let figures = load.load_one(AvailabilityOf(event)).await.map_err(failed)?;
+                    figures.map(|figures| Node::Availability(figures.into()))
+                }
+                None => None,
+            }
         }
         OrganizerId::NAME => organizer_by_id(ctx, OrganizerId(uuid)).await?.map(Node::Organizer),
         _ => None,

@@ -5,24 +5,26 @@
 //! role since, or be a program that reads notices and nothing else.
 
 use async_graphql::connection::{Connection, EmptyFields};
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+use super::Services;
 use super::booking::{Booking, me, seen, sees};
 use super::error::{Explain, UserError, db_fault, int};
 use super::event::Event;
 use super::guard::{May, acting};
 use super::live::LogCursor;
-use super::load::{ChangesOf, Load, failed};
+use super::load::{ChangesOf, Load, ReadUpTo, failed};
 use super::page::{Args, Cursor, connection};
 use super::scalar::DateTime;
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
-use crate::entity::{event_change, notice};
+use crate::entity::{event, event_change, notice};
 use crate::event::store;
 use crate::fact::Fact;
 use crate::id::EntryId;
 use crate::notification::{read, words};
+use crate::page::PAGE_MAX;
 use crate::relay::history;
 use crate::status::EventField;
 
@@ -110,12 +112,18 @@ impl Notice {
         int(self.row.seq)
     }
 
+    /// Whether it was marked read, on any of your devices.
+    async fn read(&self, ctx: &Context<'_>) -> Result<bool> {
+        let read = ctx.data::<Load>()?.load_one(ReadUpTo(self.row.user_id)).await.map_err(failed)?;
+        Ok(read.is_some_and(|read| self.row.seq <= read))
+    }
+
     /// What it is about.
     async fn kind(&self) -> NoticeKind {
         NoticeKind::from(&self.fact)
     }
 
-    /// A sentence that can be shown, in English.
+    /// Sentences that can be shown, in English; times are in words and in the event's time zone.
     async fn text(&self, ctx: &Context<'_>) -> Result<String> {
         let load = ctx.data::<Load>()?;
         let event = match self.row.event_id {
@@ -126,9 +134,13 @@ impl Notice {
             Some(id) => load.load_one(id).await.map_err(failed)?,
             None => None,
         };
+        let changes = self.changed(ctx).await?;
+        let changes: Vec<words::Change<'_>> = changes.iter().filter_map(words_of).collect();
         let names = words::Names {
             event: event.as_ref().map(|event| event.title.as_str()),
             reference: booking.as_ref().map(|booking| booking.reference.as_str()),
+            changes: &changes,
+            place: event.as_ref().map(place).unwrap_or_default(),
         };
         Ok(words::render(&self.fact, &names))
     }
@@ -163,13 +175,40 @@ impl Notice {
 
     /// Of an updated event: what changed, old and new. Empty otherwise.
     async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<EventChange>> {
-        let Fact::EventUpdated { change, .. } = &self.fact else { return Ok(Vec::new()) };
-        let rows = ctx.data::<Load>()?.load_one(ChangesOf(*change)).await.map_err(failed)?;
-        Ok(rows.unwrap_or_default().into_iter().filter_map(EventChange::read).collect())
+        let rows = self.changed(ctx).await?;
+        let event = match self.row.event_id {
+            Some(id) if !rows.is_empty() => ctx.data::<Load>()?.load_one(id).await.map_err(failed)?,
+            _ => None,
+        };
+        let place = event.as_ref().map(place).unwrap_or_default();
+        let all: Vec<words::Change<'_>> = rows.iter().filter_map(words_of).collect();
+        let told = |one: &words::Change<'_>| EventChange {
+            field: one.field,
+            old: one.old.to_owned(),
+            new: one.new.to_owned(),
+            text: words::change(one, &all, place),
+        };
+        Ok(all.iter().map(told).collect())
     }
 }
 
-/// One field that an update of an event changed. Times are RFC 3339, prices decimals.
+impl Notice {
+    /// The stored changes of the update it is about; none when it is about something else.
+    async fn changed(&self, ctx: &Context<'_>) -> Result<Vec<event_change::Model>> {
+        let Fact::EventUpdated { change, .. } = &self.fact else { return Ok(Vec::new()) };
+        Ok(ctx.data::<Load>()?.load_one(ChangesOf(*change)).await.map_err(failed)?.unwrap_or_default())
+    }
+}
+
+fn words_of(row: &event_change::Model) -> Option<words::Change<'_>> {
+    Some(words::Change { field: store::field(&row.field)?, old: &row.old_value, new: &row.new_value })
+}
+
+fn place(event: &event::Model) -> words::Place<'_> {
+    words::Place { zone: &event.time_zone, currency: &event.currency }
+}
+
+/// One field that an update of an event changed. Times are RFC 3339, prices decimals. A value without an id.
 #[derive(SimpleObject)]
 pub struct EventChange {
     /// Which field.
@@ -178,12 +217,8 @@ pub struct EventChange {
     old: String,
     /// After.
     new: String,
-}
-
-impl EventChange {
-    fn read(row: event_change::Model) -> Option<Self> {
-        Some(Self { field: store::field(&row.field)?, old: row.old_value, new: row.new_value })
-    }
+    /// The change in words, times in the event's time zone: `Starts at: Sat 5 June 2027, 19:00 → Sun 6 June 2027, 20:00`.
+    text: String,
 }
 
 /// What the inbox can tell besides its page.
@@ -249,13 +284,26 @@ pub struct MarkNoticesReadInput {
 
 /// Outcome of `markNoticesRead`.
 #[derive(SimpleObject, Default)]
+#[graphql(complex)]
 pub struct MarkNoticesReadPayload {
+    #[graphql(skip)]
+    marked: Option<read::Marked>,
     /// Up to which number notices are read now; never goes back.
     read_up_to: Option<i32>,
     /// How many are still unread.
     unread_count: Option<i32>,
     /// Why it was refused; empty on success.
     user_errors: Vec<UserError>,
+}
+
+#[ComplexObject]
+impl MarkNoticesReadPayload {
+    /// The notices that this marked read, newest first, 100 at most: caches learn of their `read`.
+    async fn notices(&self, ctx: &Context<'_>) -> Result<Vec<Notice>> {
+        let Some(read::Marked { from, to }) = self.marked else { return Ok(Vec::new()) };
+        let rows = read::between(acting(ctx)?.db.read(), me(ctx)?, from, to, PAGE_MAX).await;
+        rows.map_err(|e| db_fault(&e))?.into_iter().map(Notice::new).collect()
+    }
 }
 
 /// Mutations about notices.
@@ -272,11 +320,15 @@ impl NoticeMutation {
         #[graphql(desc = "Up to where.")] input: MarkNoticesReadInput,
     ) -> Result<Option<MarkNoticesReadPayload>> {
         Ok(Some(match read::mark_read(acting(ctx)?, input.up_to.into()).await {
-            Ok(read) => MarkNoticesReadPayload {
-                read_up_to: Some(int(read)),
-                unread_count: Some(int(head(ctx).await?.0 - read)),
-                user_errors: Vec::new(),
-            },
+            Ok(marked) => {
+                ctx.data::<Services>()?.bus.wake_reader(me(ctx)?, marked.to);
+                MarkNoticesReadPayload {
+                    marked: Some(marked),
+                    read_up_to: Some(int(marked.to)),
+                    unread_count: Some(int(head(ctx).await?.0 - marked.to)),
+                    user_errors: Vec::new(),
+                }
+            }
             Err(error) => MarkNoticesReadPayload { user_errors: error.explain()?, ..Default::default() },
         }))
     }

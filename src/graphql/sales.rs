@@ -12,7 +12,7 @@ use super::load::{Load, failed};
 use super::page::{Args, Cursor};
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
-use crate::booking::list::{self, Whose};
+use crate::booking::list::{self, Filter, Whose};
 use crate::entity::event;
 use crate::id::{EntryId, UserId};
 use crate::page::Paging;
@@ -20,7 +20,7 @@ use crate::status::BookingStatus;
 
 pub use super::booking::BookingConnection;
 
-/// Somebody who has places at an event.
+/// Somebody who has places at an event. A value without an id.
 #[derive(SimpleObject)]
 pub struct Participant {
     /// Who.
@@ -69,7 +69,7 @@ pub async fn bookings(
     if !may_see(ctx, event)? {
         return Ok(None);
     }
-    page(ctx, Whose::Event(event.id), status, args).await
+    page(ctx, Whose::Event(event.id), Filter { status, ..Filter::default() }, args).await
 }
 
 /// One page of who has places.

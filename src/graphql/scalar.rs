@@ -105,7 +105,7 @@ impl ScalarType for CurrencyCode {
     }
 }
 
-/// An amount of money.
+/// An amount of money. A value without an id.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Money {
     /// How much, with exactly the currency's decimals.

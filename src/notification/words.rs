@@ -1,8 +1,10 @@
 //! The words of notices, in English; rendered when somebody reads, never stored.
 //! Not here: markup, mails, and other languages, which will stand beside this one.
 
+use crate::clock::Micros;
 use crate::fact::Fact;
 use crate::status::{CancelReason, EventField, LeaveReason};
+use crate::zone;
 
 /// What the words are about, loaded by whoever renders.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +13,47 @@ pub struct Names<'a> {
     pub event: Option<&'a str>,
     /// Reference of the booking.
     pub reference: Option<&'a str>,
+    /// Changes of the event, of a notice about them.
+    pub changes: &'a [Change<'a>],
+    /// Time zone and currency of the event, for its times and prices.
+    pub place: Place<'a>,
+}
+
+/// Where the times and prices of an event are those of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// IANA name.
+    pub zone: &'a str,
+    /// ISO 4217 code.
+    pub currency: &'a str,
+}
+
+/// One field an update changed, with the values as they are stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// The field.
+    pub field: EventField,
+    /// Value before.
+    pub old: &'a str,
+    /// Value after.
+    pub new: &'a str,
+}
+
+/// One change in words: `Starts at: Sat 5 June 2027, 19:00 → Sun 6 June 2027, 20:00`. `all` are the changes of the same
+/// update: when the time zone is one of them, times before it are told in the old one.
+pub fn change(one: &Change<'_>, all: &[Change<'_>], place: Place<'_>) -> String {
+    let zones = all.iter().find(|change| change.field == EventField::TimeZone);
+    let (old_zone, new_zone) = zones.map_or((place.zone, place.zone), |change| (change.old, change.new));
+    let time = |text: &str, zone: &str| {
+        Micros::from_rfc3339(text).map_or_else(|| text.to_owned(), |instant| zone::words(instant, zone))
+    };
+    let (old, new) = match one.field {
+        EventField::Description => return "Description changed".to_owned(),
+        EventField::StartsAt | EventField::EndsAt => (time(one.old, old_zone), time(one.new, new_zone)),
+        EventField::Price => (format!("{} {}", one.old, place.currency), format!("{} {}", one.new, place.currency)),
+        EventField::Title | EventField::Venue | EventField::TimeZone => (one.old.to_owned(), one.new.to_owned()),
+    };
+    format!("{}: {old} → {new}", field_label(one.field))
 }
 
 /// One sentence for a notice. Exhaustive: a new kind of fact does not compile without its words.
@@ -21,8 +64,13 @@ pub fn render(fact: &Fact, names: &Names<'_>) -> String {
         Fact::UserRegistered { .. } => "Welcome to Boxoffice.".to_owned(),
         Fact::EventPublished { .. } => format!("{event} is on sale."),
         Fact::EventUpdated { fields, .. } => {
-            let fields: Vec<&str> = fields.iter().map(|field| field_words(*field)).collect();
-            format!("{event} changed: {}.", fields.join(", "))
+            let changes: Vec<String> =
+                names.changes.iter().map(|one| change(one, names.changes, names.place)).collect();
+            if changes.is_empty() {
+                let fields: Vec<&str> = fields.iter().map(|field| field_words(*field)).collect();
+                return format!("{event} changed: {}.", fields.join(", "));
+            }
+            format!("{event} changed. {}.", changes.join(". "))
         }
         Fact::EventCancelled { .. } => format!("{event} was called off. {reference} is cancelled."),
         Fact::BookingCreated { quantity, .. } => format!("New booking {reference}: {} for {event}.", places(*quantity)),
@@ -62,6 +110,18 @@ pub fn render(fact: &Fact, names: &Names<'_>) -> String {
 
 fn places(n: i64) -> String {
     if n == 1 { "1 place".to_owned() } else { format!("{n} places") }
+}
+
+fn field_label(field: EventField) -> &'static str {
+    match field {
+        EventField::Title => "Title",
+        EventField::Description => "Description",
+        EventField::Venue => "Venue",
+        EventField::TimeZone => "Time zone",
+        EventField::StartsAt => "Starts at",
+        EventField::EndsAt => "Ends at",
+        EventField::Price => "Price",
+    }
 }
 
 fn field_words(field: EventField) -> &'static str {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{AFTER_ERROR, LOOK_EVERY, history};
-use crate::bus::Bus;
+use crate::bus::{Bus, InboxHead};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, record};
 use crate::id::UserId;
@@ -33,6 +33,7 @@ record! {
 struct Newest {
     user_id: UserId,
     last_seq: i64,
+    read_seq: i64,
 }
 
 /// Feeds the bus until `stop`, from the present head on.
@@ -105,11 +106,12 @@ async fn feed(ctx: &Ctx, bus: &Bus, last: &mut i64) -> Result<(), DbError> {
     }
 }
 
-/// Tells each connected user's streams the number of their newest notice.
+/// Tells each connected user's streams how far their inbox is numbered and read.
 async fn look_after_inboxes(ctx: &Ctx, bus: &Bus) -> Result<(), DbError> {
     let watched: Vec<Watched> = bus.watched_inboxes().into_iter().map(|user_id| Watched { user_id }).collect();
-    let sql = "SELECT i.user_id, i.last_seq FROM {records} JOIN inbox i ON i.user_id = r.user_id";
+    let sql = "SELECT i.user_id, i.last_seq, i.read_seq FROM {records} JOIN inbox i ON i.user_id = r.user_id";
     let newest: Vec<Newest> = db::select_by(ctx.db.read(), sql, &watched, []).await?;
-    bus.note_heads(newest.into_iter().map(|row| (row.user_id, row.last_seq)));
+    let head = |row: &Newest| InboxHead { last: row.last_seq, read: row.read_seq };
+    bus.note_heads(newest.iter().map(|row| (row.user_id, head(row))));
     Ok(())
 }

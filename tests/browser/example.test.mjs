@@ -29,6 +29,9 @@ before(async () => {
   browser = await openBrowser();
   boxoffice = await openBoxoffice();
   await inExample('npm', ['run', 'build']);
+  // The page under test is a development build: only there do React and Apollo Client say what they do not like.
+  const env = { ...process.env, NODE_ENV: 'development' };
+  await promisify(execFile)(process.execPath, [vite, 'build', '--mode', 'development', '--outDir', 'dist-development'], { cwd: EXAMPLE, env });
   gate = await openGate(boxoffice.origin);
   preview = await servePreview(gate.origin);
 });
@@ -45,7 +48,7 @@ async function servePreview(api) {
   const probe = createServer().listen(0, '127.0.0.1');
   const { port } = await new Promise((resolve) => probe.once('listening', () => resolve(probe.address())));
   await new Promise((resolve) => probe.close(resolve));
-  const parameters = [vite, 'preview', '--host', '127.0.0.1', '--port', port, '--strictPort'].map(String);
+  const parameters = [vite, 'preview', '--outDir', 'dist-development', '--host', '127.0.0.1', '--port', port, '--strictPort'].map(String);
   const child = spawn(process.execPath, parameters, { cwd: EXAMPLE, env: { ...process.env, BOXOFFICE_URL: api }, stdio: ['ignore', 'pipe', 'ignore'] });
   process.once('exit', () => child.kill('SIGKILL'));
   const said = new Promise((resolve) => child.stdout.on('data', (text) => String(text).includes('127.0.0.1') && resolve()));

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { cacheOptions, resumeLink } from 'boxoffice-client/apollo';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { resumed } from './apollo.mjs';
 import { book, confirmed, follow, survivesCuts } from './feed.mjs';
 import { openGate } from './gate.mjs';
 import { openBoxoffice } from './harness.mjs';
@@ -74,8 +74,8 @@ function connect(token, options = {}) {
   const headers = token && { authorization: `Bearer ${token}` };
   const socket = createClient({ url: boxoffice.ws, webSocketImpl: WebSocket, connectionParams: headers, retryAttempts: 0, ...options });
   const http = new HttpLink({ uri: boxoffice.http, headers });
-  const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', resumed.concat(new GraphQLWsLink(socket)), http);
-  const client = new ApolloClient({ link, cache: new InMemoryCache() });
+  const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', resumeLink().concat(new GraphQLWsLink(socket)), http);
+  const client = new ApolloClient({ link, cache: new InMemoryCache(cacheOptions) });
   opened.push({ client, socket });
   return client;
 }

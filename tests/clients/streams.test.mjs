@@ -6,7 +6,7 @@ import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from '@apollo/
 import { RetryLink } from '@apollo/client/link/retry';
 import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
 import { createClient } from 'graphql-sse';
-import { resumed } from './apollo.mjs';
+import { resumeLink } from 'boxoffice-client/apollo';
 import { book, confirmed, follow, survivesCuts } from './feed.mjs';
 import { openGate } from './gate.mjs';
 import { openBoxoffice, within } from './harness.mjs';
@@ -63,7 +63,7 @@ const urqlByFetch = (token) =>
 /** Apollo without a socket: subscriptions come in parts of an answer; lost connections are its RetryLink's business. */
 function apollo(token) {
   const again = new RetryLink({ delay: { initial: 0, jitter: false }, attempts: () => gate.opened().then(() => true) });
-  const link = ApolloLink.from([resumed, again, new HttpLink({ uri: gate.http, headers: bearer(token) })]);
+  const link = ApolloLink.from([resumeLink(), again, new HttpLink({ uri: gate.http, headers: bearer(token) })]);
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
   opened.push(() => client.stop());
   return client;

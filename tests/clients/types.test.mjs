@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { codegen } from '@graphql-codegen/core';
 import * as typedDocuments from '@graphql-codegen/typed-document-node';
 import * as operationTypes from '@graphql-codegen/typescript-operations';
+import { config } from 'boxoffice-client/codegen';
 import { parse } from 'graphql';
 import * as operations from './operations.mjs';
 
@@ -26,7 +27,7 @@ test('generated types compile, and catch mistakes', async (context) => {
     documents: texts.map((text) => ({ document: parse(text) })),
     plugins: [{ types: {} }, { documents: {} }],
     pluginMap: { types: operationTypes, documents: typedDocuments },
-    config: { scalars: { CurrencyCode: 'string', DateTime: 'string', Decimal: 'string' }, useTypeImports: true, enumsAsTypes: true },
+    config,
   });
   const folder = mkdtempSync(join(tmpdir(), 'boxoffice-types-test-'));
   context.after(() => rmSync(folder, { recursive: true }));

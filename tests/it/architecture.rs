@@ -16,7 +16,7 @@ use source::{Placed, Token, arrows, tokens};
 /// hold all three; `db` turns the vocabulary into cells, `page` reads through it, `access` knows neither; queues listen to
 /// the bus; events know nothing of bookings, which move their places; the demo is made by verbs and shown by `http`.
 const ROWS: &[(&str, &[&str])] = &[
-    ("vocabulary", &["clock", "id", "money", "status", "text", "fact", "entity"]),
+    ("vocabulary", &["clock", "zone", "id", "money", "status", "text", "fact", "entity"]),
     ("the database, and who may do what", &["db", "page", "access"]),
     ("the context of a verb", &["ctx"]),
     ("around a commit", &["bus", "outbox", "queue", "relay", "idempotency"]),

@@ -26,6 +26,7 @@ mod inventory;
 mod kill;
 mod live;
 mod notification;
+mod pages;
 mod plans;
 mod queue;
 mod race;

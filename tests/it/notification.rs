@@ -89,7 +89,7 @@ scene! {
             { "field": "TITLE", "old": "Rust Nation", "new": "Renamed" },
             { "field": "VENUE", "old": "Hall A", "new": "Hall B" },
         ]));
-        assert_eq!(notice.text("notices.nodes.0.text"), "Renamed changed: title, venue.");
+        assert_eq!(notice.text("notices.nodes.0.text"), "Renamed changed. Title: Rust Nation → Renamed. Venue: Hall A → Hall B.");
         let delivered = "SELECT count(*) AS n FROM delivery d JOIN fact f ON f.id = d.fact_id WHERE f.kind = 'event.updated' AND d.state = 'sent'";
         assert_eq!(app.number(delivered, []).await, 2);
     }

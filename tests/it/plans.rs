@@ -70,10 +70,10 @@ async fn a_day(app: &TestApp) {
     let event = organizer.event(4).await;
     let cancelled = organizer.event(4).await;
     let mut feed = people[1].socket().await;
-    feed.subscribe("n", "subscription { noticeReceived { cursor } }", json!({})).await;
+    feed.subscribe("n", "subscription { noticeReceived { cursor unreadCount notice { read } } }", json!({})).await;
     feed.subscribe("b", "subscription { bookingChanged { cursor } }", json!({})).await;
-    let available = "subscription($id: ID!) { availabilityChanged(eventId: $id) { available } }";
-    feed.subscribe("a", available, json!({ "id": event })).await;
+    let available = "subscription($ids: [ID!]) { availabilityChanged(eventIds: $ids) { available } }";
+    feed.subscribe("a", available, json!({ "ids": [event, cancelled] })).await;
     let kept = people[0].book(&event, 2, "ALL_OR_NOTHING", Some("k1")).await.ok();
     people[0].book(&event, 2, "ALL_OR_NOTHING", Some("k1")).await.ok();
     let freed = people[1].books(&event, 2).await;
@@ -99,15 +99,19 @@ async fn a_day(app: &TestApp) {
 
     let booking = kept.text("createBooking.booking.id");
     let reference = kept.text("createBooking.booking.reference");
-    let mine = "query($id: ID!, $reference: String!) {
+    let mine = "query($id: ID!, $reference: String!, $event: ID!) {
         node(id: $id) { id } booking(reference: $reference) { id event { slug organizer { name } availability { available } } }
         myBookings(first: 5) { totalCount nodes { quantity total { amount } slot { id } customer { name } promotedFrom { id } }
             pageInfo { hasNextPage endCursor } }
         back: myBookings(last: 5, status: CONFIRMED) { nodes { items { ticketType { name } } } }
+        coming: myBookings(first: 5, when: UPCOMING) { totalCount nodes { event { myBookings { id } myWaitlistEntry { id } } } }
+        here: myBookings(first: 5, when: PAST, eventId: $event) { totalCount nodes { event { myBookings(status: CONFIRMED) { id } } } }
         myWaitlistEntries(first: 5) { nodes { position event { title } ticketType { id } } }
-        notices(first: 5) { nodes { text booking { id } event { id } changes { field } } } viewer { organizer { id } } }";
+        organizer(slug: \"none\") { id }
+        notices(first: 5) { nodes { read text booking { id } event { id } changes { field } } } viewer { organizer { id } } }";
     for person in &people {
-        let answer = person.ask(mine, json!({ "id": booking, "reference": reference })).await;
+        let answer = person.ask(mine, json!({ "id": booking, "reference": reference, "event": event })).await;
+        person.mutate("markNoticesRead", json!({ "upTo": 1 }), "unreadCount notices { read }").await.ok();
         assert!(answer.at("viewer").is_object(), "{}", answer.body);
     }
     let browse = "query($after: String, $organizer: ID) {

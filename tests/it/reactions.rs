@@ -112,7 +112,7 @@ fn what_follows_each_fact() {
 /// With the names a reader has, and without: an event or booking that cannot be loaded must not break the sentence.
 #[test]
 fn in_which_words_each_fact_is_told() {
-    let named = Names { event: Some("Rust Nation"), reference: Some("EVT-7K3F9Q") };
+    let named = Names { event: Some("Rust Nation"), reference: Some("EVT-7K3F9Q"), ..Names::default() };
     let mut text = String::new();
     for (case, fact) in samples() {
         text.push_str(&format!("{}\n  {}\n", title(case, &fact), render(&fact, &named)));

@@ -353,9 +353,27 @@ fn wrong_interfaces(contract: &Contract) -> Vec<String> {
     wrong
 }
 
+/// What a normalised cache cannot merge says so: everything else with fields of its own has an id.
+fn silent_values(contract: &Contract) -> Vec<String> {
+    let of_a_kind = |name: &str| {
+        ["Connection", "Edge", "Payload", "Error", "PageInfo"].iter().any(|end| name.ends_with(end))
+            || ["Query", "Mutation", "Subscription"].contains(&name)
+    };
+    let objects = contract
+        .0
+        .iter()
+        .filter(|(name, definition)| matches!(definition.kind, TypeKind::Object(_)) && !of_a_kind(name));
+    let silent = objects.filter(|(_, definition)| {
+        let text = definition.description.as_ref().map_or("", |text| text.node.as_str());
+        !fields(definition).iter().any(|field| field.name.node == "id") && !text.contains("A value without an id")
+    });
+    silent.map(|(name, _)| format!("{name}: give it an id, or say that it is a value without an id")).collect()
+}
+
 #[test]
 fn refusals_and_nodes_look_alike() {
     Contract::ours().holds(wrong_interfaces);
+    Contract::ours().holds(silent_values);
 }
 
 fn wrong_names(contract: &Contract) -> Vec<String> {
@@ -449,5 +467,6 @@ fn each_law_finds_its_offender() {
     );
     found(wrong_connections, &["Query.things", "ThingConnection"]);
     found(wrong_interfaces, &["SlipError", "Lost"]);
+    found(silent_values, &["Lost", "Slip"]);
     found(wrong_names, &["mood:", "mood.Glad", "CInput.event_id"]);
 }

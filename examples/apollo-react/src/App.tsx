@@ -1,7 +1,7 @@
-import { useMutation, useQuery } from '@apollo/client/react';
+import { useMutation, useQuery, useSubscription } from '@apollo/client/react';
 import { type FormEvent, useEffect, useState } from 'react';
 import { useNotices } from './boxoffice';
-import { BookDocument, EventsDocument, SignInDocument } from './generated';
+import { AvailabilityChangedDocument, BookDocument, EventsDocument, SignInDocument } from './generated';
 import { session } from './session';
 
 export function App() {
@@ -42,6 +42,8 @@ function SignIn({ onSignIn }: { onSignIn: (name: string) => void }) {
 
 function Events({ canBook }: { canBook: boolean }) {
   const { data, error } = useQuery(EventsDocument);
+  const eventIds = data?.events?.nodes.map(({ id }) => id) ?? [];
+  useSubscription(AvailabilityChangedDocument, { variables: { eventIds }, skip: !canBook || !eventIds.length }); // the cache merges it
   const [book, booking] = useMutation(BookDocument, { errorPolicy: 'all' });
   const order = (eventId: string) =>
     book({ variables: { input: { eventId, quantity: 1, fulfilment: 'PARTIAL_AND_WAITLIST', idempotencyKey: crypto.randomUUID() } } });
@@ -51,9 +53,9 @@ function Events({ canBook }: { canBook: boolean }) {
       <h2>Events</h2>
       <p role="status">{error?.message ?? booking.error?.message ?? message ?? userErrors?.[0]?.message}</p>
       <ul>
-        {data?.events?.nodes.map(({ id, title, venue, startsAt, timeZone, price, availability }) => (
+        {data?.events?.nodes.map(({ id, title, venue, timeText, price, availability }) => (
           <li key={id}>
-            <strong>{title}</strong>, {venue}, {new Date(startsAt).toLocaleString(undefined, { timeZone, dateStyle: 'medium', timeStyle: 'short' })}
+            <strong>{title}</strong>, {venue}, {timeText}
             {price && `, ${price.amount} ${price.currency}`}: {availability?.available} left, {availability?.waiting} waiting{' '}
             {canBook && <button onClick={() => order(id)} disabled={booking.loading}>Book {title}</button>}
           </li>

@@ -1,23 +1,15 @@
 // One Apollo client for queries, mutations and live notices that survive a cut connection.
-import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache } from '@apollo/client';
+// README: begin
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { useQuery, useSubscription } from '@apollo/client/react';
-import { OperationTypeNode } from 'graphql';
+import { cacheOptions, resumeLink } from 'boxoffice-client/apollo'; // clients/js
 import { createClient } from 'graphql-ws';
-import { retry, tap, throwError, timer } from 'rxjs';
 import { type NoticeLineFragment, NoticeReceivedDocument, NoticesDocument } from './generated';
+import { againWithNextToken } from './renew';
 import { authorization, keepRenewed, session } from './session';
 
-// A socket that slept through the end of its token is told so and closed; subscriptions begin again with the next one.
-const againWithNextToken = retry<ApolloLink.Result>({
-  delay: (error) => {
-    const isOver = CombinedGraphQLErrors.is(error) && error.errors[0]?.extensions?.code === 'UNAUTHENTICATED';
-    return isOver && session.tokens ? timer(1_000) : throwError(() => error);
-  },
-});
-
-// README: begin
 // `authorization` answers with the header of whoever is signed in, and changes the refresh token in time (session.ts).
 const http = new SetContextLink(async () => ({ headers: await authorization() })).concat(new HttpLink({ uri: '/graphql' }));
 const socket = createClient({
@@ -27,15 +19,10 @@ const socket = createClient({
   shouldRetry: () => true,
   on: { connected: keepRenewed, closed: (event) => { session.doubted ||= (event as CloseEvent).code === 4403 } },
 });
-// After a cut the socket subscribes again and reads `after` again: it is the cursor of the last message by then.
-const resume = new ApolloLink((operation, forward) => {
-  let { after } = operation.variables;
-  operation.variables = { ...operation.variables, get after() { return after } };
-  return forward(operation).pipe(tap(({ data }) => { after = data?.noticeReceived?.cursor ?? after }), againWithNextToken);
-});
-const live = resume.concat(new GraphQLWsLink(socket));
-const link = ApolloLink.split(({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION, live, http);
-export const client = new ApolloClient({ link, cache: new InMemoryCache() });
+// After a cut the socket subscribes again, with the cursor of the last message by then.
+const live = againWithNextToken.concat(resumeLink()).concat(new GraphQLWsLink(socket));
+const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', live, http);
+export const client = new ApolloClient({ link, cache: new InMemoryCache(cacheOptions) });
 
 /** The newest notices, and each one that comes, exactly once. */
 export function useNotices() {

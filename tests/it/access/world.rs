@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use boxoffice::account::password::{Cost, Hasher};
-use boxoffice::id::{ApiTokenId, BookingId, Noun, SessionId};
+use boxoffice::id::{ApiTokenId, AvailabilityId, BookingId, EventId, Noun, SessionId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -32,12 +32,18 @@ pub struct World {
     pub entry: String,
     /// The organizer of the event.
     organizer: String,
+    slug: String,
 }
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Of every viewer.
 const PASSWORD: &str = "correct horse battery";
+
+/// Id of the figures of an event.
+fn figures_of(event: &str) -> String {
+    AvailabilityId(EventId::parse(event).unwrap().0).opaque()
+}
 
 fn api_token() -> Value {
     json!({ "name": "till", "scopes": ["BOOK"], "expiresAt": "2026-06-01T00:00:00Z" })
@@ -61,15 +67,17 @@ impl World {
         let entry = own.join(&event, 3, false).await.ok().text("joinWaitlist.waitlistEntry.id");
         own.cancel(&booking).await.ok(); // one place comes free; the line wants three
         app.settled().await;
-        let sold_by = organizer.ask("query($id: ID!) { event(id: $id) { organizer { id } } }", json!({ "id": event }));
-        let sold_by = sold_by.await.ok().text("event.organizer.id");
+        let sold_by =
+            organizer.ask("query($id: ID!) { event(id: $id) { organizer { id slug } } }", json!({ "id": event }));
+        let sold_by = sold_by.await.ok();
+        let (sold_by, slug) = (sold_by.text("event.organizer.id"), sold_by.text("event.organizer.slug"));
         let viewers = vec![app.anonymous(), own, foreign, organizer, rival, admin];
         let hash = Hasher::new(Cost::TEST, 1).unwrap().hash(PASSWORD.to_owned()).await.unwrap();
         app.sql("UPDATE users SET password_hash = $1", [hash.into()]).await;
         for viewer in &viewers[1..] {
             viewer.mutate("createApiToken", api_token(), "secret").await.ok();
         }
-        Self { app: app.clone(), viewers, filler, event, draft, booking, reference, entry, organizer: sold_by }
+        Self { app: app.clone(), viewers, filler, event, draft, booking, reference, entry, organizer: sold_by, slug }
     }
 
     fn own(&self) -> &Actor {
@@ -261,7 +269,7 @@ impl World {
 
     /// How to ask a root field, with the name `it`.
     pub fn root(&self, field: &str) -> Route {
-        let Self { event, draft, booking, entry, reference, organizer, .. } = self;
+        let Self { event, draft, booking, entry, reference, organizer, slug, .. } = self;
         let customer = self.own().user.opaque();
         let unknown = BookingId(Uuid::from_u128(7)).opaque();
         let asked = match field {
@@ -279,6 +287,10 @@ impl World {
             "Query.node[draft]" => format!("node(id: \"{draft}\") {{ id }}"),
             "Query.node[customer]" => format!("node(id: \"{customer}\") {{ id }}"),
             "Query.node[organizer]" => format!("node(id: \"{organizer}\") {{ id }}"),
+            "Query.node[availability]" => format!("node(id: \"{}\") {{ id }}", figures_of(event)),
+            "Query.node[availability of draft]" => format!("node(id: \"{}\") {{ id }}", figures_of(draft)),
+            "Query.organizer" => format!("organizer(id: \"{organizer}\") {{ id }}"),
+            "Query.organizer[by slug]" => format!("organizer(slug: \"{slug}\") {{ id }}"),
             "Query.nodes" => format!("nodes(ids: [\"{event}\"]) {{ id }}"),
             "Query.myApiTokens" => "myApiTokens(first: 1) { nodes { id } }".into(),
             "Query.mySessions" => "mySessions(first: 1) { nodes { id } }".into(),
@@ -288,6 +300,12 @@ impl World {
             "Subscription.availabilityChanged" => format!("availabilityChanged(eventId: \"{event}\") {{ revision }}"),
             "Subscription.availabilityChanged[draft]" => {
                 format!("availabilityChanged(eventId: \"{draft}\") {{ revision }}")
+            }
+            "Subscription.availabilityChanged[several]" => {
+                format!("availabilityChanged(eventIds: [\"{event}\"]) {{ revision }}")
+            }
+            "Subscription.availabilityChanged[a draft too]" => {
+                format!("availabilityChanged(eventIds: [\"{event}\", \"{draft}\"]) {{ revision }}")
             }
             "Subscription.bookingChanged" => "bookingChanged { cursor }".into(),
             "Subscription.eventBookingChanged" => "eventBookingChanged { cursor }".into(),

@@ -311,7 +311,15 @@ impl Guest {
             db.write(Lane::Interactive, |tx| async move {
                 accounts::insert_user(&tx, row.clone()).await?;
                 if role == Role::Organizer {
-                    accounts::insert_organizer(&tx, organizer, &row.name, user, now).await?;
+                    accounts::insert_organizer(
+                        &tx,
+                        organizer,
+                        &row.name,
+                        &[format!("organizer-{organizer}")],
+                        user,
+                        now,
+                    )
+                    .await?;
                 }
                 accounts::insert_session(&tx, session, user, now).await?;
                 Ok::<_, boxoffice::account::Error>(())

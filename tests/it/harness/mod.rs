@@ -183,7 +183,15 @@ impl TestApp {
             .write(Lane::Interactive, |tx| async move {
                 accounts::insert_user(&tx, row.clone()).await?;
                 if role == Role::Organizer {
-                    accounts::insert_organizer(&tx, organizer, &row.name, user, ctx.now()).await?;
+                    accounts::insert_organizer(
+                        &tx,
+                        organizer,
+                        &row.name,
+                        &[format!("organizer-{organizer}")],
+                        user,
+                        ctx.now(),
+                    )
+                    .await?;
                 }
                 accounts::insert_session(&tx, session, user, ctx.now()).await?;
                 Ok::<_, boxoffice::account::Error>(())

@@ -1,0 +1,7 @@
+import type { ApolloLink, InMemoryCacheConfig, TypePolicies } from '@apollo/client';
+/** Stands before the link that reconnects: when that subscribes again, it sends the cursor of the last message. */
+export declare const resumeLink: () => ApolloLink;
+/** Lists page with `fetchMore`; values without an id are merged into the object that has them. */
+export declare const typePolicies: TypePolicies;
+/** For `new InMemoryCache(cacheOptions)`. */
+export declare const cacheOptions: InMemoryCacheConfig;

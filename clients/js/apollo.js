@@ -1,0 +1,42 @@
+// Apollo Client 4: a link by which streams resume, and the options of a cache that merges what belongs together.
+// Not here: the link that connects (GraphQLWsLink of @apollo/client), and facts of the schema (schema.js).
+import { ApolloLink } from '@apollo/client';
+import { tap } from 'rxjs';
+import { connections, possibleTypes, values } from './schema.js';
+import { cursorOf, resumes, withCursor } from './stream.js';
+
+/** Stands before the link that reconnects: when that subscribes again, it sends the cursor of the last message. */
+export const resumeLink = () =>
+  new ApolloLink((operation, forward) => {
+    if (!resumes(operation.query)) return forward(operation);
+    let { after } = operation.variables;
+    operation.variables = withCursor(operation.variables, () => after);
+    return forward(operation).pipe(tap(({ data }) => (after = cursorOf(data) ?? after)));
+  });
+
+/** Puts a page that was fetched with `after` behind the pages before it, one with `before` in front; any other replaces them. */
+function merge(existing, incoming, { args }) {
+  if (!existing || !incoming || !(args?.after || args?.before)) return incoming;
+  const [first, last] = args.after ? [existing, incoming] : [incoming, existing];
+  const merged = { ...existing, ...incoming };
+  for (const list of ['nodes', 'edges']) {
+    if (incoming[list]) merged[list] = [...(first[list] ?? []), ...(last[list] ?? [])];
+  }
+  if (incoming.pageInfo) {
+    const { startCursor, hasPreviousPage } = first.pageInfo ?? {};
+    const { endCursor, hasNextPage } = last.pageInfo ?? {};
+    merged.pageInfo = { ...incoming.pageInfo, startCursor, hasPreviousPage, endCursor, hasNextPage };
+  }
+  return merged;
+}
+
+const pages = (fields) => Object.fromEntries(Object.entries(fields).map(([field, keyArgs]) => [field, { keyArgs, merge }]));
+
+/** Lists page with `fetchMore`; values without an id are merged into the object that has them. */
+export const typePolicies = {
+  ...Object.fromEntries(values.map((type) => [type, { keyFields: false, merge: true }])),
+  ...Object.fromEntries(Object.entries(connections).map(([type, fields]) => [type, { fields: pages(fields) }])),
+};
+
+/** For `new InMemoryCache(cacheOptions)`. */
+export const cacheOptions = { possibleTypes, typePolicies };

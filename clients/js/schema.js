@@ -1,0 +1,133 @@
+// Written by generate.mjs from schema.graphql. Not here: anything written by hand.
+export const possibleTypes = {
+  "Node": [
+    "Availability",
+    "Booking",
+    "Event",
+    "Organizer",
+    "User",
+    "WaitlistEntry"
+  ],
+  "UserError": [
+    "CapacityBelowTakenError",
+    "NotEnoughPlacesError",
+    "PlacesAvailableError",
+    "PriceChangedError",
+    "RefusalError"
+  ]
+};
+export const connections = {
+  "Event": {
+    "bookings": [
+      "first",
+      "last",
+      "status"
+    ],
+    "participants": [
+      "first"
+    ],
+    "waitlist": [
+      "first",
+      "last"
+    ]
+  },
+  "Query": {
+    "events": [
+      "filter",
+      "first",
+      "last",
+      "sort"
+    ],
+    "myApiTokens": [
+      "first",
+      "last"
+    ],
+    "myBookings": [
+      "eventId",
+      "first",
+      "last",
+      "status",
+      "when"
+    ],
+    "myEvents": [
+      "filter",
+      "first",
+      "last",
+      "sort"
+    ],
+    "mySessions": [
+      "first",
+      "last"
+    ],
+    "myWaitlistEntries": [
+      "first",
+      "last"
+    ],
+    "notices": [
+      "first",
+      "last"
+    ],
+    "users": [
+      "filter",
+      "first",
+      "last"
+    ]
+  }
+};
+export const values = [
+  "AccessToken",
+  "EventChange",
+  "Money",
+  "Participant"
+];
+export const keyless = [
+  "AccessToken",
+  "ApiTokenConnection",
+  "ApiTokenEdge",
+  "BookingConnection",
+  "BookingEdge",
+  "BookingFrame",
+  "CancelBookingPayload",
+  "CapacityBelowTakenError",
+  "ChangePasswordPayload",
+  "CreateAdminPayload",
+  "CreateApiTokenPayload",
+  "CreateBookingPayload",
+  "DeleteEventPayload",
+  "EventChange",
+  "EventConnection",
+  "EventEdge",
+  "EventPayload",
+  "MarkNoticesReadPayload",
+  "Money",
+  "NotEnoughPlacesError",
+  "NoticeConnection",
+  "NoticeEdge",
+  "NoticeFrame",
+  "PageInfo",
+  "Participant",
+  "ParticipantConnection",
+  "ParticipantEdge",
+  "PlacesAvailableError",
+  "PriceChangedError",
+  "RefusalError",
+  "RevokeApiTokenPayload",
+  "SessionConnection",
+  "SessionEdge",
+  "SignInPayload",
+  "SignOutPayload",
+  "UpdateEventPayload",
+  "UserConnection",
+  "UserEdge",
+  "UserPayload",
+  "WaitlistEntryConnection",
+  "WaitlistEntryEdge",
+  "WaitlistLineConnection",
+  "WaitlistLineEdge",
+  "WaitlistPayload"
+];
+export const scalars = {
+  "CurrencyCode": "string",
+  "DateTime": "string",
+  "Decimal": "string"
+};
