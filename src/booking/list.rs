@@ -4,9 +4,7 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, Select,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Select};
 
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
@@ -14,7 +12,7 @@ use crate::db::{self, DbError, record};
 use crate::entity::{booking, booking_item, waitlist_entry};
 use crate::event;
 use crate::id::{BookingId, EntryId, EventId, QuotaId, UserId};
-use crate::page::{Page, Paging};
+use crate::page::{COUNT_MAX, Count, Page, Paging};
 use crate::status::BookingStatus;
 
 /// Whose bookings.
@@ -47,13 +45,25 @@ pub async fn bookings(
     paging.run(cursor, c).await
 }
 
-/// How many bookings there are on all pages.
+/// How many bookings there are on all pages, up to [`COUNT_MAX`].
 pub async fn count_bookings(
     c: &impl ConnectionTrait,
     whose: Whose,
     status: Option<BookingStatus>,
-) -> Result<u64, DbError> {
-    Ok(bookings_of(whose, status).count(c).await?)
+) -> Result<Count, DbError> {
+    let (column, id) = match whose {
+        Whose::Customer(user) => ("user_id", user.into()),
+        Whose::Event(event) => ("event_id", event.into()),
+    };
+    let limit = (COUNT_MAX + 1).into();
+    let counted = format!("SELECT 1 FROM booking WHERE {column} = $1");
+    Ok(Count::of(match status {
+        None => db::number(c, &format!("SELECT count(*) AS n FROM ({counted} LIMIT $2) t"), [id, limit]).await?,
+        Some(status) => {
+            let sql = format!("SELECT count(*) AS n FROM ({counted} AND status = $3 LIMIT $2) t");
+            db::number(c, &sql, [id, limit, status.word().into()]).await?
+        }
+    }))
 }
 
 /// How a booking is asked for.
