@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
 use super::bookable::has_places;
 use super::search::{self, Matches};
@@ -186,14 +186,9 @@ pub async fn list(ctx: &Ctx, scope: Scope, filter: &Filter) -> Result<List, DbEr
     Ok(list)
 }
 
-/// One page of a list.
-pub async fn page(
-    ctx: &Ctx,
-    list: &List,
-    sort: Sort,
-    paging: &Paging<(Micros, EventId)>,
-) -> Result<Page<event::Model>, DbError> {
-    let (c, mut query) = (ctx.db.read(), list.clone());
+/// The statement that reads the keys of one page, from the asked end of the list.
+pub fn keys(backend: DbBackend, list: &List, sort: Sort, paging: &Paging<(Micros, EventId)>) -> Statement {
+    let mut query = list.clone();
     let column = match sort {
         Sort::StartsAtAsc | Sort::StartsAtDesc => "starts_at",
         Sort::PublishedAtDesc => "published_at",
@@ -215,7 +210,18 @@ pub async fn page(
         "SELECT event.id FROM {} ORDER BY event.{column} {direction}, event.id {direction} LIMIT {limit}",
         query.sql()
     );
-    let rows = c.query_all_raw(Statement::from_sql_and_values(c.get_database_backend(), sql, query.values)).await?;
+    Statement::from_sql_and_values(backend, sql, query.values)
+}
+
+/// One page of a list.
+pub async fn page(
+    ctx: &Ctx,
+    list: &List,
+    sort: Sort,
+    paging: &Paging<(Micros, EventId)>,
+) -> Result<Page<event::Model>, DbError> {
+    let c = ctx.db.read();
+    let rows = c.query_all_raw(keys(c.get_database_backend(), list, sort, paging)).await?;
     let keys = rows.iter().map(|row| Key::from_query_result(row, "").map(|key| key.id));
     let keys = paging.cut(keys.collect::<Result<Vec<EventId>, _>>()?);
     let found = if keys.rows.is_empty() { Vec::new() } else { store::by_ids(c, &keys.rows).await? };
@@ -225,12 +231,18 @@ pub async fn page(
     Ok(Page { rows, has_previous: keys.has_previous, has_next: keys.has_next })
 }
 
-/// How many events there are on all pages, up to [`COUNT_MAX`].
-pub async fn count(ctx: &Ctx, list: &List) -> Result<Count, DbError> {
-    let (c, mut query) = (ctx.db.read(), list.clone());
+/// The statement that counts a list: it stops at one event more than [`COUNT_MAX`].
+pub fn counted(backend: DbBackend, list: &List) -> Statement {
+    let mut query = list.clone();
     let limit = query.bind(COUNT_MAX + 1);
     let sql = format!("SELECT count(*) AS n FROM (SELECT 1 FROM {} LIMIT {limit}) t", query.sql());
-    let row = c.query_one_raw(Statement::from_sql_and_values(c.get_database_backend(), sql, query.values)).await?;
+    Statement::from_sql_and_values(backend, sql, query.values)
+}
+
+/// How many events there are on all pages, up to [`COUNT_MAX`].
+pub async fn count(ctx: &Ctx, list: &List) -> Result<Count, DbError> {
+    let c = ctx.db.read();
+    let row = c.query_one_raw(counted(c.get_database_backend(), list)).await?;
     let n: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0);
     Ok(Count::of(n))
 }

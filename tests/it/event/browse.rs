@@ -1,8 +1,14 @@
 //! Scenes of finding events: words in any script, what is not over, prices, cursors, and lists of any length.
 //! Not here: the words themselves (`units::search`) and the plans of the statements (`plans`).
 
+use boxoffice::clock::Micros;
+use boxoffice::event::browse::{self, Filter, Price, Scope, Sort};
 use boxoffice::event::search;
+use boxoffice::graphql::expensive::Viewer;
 use boxoffice::id::{EventId, Noun};
+use boxoffice::page::Paging;
+use futures_util::FutureExt;
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
 use super::create;
@@ -243,5 +249,90 @@ scene! {
         let answer = organizer.ask(query, json!({ "id": event })).await.ok();
         assert_eq!(answer.at("event.all"), &json!({ "totalCount": 1_000, "totalCountCapped": true }));
         assert_eq!(answer.at("event.none"), &json!({ "totalCount": 0, "totalCountCapped": false }));
+    }
+}
+
+/// Rows that PostgreSQL touched on all levels of a plan; SQLite says only which indexes it takes, which `plans` looks at.
+async fn touched(app: &TestApp, statement: Statement) -> u64 {
+    let explain = format!("EXPLAIN (ANALYZE, TIMING OFF) {}", statement.sql);
+    let explain = Statement::from_sql_and_values(statement.db_backend, explain, statement.values.unwrap().0);
+    let rows = app.db().read().query_all_raw(explain).await.unwrap();
+    let number = |step: &str, name: &str| -> u64 {
+        let Some((_, rest)) = step.split_once(name) else { return 0 };
+        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    let mut touched = 0;
+    let mut loops = 1;
+    for row in rows {
+        let step: String = row.try_get_by_index(0).unwrap();
+        if let Some((_, actual)) = step.split_once("(actual ") {
+            loops = number(actual, "loops=");
+            touched += number(actual, "rows=") * loops;
+        }
+        touched += number(&step, "Rows Removed by Filter: ") * loops;
+    }
+    touched
+}
+
+scene! {
+    /// What a list of 20,000 events costs does not depend on how long it is: pages, counts, searches and prices.
+    async fn long_lists_are_not_walked(stage: Stage) {
+        let app = stage.app_with(|options| options.worker = false).await;
+        let organizer = app.organizer().await;
+        let first = published(&organizer, json!({ "title": "Original Jazz" })).await;
+        copies(&app, &first, 20_000).await;
+        let (ctx, backend) = (&app.app.ctx, app.db().backend());
+        let words = |text: &str| Filter { words: Some(search::asked(text)), ..Filter::default() };
+        let price = Price { currency: "EUR", from: 0, to: 100_000 };
+        for (filter, bound) in [
+            (Filter::default(), 5_000),
+            (Filter { price: Some(price), ..Filter::default() }, 5_000),
+            (words("common"), 5_000),
+            (words("x19 common"), 10_000),
+            (words("original common"), 5_000),
+            (words("jazz"), 5_000),
+        ] {
+            let list = browse::list(ctx, Scope::Programme, &filter).await.unwrap();
+            for sort in [Sort::StartsAtAsc, Sort::StartsAtDesc, Sort::PublishedAtDesc] {
+                let paging: Paging<(Micros, EventId)> = Paging { after: None, before: None, limit: 20, from_end: false };
+                let page = browse::page(ctx, &list, sort, &paging).await.unwrap();
+                assert!(page.rows.len() <= 20);
+                if !app.db().is_sqlite() {
+                    let touched = touched(&app, browse::keys(backend, &list, sort, &paging)).await;
+                    assert!(touched <= bound, "{filter:?} {sort:?}: {touched} rows");
+                }
+            }
+            if !app.db().is_sqlite() {
+                let touched = touched(&app, browse::counted(backend, &list)).await;
+                assert!(touched <= bound, "{filter:?}: {touched} rows counted");
+            }
+        }
+    }
+}
+
+scene! {
+    /// Whoever has as many searches and counts in hand as one may is refused further ones, and only those.
+    async fn searches_and_counts_take_turns(stage: Stage) {
+        let app = stage.app().await;
+        let (busy, other) = (app.customer().await, app.customer().await);
+        let expensive = &app.app.services.expensive;
+        let mut reads: Vec<_> = (0..32).map(|_| Box::pin(expensive.enter(Viewer::User(busy.user)))).collect();
+        let entered: Vec<_> = reads.iter_mut().filter_map(|read| read.now_or_never()).collect();
+        let asked = [
+            "{ events(first: 1) { totalCount } }",
+            "{ events(first: 1) { totalCountCapped } }",
+            "{ events(first: 1, filter: { text: \"jazz\" }) { nodes { id } } }",
+            "{ events(first: 1, filter: { hasPlaces: true }) { nodes { id } } }",
+            "{ myBookings(first: 1) { totalCount } }",
+        ];
+        for query in asked {
+            assert_eq!(busy.ask(query, json!({})).await.fault(), "RATE_LIMITED", "{query}");
+            other.ask(query, json!({})).await.ok();
+        }
+        busy.ask("{ events(first: 1) { nodes { id } } }", json!({})).await.ok();
+        drop((entered, reads));
+        for query in asked {
+            busy.ask(query, json!({})).await.ok();
+        }
     }
 }

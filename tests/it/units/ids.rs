@@ -133,7 +133,7 @@ fn cursors_survive_their_text_and_refuse_any_other() {
         "é".into(),
         written(""),
         written(":"),
-        written(&format!("1:event-time:5.{simple}")), // another version
+        written(&format!("1:event-time:5.{simple}")),   // another version
         written(&format!("2:booking-time:5.{simple}")), // another list
         written(&format!("2:5.{simple}")),
         written(&format!("5.{simple}")),
