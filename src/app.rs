@@ -30,6 +30,7 @@ use crate::graphql::budget::{self, Budgets};
 use crate::graphql::document::Documents;
 use crate::graphql::document::trusted::{self, Untrusted};
 use crate::graphql::execute::{self, Engine};
+use crate::graphql::expensive::Expensive;
 use crate::graphql::{Services, cost, load, schema};
 use crate::http::{self, Edge, Readiness};
 use crate::id::Chance;
@@ -192,6 +193,7 @@ impl App {
             sessions,
             bus: options.bus.clone(),
             board: Board::default(),
+            expensive: Expensive::default(),
         };
         let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let budgets = options.budget.map(|settings| Budgets::new(settings, &options.clock));
@@ -352,6 +354,9 @@ async fn sweep(ctx: Ctx, stop: CancellationToken) {
         }
         if let Err(error) = idempotency::forget(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot forget old answers");
+        }
+        if let Err(error) = event::search::reindex(&ctx.db).await {
+            tracing::error!(%error, "cannot index events for the search");
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -1,86 +1,45 @@
 //! Money as integer minor units with an ISO 4217 currency, and its decimal text.
-//! Not here: conversion between currencies; there is none, an event has one.
+//! Not here: conversion between currencies; there is none, an event has one. Codes and their digits come from `iso_currency`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// Currencies sold in, with their ISO 4217 minor-unit exponents (ISO 4217:2015, list one).
-const CURRENCIES: &[(&str, u32)] = &[
-    ("AED", 2),
-    ("ARS", 2),
-    ("AUD", 2),
-    ("BGN", 2),
-    ("BHD", 3),
-    ("BRL", 2),
-    ("CAD", 2),
-    ("CHF", 2),
-    ("CLP", 0),
-    ("CNY", 2),
-    ("COP", 2),
-    ("CZK", 2),
-    ("DKK", 2),
-    ("EGP", 2),
-    ("EUR", 2),
-    ("GBP", 2),
-    ("HKD", 2),
-    ("HUF", 2),
-    ("IDR", 2),
-    ("ILS", 2),
-    ("INR", 2),
-    ("ISK", 0),
-    ("JOD", 3),
-    ("JPY", 0),
-    ("KES", 2),
-    ("KRW", 0),
-    ("KWD", 3),
-    ("MAD", 2),
-    ("MXN", 2),
-    ("MYR", 2),
-    ("NGN", 2),
-    ("NOK", 2),
-    ("NZD", 2),
-    ("OMR", 3),
-    ("PEN", 2),
-    ("PHP", 2),
-    ("PLN", 2),
-    ("QAR", 2),
-    ("RON", 2),
-    ("RSD", 2),
-    ("SAR", 2),
-    ("SEK", 2),
-    ("SGD", 2),
-    ("THB", 2),
-    ("TND", 3),
-    ("TRY", 2),
-    ("TWD", 2),
-    ("UAH", 2),
-    ("USD", 2),
-    ("UYU", 2),
-    ("VND", 0),
-    ("ZAR", 2),
-];
+/// Codes that `iso_currency` counts as superseded and ISO 4217 list one still has.
+const STILL_IN_USE: [&str; 1] = ["VES"];
 
 /// The largest price in minor units: keeps every sum of a booking far inside 64 bits.
 pub const MAX_PRICE_MINOR: i64 = 1_000_000_000_000;
 
-/// An ISO 4217 code this service knows the exponent of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Currency(&'static str);
+/// A currency of ISO 4217 that has a minor unit, also one that was in use once: amounts that are stored can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Currency(iso_currency::Currency);
 
 impl Currency {
     /// Reads a three-letter code, upper case only.
     pub fn parse(code: &str) -> Option<Self> {
-        CURRENCIES.iter().find(|(known, _)| *known == code).map(|(known, _)| Self(known))
+        let found = iso_currency::Currency::from_code(code).map(Self)?;
+        found.0.exponent().map(|_| found)
+    }
+
+    /// Whether events may be sold in it: money that people pay with today, neither a fund nor a metal nor a past currency.
+    pub fn is_in_use(self) -> bool {
+        let is_past = self.0.is_superseded().is_some() && !STILL_IN_USE.contains(&self.code());
+        !self.0.is_fund() && !self.0.is_special() && !is_past
     }
 
     /// The code.
     pub fn code(self) -> &'static str {
-        self.0
+        self.0.code()
     }
 
     /// How many digits stand behind the point.
     pub fn exponent(self) -> u32 {
-        CURRENCIES.iter().find(|(known, _)| *known == self.0).map_or(2, |(_, exponent)| *exponent)
+        self.0.exponent().map_or(2, u32::from)
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
     }
 }
 

@@ -8,6 +8,25 @@ use crate::db::DbError;
 /// The largest page.
 pub const PAGE_MAX: u64 = 100;
 
+/// The largest count. Counting reads one row more at most, however long the list is.
+pub const COUNT_MAX: i64 = 1_000;
+
+/// How many rows a list has, as far as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// The number, up to [`COUNT_MAX`].
+    pub n: i64,
+    /// Whether there are more.
+    pub is_capped: bool,
+}
+
+impl Count {
+    /// From a count of at most one row beyond [`COUNT_MAX`].
+    pub fn of(n: i64) -> Self {
+        Self { n: n.min(COUNT_MAX), is_capped: n > COUNT_MAX }
+    }
+}
+
 /// What part of a list is asked for; `K` is the key rows are ordered by, unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paging<K> {
@@ -51,15 +70,22 @@ impl<K: Clone + sea_orm::sea_query::IntoValueTuple> Paging<K> {
             cursor.first(self.limit + 1);
         }
         let mut rows = cursor.all(c).await?;
-        let more = rows.len() as u64 > self.limit;
-        if more && self.from_end {
-            rows.remove(0);
-        } else if more {
-            rows.pop();
+        if self.from_end {
+            rows.reverse(); // the cursor has put them into list order
         }
-        Ok(match self.from_end {
-            true => Page { rows, has_previous: more, has_next: self.before.is_some() },
-            false => Page { rows, has_previous: self.after.is_some(), has_next: more },
-        })
+        Ok(self.cut(rows))
+    }
+}
+
+impl<K> Paging<K> {
+    /// The page of rows as they were read from the asked end of the list, one more than asked where there are more.
+    pub fn cut<T>(&self, mut rows: Vec<T>) -> Page<T> {
+        let more = rows.len() as u64 > self.limit;
+        rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        if self.from_end {
+            rows.reverse();
+            return Page { rows, has_previous: more, has_next: self.before.is_some() };
+        }
+        Page { rows, has_previous: self.after.is_some(), has_next: more }
     }
 }

@@ -13,7 +13,7 @@ use crate::notification::audience::{self, Customers};
 use crate::notification::{NewNotice, fanout, inbox};
 use crate::queue::{self, NewJob};
 use crate::relay::{React, Reacted};
-use crate::status::CancelReason;
+use crate::status::{CancelReason, LeaveReason};
 
 /// Something that follows from a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub fn follow(fact: &Fact) -> Vec<Consequence> {
         Fact::BookingCancelled { user, organizer, .. } => vec![TellUser(user), TellOrganizer(organizer)],
         Fact::WaitlistJoined { user, .. } => vec![TellUser(user)],
         Fact::WaitlistPromoted { user, .. } => vec![TellUser(user)],
+        // Likewise: who waited for an event called off hears once, from `event.cancelled`.
+        Fact::WaitlistLeft { reason: LeaveReason::EventCancelled, .. } => vec![],
         Fact::WaitlistLeft { user, .. } => vec![TellUser(user)],
         // Watched live, told to nobody.
         Fact::AvailabilityChanged { .. } => vec![],
@@ -90,10 +92,9 @@ async fn write(ctx: &Ctx, tx: &Tx, facts: &[Recorded]) -> Result<Reacted, DbErro
                         continue;
                     }
                     notices.extend(
-                        customers.into_iter().map(|customer| NewNotice {
-                            booking: Some(customer.booking),
-                            ..notice(fact, customer.user)
-                        }),
+                        customers
+                            .into_iter()
+                            .map(|customer| NewNotice { booking: customer.booking, ..notice(fact, customer.user) }),
                     );
                 }
                 Consequence::CallOff(event) => jobs.push(call_off::job(fact.id, event, ctx.now())),

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::id::Chance;
 
 /// One field of an input that cannot be taken as it is. Nothing was changed.
@@ -69,6 +71,11 @@ impl Fields {
         self.0.push(Invalid::new(field, message));
     }
 
+    /// Whether no field is at fault so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What `build` makes of the checked values when no field is at fault; otherwise all that are.
     pub fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Invalids> {
         if !self.0.is_empty() {
@@ -79,38 +86,25 @@ impl Fields {
     }
 }
 
-/// Trims a text and checks it: 1 to `max` characters, one line, nothing invisible.
+/// Trims, cleans and composes a text (NFC) and checks it: 1 to `max` characters on one line. Line ends and tabs become
+/// blanks.
 pub fn line(field: &'static str, text: &str, max: usize) -> Result<String, Invalid> {
-    let text = text.trim();
+    let text = clean(field, text, max, false)?;
     if text.chars().all(|c| c.is_whitespace() || is_silent(c)) {
         return Err(Invalid::new(field, "must not be empty"));
     }
-    check(field, text, max, false)?;
-    Ok(text.to_owned())
-}
-
-/// Trims a text and checks it: 0 to `max` characters; may have several lines.
-pub fn lines(field: &'static str, text: &str, max: usize) -> Result<String, Invalid> {
-    let text = text.trim().replace("\r\n", "\n");
-    check(field, &text, max, true)?;
     Ok(text)
 }
 
-/// A readable address from a name: ASCII letters and digits, everything else a hyphen, at most 60 characters; `otherwise`
-/// when nothing is left.
+/// A readable address from a name in any script: ASCII letters and digits, hyphens between words, at most 60 characters;
+/// `otherwise` when nothing is left.
 fn slug(name: &str, otherwise: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars() {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c.to_ascii_lowercase());
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-        if slug.len() == 60 {
-            break;
-        }
-    }
-    let slug = slug.trim_end_matches('-');
+    let slug = slug::slugify(name);
+    let slug = match slug.char_indices().nth(60) {
+        // Whole words, unless there is only one.
+        Some((end, _)) => slug[..end].rsplit_once('-').map_or(&slug[..end], |(words, _)| words),
+        None => &slug,
+    };
     if slug.is_empty() { otherwise.to_owned() } else { slug.to_owned() }
 }
 
@@ -121,27 +115,72 @@ pub fn slugs(name: &str, otherwise: &str, chance: &Chance) -> [String; 2] {
     [readable, apart]
 }
 
-fn check(field: &'static str, text: &str, max: usize, many: bool) -> Result<(), Invalid> {
-    if text.chars().nth(max).is_some() {
-        return Err(Invalid::new(field, format!("must not be longer than {max} characters")));
-    }
-    if text.chars().any(|c| is_forbidden(c) && !(many && c == '\n')) {
-        return Err(Invalid::new(field, "must not contain control or invisible characters"));
-    }
-    Ok(())
+/// Trims, cleans and composes a text (NFC) and checks it: 0 to `max` characters; may have several lines and tabs.
+pub fn lines(field: &'static str, text: &str, max: usize) -> Result<String, Invalid> {
+    clean(field, text, max, true)
 }
 
-/// Control characters, and the invisible ones that make a text read differently from what it is: directional marks and
-/// overrides, separators of lines, hyphens and fillers nobody sees, zero-width marks, the byte order mark.
-fn is_forbidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{AD}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
-            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
-            | '\u{FFF9}'..='\u{FFFB}')
+/// What becomes of a character.
+enum Fate {
+    Kept,
+    Dropped,
+    NewLine,
+    Refused,
 }
 
-/// Joiners, variation selectors and tags: Persian, Hindi, emoji and flags are written with them, but not by them alone.
+fn clean(field: &'static str, text: &str, max: usize, many: bool) -> Result<String, Invalid> {
+    let too_long = || Invalid::new(field, format!("must not be longer than {max} characters"));
+    let trimmed = text.trim();
+    // Judged by its beginning: cleaning drops a character here and there, never three of four.
+    if trimmed.chars().nth(max.saturating_mul(4)).is_some() {
+        return Err(too_long());
+    }
+    let before = text[..text.len() - text.trim_start().len()].chars().count();
+    let mut taken = String::with_capacity(trimmed.len());
+    let mut letters = trimmed.chars().enumerate().peekable();
+    while let Some((at, c)) = letters.next() {
+        match fate(c, many) {
+            Fate::Kept => taken.push(c),
+            Fate::Dropped => {}
+            Fate::NewLine if c == '\r' && letters.peek().is_some_and(|(_, next)| *next == '\n') => {}
+            Fate::NewLine => taken.push(if many { '\n' } else { ' ' }),
+            Fate::Refused => {
+                let (code, position) = (u32::from(c), before + at + 1);
+                let message = format!("must not contain the control character U+{code:04X} (character {position})");
+                return Err(Invalid::new(field, message));
+            }
+        }
+    }
+    let taken: String = taken.trim().nfc().collect();
+    if taken.chars().nth(max).is_some() { Err(too_long()) } else { Ok(taken) }
+}
+
+/// Word processors, maps and right-to-left pages leave invisible characters in what is copied. Those that only guide the
+/// layout are dropped, because two texts that look alike would be two; characters that stand for nothing in a text are
+/// refused.
+fn fate(c: char, many: bool) -> Fate {
+    match c {
+        '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Fate::NewLine,
+        '\t' if many => Fate::Kept,
+        '\t' => Fate::NewLine,
+        // Directional marks: a text of several lines reads wrongly without them where it mixes scripts.
+        '\u{61C}' | '\u{200E}' | '\u{200F}' if many => Fate::Kept,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}' | '\u{FFFC}' => {
+            Fate::Dropped
+        }
+        // Embeddings, overrides, isolates; word joiner and invisible operators.
+        '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' => Fate::Dropped,
+        // Fillers that look like a blank, deprecated formats, interlinear annotations.
+        '\u{115F}' | '\u{1160}' | '\u{206A}'..='\u{206F}' | '\u{3164}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' => {
+            Fate::Refused
+        }
+        c if c.is_control() => Fate::Refused,
+        _ => Fate::Kept,
+    }
+}
+
+/// Joiners, variation selectors and tags: Persian, Hindi, emoji and flags are written with them, but not
+/// by them alone.
 fn is_silent(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E007F}')
 }

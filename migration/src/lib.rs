@@ -11,6 +11,7 @@
 //! | `@serial` | `INTEGER PRIMARY KEY AUTOINCREMENT` | `bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY`     |
 //! | `@table`  | `STRICT`                            | nothing                                               |
 //! | `@hot`    | `STRICT`                            | `WITH (fillfactor = 50)`: room for in-page updates    |
+//! | `@bytes`  | nothing: texts compare by bytes     | `COLLATE "C"`: so that an index serves beginnings     |
 //!
 //! Times are epoch microseconds (`@int`), money is integer minor units (`@int`), JSON is text that only the program
 //! reads. Timestamps as text would sort wrongly on SQLite, decimals would become floats there.
@@ -28,6 +29,7 @@ mod m20261121_000007_sessions;
 mod m20261121_000008_indexes;
 mod m20261121_000009_old_sessions;
 mod m20261201_000011_accounts;
+mod m20261201_000012_events;
 mod m20261201_000013_counted_waitlist;
 mod m20261201_000015_organizer_slugs;
 
@@ -52,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_indexes::Migration),
             Box::new(m20261121_000009_old_sessions::Migration),
             Box::new(m20261201_000011_accounts::Migration),
+            Box::new(m20261201_000012_events::Migration),
             Box::new(m20261201_000013_counted_waitlist::Migration),
             Box::new(m20261201_000015_organizer_slugs::Migration),
         ]
@@ -61,13 +64,14 @@ impl MigratorTrait for Migrator {
 /// Runs the statements of one step, separated by `;` at the end of a line, in the dialect of this database.
 async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let db = manager.get_connection();
-    let words: [(&str, &str); 5] = match db.get_database_backend() {
+    let words: [(&str, &str); 6] = match db.get_database_backend() {
         DbBackend::Sqlite => [
             ("@uuid", "BLOB"),
             ("@int", "INTEGER"),
             ("@serial", "INTEGER PRIMARY KEY AUTOINCREMENT"),
             ("@table", "STRICT"),
             ("@hot", "STRICT"),
+            ("@bytes", ""),
         ],
         _ => [
             ("@uuid", "uuid"),
@@ -75,6 +79,7 @@ async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
             ("@serial", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
             ("@table", ""),
             ("@hot", "WITH (fillfactor = 50)"),
+            ("@bytes", "COLLATE \"C\""),
         ],
     };
     for statement in sql.split(";\n") {

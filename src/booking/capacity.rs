@@ -7,7 +7,7 @@ use super::{Error, floor, settle::back_in_turn};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
 use crate::db::Lane;
-use crate::event::CAPACITY_MAX;
+use crate::event;
 use crate::id::EventId;
 use crate::status::EventStatus;
 use crate::text::Invalid;
@@ -15,9 +15,7 @@ use crate::text::Invalid;
 /// Sets the capacity of an event with one quota; never below what is sold or held.
 pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<EventId, Error> {
     ctx.allow(Action::RunEvents)?;
-    if !(1..=CAPACITY_MAX).contains(&capacity) {
-        return Err(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}")).into());
-    }
+    event::capacity(capacity)?;
     ctx.db
         .write(Lane::Interactive, |tx| async move {
             let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;

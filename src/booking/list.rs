@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait, Select,
 };
 
 use crate::access::Action;
@@ -15,7 +15,7 @@ use crate::db::{self, DbError, record};
 use crate::entity::{booking, booking_item, waitlist_entry};
 use crate::event;
 use crate::id::{BookingId, EntryId, EventId, QuotaId, UserId};
-use crate::page::{Page, Paging};
+use crate::page::{COUNT_MAX, Count, Page, Paging};
 use crate::status::BookingStatus;
 
 /// Whose bookings.
@@ -66,9 +66,13 @@ pub async fn bookings(
     paging.run(cursor, c).await
 }
 
-/// How many bookings there are on all pages.
-pub async fn count_bookings(c: &impl ConnectionTrait, whose: Whose, filter: Filter) -> Result<u64, DbError> {
-    Ok(bookings_of(whose, filter).count(c).await?)
+/// How many bookings there are on all pages, up to [`COUNT_MAX`].
+pub async fn count_bookings(c: &impl ConnectionTrait, whose: Whose, filter: Filter) -> Result<Count, DbError> {
+    let limit = COUNT_MAX as u64 + 1;
+    let counted = bookings_of(whose, filter).select_only().column(booking::Column::Id).limit(limit).into_query();
+    let query = Query::select().expr_as(Expr::cust("count(*)"), "n").from_subquery(counted, "t").to_owned();
+    let row = c.query_one_raw(c.get_database_backend().build(&query)).await?;
+    Ok(Count::of(row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0)))
 }
 
 /// How a booking is asked for.

@@ -25,7 +25,7 @@ mod records;
 pub use connect::{ConnectError, STATEMENTS, Target};
 pub use gate::Lane;
 pub(crate) use records::record;
-pub use records::{Cell, Column, Record, insert, records_sql, select_by, update_by};
+pub use records::{Cell, Column, Record, insert, records_json, records_sql, select_by, update_by};
 
 /// How long a commit that lost its connection is asked after: longer than the server lets a transaction idle whose client
 /// is gone (`idle_in_transaction_session_timeout`), so that there is an answer as soon as there is a server.

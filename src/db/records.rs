@@ -67,6 +67,12 @@ impl<T: Cell> Cell for Option<T> {
     const COLUMN: Column = T::COLUMN;
 }
 
+/// The rows as parameter `$1`, for statements that are put together by [`records_sql`].
+pub fn records_json<R: Record>(records: &[R]) -> Result<Value, DbError> {
+    let json = serde_json::to_string(records).map_err(|error| sea_orm::DbErr::Json(error.to_string()))?;
+    Ok(Value::from(json))
+}
+
 /// Puts the rows of parameter `$1` where `{records}` stands; in the statement they are called `r`.
 pub fn records_sql<R: Record>(backend: DbBackend, sql: &str) -> String {
     let rows = match backend {
@@ -108,8 +114,7 @@ fn statement<R: Record, const N: usize>(
     records: &[R],
     binds: [Value; N],
 ) -> Result<Statement, DbError> {
-    let json = serde_json::to_string(records).map_err(|error| sea_orm::DbErr::Json(error.to_string()))?;
-    let mut values = vec![Value::from(json)];
+    let mut values = vec![records_json(records)?];
     values.extend(binds);
     let backend = c.get_database_backend();
     Ok(Statement::from_sql_and_values(backend, records_sql::<R>(backend, sql), values))

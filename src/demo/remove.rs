@@ -20,6 +20,7 @@ const TABLES: &[&str] = &[
     "booking",
     "waitlist_entry",
     "event_change",
+    "event_word",
     "stock",
     "ticket_type",
     "quota",

@@ -28,6 +28,8 @@ pub struct Model {
     pub created_at: Micros,
     pub updated_at: Micros,
     pub published_at: Option<Micros>,
+    pub cheapest_minor: i64,
+    pub search_version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,7 +2,8 @@
 //! Not here: showing it to anybody (`publish`).
 
 use super::{
-    CAPACITY_MAX, Error, currency, description, organizer_of, price, search_text, store, time_zone, times, title, venue,
+    Error, capacity, currency, description, organizer_of, price, search, search_text, store, time_zone, times, title,
+    venue,
 };
 use crate::clock::Micros;
 use crate::ctx::Ctx;
@@ -10,8 +11,9 @@ use crate::db::{Lane, MaybeDb, is_unique_violation};
 use crate::entity::{event, quota, slot, ticket_type};
 use crate::id::EventId;
 use crate::idempotency::{self, Key, Recall};
+use crate::money::Currency;
 use crate::status::{Confirmation, EventStatus};
-use crate::text::{self, Invalid};
+use crate::text::{self, Fields, Invalids};
 use serde::Serialize;
 
 /// What a new event is made from.
@@ -42,22 +44,17 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
     let organizer = organizer_of(ctx)?;
     let user = ctx.actor.user_id().ok_or(Error::NotFound)?; // `organizer_of` let a signed-in user pass
     let now = ctx.now();
-    let currency = currency(&new.currency).map_err(Error::from)?;
-    let price_minor = price(&new.price, currency).map_err(Error::from)?;
-    if !(1..=CAPACITY_MAX).contains(&new.capacity) {
-        return Err(Error::from(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}"))).into());
-    }
-    let (title, venue) = (title(&new.title).map_err(Error::from)?, venue(&new.venue).map_err(Error::from)?);
+    let checked = checked(&new, now).map_err(Error::from)?;
     let event = event::Model {
         id: ctx.id(),
         organizer_id: organizer,
         slug: String::new(), // given inside, where it is seen which are taken
-        search: search_text(&title, &venue),
-        title,
-        description: description(&new.description).map_err(Error::from)?,
-        venue,
-        time_zone: time_zone(&new.time_zone).map_err(Error::from)?,
-        currency: currency.code().to_owned(),
+        search: search_text(&checked.title, &checked.venue),
+        title: checked.title,
+        description: checked.description,
+        venue: checked.venue,
+        time_zone: checked.time_zone,
+        currency: checked.currency.code().to_owned(),
         status: EventStatus::Draft,
         confirmation: Confirmation::Auto,
         starts_at: new.starts_at,
@@ -65,6 +62,8 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         created_at: now,
         updated_at: now,
         published_at: None,
+        cheapest_minor: checked.price_minor,
+        search_version: search::VERSION,
     };
     let slot = slot::Model { id: ctx.id(), event_id: event.id, starts_at: new.starts_at, ends_at: new.ends_at };
     let quota = quota::Model {
@@ -82,7 +81,7 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         slot_id: slot.id,
         quota_id: quota.id,
         name: "Standard".to_owned(),
-        price_minor,
+        price_minor: checked.price_minor,
         position: 0,
     };
     let slugs = text::slugs(&event.title, "event", &ctx.chance);
@@ -100,14 +99,15 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
                     };
                 }
                 // What follows holds for the first time only: a repeat is answered though its event may have begun.
-                times(event.starts_at, event.ends_at, now).map_err(Error::from)?;
+                in_time(event, now).map_err(Error::from)?;
                 let answer = idempotency::answer(user, key.clone(), "createEvent", fingerprint.clone(), &event.id, now);
                 idempotency::keep(&tx, &[answer]).await?;
             } else {
-                times(event.starts_at, event.ends_at, now).map_err(Error::from)?;
+                in_time(event, now).map_err(Error::from)?;
             }
             store::insert(&tx, event, slugs).await?;
             store::insert_parts(&tx, slot, quota, ticket_type).await?;
+            search::index(&tx, event).await?;
             Ok(event.id)
         })
     };
@@ -142,4 +142,44 @@ impl crate::db::MaybeDb for CreateError {
             Self::KeyReused => None,
         }
     }
+}
+
+/// What is stored of a form without faults.
+struct Checked {
+    title: String,
+    description: String,
+    venue: String,
+    time_zone: String,
+    currency: Currency,
+    price_minor: i64,
+}
+
+/// Checks every field; the times only beside others that are at fault, because a keyed repeat may come after the beginning.
+fn checked(new: &NewEvent, now: Micros) -> Result<Checked, Invalids> {
+    let mut fields = Fields::default();
+    let (title, description) = (fields.check(title(&new.title)), fields.check(description(&new.description)));
+    let (venue, time_zone) = (fields.check(venue(&new.venue)), fields.check(time_zone(&new.time_zone)));
+    fields.check(capacity(new.capacity));
+    let currency = fields.check(currency(&new.currency));
+    // Without a currency the digits of a price cannot be judged.
+    let price_minor = currency.and_then(|currency| fields.check(price(&new.price, currency)));
+    if !fields.is_empty() {
+        times(&mut fields, new.starts_at, new.ends_at, now);
+    }
+    fields.finish(|| {
+        Some(Checked {
+            title: title?,
+            description: description?,
+            venue: venue?,
+            time_zone: time_zone?,
+            currency: currency?,
+            price_minor: price_minor?,
+        })
+    })
+}
+
+fn in_time(event: &event::Model, now: Micros) -> Result<(), Invalids> {
+    let mut fields = Fields::default();
+    times(&mut fields, event.starts_at, event.ends_at, now);
+    fields.finish(|| Some(()))
 }

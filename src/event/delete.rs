@@ -17,7 +17,7 @@ pub async fn delete(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
             if event.status != EventStatus::Draft {
                 return Err(Error::WrongStatus(event.status));
             }
-            for part in ["event_change", "ticket_type", "quota", "slot", "stock"] {
+            for part in ["event_change", "event_word", "ticket_type", "quota", "slot", "stock"] {
                 db::run(&tx, &format!("DELETE FROM {part} WHERE event_id = $1"), [id.into()]).await?;
             }
             db::run(&tx, "DELETE FROM event WHERE id = $1", [id.into()]).await?;

@@ -1,16 +1,19 @@
 //! Editing an event: what changed is recorded field by field, and those who booked are told.
 //! Not here: capacity (`booking::capacity`) and status.
 
-use super::{Error, currency, description, may_manage, price, search_text, store, time_zone, times, title, venue};
+use super::{
+    Error, beginning, description, end, may_manage, price, search, search_text, store, time_zone, title, venue,
+};
 use crate::clock::Micros;
 use crate::ctx::Ctx;
-use crate::db::{self, Lane, Tx};
+use crate::db::{self, DbError, Lane, Tx};
 use crate::entity::event;
 use crate::fact::Fact;
 use crate::id::{ChangeId, EventId, FactId};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::outbox::{self, Draft};
 use crate::status::{EventField, EventStatus};
+use crate::text::{Fields, Invalids};
 
 /// Fields whose change people in line have to agree to before they are booked.
 const TERMS: [EventField; 4] = [EventField::StartsAt, EventField::TimeZone, EventField::Venue, EventField::Price];
@@ -34,7 +37,7 @@ pub struct Edit {
     pub price: Option<String>,
 }
 
-/// Changes a draft or published event. Says which fields really changed; none is no error and tells nobody.
+/// Changes a draft, or a published event that is not over. Says which fields really changed; none is no error and tells nobody.
 pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>, Error> {
     let (change_id, fact_id): (ChangeId, FactId) = (ctx.id(), ctx.id());
     let edit = &edit;
@@ -46,13 +49,13 @@ pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>,
             if !matches!(old.status, EventStatus::Draft | EventStatus::Published) {
                 return Err(Error::WrongStatus(old.status));
             }
-            if old.status == EventStatus::Published && old.starts_at <= ctx.now() {
+            if old.status == EventStatus::Published && old.ends_at <= ctx.now() {
                 return Err(Error::Over);
             }
-            let new = applied(ctx, &old, edit)?;
             let old_price = store::ticket_types(&tx, &[id]).await?.first().map_or(0, |kind| kind.price_minor);
-            let money = currency(&old.currency)?;
-            let new_price = edit.price.as_deref().map(|text| price(text, money)).transpose()?.unwrap_or(old_price);
+            let money = Currency::parse(&old.currency)
+                .ok_or_else(|| DbError::from(sea_orm::DbErr::Custom(format!("stored currency {:?}", old.currency))))?;
+            let (new, new_price) = applied(ctx, &old, (old_price, money), edit)?;
 
             let decimal = |minor| Money { minor, currency: money }.decimal();
             let changes: Vec<store::Change> = [
@@ -79,7 +82,8 @@ pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>,
                 return Ok(fields);
             }
 
-            write(&tx, &new, new_price, ctx.now()).await?;
+            let price_change = (new_price != old_price).then_some(new_price);
+            write(&tx, &old, &new, price_change, ctx.now()).await?;
             store::insert_changes(&tx, &changes).await?;
             // Nobody was promised anything of a draft, so nobody is told.
             if old.status == EventStatus::Published {
@@ -102,33 +106,58 @@ pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>,
         .await
 }
 
-fn applied(ctx: &Ctx, old: &event::Model, edit: &Edit) -> Result<event::Model, Error> {
-    let mut new = old.clone();
-    if let Some(text) = &edit.title {
-        new.title = title(text)?;
+/// The event and its price after the edit, or every field that is at fault. Of an event that has begun, its beginning and
+/// its price stay: both have served their purpose.
+fn applied(
+    ctx: &Ctx,
+    old: &event::Model,
+    (old_price, currency): (i64, Currency),
+    edit: &Edit,
+) -> Result<(event::Model, i64), Invalids> {
+    let (mut new, mut fields) = (old.clone(), Fields::default());
+    if let Some(text) = edit.title.as_deref().and_then(|text| fields.check(title(text))) {
+        new.title = text;
     }
-    if let Some(text) = &edit.description {
-        new.description = description(text)?;
+    if let Some(text) = edit.description.as_deref().and_then(|text| fields.check(description(text))) {
+        new.description = text;
     }
-    if let Some(text) = &edit.venue {
-        new.venue = venue(text)?;
+    if let Some(text) = edit.venue.as_deref().and_then(|text| fields.check(venue(text))) {
+        new.venue = text;
     }
-    if let Some(name) = &edit.time_zone {
-        new.time_zone = time_zone(name)?;
+    if let Some(name) = edit.time_zone.as_deref().and_then(|name| fields.check(time_zone(name))) {
+        new.time_zone = name;
     }
+    let new_price = edit.price.as_deref().and_then(|text| fields.check(price(text, currency))).unwrap_or(old_price);
+    new.cheapest_minor = new_price;
     new.starts_at = edit.starts_at.unwrap_or(old.starts_at);
     new.ends_at = edit.ends_at.unwrap_or(old.ends_at);
+    let has_begun = old.status == EventStatus::Published && old.starts_at <= ctx.now();
+    let has_moved = new.starts_at != old.starts_at;
+    if has_begun && has_moved {
+        fields.refuse("startsAt", "cannot change after the event has begun");
+    } else if has_moved {
+        fields.check(beginning(new.starts_at, ctx.now()));
+    }
+    if has_begun && new_price != old_price {
+        fields.refuse("price", "cannot change after the event has begun");
+    }
     if (new.starts_at, new.ends_at) != (old.starts_at, old.ends_at) {
-        times(new.starts_at, new.ends_at, ctx.now())?;
+        fields.check(end(new.starts_at, new.ends_at, ctx.now()));
     }
     new.search = search_text(&new.title, &new.venue);
-    Ok(new)
+    fields.finish(|| Some((new, new_price)))
 }
 
-/// Writes the event and, while it has one slot and one ticket type, those with it.
-async fn write(tx: &Tx, new: &event::Model, price_minor: i64, now: Micros) -> Result<(), Error> {
+/// Writes what changed, the dates and prices only where they did.
+async fn write(
+    tx: &Tx,
+    old: &event::Model,
+    new: &event::Model,
+    price_change: Option<i64>,
+    now: Micros,
+) -> Result<(), Error> {
     let sql = "UPDATE event SET title = $2, description = $3, venue = $4, time_zone = $5, starts_at = $6, ends_at = $7,
-               search = $8, updated_at = $9 WHERE id = $1";
+               search = $8, updated_at = $9, cheapest_minor = $10 WHERE id = $1";
     let binds = [
         new.id.into(),
         new.title.clone().into(),
@@ -139,11 +168,19 @@ async fn write(tx: &Tx, new: &event::Model, price_minor: i64, now: Micros) -> Re
         new.ends_at.into(),
         new.search.clone().into(),
         now.into(),
+        new.cheapest_minor.into(),
     ];
     db::run(tx, sql, binds).await?;
-    let sql = "UPDATE slot SET starts_at = $2, ends_at = $3 WHERE event_id = $1";
-    db::run(tx, sql, [new.id.into(), new.starts_at.into(), new.ends_at.into()]).await?;
-    let sql = "UPDATE ticket_type SET price_minor = $2 WHERE event_id = $1";
-    db::run(tx, sql, [new.id.into(), price_minor.into()]).await?;
+    if (&new.title, &new.venue) != (&old.title, &old.venue) {
+        search::index(tx, new).await?;
+    }
+    if (new.starts_at, new.ends_at) != (old.starts_at, old.ends_at) {
+        let sql = "UPDATE slot SET starts_at = $2, ends_at = $3 WHERE event_id = $1";
+        db::run(tx, sql, [new.id.into(), new.starts_at.into(), new.ends_at.into()]).await?;
+    }
+    if let Some(price_minor) = price_change {
+        let sql = "UPDATE ticket_type SET price_minor = $2 WHERE event_id = $1";
+        db::run(tx, sql, [new.id.into(), price_minor.into()]).await?;
+    }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::entity::event;
 use crate::id::OrganizerId;
 use crate::money::{BadAmount, Currency, Money};
 use crate::status::EventStatus;
-use crate::text::{self, Invalid, Invalids};
+use crate::text::{self, Fields, Invalid, Invalids};
 
 pub mod archive;
 pub mod bookable;
@@ -20,6 +20,7 @@ pub mod create;
 pub mod delete;
 pub mod edit;
 pub mod publish;
+pub mod search;
 pub mod store;
 
 /// The most places one event can have.
@@ -97,8 +98,8 @@ fn time_zone(name: &str) -> Result<String, Invalid> {
 }
 
 fn currency(code: &str) -> Result<Currency, Invalid> {
-    Currency::parse(code)
-        .ok_or_else(|| Invalid::new("currency", "must be an ISO 4217 code this service knows, such as EUR"))
+    let known = Currency::parse(code).filter(|currency| currency.is_in_use());
+    known.ok_or_else(|| Invalid::new("currency", "must be the ISO 4217 code of a currency in use, such as EUR"))
 }
 
 fn price(text: &str, currency: Currency) -> Result<i64, Invalid> {
@@ -108,6 +109,12 @@ fn price(text: &str, currency: Currency) -> Result<i64, Invalid> {
             Err(Invalid::new("price", format!("{error} ({} has {} decimals)", currency.code(), currency.exponent())))
         }
     }
+}
+
+/// Checks how many places an event is to have.
+pub fn capacity(places: i64) -> Result<i64, Invalid> {
+    let fits = (1..=CAPACITY_MAX).contains(&places);
+    if fits { Ok(places) } else { Err(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}"))) }
 }
 
 fn title(text: &str) -> Result<String, Invalid> {
@@ -122,13 +129,18 @@ fn venue(text: &str) -> Result<String, Invalid> {
     text::line("venue", text, 200)
 }
 
-/// Checks the times of an event that is created or moved at `now`.
-fn times(starts_at: Micros, ends_at: Micros, now: Micros) -> Result<(), Invalid> {
-    if starts_at <= now {
-        return Err(Invalid::new("startsAt", "must be in the future"));
-    }
+/// Checks when an event begins that is created or moved at `now`.
+fn beginning(starts_at: Micros, now: Micros) -> Result<(), Invalid> {
+    if starts_at > now { Ok(()) } else { Err(Invalid::new("startsAt", "must be in the future")) }
+}
+
+/// Checks when an event ends, against its beginning and `now`.
+fn end(starts_at: Micros, ends_at: Micros, now: Micros) -> Result<(), Invalid> {
     if ends_at <= starts_at {
         return Err(Invalid::new("endsAt", "must be after startsAt"));
+    }
+    if ends_at <= now {
+        return Err(Invalid::new("endsAt", "must be in the future"));
     }
     if ends_at.0.saturating_sub(starts_at.0) > LENGTH_MAX {
         return Err(Invalid::new("endsAt", "must be within a year of startsAt"));
@@ -136,7 +148,13 @@ fn times(starts_at: Micros, ends_at: Micros, now: Micros) -> Result<(), Invalid>
     Ok(())
 }
 
-/// What the text filter looks in.
+/// Checks the times of an event that is created at `now`.
+fn times(fields: &mut Fields, starts_at: Micros, ends_at: Micros, now: Micros) {
+    fields.check(beginning(starts_at, now));
+    fields.check(end(starts_at, ends_at, now));
+}
+
+/// What the text filter of the previous release looks in; `search` has taken its place.
 fn search_text(title: &str, venue: &str) -> String {
     format!("{title} {venue}").to_lowercase()
 }

@@ -3,7 +3,7 @@
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
-use super::Error;
+use super::{Error, search};
 use crate::clock::Micros;
 use crate::db::{self, DbError, Tx, record};
 use crate::entity::{event, event_change, quota, slot, stock, ticket_type};
@@ -82,7 +82,7 @@ pub async fn change_status(tx: &Tx, id: EventId, from: EventStatus, to: EventSta
                published_at = CASE WHEN $1 = 'PUBLISHED' THEN $2 ELSE published_at END
                WHERE id = $3 AND status = $4";
     match db::run(tx, sql, [to.word().into(), now.into(), id.into(), from.word().into()]).await? {
-        1 => Ok(()),
+        1 => Ok(search::list(tx, &[id], to == EventStatus::Published).await?),
         _ => Err(Error::WrongStatus(from)),
     }
 }

@@ -3,11 +3,13 @@
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use tokio::sync::OnceCell;
 
 use super::Services;
 use super::account::User;
 use super::error::{Explain, UserError, db_fault, int};
 use super::event::{Event, Slot, TicketType};
+use super::expensive;
 use super::fault::Fault;
 use super::guard::{May, acting};
 use super::load::{ItemsOf, Load, SlotsOf, TypesOf, failed};
@@ -20,6 +22,7 @@ use crate::booking::list::{self, Filter, Which, Whose};
 use crate::booking::place::{Order, Placed, place};
 use crate::entity::{booking, booking_item};
 use crate::id::{BookingId, EntryId, EventId, UserId};
+use crate::page::Count;
 use crate::status::{BookingStatus, CancelReason, Fulfilment};
 
 /// A customer's claim on places.
@@ -168,14 +171,31 @@ pub enum When {
 pub struct BookingList {
     whose: Whose,
     filter: Filter,
+    count: OnceCell<Count>,
 }
 
 #[Object]
 impl BookingList {
-    /// How many bookings there are on all pages; counted only when asked for.
+    /// Number of bookings on all pages, 1,000 at most; `totalCountCapped` tells whether there are more. Counted only when
+    /// asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = list::count_bookings(acting(ctx)?.db.read(), self.whose, self.filter).await;
-        Ok(i32::try_from(count.map_err(|e| db_fault(&e))?).unwrap_or(i32::MAX))
+        Ok(int(self.count(ctx).await?.n))
+    }
+
+    /// Whether there are more than the 1,000 that `totalCount` says.
+    async fn total_count_capped(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.count(ctx).await?.is_capped)
+    }
+}
+
+impl BookingList {
+    async fn count(&self, ctx: &Context<'_>) -> Result<Count> {
+        let count = async || {
+            let _turn = expensive::turn(ctx).await?;
+            let count = list::count_bookings(acting(ctx)?.db.read(), self.whose, self.filter).await;
+            count.map_err(|error| db_fault(&error))
+        };
+        self.count.get_or_try_init(count).await.copied()
     }
 }
 
@@ -191,7 +211,7 @@ pub(super) async fn page(
 ) -> Result<Option<BookingConnection>> {
     let paging = args.paging()?;
     let page = list::bookings(acting(ctx)?.db.read(), whose, filter, &paging).await.map_err(|e| db_fault(&e))?;
-    Ok(Some(connection(page, BookingList { whose, filter }, |row| row.id, Booking)))
+    Ok(Some(connection(page, BookingList { whose, filter, count: OnceCell::new() }, |row| row.id, Booking)))
 }
 
 /// The signed-in user; guards have let nobody else through.

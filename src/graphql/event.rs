@@ -271,7 +271,7 @@ pub struct CreateEventInput {
     /// What a place costs, in `currency`; no more decimals than that has. Shown, not collected.
     #[graphql(default_with = "Decimal(\"0\".into())")]
     price: Decimal,
-    /// Currency of the event; one for everything it sells.
+    /// Currency of the event, any of ISO 4217 in use; one for everything it sells.
     #[graphql(default_with = "CurrencyCode(\"EUR\".into())")]
     currency: CurrencyCode,
     /// A text of your choice that makes repeating this request safe; kept for at least 24 hours.
@@ -291,11 +291,11 @@ pub struct UpdateEventInput {
     venue: Option<String>,
     /// IANA time zone of the venue.
     time_zone: Option<String>,
-    /// When it begins; in the future.
+    /// When it begins; in the future. Fixed once the event has begun.
     starts_at: Option<DateTime>,
-    /// When it ends; within a year of its beginning.
+    /// When it ends; in the future, and within a year of its beginning.
     ends_at: Option<DateTime>,
-    /// What a place costs from now on, in the event's currency.
+    /// What a place costs from now on, in the event's currency. Fixed once the event has begun.
     price: Option<Decimal>,
 }
 
@@ -329,7 +329,7 @@ pub struct EventPayload {
 pub struct UpdateEventPayload {
     /// The event as it is now; null when the request was refused.
     event: Option<Event>,
-    /// What really changed; those who booked are told exactly this.
+    /// What really changed; those who booked or wait are told exactly this.
     changed: Vec<EventField>,
     /// Why it was refused; empty on success.
     user_errors: Vec<UserError>,
@@ -382,8 +382,8 @@ impl EventMutation {
         payload(ctx, create::create(acting(ctx)?, new, input.idempotency_key).await).await
     }
 
-    /// Changes a draft or a published event that has not begun; everybody with a live booking is told what changed.
-    /// Needs ORGANIZER (own events) or ADMIN.
+    /// Changes a draft or a published event that is not over; customers with a live booking and those who wait are told
+    /// what changed. Once the event has begun, `startsAt` and `price` stay. Needs ORGANIZER (own events) or ADMIN.
     #[graphql(guard = "May(Action::RunEvents)")]
     async fn update_event(
         &self,

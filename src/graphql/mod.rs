@@ -22,6 +22,7 @@ pub mod document;
 pub mod error;
 pub mod event;
 pub mod execute;
+pub mod expensive;
 pub mod fault;
 pub mod guard;
 pub mod live;
@@ -85,6 +86,8 @@ pub struct Services {
     pub bus: Bus,
     /// Shows states.
     pub board: Board,
+    /// Bounds searches and counts that run at once.
+    pub expensive: expensive::Expensive,
 }
 
 /// Builds the schema. Without services it can be printed but not executed. With `discreet` it answers no introspection

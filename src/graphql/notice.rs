@@ -35,9 +35,9 @@ pub enum NoticeKind {
     UserRegistered,
     /// An event is on sale.
     EventPublished,
-    /// An event you booked changed.
+    /// An event you booked, or wait for, changed.
     EventUpdated,
-    /// An event you booked was called off; your bookings of it are cancelled.
+    /// An event you booked, or waited for, was called off; your bookings of it are cancelled and you no longer wait.
     EventCancelled,
     /// Somebody booked your event.
     BookingCreated,

@@ -12,10 +12,13 @@ use crate::id::Noun;
 use crate::page::{PAGE_MAX, Page, Paging};
 
 /// Version of the cursor text; old ones are refused instead of misread.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// A key rows are ordered by, as text inside a cursor.
-pub trait Key: Clone + Send + Sync + sea_orm::sea_query::IntoValueTuple {
+pub trait Key: Clone + Send + Sync {
+    /// Kind of rows and of the order they are in: a cursor of another kind is none of this list.
+    const KIND: &'static str;
+
     /// As text without spaces.
     fn write(&self) -> String;
     /// Back.
@@ -23,6 +26,8 @@ pub trait Key: Clone + Send + Sync + sea_orm::sea_query::IntoValueTuple {
 }
 
 impl Key for i64 {
+    const KIND: &'static str = "number";
+
     fn write(&self) -> String {
         self.to_string()
     }
@@ -33,8 +38,10 @@ impl Key for i64 {
 }
 
 macro_rules! id_keys {
-    ($($id:ty),*) => {$(
+    ($($name:ident: $id:ty),*) => {$(
         impl Key for $id {
+            const KIND: &'static str = stringify!($name);
+
             fn write(&self) -> String {
                 self.0.simple().to_string()
             }
@@ -45,6 +52,8 @@ macro_rules! id_keys {
         }
 
         impl Key for (Micros, $id) {
+            const KIND: &'static str = concat!(stringify!($name), "-time");
+
             fn write(&self) -> String {
                 format!("{}.{}", self.0.0, self.1.write())
             }
@@ -56,6 +65,8 @@ macro_rules! id_keys {
         }
 
         impl Key for (i64, $id) {
+            const KIND: &'static str = concat!(stringify!($name), "-number");
+
             fn write(&self) -> String {
                 format!("{}.{}", self.0, self.1.write())
             }
@@ -68,8 +79,8 @@ macro_rules! id_keys {
     )*};
 }
 
-id_keys!(crate::id::EventId, crate::id::BookingId, crate::id::EntryId, crate::id::UserId);
-id_keys!(crate::id::SessionId, crate::id::ApiTokenId);
+id_keys!(event: crate::id::EventId, booking: crate::id::BookingId, entry: crate::id::EntryId);
+id_keys!(user: crate::id::UserId, session: crate::id::SessionId, token: crate::id::ApiTokenId);
 
 /// A cursor as clients see it: opaque, versioned.
 pub struct Cursor<K>(pub K);
@@ -88,15 +99,16 @@ impl<K: Key> CursorType for Cursor<K> {
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
         let text = String::from_utf8(bytes).map_err(|_| BadCursor)?;
-        let (version, key) = text.split_once(':').ok_or(BadCursor)?;
-        if version != VERSION {
+        let (version, rest) = text.split_once(':').ok_or(BadCursor)?;
+        let (kind, key) = rest.split_once(':').ok_or(BadCursor)?;
+        if (version, kind) != (VERSION, K::KIND) {
             return Err(BadCursor);
         }
         K::read(key).map(Self).ok_or(BadCursor)
     }
 
     fn encode_cursor(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{VERSION}:{}", self.0.write()))
+        URL_SAFE_NO_PAD.encode(format!("{VERSION}:{}:{}", K::KIND, self.0.write()))
     }
 }
 

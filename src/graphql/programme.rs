@@ -3,48 +3,94 @@
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
+use tokio::sync::OnceCell;
 
-use super::error::db_fault;
+use super::error::{db_fault, int};
 use super::event::Event;
+use super::expensive;
 use super::fault::Fault;
 use super::guard::{May, acting};
-use super::page::{Args, Cursor, connection};
-use super::scalar::{DateTime, id_of, id_or_nobody};
+use super::page::{Args, Cursor, Key, connection};
+use super::scalar::{CurrencyCode, DateTime, Decimal, id_of, id_or_nobody};
 use crate::access::{Action, Role};
 use crate::clock::Micros;
 use crate::entity::event;
-use crate::event::browse::{self, Filter, Scope, Sort};
-use crate::event::store;
+use crate::event::browse::{self, Filter, Price, Scope, Sort};
+use crate::event::{search, store};
 use crate::id::EventId;
+use crate::money::{Currency, MAX_PRICE_MINOR, Money};
+use crate::page::{Count, Paging};
 use crate::status::EventStatus;
 use crate::text;
 
 /// Which events to list. Conditions add up.
 #[derive(Debug, Default, InputObject)]
 pub struct EventFilter {
-    /// That begin at or after this moment.
+    /// That are not over at this moment: events that run just then are among them.
     from: Option<DateTime>,
+    /// That begin at or after this moment.
+    starting_from: Option<DateTime>,
     /// That begin before this moment.
     until: Option<DateTime>,
-    /// Whose title or venue contains this, whatever the case; up to 100 characters.
+    /// Whose title and venue have words that begin with each of these, in any order, whatever the case, accents and
+    /// ligatures; up to 100 characters.
     text: Option<String>,
     /// Where a newcomer can book at least one place now (true), or cannot (false).
     has_places: Option<bool>,
+    /// Whose cheapest place costs this much.
+    price: Option<PriceFilter>,
+    /// Whose cheapest place costs nothing (true), or something (false).
+    free: Option<bool>,
     /// Of this organizer.
     organizer_id: Option<ID>,
     /// In this status; of use in `myEvents` only.
     status: Option<EventStatus>,
 }
 
+/// A range of prices in one currency. Events sold in another currency are left out.
+#[derive(Debug, InputObject)]
+pub struct PriceFilter {
+    /// The currency of both amounts.
+    #[graphql(default_with = "CurrencyCode(\"EUR\".into())")]
+    currency: CurrencyCode,
+    /// At least this much.
+    from: Option<Decimal>,
+    /// At most this much.
+    to: Option<Decimal>,
+}
+
+impl PriceFilter {
+    fn into_price(self) -> Result<Price> {
+        let wrong = |field: &str, why: String| Fault::BadUserInput.error(format!("filter.price.{field}: {why}."));
+        let code = &self.currency.0;
+        let currency = Currency::parse(code)
+            .ok_or_else(|| wrong("currency", format!("{code} is no ISO 4217 code such as EUR")))?;
+        let minor = |field: &str, amount: Option<Decimal>, default: i64| match amount {
+            None => Ok(default),
+            Some(Decimal(text)) => Money::parse(&text, currency)
+                .map(|money| money.minor)
+                .map_err(|error| wrong(field, format!("{error} ({code} has {} decimals)", currency.exponent()))),
+        };
+        Ok(Price {
+            currency: currency.code(),
+            from: minor("from", self.from, 0)?,
+            to: minor("to", self.to, MAX_PRICE_MINOR)?,
+        })
+    }
+}
+
 impl EventFilter {
     fn into_filter(self) -> Result<Filter> {
         let text = self.text.map(|text| text::lines("text", &text, 100)).transpose();
-        let text = text.map_err(|error| Fault::BadUserInput.error(error.to_string()))?;
+        let text = text.map_err(|error| Fault::BadUserInput.error(format!("filter.{error}.")))?;
         Ok(Filter {
             from: self.from.map(|at| at.0),
+            starting_from: self.starting_from.map(|at| at.0),
             until: self.until.map(|at| at.0),
-            text: text.filter(|text| !text.is_empty()),
+            words: text.filter(|text| !text.is_empty()).map(|text| search::asked(&text)),
             has_places: self.has_places,
+            price: self.price.map(PriceFilter::into_price).transpose()?,
+            free: self.free,
             organizer: self.organizer_id.as_ref().map(id_or_nobody).transpose()?,
             status: self.status,
         })
@@ -62,23 +108,88 @@ pub enum EventSort {
     PublishedAtDesc,
 }
 
+impl EventSort {
+    fn word(self) -> &'static str {
+        match self {
+            Self::StartsAtAsc => "STARTS_AT_ASC",
+            Self::StartsAtDesc => "STARTS_AT_DESC",
+            Self::PublishedAtDesc => "PUBLISHED_AT_DESC",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        [Self::StartsAtAsc, Self::StartsAtDesc, Self::PublishedAtDesc].into_iter().find(|sort| sort.word() == word)
+    }
+}
+
+/// A position in a list of events, which is one of its order only.
+#[derive(Debug, Clone, Copy)]
+pub struct EventKey {
+    sort: EventSort,
+    at: Micros,
+    id: EventId,
+}
+
+impl Key for EventKey {
+    const KIND: &'static str = "event";
+
+    fn write(&self) -> String {
+        format!("{}.{}", self.sort.word(), (self.at, self.id).write())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (sort, key) = text.split_once('.')?;
+        let (at, id) = <(Micros, EventId)>::read(key)?;
+        Some(Self { sort: EventSort::of(sort)?, at, id })
+    }
+}
+
+impl EventKey {
+    /// The position itself, in a list of `sort`.
+    fn within(self, argument: &str, sort: EventSort) -> Result<(Micros, EventId)> {
+        if self.sort == sort {
+            return Ok((self.at, self.id));
+        }
+        Err(Fault::BadUserInput.error(format!(
+            "{argument}: this cursor belongs to the order {}, and this list is in the order {}.",
+            self.sort.word(),
+            sort.word()
+        )))
+    }
+}
+
 /// What a list of events can tell besides its page.
 pub struct EventList {
-    scope: Scope,
-    filter: Filter,
+    list: browse::List,
+    count: OnceCell<Count>,
 }
 
 #[Object]
 impl EventList {
-    /// How many events there are on all pages; counted only when asked for.
+    /// Number of events on all pages, 1,000 at most; `totalCountCapped` tells whether there are more. Counted only when
+    /// asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = browse::count(acting(ctx)?, self.scope, &self.filter).await.map_err(|e| db_fault(&e))?;
-        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+        Ok(int(self.count(ctx).await?.n))
+    }
+
+    /// Whether there are more than the 1,000 that `totalCount` says.
+    async fn total_count_capped(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.count(ctx).await?.is_capped)
+    }
+}
+
+impl EventList {
+    async fn count(&self, ctx: &Context<'_>) -> Result<Count> {
+        let count = async || {
+            let _turn = expensive::turn(ctx).await?;
+            browse::count(acting(ctx)?, &self.list).await.map_err(|error| db_fault(&error))
+        };
+        self.count.get_or_try_init(count).await.copied()
     }
 }
 
 /// A page of events.
-pub type EventConnection = Connection<Cursor<(Micros, EventId)>, Event, EventList, EmptyFields>;
+pub type EventConnection = Connection<Cursor<EventKey>, Event, EventList, EmptyFields>;
 
 async fn list(
     ctx: &Context<'_>,
@@ -87,19 +198,30 @@ async fn list(
     filter: Option<EventFilter>,
     sort: EventSort,
 ) -> Result<Option<EventConnection>> {
-    let paging = args.paging()?;
+    let Paging { after, before, limit, from_end } = args.paging::<EventKey>()?;
+    let after = after.map(|key| key.within("after", sort)).transpose()?;
+    let before = before.map(|key| key.within("before", sort)).transpose()?;
+    let paging = Paging { after, before, limit, from_end };
     let filter = filter.unwrap_or_default().into_filter()?;
-    let sort = match sort {
+    let order = match sort {
         EventSort::StartsAtAsc => Sort::StartsAtAsc,
         EventSort::StartsAtDesc => Sort::StartsAtDesc,
         EventSort::PublishedAtDesc => Sort::PublishedAtDesc,
     };
-    let page = browse::browse(acting(ctx)?, scope, &filter, sort, &paging).await.map_err(|e| db_fault(&e))?;
-    let key = move |row: &event::Model| match sort {
-        Sort::StartsAtAsc | Sort::StartsAtDesc => (row.starts_at, row.id),
-        Sort::PublishedAtDesc => (row.published_at.unwrap_or(row.created_at), row.id),
+    let acting = acting(ctx)?;
+    let is_expensive = filter.words.is_some() || filter.has_places.is_some();
+    let turn = if is_expensive { Some(expensive::turn(ctx).await?) } else { None };
+    let list = browse::list(acting, scope, &filter).await.map_err(|error| db_fault(&error))?;
+    let page = browse::page(acting, &list, order, &paging).await.map_err(|error| db_fault(&error))?;
+    drop(turn); // the count takes its own
+    let key = move |row: &event::Model| {
+        let at = match sort {
+            EventSort::StartsAtAsc | EventSort::StartsAtDesc => row.starts_at,
+            EventSort::PublishedAtDesc => row.published_at.unwrap_or(row.created_at),
+        };
+        EventKey { sort, at, id: row.id }
     };
-    Ok(Some(connection(page, EventList { scope, filter }, key, Event)))
+    Ok(Some(connection(page, EventList { list, count: OnceCell::new() }, key, Event)))
 }
 
 /// Queries about the programme.

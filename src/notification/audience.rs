@@ -9,13 +9,13 @@ use crate::id::{BookingId, EventId, OrganizerId, UserId};
 /// Larger audiences go through a fan-out job, in chunks of this size.
 pub const CHUNK: i64 = 1_000;
 
-/// Customers of an event.
+/// Customers of an event: those with a booking, and those who wait for tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Customers {
-    /// With a live booking.
+    /// With a live booking, or in the waitlist.
     WithLiveBooking,
-    /// With a booking that was live when the event was called off.
+    /// With a booking that was live, or an entry that waited, when the event was called off.
     WhenCalledOff,
 }
 
@@ -24,14 +24,14 @@ pub enum Customers {
 pub struct Customer {
     /// Who.
     pub user: UserId,
-    /// Which booking.
-    pub booking: BookingId,
+    /// Which booking; none: they only wait for tickets.
+    pub booking: Option<BookingId>,
 }
 
 #[derive(FromQueryResult)]
 struct CustomerRow {
     user_id: UserId,
-    booking_id: BookingId,
+    booking_id: Option<BookingId>,
 }
 
 /// The next customers of an event behind `after`, in user order.
@@ -42,22 +42,38 @@ pub async fn customers(
     after: Option<UserId>,
     limit: i64,
 ) -> Result<Vec<Customer>, DbError> {
-    let counts = |of: &str| {
+    let books = |of: &str| {
         let live = format!("{of}.status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED')");
         match which {
             Customers::WithLiveBooking => live,
             Customers::WhenCalledOff => format!("({live} OR {of}.cancel_reason = 'EVENT_CANCELLED')"),
         }
     };
-    // One row per person: the earliest such booking. Ids are time-ordered, and PostgreSQL has no min(uuid). Asking each
-    // booking for an earlier one follows the index and stops at the limit; a window would sort the whole audience first.
+    let waits = |of: &str| match which {
+        Customers::WithLiveBooking => format!("{of}.status = 'WAITING'"),
+        Customers::WhenCalledOff => format!("{of}.status IN ('WAITING', 'CLOSED')"),
+    };
+    // One row per person: the earliest such booking, or entry of a person without one. Ids are time-ordered, and PostgreSQL
+    // has no min(uuid). Asking each row for an earlier one follows the index and stops at the limit; a window would sort
+    // the whole audience first.
     let sql = format!(
-        "SELECT b.user_id, b.id AS booking_id FROM booking b
-         WHERE b.event_id = $1 AND b.user_id > $2 AND {} AND NOT EXISTS
-               (SELECT 1 FROM booking e WHERE e.event_id = $1 AND e.user_id = b.user_id AND e.id < b.id AND {})
-         ORDER BY b.user_id LIMIT $3",
-        counts("b"),
-        counts("e"),
+        "SELECT user_id, booking_id FROM (
+             SELECT * FROM (SELECT b.user_id, b.id AS booking_id FROM booking b
+                 WHERE b.event_id = $1 AND b.user_id > $2 AND {} AND NOT EXISTS
+                       (SELECT 1 FROM booking e WHERE e.event_id = $1 AND e.user_id = b.user_id AND e.id < b.id AND {})
+                 ORDER BY b.user_id LIMIT $3) with_booking
+             UNION ALL
+             SELECT * FROM (SELECT w.user_id, CAST(NULL AS uuid) AS booking_id FROM waitlist_entry w
+                 WHERE w.event_id = $1 AND w.user_id > $2 AND {} AND NOT EXISTS
+                       (SELECT 1 FROM waitlist_entry e WHERE e.event_id = $1 AND e.user_id = w.user_id AND e.id < w.id AND {})
+                   AND NOT EXISTS (SELECT 1 FROM booking b WHERE b.event_id = $1 AND b.user_id = w.user_id AND {})
+                 ORDER BY w.user_id LIMIT $3) in_line
+         ) audience ORDER BY user_id LIMIT $3",
+        books("b"),
+        books("e"),
+        waits("w"),
+        waits("e"),
+        books("b"),
     );
     let after = after.unwrap_or(UserId(uuid::Uuid::nil()));
     let rows: Vec<CustomerRow> = db::all(c, &sql, [event.into(), after.into(), limit.into()]).await?;

@@ -110,7 +110,7 @@ async fn chunk(
                 .map(|customer| NewNotice {
                     user: customer.user,
                     fact_id: fact.id,
-                    booking: Some(customer.booking),
+                    booking: customer.booking,
                     event: Some(args.event),
                     fact: fact.fact.clone(),
                     at: fact.occurred_at,

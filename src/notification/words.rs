@@ -72,7 +72,10 @@ pub fn render(fact: &Fact, names: &Names<'_>) -> String {
             }
             format!("{event} changed. {}.", changes.join(". "))
         }
-        Fact::EventCancelled { .. } => format!("{event} was called off. {reference} is cancelled."),
+        Fact::EventCancelled { .. } => match names.reference {
+            Some(reference) => format!("{event} was called off. {reference} is cancelled."),
+            None => format!("{event} was called off, so its waitlist is closed."),
+        },
         Fact::BookingCreated { quantity, .. } => format!("New booking {reference}: {} for {event}.", places(*quantity)),
         Fact::BookingConfirmed { quantity, .. } => {
             format!("{reference} is confirmed: {} for {event}.", places(*quantity))

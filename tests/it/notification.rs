@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use boxoffice::fact::Fact;
 use boxoffice::id::{EventId, Noun, UserId};
+use boxoffice::notification::audience::{self, Customers};
 use boxoffice::notification::deliver::Channel;
 use boxoffice::queue::claim::Wanted;
 use serde_json::json;
@@ -114,6 +115,38 @@ scene! {
                     GROUP BY n.user_id, i.last_seq HAVING count(*) <> i.last_seq OR max(n.seq) <> i.last_seq) t";
         assert_eq!(app.number(gaps, []).await, 0);
         assert_eq!(app.number("SELECT count(*) AS n FROM delivery", []).await, 2_300);
+    }
+}
+
+scene! {
+    /// People who wait are told of changes like those who booked, once each, in order of user and through a fan-out alike.
+    async fn who_waits_is_told_like_who_booked(stage: Stage) {
+        let app = stage.app_with(|options| options.worker = false).await;
+        let organizer = app.organizer().await;
+        let people = app.customers(4).await;
+        let event = organizer.event(2).await;
+        people[0].books(&event, 1).await;
+        people[1].book(&event, 3, "PARTIAL_AND_WAITLIST", None).await.ok();
+        people[2].join(&event, 1, false).await.ok();
+        let left = people[3].join(&event, 1, false).await.ok().text("joinWaitlist.waitlistEntry.id");
+        people[3].leave(&left).await.ok();
+        organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B" }), "changed").await.ok();
+        app.reacted().await;
+        for (person, told) in people.iter().zip([1, 1, 1, 0]) {
+            assert_eq!(app.notices(person.user, "event.updated").await, told);
+        }
+        let of = EventId::parse(&event).unwrap();
+        let mut told = Vec::new();
+        let mut after = None;
+        loop {
+            let next = audience::customers(app.db().read(), of, Customers::WithLiveBooking, after, 1).await.unwrap();
+            let Some(customer) = next.first() else { break };
+            after = Some(customer.user);
+            told.push((customer.user, customer.booking.is_some()));
+        }
+        let mut expected = vec![(people[0].user, true), (people[1].user, true), (people[2].user, false)];
+        expected.sort_by_key(|(user, _)| user.0);
+        assert_eq!(told, expected, "one at a time, nobody twice, nobody left out");
     }
 }
 

@@ -88,9 +88,11 @@ fn words(consequence: Consequence) -> &'static str {
     match consequence {
         Consequence::TellUser(_) => "tell the user",
         Consequence::TellOrganizer(_) => "tell the organizer",
-        Consequence::TellCustomers(_, Customers::WithLiveBooking) => "tell every customer with a live booking",
+        Consequence::TellCustomers(_, Customers::WithLiveBooking) => {
+            "tell every customer with a live booking or in the waitlist"
+        }
         Consequence::TellCustomers(_, Customers::WhenCalledOff) => {
-            "tell every customer whose booking was live when it was called off"
+            "tell every customer whose booking was live, or who waited, when it was called off"
         }
         Consequence::CallOff(_) => "end its bookings and its line, in chunks",
     }

@@ -1,11 +1,13 @@
 //! Small pure things: money, ids, time, backoff, text, tokens, status tables. First examples here, every corner below.
 //! Not here: anything with a database but the CHECKs that must name the same words.
 
+mod expensive;
 mod idempotency;
 mod ids;
 mod letters;
 mod money;
 mod password;
+mod search;
 mod time;
 mod token;
 mod words;
@@ -146,7 +148,7 @@ fn facts_are_routed_as_their_documents_say() {
 fn texts_are_trimmed_and_checked() {
     assert_eq!(text::line("t", "  Grüße, 東京 👩‍🚀 ", 20).unwrap(), "Grüße, 東京 👩‍🚀");
     assert_eq!(text::lines("t", "one\r\ntwo", 20).unwrap(), "one\ntwo");
-    for bad in ["", " \t ", "a\nb", "a\0b", "a\u{1b}[31m", "a\u{202e}b", "a\u{200b}b", "a\u{feff}", "a\u{85}b"] {
+    for bad in ["", " \t ", "\u{200b}", "a\0b", "a\u{1b}[31m", "a\u{7f}b", "a\u{3164}b"] {
         assert!(text::line("t", bad, 20).is_err(), "{bad:?}");
     }
     assert!(text::line("t", &"ä".repeat(20), 20).is_ok() && text::line("t", &"ä".repeat(21), 20).is_err());

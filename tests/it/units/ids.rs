@@ -126,20 +126,22 @@ fn cursors_survive_their_text_and_refuse_any_other() {
     type ByTime = Cursor<(Micros, EventId)>;
     let written = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let simple = id.simple();
-    assert!(ByTime::decode_cursor(&written(&format!("1:5.{simple}"))).is_ok(), "the forger works");
+    assert!(ByTime::decode_cursor(&written(&format!("2:event-time:5.{simple}"))).is_ok(), "the forger works");
     for bad in [
         String::new(),
         "nonsense".into(),
         "é".into(),
         written(""),
         written(":"),
-        written(&format!("2:5.{simple}")), // another version
+        written(&format!("1:event-time:5.{simple}")),   // another version
+        written(&format!("2:booking-time:5.{simple}")), // another list
+        written(&format!("2:5.{simple}")),
         written(&format!("5.{simple}")),
-        written(&format!("1:.{simple}")),
-        written("1:5."),
-        written("1:5"),
-        written(&format!("1:99999999999999999999.{simple}")),
-        written(&format!("1:5.{simple}.5")),
+        written(&format!("2:event-time:.{simple}")),
+        written("2:event-time:5."),
+        written("2:event-time:5"),
+        written(&format!("2:event-time:99999999999999999999.{simple}")),
+        written(&format!("2:event-time:5.{simple}.5")),
         BookingId(id).opaque(),
         "A".repeat(257),
     ] {

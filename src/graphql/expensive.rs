@@ -1,0 +1,110 @@
+//! Keyed concurrency limit for expensive reads: searches and counts of one viewer run a few at a time, the others queue
+//! briefly.
+//! Not here: what an operation costs (`cost`) and how often it may be asked (`budget`).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_graphql::{Context, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::Services;
+use super::fault::Fault;
+use super::guard::acting;
+use crate::access::Peer;
+use crate::id::UserId;
+
+/// Expensive reads of one viewer that run at the same time.
+const AT_ONCE: usize = 2;
+
+/// Expensive reads of one viewer that run or queue; one page asks for a handful.
+const WAITING_MAX: usize = 32;
+
+/// The longest wait for a turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The delay a refused client is asked to keep.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Expensive reads by viewer; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Expensive(Arc<Mutex<HashMap<Viewer, Reads>>>);
+
+/// A user, or everybody without an account at one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Viewer {
+    /// Signed in.
+    User(UserId),
+    /// Not signed in; no address: the request came through no listener.
+    Address(Option<IpAddr>),
+}
+
+#[derive(Debug)]
+struct Reads {
+    turns: Arc<Semaphore>,
+    present: usize,
+}
+
+/// A viewer's read in the queue or running; leaves when it is dropped.
+struct Present {
+    all: Expensive,
+    key: Viewer,
+}
+
+/// Permission to run one expensive read, until it is dropped.
+pub struct Permit {
+    _turn: OwnedSemaphorePermit,
+    _present: Present,
+}
+
+impl Expensive {
+    /// Waits for a turn of this viewer; `None`: too many wait already, or it took too long.
+    pub async fn enter(&self, key: Viewer) -> Option<Permit> {
+        let (turns, present) = self.join(key)?;
+        let turn = timeout(PATIENCE, turns.acquire_owned()).await.ok()?.ok()?;
+        Some(Permit { _turn: turn, _present: present })
+    }
+
+    fn join(&self, key: Viewer) -> Option<(Arc<Semaphore>, Present)> {
+        let mut viewers = self.viewers();
+        let new = || Reads { turns: Arc::new(Semaphore::new(AT_ONCE)), present: 0 };
+        let viewer = viewers.entry(key).or_insert_with(new);
+        if viewer.present >= WAITING_MAX {
+            return None;
+        }
+        viewer.present += 1;
+        Some((viewer.turns.clone(), Present { all: self.clone(), key }))
+    }
+
+    fn viewers(&self) -> MutexGuard<'_, HashMap<Viewer, Reads>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut viewers = self.all.viewers();
+        if let Some(viewer) = viewers.get_mut(&self.key) {
+            viewer.present -= 1;
+            if viewer.present == 0 {
+                viewers.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// Waits for a turn of the request's viewer, or refuses with `RATE_LIMITED`.
+pub async fn turn(ctx: &Context<'_>) -> Result<Permit> {
+    let acting = acting(ctx)?;
+    let key = match acting.actor.user_id() {
+        Some(user) => Viewer::User(user),
+        None => Viewer::Address(acting.peer.map(Peer::place)),
+    };
+    let permit = ctx.data::<Services>()?.expensive.enter(key).await;
+    permit.ok_or_else(|| {
+        Fault::RateLimited.retry_after("Too many searches and counts at once; try again in a moment.", RETRY_AFTER)
+    })
+}
