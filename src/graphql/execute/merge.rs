@@ -2,6 +2,8 @@
 //! fields of one selection set and one type; here, those of merged sets and of several types.
 //! Not here: how their values are put together (`shape`).
 
+use std::collections::VecDeque;
+
 use async_graphql::Name;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
@@ -65,8 +67,8 @@ impl<'a> Rule<'a> {
     fn collect(&self, sets: &[On<'a>]) -> IndexMap<&'a Name, Vec<Asked<'a>>> {
         let mut fields: IndexMap<&Name, Vec<Asked<'_>>> = IndexMap::new();
         let mut spread: Vec<&Name> = Vec::new();
-        let mut stack: Vec<On<'a>> = sets.iter().rev().copied().collect();
-        while let Some((set, parent)) = stack.pop() {
+        let mut open: VecDeque<On<'a>> = sets.iter().copied().collect();
+        while let Some((set, parent)) = open.pop_front() {
             for selection in &set.items {
                 match &selection.node {
                     Selection::Field(field) => {
@@ -77,14 +79,14 @@ impl<'a> Rule<'a> {
                     }
                     Selection::InlineFragment(inline) => {
                         let on = inline.node.type_condition.as_ref().map(|condition| &condition.node.on.node);
-                        stack.push((&inline.node.selection_set.node, on.or(parent)));
+                        open.push_back((&inline.node.selection_set.node, on.or(parent)));
                     }
                     Selection::FragmentSpread(named) => {
                         let name = &named.node.fragment_name.node;
                         if let Some(fragment) = self.document.fragments.get(name).filter(|_| !spread.contains(&name)) {
                             spread.push(name);
                             let on = &fragment.node.type_condition.node.on.node;
-                            stack.push((&fragment.node.selection_set.node, Some(on)));
+                            open.push_back((&fragment.node.selection_set.node, Some(on)));
                         }
                     }
                 }

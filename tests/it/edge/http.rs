@@ -410,7 +410,7 @@ async fn a_token_that_is_not_good_is_told_so() {
             assert!(response.headers()[WWW_AUTHENTICATE].to_str().unwrap().starts_with("Bearer"), "{value}");
         }
     };
-    for value in ["Bearer nobody", "Bearer", "Bearer ", "Basic YTpi", "alice", ""] {
+    for value in ["Bearer nobody", "Bearer", "Bearer ", "Basic YTpi", "alice"] {
         told(value).await;
     }
     told(&good).await; // without its scheme
