@@ -36,8 +36,9 @@ const FIXED: &str = "
   inserted (1 per number or list, 1 more per 64 bytes of a string); introspection of 16 levels and 500 fields.
 - A page has at most 100 rows, a list of errors at most 10 entries. Request line and headers together have at most 32 KiB.
 - A mutation is answered within 30 s; a slower one continues without an answer. Each request of a batch has its own time limit.
-- An IPv6 /48 may fail as often as 20 addresses. Of the attempts of one address, 100 at once (or twice the largest limit above) and then 50 a
-  second reach the database; the others are refused in memory.
+- An IPv6 /48 may fail as often as 20 addresses. Of the attempts of one address, twice the largest of these limits at once (100 at least) and
+  then 50 a second reach the database; the others are refused in memory.
+- Sessions are deleted 30 days after their last renewal, API tokens 30 days after their end, failed attempts after an hour.
 - A client that reads nothing for 10 s is disconnected. A WebSocket is pinged after 15 s of silence and closed 10 s later. A client may send
   100 messages at once; 256 messages to it may wait.
 ";

@@ -1,7 +1,6 @@
 //! Client networks, and the networks an account has recently signed in from.
 //! Not here: how a client's address is found (`http::listen`).
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use super::counter;
@@ -23,13 +22,7 @@ pub(super) fn network(ctx: &Ctx) -> String {
 
 /// The client's site, on IPv6: a /48.
 pub(super) fn site(ctx: &Ctx) -> Option<String> {
-    match ctx.peer.map(Peer::place)? {
-        IpAddr::V6(network) => {
-            let [a, b, c, ..] = network.segments();
-            Some(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string())
-        }
-        IpAddr::V4(_) => None,
-    }
+    ctx.peer.and_then(Peer::network).map(|site| site.to_string())
 }
 
 /// An account together with the client's network; none: networks are not told apart.
