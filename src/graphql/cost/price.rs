@@ -23,17 +23,19 @@ const OBJECT: u64 = 1;
 const FREE: [&str; 8] = ["edges", "node", "nodes", "pageInfo", "token", "total", "unitPrice", "userErrors"];
 
 /// Fields that cost more than others: what counts or ranks rows, and what hashes a password.
-const EXPENSIVE: [(&str, u64); 6] = [
+const EXPENSIVE: [(&str, u64); 8] = [
     ("changePassword", 100),
     ("createAdmin", 100),
     ("position", 5),
+    ("positionAtLeast", 5),
     ("signIn", 100),
     ("signUp", 100),
     ("totalCount", 10),
+    ("totalCountCapped", 10),
 ];
 
 /// Keys of an argument `filter` that look at more rows than the page shows.
-const SCANS: [(&str, u64); 2] = [("hasPlaces", 20), ("text", 20)];
+const SCANS: [(&str, u64); 4] = [("free", 20), ("hasPlaces", 20), ("price", 20), ("text", 20)];
 
 /// The price of a field itself, without the rows it lists and what stands below it.
 pub(super) fn of(field: &Field) -> u64 {

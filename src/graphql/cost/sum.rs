@@ -180,7 +180,7 @@ impl<'a> Count<'a> {
     fn length(&self, field: &Field) -> Option<u64> {
         let lengths = field.arguments.iter().filter_map(|(name, value)| match name.node.as_str() {
             "first" | "last" => self.values.number(&value.node),
-            "ids" => self.values.items(&value.node),
+            "ids" | "eventIds" => self.values.items(&value.node),
             _ => None,
         });
         lengths.max().map(|length| length.clamp(1, self.limits.page))
