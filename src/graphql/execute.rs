@@ -186,10 +186,6 @@ impl Engine {
         let mut variables = std::mem::take(&mut request.variables);
         let document = request.parsed_query().map_err(fault::parse_failed)?;
         let cost = cost::check(document, name.as_deref(), &variables, limits)?;
-        if cost.introspection > 0 && !self.0.settings.introspection {
-            let message = "This service answers no introspection; its schema is published as schema.graphql.";
-            return Err(Reply::refused(Fault::Forbidden, message));
-        }
         if let Some(document) = typename::readable(document)? {
             request.set_parsed_query(document);
         }
@@ -215,6 +211,10 @@ impl Engine {
                 let document = rewritten.as_ref().unwrap_or(document);
                 rewritten = resume::behind(&cursor, document, &root, &mut variables).or(rewritten);
             }
+        }
+        if cost.introspection > 0 && !self.0.settings.introspection {
+            let message = "This service answers no introspection; its schema is published as schema.graphql.";
+            return Err(Reply::refused(Fault::Forbidden, message));
         }
         variables::require(operation, &variables)?;
         self.0.inputs.check(document, operation, &variables, &self.0.types)?;
