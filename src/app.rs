@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::parser::types::OperationType;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -25,14 +26,14 @@ use crate::booking::{call_off, close, desk, promote};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
-use crate::db::{ConnectError, Db, Target};
+use crate::db::{self, ConnectError, Db, Target};
 use crate::graphql::budget::{self, Budgets};
 use crate::graphql::document::Documents;
 use crate::graphql::document::trusted::{self, Untrusted};
 use crate::graphql::execute::{self, Engine};
 use crate::graphql::expensive::Expensive;
 use crate::graphql::{Services, cost, load, schema};
-use crate::http::{self, Edge, Readiness};
+use crate::http::{self, Edge, NotReady, Readiness};
 use crate::id::Chance;
 use crate::notification::{deliver, fanout, inbox};
 use crate::queue::worker::{Handler, LEASE, Worker};
@@ -56,6 +57,8 @@ pub struct Options {
     pub target: Target,
     /// Whether to bring PostgreSQL to this release; SQLite always is.
     pub migrate: bool,
+    /// Connections and time limits of the database.
+    pub db: db::Settings,
     /// Signs access tokens.
     pub keys: Keys,
     /// The time.
@@ -102,6 +105,8 @@ pub struct Options {
     pub budget: Option<budget::Settings>,
     /// How long a query may take.
     pub patience: Duration,
+    /// How long the answer of a mutation is waited for.
+    pub mutation_patience: Duration,
     /// Whether strangers are shown as little as possible: no introspection, no suggestions, no GraphiQL.
     pub production: bool,
 }
@@ -112,6 +117,7 @@ impl Options {
         Self {
             target,
             migrate: true,
+            db: db::Settings::default(),
             keys,
             clock: Clock::System,
             chance: Chance::system(),
@@ -135,6 +141,7 @@ impl Options {
             connections: http::listen::Settings::default(),
             budget: Some(budget::Settings::default()),
             patience: execute::Settings::default().patience,
+            mutation_patience: execute::Settings::default().mutation_patience,
             production: false,
         }
     }
@@ -174,7 +181,9 @@ impl App {
             Some(folder) => Documents::trusted(trusted::read(folder, &options.limits).await?),
             None => Documents::default(),
         };
-        let db = Db::open(&options.target, options.migrate, options.chance.clone()).await?;
+        let db = Db::open_with(&options.target, options.migrate, options.chance.clone(), &options.db).await?;
+        // What viewers read must hold up nothing else: the service itself reads over connections of its own.
+        let db = db.reserved();
         let ctx = Ctx {
             actor: Actor::System,
             peer: None,
@@ -252,8 +261,8 @@ impl App {
         let readiness: Readiness = Arc::new(move || {
             let ctx = ctx.clone();
             Box::pin(async move {
-                let answer = crate::db::number(ctx.db.read(), "SELECT count(*) AS n FROM stream_head", []).await;
-                answer.map(|_| ()).map_err(|_| "the database does not answer".to_owned())
+                let ready = ctx.db.ready().await;
+                ready.map_err(|unready| NotReady { code: unready.code(), reason: unready.to_string() })
             })
         });
         http::router(self.edge.clone(), readiness)
@@ -297,18 +306,21 @@ fn engine(
     budgets: Option<Budgets>,
     tasks: &TaskTracker,
 ) -> Engine {
-    let base = ctx.clone();
+    let (base, viewers) = (ctx.clone(), ctx.db.viewers());
     let settings = execute::Settings {
         limits: options.limits.clone(),
         documents,
         budgets,
         introspection: !options.production,
         patience: options.patience,
+        mutation_patience: options.mutation_patience,
         per_request: Arc::new(move |request, actor| {
             let peer = request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
             let lease = request.data.get(&TypeId::of::<Lease>()).and_then(|lease| lease.downcast_ref()).cloned();
-            let ctx = Ctx { peer, lease, ..base.acting_as(*actor) };
-            request.data(ctx).data(load::loaders(base.db.clone(), base.clock.clone()))
+            let kind = request.data.get(&TypeId::of::<OperationType>()).and_then(|kind| kind.downcast_ref()).copied();
+            let db = if kind == Some(OperationType::Mutation) { &base.db } else { &viewers };
+            let ctx = Ctx { peer, lease, db: db.clone(), ..base.acting_as(*actor) };
+            request.data(ctx).data(load::loaders(db.clone(), base.clock.clone()))
         }),
         ..execute::Settings::default()
     };

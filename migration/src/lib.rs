@@ -28,6 +28,7 @@ mod m20261121_000006_notices;
 mod m20261121_000007_sessions;
 mod m20261121_000008_indexes;
 mod m20261121_000009_old_sessions;
+mod m20261201_000010_readiness;
 mod m20261201_000011_accounts;
 mod m20261201_000012_events;
 mod m20261201_000013_counted_waitlist;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_sessions::Migration),
             Box::new(m20261121_000008_indexes::Migration),
             Box::new(m20261121_000009_old_sessions::Migration),
+            Box::new(m20261201_000010_readiness::Migration),
             Box::new(m20261201_000011_accounts::Migration),
             Box::new(m20261201_000012_events::Migration),
             Box::new(m20261201_000013_counted_waitlist::Migration),

@@ -64,6 +64,9 @@ pub struct LimitArgs {
     /// Time limit for a query, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_QUERY_SECONDS", default_value_t = 5)]
     query_seconds: u64,
+    /// Time an answer of a mutation is waited for, in seconds; the mutation itself goes on
+    #[arg(long, value_name = "S", env = "BOXOFFICE_MUTATION_SECONDS", default_value_t = 30)]
+    mutation_seconds: u64,
     /// Time limit for receiving a request body, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_BODY_SECONDS", default_value_t = 10)]
     body_seconds: u64,
@@ -139,6 +142,7 @@ impl LimitArgs {
             address_factor: self.buckets_per_address,
         });
         options.patience = seconds(self.query_seconds);
+        options.mutation_patience = seconds(self.mutation_seconds);
         options.body.bytes = self.max_body_bytes;
         options.body.within = seconds(self.body_seconds);
         options.connections.headers = seconds(self.header_seconds);
@@ -196,6 +200,7 @@ impl LimitArgs {
             ("--bucket-per-second", self.bucket_per_second.get().into(), 100_000),
             ("--buckets-per-address", self.buckets_per_address.get().into(), 500),
             ("--query-seconds", self.query_seconds, 500),
+            ("--mutation-seconds", self.mutation_seconds, 3_000),
             ("--body-seconds", self.body_seconds, 1_000),
             ("--header-seconds", self.header_seconds, 500),
             ("--idle-seconds", self.idle_seconds, 3_000),

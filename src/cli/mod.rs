@@ -8,11 +8,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::account::token::Keys;
 use crate::app::StartError;
-use crate::db::{ConnectError, Target};
+use crate::db::{ConnectError, Target, Trouble};
 
 mod ask;
 pub mod banner;
 pub mod config;
+pub mod database;
 pub mod demo;
 pub mod edge;
 pub mod limits;
@@ -132,25 +133,45 @@ impl From<StartError> for Failure {
             StartError::Database(ConnectError::BadUrl(_)) => {
                 Self::new(what, "use sqlite:PATH or postgres://user:password@host/name").with_code(2)
             }
-            StartError::Database(ConnectError::Unreachable { .. }) => Self::new(
+            StartError::Database(ConnectError::Unreachable { trouble, .. }) => {
+                Self::new(what, mend(trouble)).with_code(75)
+            }
+            StartError::Database(ConnectError::Pooled { .. }) => Self::new(
                 what,
-                "check that the address is right, that the server runs, and that the user and password are right",
+                "name PostgreSQL itself in DATABASE_URL: boxoffice pools connections, and needs each for LISTEN, prepared \
+                 statements and time limits",
             )
-            .with_code(75),
+            .with_code(4),
             StartError::Database(ConnectError::TooNew { .. }) => {
                 Self::new(what, "upgrade boxoffice; your data was not touched").with_code(4)
             }
             StartError::Database(ConnectError::NotMigrated(_)) => {
                 Self::new(what, "run: boxoffice migrate      or start with: boxoffice serve --migrate").with_code(4)
             }
-            StartError::Database(ConnectError::Unusable(_)) => {
-                Self::new(what, "restore it from a backup, or name another database; nothing was overwritten")
-            }
+            StartError::Database(ConnectError::Unusable { trouble, .. }) => Self::new(what, mend(trouble)),
             StartError::Documents(_) => {
                 Self::new(what, "correct the document or remove it; only trusted documents run").with_code(2)
             }
             StartError::Hashing(_) => Self::new(what, "this is a fault of boxoffice; please report it"),
         }
+    }
+}
+
+/// How to mend what keeps a database from being opened.
+fn mend(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::NoFolder => "make the folder, or name another file: --database-url sqlite:PATH",
+        Trouble::NoRights => "give the user that runs boxoffice the right to read and write there, folder included",
+        Trouble::NoRoom => "free disk space, then start again; nothing was lost",
+        Trouble::InUse => "stop the other program that has the database open, then start again",
+        Trouble::Damaged => "restore it from a backup, or name another database; nothing was overwritten",
+        Trouble::Foreign => "name another database, or an empty one; nothing was overwritten",
+        Trouble::NoServer => {
+            "check that the address is right, that the server runs, and that it can be reached from here"
+        }
+        Trouble::SignIn => "check the user and password in DATABASE_URL, and that pg_hba.conf lets them in from here",
+        Trouble::NoDatabase => "make it: createdb NAME, or name another database in DATABASE_URL",
+        Trouble::Other => "mend what the message names, then start again; nothing was overwritten",
     }
 }
 

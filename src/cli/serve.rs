@@ -11,6 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::banner::{self, Start};
+use super::database::DatabaseArgs;
 use super::edge::EdgeArgs;
 use super::limits::LimitArgs;
 use super::log::{self, LogFormat};
@@ -70,6 +71,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     edge: EdgeArgs,
     #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
     limits: LimitArgs,
 }
 
@@ -92,6 +95,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
 
     let mut options = Options { worker: !args.no_worker, demo: demo.is_some(), ..Options::new(target.clone(), keys) };
     options.migrate = args.migrate;
+    options.db = args.database.settings();
     options.production = args.production;
     args.edge.apply(&mut options);
     args.limits.apply(&mut options);
@@ -150,7 +154,8 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
         Failure::new(error.to_string(), "check whether another program uses the database, then start again")
     };
     let _turn = take_turn(target);
-    let db = Db::open(target, args.migrate, Chance::system()).await.map_err(StartError::from)?;
+    let settings = args.database.settings();
+    let db = Db::open_with(target, args.migrate, Chance::system(), &settings).await.map_err(StartError::from)?;
     if demo::is_half_made(&db).await.map_err(failed)? {
         // The creation of the demo was interrupted. With accounts beside the demo's this does nothing.
         demo::remove::wipe(&db).await.map_err(failed)?;

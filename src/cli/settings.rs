@@ -14,7 +14,7 @@ pub fn page(serve: &Command) -> String {
          `--config FILE` names another file. Secrets come from the environment only, because flags are visible in the process\n\
          list: `BOXOFFICE_JWT_SECRET`, `BOXOFFICE_JWT_SECRET_PREVIOUS`.\n",
     );
-    for group in [None, Some("Limits")] {
+    for group in [None, Some("Database"), Some("Limits")] {
         let _ = writeln!(
             page,
             "\n## {}\n\n| flag | environment | default | |\n|---|---|---|---|",
@@ -28,14 +28,30 @@ pub fn page(serve: &Command) -> String {
     page + FIXED
 }
 
-/// Limits that are not configurable.
+/// Limits that are not configurable, and readiness of the database.
 const FIXED: &str = "
+## Readiness
+
+A process has up to 40 connections of its own to PostgreSQL (`--db-*-connections`); a pooler in between, such as PgBouncer, is refused at the start.
+
+`/readyz` answers within a second whether the database takes a write: it makes a small one, at most once a second however many ask. Else it is 503
+with a `code`, and it is 200 again by itself:
+
+| code | the database |
+|---|---|
+| `DATABASE_UNREACHABLE` | does not answer |
+| `DATABASE_FULL` | has no room left |
+| `DATABASE_READ_ONLY` | can only be read |
+| `DATABASE_FILE_REPLACED` | file was moved, removed or replaced: nothing is written until it is back |
+| `DATABASE_STUCK` | has a transaction that keeps all others waiting |
+| `DATABASE_FAILING` | answers with an error, which is in the log |
+
 ## Fixed limits
 
 - A document: 64 nested brackets; 10,000 fields and fragment spreads after expansion; argument values of weight 10,000 with variables
   inserted (1 per number or list, 1 more per 64 bytes of a string); introspection of 16 levels and 500 fields.
 - A page has at most 100 rows, a list of errors at most 10 entries. Request line and headers together have at most 32 KiB.
-- A mutation is answered within 30 s; a slower one continues without an answer. Each request of a batch has its own time limit.
+- A mutation that is slower than its limit continues without an answer. Each request of a batch has its own time limit.
 - An IPv6 /48 may fail as often as 20 addresses. Of the attempts of one address, twice the largest of these limits at once (100 at least) and
   then 50 a second reach the database; the others are refused in memory.
 - Sessions are deleted 30 days after their last renewal, API tokens 30 days after their end, failed attempts after an hour.

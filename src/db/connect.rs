@@ -12,12 +12,11 @@ use sea_orm::sqlx::{Connection, Error, Executor};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, FromQueryResult, RuntimeErr};
 use sea_orm_migration::MigratorTrait;
 
-use super::{Db, DbError, gate, one, run};
+use super::error::{sqlite, sqlite_code, sqlstate};
+use super::file::DataFile;
+use super::settings::Pool;
+use super::{Db, DbError, Settings, gate, one, pooler, run};
 use crate::id::Chance;
-
-/// How long a connection may have been idle before it is asked whether it still lives. Short, because each connection
-/// that a restarted server left dead costs a request otherwise; and where connections are idle, asking costs nothing.
-const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
 
 /// Where the data lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +40,16 @@ pub enum ConnectError {
         target: String,
         /// What the driver says.
         reason: String,
+        /// What it comes from.
+        trouble: Trouble,
+    },
+    /// A pooler stands between that does not keep a connection for its client.
+    #[error("cannot use the database {target} through a pooler: {reason}")]
+    Pooled {
+        /// Which one, without password.
+        target: String,
+        /// How that was noticed.
+        reason: String,
     },
     /// Something else wrote this database.
     #[error("this database was written by a newer boxoffice (it needs release {needs}, this binary is release {has})")]
@@ -53,9 +62,39 @@ pub enum ConnectError {
     /// PostgreSQL is migrated only when asked to.
     #[error("the database has {0} migrations to apply")]
     NotMigrated(usize),
-    /// It is a database, but not ours.
-    #[error("this database cannot be used: {0}")]
-    Unusable(String),
+    /// It is there, and cannot be used as it is.
+    #[error("this database cannot be used: {reason}")]
+    Unusable {
+        /// What the file system or the database says.
+        reason: String,
+        /// What it comes from.
+        trouble: Trouble,
+    },
+}
+
+/// What an operator has to mend before a database can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The folder of the file does not exist.
+    NoFolder,
+    /// The rights of this user do not suffice: for the file and its folder, or in the database.
+    NoRights,
+    /// There is no room left.
+    NoRoom,
+    /// Another program has it.
+    InUse,
+    /// The file is no SQLite database, or a damaged one.
+    Damaged,
+    /// It holds something else.
+    Foreign,
+    /// No server answers at the address.
+    NoServer,
+    /// The server does not know the user, or not by this password.
+    SignIn,
+    /// The server has no database of that name.
+    NoDatabase,
+    /// Anything else.
+    Other,
 }
 
 /// Where every statement is told of, at the level TRACE.
@@ -102,52 +141,138 @@ impl Target {
     /// Why it cannot be opened. A pool that tried for a while only says that it gave up, so a server is asked once more.
     async fn unreachable(&self, error: DbErr) -> ConnectError {
         match self {
-            Self::Sqlite(_) => ConnectError::Unusable(format!("{}: {}", self.shown(), reason(&error))),
+            Self::Sqlite(_) => self.unusable(error.into()),
             Self::Postgres(url) => {
                 let asked = tokio::time::timeout(Duration::from_secs(5), PgConnection::connect(url)).await;
-                let reason = match asked {
-                    Ok(Err(error)) => error.to_string(),
-                    _ => reason(&error),
-                };
-                ConnectError::Unreachable { target: self.shown(), reason }
+                match asked {
+                    Ok(Err(again)) => self.unreachable_because(&again),
+                    _ => match cause(&error) {
+                        Some(cause) => self.unreachable_because(cause),
+                        None => self.unusable(error.into()),
+                    },
+                }
             }
         }
+    }
+
+    /// The same, from what the driver says of one connection.
+    pub(super) fn unreachable_because(&self, error: &Error) -> ConnectError {
+        let (target, reason) = (self.shown(), error.to_string());
+        if reason.contains("startup parameter") {
+            return ConnectError::Pooled { target, reason };
+        }
+        let code = error.as_database_error().and_then(|answer| answer.code());
+        let trouble = match code.as_deref() {
+            Some("28P01" | "28000") => Trouble::SignIn,
+            Some("3D000") => Trouble::NoDatabase,
+            Some("42501") => Trouble::NoRights,
+            Some(_) => Trouble::Other,
+            None => Trouble::NoServer,
+        };
+        ConnectError::Unreachable { target, reason, trouble }
+    }
+
+    fn is_folder(&self) -> bool {
+        matches!(self, Self::Sqlite(path) if path.is_dir())
+    }
+
+    /// Why it cannot be used although it was found.
+    fn unusable(&self, error: DbError) -> ConnectError {
+        use sqlite::{BUSY, CANTOPEN, CORRUPT, FULL, LOCKED, NOTADB, READONLY};
+        let trouble = match (sqlite_code(&error), sqlstate(&error).as_deref()) {
+            (Some(CORRUPT | NOTADB), _) => Trouble::Damaged,
+            (Some(FULL), _) | (None, Some("53100")) => Trouble::NoRoom,
+            (Some(CANTOPEN), _) if self.is_folder() => Trouble::Foreign,
+            (Some(READONLY | CANTOPEN), _) | (None, Some("42501" | "25006")) => Trouble::NoRights,
+            (Some(BUSY | LOCKED), _) | (None, Some("55P03")) => Trouble::InUse,
+            _ => Trouble::Other,
+        };
+        let reason = match &error {
+            DbError::Failed(error) => reason(error),
+            error => error.to_string(),
+        };
+        let reason = match self {
+            Self::Sqlite(_) => format!("{}: {reason}", self.shown()),
+            Self::Postgres(_) => reason,
+        };
+        ConnectError::Unusable { reason, trouble }
+    }
+}
+
+/// Why a file cannot be made.
+fn not_made(path: &Path, error: &std::io::Error) -> ConnectError {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let trouble = match error.kind() {
+        NotFound | NotADirectory => Trouble::NoFolder,
+        PermissionDenied | ReadOnlyFilesystem => Trouble::NoRights,
+        StorageFull => Trouble::NoRoom,
+        _ => Trouble::Other,
+    };
+    ConnectError::Unusable { reason: format!("{}: {error}", path.display()), trouble }
+}
+
+fn cause(error: &DbErr) -> Option<&Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+        _ => None,
     }
 }
 
 /// What a database or driver says, without the names of the layers it came through.
 fn reason(error: &DbErr) -> String {
-    match error {
-        DbErr::Conn(RuntimeErr::SqlxError(cause))
-        | DbErr::Exec(RuntimeErr::SqlxError(cause))
-        | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+    match cause(error) {
+        Some(cause) => {
             cause.as_database_error().map_or_else(|| cause.to_string(), |answer| answer.message().to_owned())
         }
-        error => error.to_string(),
+        None => error.to_string(),
     }
 }
 
 impl Db {
     /// Opens the database and brings it to this release: SQLite always, PostgreSQL only with `migrate`.
     pub async fn open(target: &Target, migrate: bool, chance: Chance) -> Result<Self, ConnectError> {
-        let db = match target {
-            Target::Sqlite(path) => {
-                create_private(path).map_err(|error| ConnectError::Unusable(format!("{}: {error}", target.shown())))?;
-                let write = connect(target, sqlite_options(path, true)).await?;
-                check_and_migrate(&write, true).await?;
-                let read = connect(target, sqlite_options(path, false)).await?;
-                Db { read, write, gate: Some(gate::Gate::default()), chance, appended: Arc::default() }
-            }
+        Self::open_with(target, migrate, chance, &Settings::default()).await
+    }
+
+    /// The same with other times and numbers of connections than the usual ones.
+    pub async fn open_with(
+        target: &Target,
+        migrate: bool,
+        chance: Chance,
+        settings: &Settings,
+    ) -> Result<Self, ConnectError> {
+        if let Target::Sqlite(path) = target {
+            create_private(path).map_err(|error| not_made(path, &error))?;
+        }
+        let write = connect(target, settings.options(target, Pool::Write)).await?;
+        match target {
+            Target::Sqlite(_) => check_and_migrate(target, &write, true).await?,
             Target::Postgres(url) => {
-                let write = connect(target, postgres_options(url, 16)).await?;
+                pooler::refuse(target, url, settings).await?;
                 let turn = if migrate { Some(take_turn(target, url).await?) } else { None };
-                check_and_migrate(&write, migrate).await?;
+                check_and_migrate(target, &write, migrate).await?;
                 drop(turn);
-                let read = connect(target, postgres_options(url, 16)).await?;
-                Db { read, write, gate: None, chance, appended: Arc::default() }
             }
+        }
+        let file = match target {
+            Target::Sqlite(path) => Some(Arc::new(DataFile::opened(path))),
+            Target::Postgres(_) => None,
         };
-        Ok(db)
+        let viewers = connect(target, settings.options(target, Pool::Read)).await?;
+        Ok(Db {
+            read: viewers.clone(),
+            viewers,
+            reserved: connect(target, settings.options(target, Pool::Reserved)).await?,
+            write,
+            gate: file.is_some().then(|| gate::Gate::new(settings.queue)),
+            file,
+            ask_for: settings.commit_answer,
+            chance,
+            appended: Arc::default(),
+            readiness: Arc::default(),
+        })
     }
 
     /// The PostgreSQL pool below, for LISTEN; none on SQLite.
@@ -155,9 +280,9 @@ impl Db {
         (self.backend() == DbBackend::Postgres).then(|| self.read.get_postgres_connection_pool())
     }
 
-    /// Closes both pools; on SQLite this checkpoints the write-ahead log.
+    /// Closes all pools; on SQLite this checkpoints the write-ahead log.
     pub async fn close(self) {
-        for pool in [self.read, self.write] {
+        for pool in [self.viewers, self.reserved, self.write] {
             if let Err(error) = pool.close().await {
                 tracing::warn!(%error, "closing the database");
             }
@@ -187,12 +312,15 @@ async fn connect(target: &Target, options: ConnectOptions) -> Result<DatabaseCon
     }
 }
 
-/// Tells of every statement, and aloud of slow ones. Values are bound, so the text holds nobody's data.
 fn watch(info: &sea_orm::metric::Info<'_>) {
-    let statement = info.statement.sql.as_str();
+    trace(&info.statement.sql, info.elapsed);
+}
+
+/// Tells of every statement, and aloud of slow ones. Values are bound, so the text holds nobody's data.
+pub(super) fn trace(statement: &str, elapsed: Duration) {
     tracing::trace!(target: STATEMENTS, statement);
-    if info.elapsed > SLOW {
-        let millis = info.elapsed.as_millis() as u64;
+    if elapsed > SLOW {
+        let millis = elapsed.as_millis() as u64;
         tracing::warn!(statement, millis, "a statement was slow");
     }
 }
@@ -200,63 +328,10 @@ fn watch(info: &sea_orm::metric::Info<'_>) {
 /// Processes that are told to migrate do so one after the other: all but the first then find nothing to do. Whoever
 /// drops the connection, or dies, lets the next one in.
 async fn take_turn(target: &Target, url: &str) -> Result<PgConnection, ConnectError> {
-    let failed = |error: Error| ConnectError::Unreachable { target: target.shown(), reason: error.to_string() };
+    let failed = |error: Error| target.unreachable_because(&error);
     let mut turn = PgConnection::connect(url).await.map_err(failed)?;
     turn.execute("BEGIN; SELECT pg_advisory_xact_lock(4805871)").await.map_err(failed)?;
     Ok(turn)
-}
-
-fn sqlite_options(path: &Path, writer: bool) -> ConnectOptions {
-    let mut options = ConnectOptions::new("sqlite://data"); // the path is given below, where no character needs escaping
-    let path = path.to_owned();
-    options
-        .max_connections(if writer { 1 } else { 4 })
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(10))
-        .idle_timeout(None::<Duration>)
-        .max_lifetime(None::<Duration>)
-        .test_before_acquire(false)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-            sqlite
-                .filename(&path)
-                .create_if_missing(false)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full) // NORMAL may lose the last commits when the power fails
-                .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(5))
-                .statement_cache_capacity(256)
-                .pragma("temp_store", "memory")
-                .pragma("cache_size", "-16000")
-                .pragma("query_only", if writer { "0" } else { "1" })
-        });
-    options
-}
-
-fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(5))
-        .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
-        .sqlx_logging(false)
-        .map_sqlx_postgres_opts(|postgres| {
-            postgres.application_name("boxoffice").statement_cache_capacity(256).options([
-                ("lock_timeout", "3s"),
-                ("statement_timeout", "10s"),
-                ("idle_in_transaction_session_timeout", "10s"),
-                ("synchronous_commit", "on"),
-                ("default_transaction_isolation", "read committed"),
-                // Every statement has its index (`tests/it/plans.rs`), and statistics lag behind a sale: a plan to read a
-                // table whole, made when it was small, would be kept while it grows. The next two belong together, for
-                // where there is only one row to read, it then looks too dear not to be compiled.
-                ("enable_seqscan", "off"),
-                ("jit", "off"),
-            ])
-        });
-    options
 }
 
 #[derive(FromQueryResult)]
@@ -265,11 +340,8 @@ struct Meta {
 }
 
 /// Refuses databases of a later release before touching them, then applies what is missing.
-async fn check_and_migrate(db: &DatabaseConnection, migrate: bool) -> Result<(), ConnectError> {
-    let unusable = |error: DbError| match error {
-        DbError::Failed(error) => ConnectError::Unusable(reason(&error)),
-        error @ (DbError::Overloaded | DbError::Unclear) => ConnectError::Unusable(error.to_string()),
-    };
+async fn check_and_migrate(target: &Target, db: &DatabaseConnection, migrate: bool) -> Result<(), ConnectError> {
+    let unusable = |error: DbError| target.unusable(error);
     if table_exists(db, "meta").await.map_err(unusable)? {
         let row: Option<Meta> =
             one(db, "SELECT value FROM meta WHERE name = 'min_compatible'", []).await.map_err(unusable)?;
@@ -286,7 +358,8 @@ async fn check_and_migrate(db: &DatabaseConnection, migrate: bool) -> Result<(),
         let sql = "SELECT count(*) AS n FROM sqlite_master
                    WHERE type = 'table' AND name <> 'seaql_migrations' AND name NOT LIKE 'sqlite_%'";
         if super::number(db, sql, []).await.map_err(unusable)? > 0 {
-            return Err(ConnectError::Unusable("the file holds tables of something else".into()));
+            let reason = format!("{}: the file holds tables of something else", target.shown());
+            return Err(ConnectError::Unusable { reason, trouble: Trouble::Foreign });
         }
     }
     if pending > 0 {

@@ -6,14 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::DbError;
 
 /// How many may wait in one lane; beyond that a writer is refused at once instead of making everybody slower.
 const WAITING_MAX: usize = 4_096;
-
-/// How long a writer waits at most.
-const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// How many others go before somebody who waits in a lower lane; the next turn is theirs.
 const PASSED_OVER_MAX: u32 = 8;
@@ -29,12 +27,17 @@ pub enum Lane {
     Worker = 2,
 }
 
-#[derive(Clone, Default)]
-pub(super) struct Gate(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub(super) struct Gate {
+    state: Arc<Mutex<State>>,
+    /// How long a writer waits at most.
+    wait_max: Duration,
+}
 
 #[derive(Default)]
 struct State {
-    busy: bool,
+    /// When the writer of this moment was let in.
+    busy: Option<Instant>,
     waiting: [VecDeque<oneshot::Sender<Pass>>; 3],
     /// How many turns each lane has waited for since its last one.
     passed_over: [u32; 3],
@@ -62,11 +65,25 @@ pub(super) struct Pass {
 }
 
 impl Gate {
+    pub(super) fn new(wait_max: Duration) -> Self {
+        Self { state: Arc::default(), wait_max }
+    }
+
+    /// Whether the writer of this moment has been at it for as long as others wait at most.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.state().busy.is_some_and(|since| since.elapsed() >= self.wait_max)
+    }
+
+    /// Whether somebody writes.
+    pub(super) fn is_busy(&self) -> bool {
+        self.state().busy.is_some()
+    }
+
     pub(super) async fn enter(&self, lane: Lane) -> Result<Pass, DbError> {
         let turn = {
             let mut state = self.state();
-            if !state.busy {
-                state.busy = true;
+            if state.busy.is_none() {
+                state.busy = Some(Instant::now());
                 return Ok(self.pass());
             }
             let queue = &mut state.waiting[lane as usize];
@@ -77,7 +94,7 @@ impl Gate {
             queue.push_back(pass);
             turn
         };
-        match tokio::time::timeout(WAIT_MAX, turn).await {
+        match tokio::time::timeout(self.wait_max, turn).await {
             Ok(Ok(pass)) => Ok(pass),
             _ => Err(DbError::Overloaded),
         }
@@ -89,7 +106,7 @@ impl Gate {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // The lock is held for a few pushes and pops that do not panic.
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -104,9 +121,7 @@ impl Drop for Pass {
             let next = {
                 let mut state = self.gate.state();
                 let next = state.next();
-                if next.is_none() {
-                    state.busy = false;
-                }
+                state.busy = next.as_ref().map(|_| Instant::now());
                 next
             };
             let Some(next) = next else { return };

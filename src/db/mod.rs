@@ -11,27 +11,33 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, FromQueryResult,
-    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value, sqlx,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, FromQueryResult, QueryResult, Statement, Value,
 };
 use tokio::sync::Notify;
 
+use self::error::{is_disconnected, is_lost_race};
+use self::transaction::Transaction;
 use crate::id::{Chance, FactId};
 
 mod connect;
+mod error;
+mod file;
 mod gate;
+mod pooler;
+mod ready;
 mod records;
+mod settings;
+mod transaction;
 
-pub use connect::{ConnectError, STATEMENTS, Target};
+pub use connect::{ConnectError, STATEMENTS, Target, Trouble};
+pub use error::{DbError, MaybeDb, is_lock_timeout, is_transient, is_unique_violation};
 pub use gate::Lane;
+pub use ready::Unready;
 pub(crate) use records::record;
 pub use records::{Cell, Column, Record, insert, records_json, records_sql, select_by, update_by};
+pub use settings::Settings;
 
-/// How long a commit that lost its connection is asked after: longer than the server lets a transaction idle whose client
-/// is gone (`idle_in_transaction_session_timeout`), so that there is an answer as soon as there is a server.
-const ASK_FOR: Duration = Duration::from_secs(15);
-
-/// How soon it is asked after again.
+/// How soon a commit that lost its connection is asked after again.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// How often a transaction that lost a race is run again before the error is the caller's.
@@ -40,44 +46,24 @@ const TRIES: u32 = 3;
 /// The database: pools for reading and for writing, and on SQLite the queue of writers.
 #[derive(Clone)]
 pub struct Db {
+    /// The one of the next two that this handle reads over.
     read: DatabaseConnection,
+    viewers: DatabaseConnection,
+    reserved: DatabaseConnection,
     write: DatabaseConnection,
     gate: Option<gate::Gate>,
+    file: Option<Arc<file::DataFile>>,
+    /// See [`Settings::commit_answer`].
+    ask_for: Duration,
     chance: Chance,
     appended: Arc<Notify>,
-}
-
-/// Why the database did not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum DbError {
-    /// Too many writers wait; try again later. Nothing was changed.
-    #[error("too many writers are waiting")]
-    Overloaded,
-    /// The connection died during COMMIT and nobody could be asked what became of it. It may have happened: whoever
-    /// runs the same again without looking may do it twice.
-    #[error("the connection was lost during commit, and the database does not say what became of it")]
-    Unclear,
-    /// Everything else; internal text, never shown to a client.
-    #[error(transparent)]
-    Failed(#[from] DbErr),
-}
-
-/// An error that may hide a database error; how [`Db::write`] learns that a closure lost a race.
-pub trait MaybeDb: From<DbError> {
-    /// The database error inside, if there is one.
-    fn db(&self) -> Option<&DbError>;
-}
-
-impl MaybeDb for DbError {
-    fn db(&self) -> Option<&DbError> {
-        Some(self)
-    }
+    readiness: Arc<ready::Readiness>,
 }
 
 /// A transaction that is being written. Having one says: you are inside [`Db::write`]. Cheap to clone.
 #[derive(Clone)]
 pub struct Tx {
-    inner: Arc<DatabaseTransaction>,
+    inner: Arc<Transaction>,
     witness: Arc<Mutex<Option<FactId>>>,
 }
 
@@ -105,6 +91,17 @@ impl Db {
         &self.read
     }
 
+    /// The same database, read over the connections of queries and streams.
+    pub fn viewers(&self) -> Self {
+        Self { read: self.viewers.clone(), ..self.clone() }
+    }
+
+    /// The same database, read over connections of its own: for what must go on however many viewers read, such as
+    /// mutations, sign-ins, the relay and jobs.
+    pub fn reserved(&self) -> Self {
+        Self { read: self.reserved.clone(), ..self.clone() }
+    }
+
     /// Runs `body` in one transaction and commits it, or rolls it back when it returns an error.
     ///
     /// `body` may run several times, so it owns nothing it cannot give away twice; only SQL happens inside.
@@ -121,6 +118,9 @@ impl Db {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
+            if let Some(error) = error.db() {
+                self.readiness.failed(error);
+            }
             if tried == TRIES || !error.db().is_some_and(is_lost_race) {
                 return Err(error);
             }
@@ -139,11 +139,10 @@ impl Db {
             Some(gate) => Some(gate.enter(lane).await?),
             None => None,
         };
-        let options = TransactionOptions {
-            sqlite_transaction_mode: self.is_sqlite().then_some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
-        let begun = self.write.begin_with_options(options).await.map_err(DbError::from)?;
+        if self.file.as_ref().is_some_and(|file| !file.is_in_place()) {
+            return Err(DbError::FileReplaced.into());
+        }
+        let begun = Transaction::begin(&self.write).await.map_err(DbError::from)?;
         let tx = Tx { inner: Arc::new(begun), witness: Arc::default() };
         let witness = tx.witness.clone();
         let inner = tx.inner.clone();
@@ -154,21 +153,23 @@ impl Db {
         let value = match outcome {
             Ok(value) => value,
             Err(error) => {
-                // A connection that cannot even roll back is dropped by the pool; the body's error says more.
+                // One that cannot even roll back closes its connection; the body's error says more.
                 let _ = transaction.rollback().await;
                 return Err(error);
             }
         };
         match transaction.commit().await {
             Ok(()) => {
-                self.tell_appended(&witness);
+                if witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some() {
+                    self.tell_appended();
+                }
                 Ok(value)
             }
             Err(error) if is_disconnected(&error) => {
                 let witness = *witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 match witness {
                     Some(fact) if self.happened(fact).await? => {
-                        self.appended.notify_one();
+                        self.tell_appended();
                         Ok(value)
                     }
                     _ => Err(DbError::Failed(error).into()),
@@ -183,10 +184,9 @@ impl Db {
         &self.appended
     }
 
-    fn tell_appended(&self, witness: &Mutex<Option<FactId>>) {
-        if witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some() {
-            self.appended.notify_one();
-        }
+    fn tell_appended(&self) {
+        self.readiness.written();
+        self.appended.notify_one();
     }
 
     /// After a connection died during COMMIT: did the transaction that appended `fact` commit?
@@ -201,7 +201,7 @@ impl Db {
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };
-        let committed = tokio::time::timeout(ASK_FOR, asking).await.map_err(|_| DbError::Unclear)?;
+        let committed = tokio::time::timeout(self.ask_for, asking).await.map_err(|_| DbError::Unclear)?;
         tracing::warn!(fact = %fact, committed, "connection lost during commit; asked again");
         Ok(committed)
     }
@@ -209,69 +209,11 @@ impl Db {
     /// Inserting the same unique id on a new connection waits until the dying transaction is decided, whatever rows it
     /// had locked: then either the id is there (it committed) or our row goes in (it did not) and is rolled back.
     async fn is_taken(&self, fact: FactId) -> Result<bool, DbError> {
-        let probe = self.write.begin_with_options(TransactionOptions::default()).await?;
+        let probe = Transaction::begin(&self.write).await?;
         let sql = "INSERT INTO fact (id, kind, v, occurred_at, data) VALUES ($1, 'probe', 0, 0, '{}') ON CONFLICT (id) DO NOTHING";
         let inserted = run(&probe, sql, [fact.into()]).await?;
         probe.rollback().await?;
         Ok(inserted == 0)
-    }
-}
-
-/// 40001 and 40P01 on PostgreSQL, BUSY and LOCKED on SQLite: another transaction won, running again may succeed.
-fn is_lost_race(error: &DbError) -> bool {
-    sqlstate(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "5" | "6" | "517"))
-}
-
-/// Whether the same statement may succeed later although nothing about it changes: no room, no connection, a lock or
-/// time limit, a lost race. What is left says something about the statement or its data.
-pub fn is_transient(error: &DbError) -> bool {
-    let runtime = match error {
-        DbError::Overloaded | DbError::Unclear | DbError::Failed(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) => {
-            return true;
-        }
-        DbError::Failed(DbErr::Exec(runtime) | DbErr::Query(runtime)) => runtime,
-        DbError::Failed(_) => return false,
-    };
-    let RuntimeErr::SqlxError(cause) = runtime else { return false };
-    match cause.as_database_error() {
-        Some(answer) => {
-            let code = answer.code().unwrap_or_default();
-            is_lost_race(error) || ["53", "55P03", "57", "58"].iter().any(|class| code.starts_with(class))
-        }
-        None => {
-            use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
-            matches!(cause.as_ref(), Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed)
-        }
-    }
-}
-
-/// Whether a lock was waited for in vain.
-pub fn is_lock_timeout(error: &DbError) -> bool {
-    sqlstate(error).is_some_and(|code| code == "55P03")
-}
-
-/// Whether a unique index or key refused the statement.
-pub fn is_unique_violation(error: &DbError) -> bool {
-    sqlstate(error).is_some_and(|code| matches!(code.as_str(), "23505" | "2067" | "1555"))
-}
-
-fn sqlstate(error: &DbError) -> Option<String> {
-    let DbError::Failed(DbErr::Exec(runtime) | DbErr::Query(runtime)) = error else { return None };
-    let RuntimeErr::SqlxError(error) = runtime else { return None };
-    error.as_database_error()?.code().map(|code| code.into_owned())
-}
-
-/// Whether an error of COMMIT leaves open if it happened: anything but the database's own answer.
-fn is_disconnected(error: &DbErr) -> bool {
-    match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            // 57P01..57P03: the server is shutting down or crashed, and says so instead of answering.
-            match error.as_database_error() {
-                Some(answer) => answer.code().is_some_and(|code| code.starts_with("57P")),
-                None => !matches!(error.as_ref(), sqlx::Error::PoolTimedOut),
-            }
-        }
-        _ => true,
     }
 }
 

@@ -172,8 +172,14 @@ pub fn db_fault(error: &DbError) -> Error {
         DbError::Overloaded => {
             Fault::Overloaded.retry_after("The service is busy; try again.", std::time::Duration::from_secs(1))
         }
-        DbError::Unclear | DbError::Failed(_) => Error::new(error.to_string()),
+        DbError::Unclear | DbError::FileReplaced | DbError::Failed(_) => Error::new(error.to_string()),
     }
+}
+
+/// The object of a payload, read after its commit. One that is not there is a fault: null beside a success would tell a
+/// client that it has something which nobody stored.
+pub fn stored<T>(object: Option<T>) -> Result<T> {
+    object.ok_or_else(|| Error::new("what was committed cannot be read"))
 }
 
 /// What a verb's error is for a client: a refusal to put into the payload, or a fault.

@@ -42,7 +42,8 @@ mod walk;
 
 pub use reply::Reply;
 
-/// Attaches what lives as long as one request, such as DataLoaders. Actor and [`RequestId`] are there already.
+/// Attaches what lives as long as one request, such as DataLoaders. Actor, [`OperationType`] and
+/// [`RequestId`] are there already.
 pub type PerRequest = Arc<dyn Fn(Request, &Actor) -> Request + Send + Sync>;
 
 /// The name of a request in records and in `INTERNAL` errors; in the request's data.
@@ -374,8 +375,8 @@ impl Engine {
     }
 
     fn call(&self, actor: Actor, prepared: Prepared) -> (Request, Call) {
-        let Prepared { request, shape, filled, id, .. } = prepared;
-        let request = request.data(actor).data(id.clone());
+        let Prepared { request, kind, shape, filled, id, .. } = prepared;
+        let request = request.data(actor).data(kind).data(id.clone());
         ((self.0.settings.per_request)(request, &actor), Call { id, shape, filled })
     }
 }

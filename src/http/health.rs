@@ -10,8 +10,16 @@ use axum::{Json, Router};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
-/// Tells whether the service can do its work; else why not, in words an operator may read without signing in.
-pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Why the service cannot do its work, in words that may be read without signing in.
+pub struct NotReady {
+    /// One per cause.
+    pub code: &'static str,
+    /// The same for people.
+    pub reason: String,
+}
+
+/// Tells whether the service can do its work. Asked for each request; answers at once, or within a second.
+pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), NotReady>> + Send + Sync>;
 
 /// The two routes.
 pub fn routes<S: Clone + Send + Sync + 'static>(readiness: Readiness) -> Router<S> {
@@ -20,8 +28,9 @@ pub fn routes<S: Clone + Send + Sync + 'static>(readiness: Readiness) -> Router<
         async move {
             match asked.await {
                 Ok(()) => answer(StatusCode::OK, json!({ "status": "ok" })),
-                Err(reason) => {
-                    answer(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "reason": reason }))
+                Err(NotReady { code, reason }) => {
+                    let body = json!({ "status": "unavailable", "code": code, "reason": reason });
+                    answer(StatusCode::SERVICE_UNAVAILABLE, body)
                 }
             }
         }

@@ -44,7 +44,7 @@ mod sse;
 mod stream;
 pub mod websocket;
 
-pub use health::Readiness;
+pub use health::{NotReady, Readiness};
 
 /// What every transport needs; cheap to clone.
 #[derive(Clone)]

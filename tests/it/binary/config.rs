@@ -7,9 +7,10 @@ use std::path::Path;
 use boxoffice::access::Role;
 use boxoffice::account::token::Keys;
 use boxoffice::app::Options;
+use boxoffice::cli::database::DatabaseArgs;
 use boxoffice::cli::limits::LimitArgs;
 use boxoffice::clock::Clock;
-use boxoffice::db::Target;
+use boxoffice::db::{self, Target};
 use boxoffice::demo;
 use clap::{Args, Command, FromArgMatches};
 use serde_json::json;
@@ -196,6 +197,7 @@ const FLAGS: &[(&str, Reads)] = &[
     ("bucket-per-second", |o| o.budget.map_or(0, |budget| budget.per_second.get().into())),
     ("buckets-per-address", |o| o.budget.map_or(0, |budget| budget.address_factor.get().into())),
     ("query-seconds", |o| o.patience.as_secs()),
+    ("mutation-seconds", |o| o.mutation_patience.as_secs()),
     ("header-seconds", |o| o.connections.headers.as_secs()),
     ("idle-seconds", |o| o.connections.idle.as_secs()),
     ("max-connections", |o| o.connections.connections as u64),
@@ -224,6 +226,44 @@ fn each_limit_arrives_where_it_belongs_and_nowhere_else() {
         let set = limited(&[&format!("--{flag}"), "77"]);
         assert_eq!(read(&set), 77, "{flag}");
         for (other, read) in FLAGS.iter().filter(|(other, _)| other != flag) {
+            assert_eq!(read(&set), read(&usual), "{flag} changes {other}");
+        }
+    }
+}
+
+/// Settings as the flags about the database leave them.
+fn database(flags: &[&str]) -> db::Settings {
+    let command = DatabaseArgs::augment_args(Command::new("database")).no_binary_name(true);
+    DatabaseArgs::from_arg_matches(&command.try_get_matches_from(flags).unwrap()).unwrap().settings()
+}
+
+type ReadsDatabase = fn(&db::Settings) -> u64;
+
+/// The same about the database; not set: 0.
+const DATABASE_FLAGS: &[(&str, ReadsDatabase)] = &[
+    ("db-read-connections", |s| s.read_connections.unwrap_or(0).into()),
+    ("db-reserved-connections", |s| s.reserved_connections.unwrap_or(0).into()),
+    ("db-write-connections", |s| s.write_connections.into()),
+    ("db-acquire-seconds", |s| s.acquire.map_or(0, |acquire| acquire.as_secs())),
+    ("db-lock-seconds", |s| s.lock.as_secs()),
+    ("db-statement-seconds", |s| s.statement.as_secs()),
+    ("db-idle-seconds", |s| s.idle_in_transaction.as_secs()),
+    ("db-busy-seconds", |s| s.busy.as_secs()),
+    ("db-queue-seconds", |s| s.queue.as_secs()),
+    ("db-commit-answer-seconds", |s| s.commit_answer.as_secs()),
+];
+
+#[test]
+fn each_setting_of_the_database_arrives_where_it_belongs_and_nowhere_else() {
+    let usual = database(&[]);
+    assert_eq!(usual, db::Settings::default());
+    let known = DatabaseArgs::augment_args(Command::new("database"));
+    let known: BTreeSet<&str> = known.get_arguments().filter_map(|flag| flag.get_long()).collect();
+    assert_eq!(DATABASE_FLAGS.iter().map(|(flag, _)| *flag).collect::<BTreeSet<_>>(), known);
+    for (flag, read) in DATABASE_FLAGS {
+        let set = database(&[&format!("--{flag}"), "77"]);
+        assert_eq!(read(&set), 77, "{flag}");
+        for (other, read) in DATABASE_FLAGS.iter().filter(|(other, _)| other != flag) {
             assert_eq!(read(&set), read(&usual), "{flag} changes {other}");
         }
     }

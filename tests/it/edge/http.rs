@@ -543,9 +543,10 @@ async fn the_rest_of_the_addresses() {
     let (status, body) = get(&app, "/graphql/ws").await;
     assert!(status == 426 && body.contains("BAD_USER_INPUT"), "{status} {body}");
     assert_eq!(get(&app, "/graphiql").await.0, 200);
-    app.sql("ALTER TABLE stream_head RENAME TO lost", []).await;
-    let (status, body) = get(&app, "/readyz").await;
-    assert!(status == 503 && body.contains("database") && !body.contains("lost"), "{status} {body}");
+    app.sql("ALTER TABLE meta RENAME TO lost", []).await;
+    app.eventually("it is not ready", || async { get(&app, "/readyz").await.0 == 503 }).await;
+    let (_, body) = get(&app, "/readyz").await;
+    assert!(body.contains("DATABASE_FAILING") && !body.contains("lost"), "{body}");
     assert_eq!(get(&app, "/healthz").await.0, 200, "it lives, and must not be restarted for it");
     let stand = Stand::open(|_| ()).await;
     let (status, body) = get(&stand.app, "/readyz").await;

@@ -80,7 +80,8 @@ impl Stand {
         let engine = Engine::new(schema, app.clock.clone(), Chance::system(), settings, tasks.clone());
         let mut edge = Edge::new(engine, services.sessions.clone(), shutdown.clone());
         (edge.body, edge.sockets, edge.origins) = (plan.body, plan.sockets, http::cors::Origins::new(plan.origins));
-        let readiness: http::Readiness = Arc::new(|| Box::pin(async { Err("the database is asleep".to_owned()) }));
+        let asleep = || http::NotReady { code: "DATABASE_FAILING", reason: "the database is asleep".to_owned() };
+        let readiness: http::Readiness = Arc::new(move || Box::pin(async move { Err(asleep()) }));
         let watched = left.clone();
         let router = http::router(edge, readiness).layer(from_fn(move |request: Request, next: Next| {
             let leaving = OnDrop(Some(watched.clone()));

@@ -1,0 +1,204 @@
+//! Readiness: whether the database takes a write now.
+//! Not here: how it is asked over HTTP (`http::health`).
+//!
+//! A write is the proof, because a database can answer reads for days that no longer stores anything. Answers are
+//! shared for a second, so that asking costs one small commit a second at most; commits of the service itself count too.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::time::{Instant, timeout};
+
+use super::error::{sqlite, sqlite_code, sqlstate};
+use super::transaction::Transaction;
+use super::{Db, DbError, Lane, run};
+
+/// How long an answer is true.
+const TRUE_FOR: Duration = Duration::from_secs(1);
+
+/// How long the database may take for the write: less than the second in which there must be an answer.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(800);
+
+/// Why the database takes no write; one code per cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    /// It does not answer.
+    #[error("the database does not answer")]
+    Unreachable,
+    /// It has no room for more.
+    #[error("the database has no room left; free disk space, and writing goes on by itself")]
+    Full,
+    /// It answers, and may only be read.
+    #[error("the database can only be read")]
+    ReadOnly,
+    /// The SQLite file is not the one that was opened.
+    #[error("the database file was moved, removed or replaced; stop the service, put the file back, start again")]
+    FileReplaced,
+    /// One transaction, of this service or another program, keeps all others waiting.
+    #[error("one transaction keeps all others waiting")]
+    Stuck,
+    /// It answers with an error.
+    #[error("the database fails; the log says more")]
+    Failing,
+}
+
+impl Unready {
+    /// The word for machines.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "DATABASE_UNREACHABLE",
+            Self::Full => "DATABASE_FULL",
+            Self::ReadOnly => "DATABASE_READ_ONLY",
+            Self::FileReplaced => "DATABASE_FILE_REPLACED",
+            Self::Stuck => "DATABASE_STUCK",
+            Self::Failing => "DATABASE_FAILING",
+        }
+    }
+
+    fn of(error: &DbError) -> Self {
+        if let Some(code) = sqlite_code(error) {
+            return match code {
+                sqlite::FULL => Self::Full,
+                sqlite::READONLY => Self::ReadOnly,
+                sqlite::BUSY | sqlite::LOCKED => Self::Stuck, // held by another program
+                _ => Self::Failing,
+            };
+        }
+        match (error, sqlstate(error).as_deref()) {
+            (DbError::FileReplaced, _) => Self::FileReplaced,
+            (DbError::Overloaded, _) | (_, Some("55P03" | "57014")) => Self::Stuck,
+            (_, Some("53100")) => Self::Full,
+            (_, Some("25006")) => Self::ReadOnly,
+            // Shutting down, starting up, out of connections.
+            (_, Some(code)) if code.starts_with("57P") || code.starts_with("53") => Self::Unreachable,
+            (DbError::Failed(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)), _) => Self::Unreachable,
+            (error, None) if super::is_transient(error) => Self::Unreachable,
+            _ => Self::Failing,
+        }
+    }
+}
+
+/// What is known of the last writes.
+pub(super) struct Readiness {
+    /// The last answer. Locked while the database is asked, so that everybody waits for the same answer.
+    answer: AsyncMutex<Option<(Instant, Result<(), Unready>)>>,
+    /// When something was stored last; whoever watches hears of the next time.
+    written: watch::Sender<Option<Instant>>,
+    /// What refused a write last, for a reason that holds for others too.
+    refused: Mutex<Option<(Instant, Unready)>>,
+    /// What was logged last, so that each change is logged once.
+    logged: Mutex<Option<Unready>>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        let (refused, logged) = (Mutex::default(), Mutex::default());
+        Self { answer: AsyncMutex::default(), written: watch::Sender::default(), refused, logged }
+    }
+}
+
+impl Readiness {
+    /// Something was stored just now.
+    pub(super) fn written(&self) {
+        self.written.send_replace(Some(Instant::now()));
+    }
+
+    /// A write failed just now. One page may still find room where a booking does not.
+    pub(super) fn failed(&self, error: &DbError) {
+        let unready = Unready::of(error);
+        if super::is_transient(error) && matches!(unready, Unready::Full | Unready::ReadOnly | Unready::Failing) {
+            *self.refused() = Some((Instant::now(), unready));
+        }
+    }
+
+    /// What refused a write within the time an answer is true, if nothing was stored since.
+    fn still_refused(&self) -> Option<Unready> {
+        let (at, unready) = (*self.refused())?;
+        let is_newest = self.written.borrow().is_none_or(|written| written < at);
+        (is_newest && at.elapsed() < TRUE_FOR).then_some(unready)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<(Instant, Unready)>> {
+        self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn log(&self, now: Option<Unready>, error: Option<&DbError>) {
+        let before = std::mem::replace(&mut *self.logged.lock().unwrap_or_else(|poisoned| poisoned.into_inner()), now);
+        match now {
+            Some(unready) if before != now => {
+                let error = error.map(tracing::field::display);
+                tracing::error!(code = unready.code(), error, "not ready: {unready}");
+            }
+            None if before.is_some() => tracing::info!("ready again: the database takes writes"),
+            _ => {}
+        }
+    }
+}
+
+impl Db {
+    /// Whether the database takes a write, as of a second ago at most; answers within a second, whatever it does.
+    pub async fn ready(&self) -> Result<(), Unready> {
+        let mut last = self.readiness.answer.lock().await;
+        if let Some((at, answer)) = &*last
+            && at.elapsed() < TRUE_FOR
+        {
+            return *answer;
+        }
+        let mut written = self.readiness.written.subscribe();
+        let is_recent = written.borrow_and_update().is_some_and(|at| at.elapsed() < TRUE_FOR);
+        let in_place = self.file.as_ref().is_none_or(|file| file.is_in_place());
+        let asked = async {
+            tokio::select! {
+                outcome = self.write_something() => outcome,
+                // Others are served meanwhile: that is the proof, however long the queue is.
+                _ = written.changed() => Ok(()),
+            }
+        };
+        let known = match self.readiness.still_refused() {
+            _ if !in_place => Some(Err(Unready::FileReplaced)),
+            Some(unready) => Some(Err(unready)),
+            None => is_recent.then_some(Ok(())),
+        };
+        let (answer, error) = match known {
+            Some(answer) => (answer, None),
+            None => match timeout(ANSWERS_WITHIN, asked).await {
+                Ok(Ok(())) => (Ok(()), None),
+                Ok(Err(error)) => (Err(Unready::of(&error)), Some(error)),
+                Err(_) => match &self.gate {
+                    // A long transaction is no failure until it makes others fail.
+                    Some(gate) if gate.is_stuck() => (Err(Unready::Stuck), None),
+                    Some(gate) if gate.is_busy() => (Ok(()), None),
+                    Some(_) => (Err(Unready::Stuck), None), // by another program
+                    None => (Err(Unready::Unreachable), None),
+                },
+            },
+        };
+        self.readiness.log(answer.err(), error.as_ref());
+        *last = Some((Instant::now(), answer));
+        answer
+    }
+
+    /// Commits a change that concerns nobody. Where another process is at the same row, that one proves the same.
+    async fn write_something(&self) -> Result<(), DbError> {
+        let _pass = match &self.gate {
+            Some(gate) => Some(gate.enter(Lane::Interactive).await?),
+            None => None,
+        };
+        let transaction = Transaction::begin(&self.write).await?;
+        // SQLite writes nothing where nothing changes.
+        let sql = format!(
+            "UPDATE meta SET value = CAST(CAST(value AS bigint) % 1000000 + 1 AS text)
+             WHERE name = (SELECT name FROM meta WHERE name = 'readiness'{})",
+            super::skip_locked(&transaction)
+        );
+        match run(&transaction, &sql, []).await {
+            Ok(_) => Ok(transaction.commit().await?),
+            Err(error) => {
+                let _ = transaction.rollback().await; // else its connection is closed
+                Err(error)
+            }
+        }
+    }
+}
