@@ -4,7 +4,7 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::Services;
-use super::error::{Explain, UserError};
+use super::error::{Explain, UserError, stored};
 use super::guard::{May, acting};
 use super::load::{Load, failed};
 use super::page::id;
@@ -227,7 +227,7 @@ pub(super) async fn signed_in(
     };
     let services = ctx.data::<Services>()?;
     let (access_token, expires_at) = services.sessions.token(opened.user, opened.session)?;
-    let viewer = ctx.data::<Load>()?.load_one(opened.user).await.map_err(failed)?;
+    let viewer = stored(ctx.data::<Load>()?.load_one(opened.user).await.map_err(failed)?)?;
     Ok(Some(SignInPayload {
         token: Some(AccessToken {
             access_token,
@@ -235,7 +235,7 @@ pub(super) async fn signed_in(
             refresh_token: refresh.token,
             refresh_expires_at: DateTime(refresh.expires_at),
         }),
-        viewer: viewer.map(User::signed_in),
+        viewer: Some(User::signed_in(viewer)),
         user_errors: Vec::new(),
     }))
 }
@@ -303,8 +303,8 @@ impl AccountMutation {
         let hasher = &ctx.data::<Services>()?.hasher;
         Ok(Some(match sign_up::create_admin(acting(ctx)?, hasher, account).await {
             Ok(opened) => {
-                let user = ctx.data::<Load>()?.load_one(opened.user).await.map_err(failed)?;
-                CreateAdminPayload { user: user.map(User::new), user_errors: Vec::new() }
+                let user = stored(ctx.data::<Load>()?.load_one(opened.user).await.map_err(failed)?)?;
+                CreateAdminPayload { user: Some(User::new(user)), user_errors: Vec::new() }
             }
             Err(error) => CreateAdminPayload { user: None, user_errors: error.explain()? },
         }))

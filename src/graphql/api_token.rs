@@ -5,7 +5,7 @@ use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::Services;
-use super::error::{Explain, UserError};
+use super::error::{Explain, UserError, stored};
 use super::guard::{May, acting};
 use super::page::{Args, Cursor, connection, id};
 use super::scalar::{DateTime, id_or_nobody};
@@ -150,9 +150,9 @@ impl ApiTokenMutation {
         let new = NewToken { name: input.name, scopes, expires_at: input.expires_at.0 };
         Ok(Some(match api_token::create(acting(ctx)?, new).await {
             Ok((id, secret)) => {
-                let api_token = api_token::by_id(acting(ctx)?, id).await.map_err(|error| error.fault())?;
+                let api_token = stored(api_token::by_id(acting(ctx)?, id).await.map_err(|error| error.fault())?)?;
                 CreateApiTokenPayload {
-                    api_token: api_token.map(ApiToken),
+                    api_token: Some(ApiToken(api_token)),
                     secret: Some(secret),
                     user_errors: Vec::new(),
                 }
@@ -172,8 +172,8 @@ impl ApiTokenMutation {
         Ok(Some(match revoked {
             Ok(id) => {
                 ctx.data::<Services>()?.sessions.forget([id.0]);
-                let api_token = api_token::by_id(acting(ctx)?, id).await.map_err(|error| error.fault())?;
-                RevokeApiTokenPayload { api_token: api_token.map(ApiToken), user_errors: Vec::new() }
+                let api_token = stored(api_token::by_id(acting(ctx)?, id).await.map_err(|error| error.fault())?)?;
+                RevokeApiTokenPayload { api_token: Some(ApiToken(api_token)), user_errors: Vec::new() }
             }
             Err(error) => RevokeApiTokenPayload { user_errors: error.explain()?, ..Default::default() },
         }))

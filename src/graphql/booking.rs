@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::Services;
 use super::account::User;
-use super::error::{Explain, UserError, db_fault, int};
+use super::error::{Explain, UserError, db_fault, int, stored};
 use super::event::{Event, Slot, TicketType};
 use super::expensive;
 use super::fault::Fault;
@@ -377,7 +377,7 @@ async fn placed(ctx: &Context<'_>, event: EventId, placed: Placed) -> Result<Cre
     let load = ctx.data::<Load>()?;
     let event = load.load_one(event).await.map_err(failed)?.map(Event);
     let booking = match placed.booking {
-        Some(id) => load.load_one(id).await.map_err(failed)?.map(Booking),
+        Some(id) => Some(Booking(stored(load.load_one(id).await.map_err(failed)?)?)),
         None => None,
     };
     let entries = entries(ctx, &placed.entries).await?;
@@ -413,12 +413,14 @@ async fn placed(ctx: &Context<'_>, event: EventId, placed: Placed) -> Result<Cre
 /// These entries, in this order.
 async fn entries(ctx: &Context<'_>, ids: &[EntryId]) -> Result<Vec<WaitlistEntry>> {
     let rows = ctx.data::<Load>()?.load_many(ids.iter().copied()).await.map_err(failed)?;
-    Ok(ids.iter().filter_map(|id| rows.get(id).cloned().map(WaitlistEntry)).collect())
+    let found = ids.iter().map(|id| stored(rows.get(id).cloned().map(WaitlistEntry)));
+    found.collect()
 }
 
 async fn cancelled(ctx: &Context<'_>, done: Cancelled) -> Result<CancelBookingPayload> {
     // A program that may not see the booking may not see its customer's entries either.
-    let booking = seen(ctx, done.booking).await?;
+    let row = stored(ctx.data::<Load>()?.load_one(done.booking).await.map_err(failed)?)?;
+    let booking = sees(ctx, row.user_id, row.event_id).await?.then_some(Booking(row));
     let passed_over = if booking.is_some() { entries(ctx, &done.passed_over).await? } else { Vec::new() };
     let message = match passed_over.as_slice() {
         [] => "Cancelled.".to_owned(),

@@ -7,6 +7,7 @@ use super::account::{Organizer, organizer_by_id};
 use super::availability::Availability;
 use super::booking::Booking;
 use super::error::{Explain, UserError};
+use super::fault::Fault;
 use super::guard::{May, acting};
 use super::load::{AvailabilityOf, Load, SlotsOf, TypesOf, failed};
 use super::page::{Args, id};
@@ -352,7 +353,11 @@ async fn payload<E: Explain>(ctx: &Context<'_>, outcome: Result<EventId, E>) -> 
 }
 
 async fn fresh(ctx: &Context<'_>, id: EventId) -> Result<Option<Event>> {
-    Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(Event))
+    match ctx.data::<Load>()?.load_one(id).await.map_err(failed)? {
+        Some(row) => Ok(Some(Event(row))),
+        // Drafts may be deleted: meanwhile, or since the key was used.
+        None => Err(Fault::NotFound.error("There is no such event any more.")),
+    }
 }
 
 /// Mutations about events.

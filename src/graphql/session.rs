@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use super::Services;
 use super::account::{SignInPayload, User, signed_in};
 use super::booking::me;
-use super::error::{Explain, UserError, int};
+use super::error::{Explain, UserError, int, stored};
 use super::guard::{May, acting};
 use super::load::{Load, failed};
 use super::page::{Args, Cursor, connection, id};
@@ -201,8 +201,8 @@ impl SessionMutation {
             change_password::change_password(acting(ctx)?, hasher, throttle, current_password, new_password).await;
         Ok(Some(match changed {
             Ok(_) => {
-                let viewer = ctx.data::<Load>()?.load_one(me(ctx)?).await.map_err(failed)?;
-                ChangePasswordPayload { viewer: viewer.map(User::new), user_errors: Vec::new() }
+                let viewer = stored(ctx.data::<Load>()?.load_one(me(ctx)?).await.map_err(failed)?)?;
+                ChangePasswordPayload { viewer: Some(User::new(viewer)), user_errors: Vec::new() }
             }
             Err(error) => ChangePasswordPayload { viewer: None, user_errors: error.explain()? },
         }))

@@ -5,7 +5,7 @@ use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::account::User;
-use super::error::{Explain, UserError};
+use super::error::{Explain, UserError, stored};
 use super::guard::{May, acting};
 use super::load::{Load, failed};
 use super::page::{Args, Cursor, connection};
@@ -125,8 +125,8 @@ impl UsersMutation {
 async fn payload(ctx: &Context<'_>, done: Result<UserId, account::Error>) -> Result<Option<UserPayload>> {
     Ok(Some(match done {
         Ok(id) => {
-            let user = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
-            UserPayload { user: user.map(User::new), user_errors: Vec::new() }
+            let user = stored(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?)?;
+            UserPayload { user: Some(User::new(user)), user_errors: Vec::new() }
         }
         Err(error) => UserPayload { user: None, user_errors: error.explain()? },
     }))

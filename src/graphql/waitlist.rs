@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 
 use super::account::User;
 use super::booking::me;
-use super::error::{Explain, UserError, db_fault, int};
+use super::error::{Explain, UserError, db_fault, int, stored};
 use super::event::{Event, TicketType};
 use super::guard::{May, acting};
 use super::load::{AvailabilityOf, Load, PositionOf, TypesOf, failed};
@@ -195,12 +195,9 @@ async fn payload(
     Ok(Some(match outcome {
         Ok(id) => {
             let load = ctx.data::<Load>()?;
-            let entry = load.load_one(id).await.map_err(failed)?;
-            let event = match &entry {
-                Some(entry) => load.load_one(entry.event_id).await.map_err(failed)?.map(Event),
-                None => None,
-            };
-            WaitlistPayload { waitlist_entry: entry.map(WaitlistEntry), event, user_errors: Vec::new() }
+            let entry = stored(load.load_one(id).await.map_err(failed)?)?;
+            let event = load.load_one(entry.event_id).await.map_err(failed)?.map(Event);
+            WaitlistPayload { waitlist_entry: Some(WaitlistEntry(entry)), event, user_errors: Vec::new() }
         }
         Err(error) => WaitlistPayload { user_errors: error.explain()?, ..Default::default() },
     }))
