@@ -496,6 +496,8 @@ fn thousands_of_random_floors_stay_sound() {
             assert_eq!(late.floor, done.floor);
         }
     }
+    let last = u64::from_le_bytes(chance.bytes());
+    println!("drew {promoted} {added} {repeated} {refused} {split} {last:x}");
     // The draw reaches every corner.
     assert!(
         promoted > 5_000 && added > 1_000 && repeated > 500 && refused > 5_000 && split > 5_000,

@@ -2,8 +2,7 @@
 //! Not here: clients in other languages (`tests/clients`) and speed (`benches`).
 //!
 //! A scene that touches the database runs on both: `booking::books_places::sqlite` and `…::postgres`. PostgreSQL is the
-//! server `scripts/with-postgres` starts; without it those scenes say `skipped:` and pass, unless `BOXOFFICE_STRICT` is
-//! set.
+//! server `scripts/with-postgres` starts; without it libtest names each of those scenes as ignored.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[macro_use]
@@ -33,6 +32,8 @@ mod race;
 mod reactions;
 mod readme;
 mod schema;
+mod seed;
+mod storage;
 mod unclear;
 mod units;
 mod waitlist;

@@ -1,10 +1,11 @@
 //! The twin of the kill test: sellers that do it the naive way, killed where it hurts, and an auditor who must notice.
 //! Not here: the real program; nothing in these scenes is how Boxoffice sells.
 
-use boxoffice::db::{self, DbError, Lane, Tx};
+use boxoffice::db::{self, DbError, Lane, Target, Tx};
 use boxoffice::fact::Fact;
 use boxoffice::id::{BookingId, BookingItemId, EventId, Noun, OrganizerId, UserId};
 use boxoffice::outbox::{self, Draft};
+use sea_orm::{ConnectionTrait, Database, TransactionTrait};
 
 use crate::audit::{self, COUNTED, LAWS, Promise};
 use crate::harness::{Actor, Stage, TestApp};
@@ -89,7 +90,7 @@ impl Fair {
 
 /// The rows of a booking without anything that tells of it.
 pub async fn enter(
-    tx: &Tx,
+    tx: &impl ConnectionTrait,
     booking: BookingId,
     item: BookingItemId,
     user: UserId,
@@ -179,6 +180,38 @@ scene! {
 
 fn laws() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     LAWS.iter().chain(COUNTED)
+}
+
+/// It goes on with a connection whose disk was full once. SQLite had rolled back by itself, so that the driver's ROLLBACK
+/// failed and its count of transactions stayed at one: what follows are savepoints, and one that is rolled back leaves a
+/// transaction open which nothing ever commits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "the naive way is what this shows")]
+async fn who_keeps_a_connection_after_a_full_disk_loses() {
+    let stage = Stage::sqlite();
+    let mut fair = Fair::open(&stage).await;
+    fair.enlarge().await;
+    let Target::Sqlite(path) = &stage.target else { unreachable!("asked for") };
+    let mut options = sea_orm::ConnectOptions::new(format!("sqlite://{}", path.display()));
+    options.max_connections(1).min_connections(1);
+    let naive = Database::connect(options).await.unwrap();
+    naive.execute_unprepared("PRAGMA max_page_count = 1").await.unwrap(); // as large as it is
+    let full = naive.begin().await.unwrap();
+    let large = "INSERT INTO meta (name, value) VALUES ('large', hex(zeroblob(1000000)))";
+    assert!(full.execute_unprepared(large).await.is_err());
+    assert!(full.rollback().await.is_err());
+    naive.execute_unprepared("PRAGMA max_page_count = 1000000").await.unwrap();
+    naive.begin().await.unwrap().rollback().await.unwrap();
+
+    let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
+    let sale = naive.begin().await.unwrap();
+    enter(&sale, booking, item, fair.customer.user, 2).await.unwrap();
+    sale.commit().await.unwrap();
+    naive.close().await.unwrap();
+    let answered = fair.promise(&booking.opaque(), fair.customer.user, 2);
+    fair.promises.push(answered);
+    let complaints = fair.complaints().await;
+    assert!(complaints.contains(&format!("lost: {}", booking.opaque())), "{complaints:?}");
 }
 
 /// For each law, what breaks it.
