@@ -16,8 +16,10 @@ use tokio::task::JoinSet;
 
 use crate::audit::{self, Promise};
 use crate::harness::binary::{Guest, Place};
-use crate::harness::{Answer, PATIENCE, postgres, seeded};
+use crate::harness::{Answer, PATIENCE, apart, postgres, seeded};
 
+#[cfg(target_os = "linux")]
+mod full;
 pub mod twin;
 
 /// How often the program is killed.
@@ -201,7 +203,7 @@ scene! {
             .into_iter()
             .map(|guest| Customer {
                 guest,
-                chance: Chance::seeded(u64::from_le_bytes(chance.bytes())),
+                chance: apart(&chance),
                 events: events.clone(),
                 asked: 0,
                 open: None,
@@ -287,7 +289,7 @@ scene! {
             let folder = tempfile::tempdir().unwrap();
             let target = match &stage.target {
                 Target::Sqlite(_) => Target::Sqlite(folder.path().join("boxoffice.db")),
-                Target::Postgres(_) => Target::Postgres(postgres::empty_database().await.unwrap()),
+                Target::Postgres(_) => Target::Postgres(postgres::empty_database().await),
             };
             let place = Place::of(&target, folder.path());
             let stillborn = place.serve_demo().begin();

@@ -4,11 +4,11 @@
 //! The twin plays the same race against a seller that checks in one transaction and takes in another, and shows that the
 //! referee notices: a race nobody can lose proves nothing.
 
-use boxoffice::id::{BookingId, EventId, Noun};
+use boxoffice::id::{BookingId, Chance, EventId, Noun};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{Actor, TestApp, seeded};
+use crate::harness::{Actor, TestApp, apart, seeded};
 
 const FULFILMENTS: [&str; 3] = ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLIST"];
 
@@ -20,7 +20,7 @@ struct Told {
 }
 
 /// One customer: asks for some places with a key, often repeats the request, sometimes cancels.
-async fn play(person: &Actor, event: &str, n: usize, chance: &boxoffice::id::Chance) -> Told {
+async fn play(person: &Actor, event: &str, n: usize, chance: &Chance) -> Told {
     let fulfilment = FULFILMENTS[n % 3];
     let quantity = 1 + (chance.fraction() * 3.0) as i64;
     let key = format!("race-{n}");
@@ -43,8 +43,7 @@ async fn play(person: &Actor, event: &str, n: usize, chance: &boxoffice::id::Cha
 }
 
 /// Two hundred customers, ten places, two processes where the database allows them.
-async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str) {
-    let chance = seeded("race");
+async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str, chance: &Chance) {
     let resizing = async {
         for capacity in [14, 10, 12, 9, 11, 10] {
             let answer = organizer.resize(event, capacity).await;
@@ -52,7 +51,7 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
         }
     };
     let playing = join_all(people.iter().enumerate().map(|(n, person)| {
-        let (person, chance) = (person.at(&apps[n % apps.len()]), chance.clone());
+        let (person, chance) = (person.at(&apps[n % apps.len()]), apart(chance));
         async move { (play(&person, event, n, &chance).await, person) }
     }));
     let (told, ()) = tokio::join!(playing, resizing);
@@ -95,16 +94,17 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
 
 scene! {
     async fn two_hundred_for_the_last_ten(stage: Stage) {
-        let app = stage.app().await;
+        let chance = seeded("race");
+        let app = stage.app_with(|options| options.chance = apart(&chance)).await;
         let organizer = app.organizer().await;
         let people = app.customers(200).await;
         let event = organizer.event(10).await;
         // PostgreSQL serves several processes: a second one with pools, desk, relay and worker of its own.
         let apps = match app.db().is_sqlite() {
             true => vec![app],
-            false => vec![app, stage.app().await],
+            false => vec![app, stage.app_with(|options| options.chance = apart(&chance)).await],
         };
-        race(&apps, &people, &organizer, &event).await;
+        race(&apps, &people, &organizer, &event, &chance).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use boxoffice::booking::desk::Settings;
-use boxoffice::db::{Lane, Target, Tx};
+use boxoffice::db::{self, Lane, Target, Tx};
 use boxoffice::id::{BookingId, BookingItemId, Noun, UserId};
 use futures_util::future::join_all;
 use sea_orm::Value;
@@ -17,14 +17,18 @@ use crate::kill::twin::enter;
 
 /// A scene that needs a wire: on PostgreSQL only.
 macro_rules! wired {
-    ($(#[$meta:meta])* async fn $name:ident($cast:ident: Cast) $body:block) => {
+    ($(#[$meta:meta])* async fn $name:ident($cast:ident: Cast$(, $change:expr)?) $body:block) => {
         mod $name {
             use super::*;
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs PostgreSQL: scripts/with-postgres cargo test"]
             async fn postgres() {
-                let Some($cast) = Cast::gather(concat!("unclear::", stringify!($name))).await else { return };
+                let change = |_settings: &mut db::Settings| {
+                    $(let change: fn(&mut db::Settings) = $change; change(_settings);)?
+                };
+                let $cast = Cast::gather(change).await;
                 $body
             }
         }
@@ -41,8 +45,8 @@ struct Cast {
 }
 
 impl Cast {
-    async fn gather(scene: &str) -> Option<Self> {
-        let mut stage = Stage::postgres(scene).await?;
+    async fn gather(change: impl FnOnce(&mut db::Settings)) -> Self {
+        let mut stage = Stage::postgres().await;
         let office = stage.app().await;
         let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
         let wire = Proxy::to(url).await;
@@ -52,11 +56,12 @@ impl Cast {
                 options.desk = Some(Settings { lanes: 1, batch_max: 256 });
                 options.relay = false;
                 options.worker = false;
+                change(&mut options.db);
             })
             .await;
         let event = office.organizer().await.event(1_000).await;
         let customers = office.customers(8).await.iter().map(|customer| customer.at(&seller)).collect();
-        Some(Self { seller, office, wire, event, customers })
+        Self { seller, office, wire, event, customers }
     }
 
     /// Everybody orders two places: first one by himself, then all others in one transaction.
@@ -200,7 +205,7 @@ wired! {
 wired! {
     /// The COMMIT arrives when the service already asks for the second time: it has not begun anything else meanwhile
     /// that would not see it.
-    async fn committed_long_after(cast: Cast) {
+    async fn committed_long_after(cast: Cast, |db: &mut db::Settings| db.lock = Duration::from_secs(3)) {
         cast.wire.cut_after(SHARED, 1, Cut::Late);
         let late = async {
             cast.office.eventually("the wire is cut", || async { cast.wire.cuts() > 0 }).await;
@@ -236,11 +241,7 @@ wired! {
 
 wired! {
     /// The server stays away for longer than anybody asks: nobody is promised anything, and nothing is tried again.
-    async fn committed_and_nobody_to_ask(cast: Cast) {
-        if std::env::var_os("BOXOFFICE_LONG").is_none() {
-            println!("left out without BOXOFFICE_LONG: it waits until the service gives up");
-            return;
-        }
+    async fn committed_and_nobody_to_ask(cast: Cast, |db: &mut db::Settings| db.commit_answer = Duration::from_secs(1)) {
         cast.wire.cut_after(SHARED, 1, Cut::UnheardForLong);
         let mut answers = cast.order(Some("k")).await;
         assert_eq!(answers.iter().filter(|answer| answer.fault() == "INTERNAL").count(), 7);

@@ -7,7 +7,7 @@ use boxoffice::db::{self, Db, DbError, Lane, Target};
 
 use super::holdings;
 use crate::harness::binary::{Call, Ended, Place, secret};
-use crate::harness::{Stage, postgres};
+use crate::harness::postgres;
 
 /// Stands in every address and setting that must not be shown.
 const PASSWORD: &str = "sekret-sekret";
@@ -132,6 +132,51 @@ async fn a_postgres_that_does_not_answer() {
     }
     let ended = serve_on(&format!("postgres://app:{PASSWORD}@no-such-host.invalid/box")).end().await;
     refuses(&ended, 75, "no-such-host.invalid/box", "the address is right");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/missing/boxoffice.db", folder.path().display());
+    refuses(&serve_on(&url).end().await, 1, "missing/boxoffice.db: No such file or directory", "make the folder");
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let url = format!("sqlite:{}/file/boxoffice.db", folder.path().display());
+    refuses(&serve_on(&url).end().await, 1, "Not a directory", "make the folder");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was made");
+}
+
+postgres_scene! {
+    async fn a_postgres_that_lets_nobody_in(stage: Stage) {
+        let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
+        let (server, name) = url.rsplit_once('/').unwrap();
+        let ended = serve_on(&format!("{server}/no_such_{name}")).end().await;
+        refuses(&ended, 75, &format!("database \"no_such_{name}\" does not exist"), "createdb");
+        let (_, address) = url.split_once('@').unwrap();
+        let ended = serve_on(&format!("postgres://nobody_here:{PASSWORD}@{address}")).end().await;
+        refuses(&ended, 75, "role \"nobody_here\" does not exist", "check the user and password");
+    }
+}
+
+postgres_scene! {
+    /// A server whose connections behave as through PgBouncer: they share a server process, or lose their settings.
+    async fn a_pooler(stage: Stage) {
+        let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
+        let server = sea_orm::Database::connect(url).await.unwrap();
+        let run = async |sql: &str| sea_orm::ConnectionTrait::execute_unprepared(&server, sql).await.unwrap();
+        run("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$").await;
+        for (function, reason) in [
+            ("pg_backend_pid() RETURNS int LANGUAGE sql AS 'SELECT 42'", "two connections share one server process"),
+            (
+                "current_setting(text) RETURNS text LANGUAGE sql AS $$SELECT '0'::text$$",
+                "it does not pass on the settings of a connection",
+            ),
+        ] {
+            run(&format!("CREATE FUNCTION public.{function}")).await;
+            for call in [serve_on(url), serve_on(url).and("--migrate")] {
+                refuses(&call.end().await, 4, reason, "name PostgreSQL itself");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -261,13 +306,10 @@ mod a_postgres_that_is_not_migrated {
     use super::*;
 
     #[tokio::test]
+    #[ignore = "needs PostgreSQL: scripts/with-postgres cargo test"]
     async fn postgres() {
-        // Says so where there is no PostgreSQL.
-        if Stage::postgres("a_postgres_that_is_not_migrated").await.is_none() {
-            return;
-        }
         let folder = tempfile::tempdir().unwrap();
-        let url = postgres::empty_database().await.unwrap();
+        let url = postgres::empty_database().await;
         let place = Place::of(&Target::Postgres(url.clone()), folder.path());
         let user = ["user", "create", "--role", "admin", "--email", "a@example.org", "--name", "A"];
         for call in [

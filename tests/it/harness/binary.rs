@@ -19,7 +19,7 @@ use boxoffice::id::{Chance, OrganizerId, SessionId, UserId};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{Answer, PATIENCE, SECRET};
+use super::{Answer, LONG, PATIENCE, SECRET, widened};
 
 /// Waits until there is something; gives up loudly.
 pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -71,6 +71,22 @@ impl Call {
     /// Where relative paths begin.
     pub fn standing_in(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
+        self
+    }
+
+    /// A file that may not grow any more is an error to it, as on a full disk, instead of its end.
+    pub fn surviving_full_files(mut self) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(self.command.get_program());
+        shell.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell.current_dir(self.command.get_current_dir().expect("set for every call"));
+        self.command = shell;
         self
     }
 
@@ -150,6 +166,14 @@ impl Running {
         format!("{}{}", self.stdout.text(), self.stderr.text())
     }
 
+    /// From now on no file may be written beyond this many bytes; none: as far as it likes.
+    #[cfg(target_os = "linux")]
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        use rustix::process::{Resource, getrlimit, prlimit};
+        let limit = rustix::process::Rlimit { current: bytes, maximum: getrlimit(Resource::Fsize).maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).unwrap();
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
@@ -215,6 +239,17 @@ pub struct Served {
     pub address: String,
 }
 
+/// Time limits that no test is to meet, however slow the machine is.
+const WIDENED: [&str; 7] = [
+    "BOXOFFICE_DB_ACQUIRE_SECONDS",
+    "BOXOFFICE_DB_LOCK_SECONDS",
+    "BOXOFFICE_DB_STATEMENT_SECONDS",
+    "BOXOFFICE_DB_BUSY_SECONDS",
+    "BOXOFFICE_DB_QUEUE_SECONDS",
+    "BOXOFFICE_QUERY_SECONDS",
+    "BOXOFFICE_MUTATION_SECONDS",
+];
+
 /// Where a box office keeps its data, so that it can be started again.
 #[derive(Clone)]
 pub struct Place {
@@ -253,6 +288,7 @@ impl Place {
     /// Any command at this place, with the secret of the tests.
     pub fn call(&self, arguments: &[&str]) -> Call {
         let call = Call::new(arguments).env("BOXOFFICE_JWT_SECRET", secret()).env("BOXOFFICE_DATA", &self.data);
+        let call = WIDENED.iter().fold(call, |call, name| call.env(name, LONG.as_secs().to_string()));
         match &self.target {
             Target::Sqlite(_) => call,
             Target::Postgres(url) => call.env("DATABASE_URL", url),
@@ -261,7 +297,7 @@ impl Place {
 
     /// The database, opened from outside.
     pub async fn db(&self) -> Db {
-        Db::open(&self.target, true, Chance::system()).await.unwrap()
+        Db::open_with(&self.target, true, Chance::system(), &widened()).await.unwrap()
     }
 }
 

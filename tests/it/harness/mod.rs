@@ -35,7 +35,24 @@ pub const BEGINNING: Micros = Micros(1_767_225_600_000_000);
 pub const SECRET: &[u8] = b"a secret that only tests know, long enough for HS256";
 
 /// How long anything may take before a scene gives up; only bounds a wait, never measures one.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A time limit of the service that no scene is to meet, however slow the machine is.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// Time limits of the database that are widened likewise.
+pub fn widened() -> db::Settings {
+    db::Settings {
+        acquire: Some(LONG),
+        lock: LONG,
+        statement: LONG,
+        idle_in_transaction: LONG,
+        commit_answer: 2 * LONG,
+        busy: LONG,
+        queue: LONG,
+        ..db::Settings::default()
+    }
+}
 
 /// Declares a scene that plays on both databases.
 #[macro_export]
@@ -54,10 +71,27 @@ macro_rules! scene {
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs PostgreSQL: scripts/with-postgres cargo test"]
             async fn postgres() {
-                if let Some(stage) = $crate::harness::Stage::postgres(stringify!($name)).await {
-                    scene(stage).await;
-                }
+                scene($crate::harness::Stage::postgres().await).await;
+            }
+        }
+    };
+}
+
+/// Declares a scene about what SQLite cannot do: on PostgreSQL only.
+#[macro_export]
+macro_rules! postgres_scene {
+    ($(#[$meta:meta])* async fn $name:ident($stage:ident: Stage) $body:block) => {
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs PostgreSQL: scripts/with-postgres cargo test"]
+            async fn postgres() {
+                let $stage = $crate::harness::Stage::postgres().await;
+                $body
             }
         }
     };
@@ -77,17 +111,9 @@ impl Stage {
         Self { target, _folder: Some(folder) }
     }
 
-    /// `None` where there is no PostgreSQL; says so, and panics when that must not be.
-    pub async fn postgres(scene: &str) -> Option<Self> {
-        match postgres::database().await {
-            Some(url) => Some(Self { target: Target::Postgres(url), _folder: None }),
-            None => {
-                let strict = std::env::var_os("BOXOFFICE_STRICT").is_some();
-                assert!(!strict, "no PostgreSQL for {scene}: run it through scripts/with-postgres");
-                println!("skipped: {scene} on PostgreSQL (start it through scripts/with-postgres)");
-                None
-            }
-        }
+    /// Scenes that call this are ignored where nothing starts a PostgreSQL for them.
+    pub async fn postgres() -> Self {
+        Self { target: Target::Postgres(postgres::database().await), _folder: None }
     }
 
     /// A service with everything in one process.
@@ -122,6 +148,11 @@ impl TestApp {
         // Everybody comes from one address here, asks fast, and time stands still: no bucket would ever refill.
         options.budget = None;
         options.throttle = None;
+        options.db = widened();
+        options.patience = LONG;
+        options.mutation_patience = 2 * LONG;
+        options.connections.headers = LONG;
+        options.connections.idle = 4 * LONG; // longer than clients keep a connection
         options.connections.per_address = 10_000;
         options.sockets.per_user = 1_000;
         change(&mut options);
@@ -318,12 +349,18 @@ impl TestApp {
     }
 }
 
-/// A random source with a printed seed, so that a failure can be played again: `BOXOFFICE_SEED=…`.
+/// A random source with a printed seed, so that a failure can be played again: `BOXOFFICE_SEED=…`. Whatever runs side by
+/// side draws from a source of its own ([`apart`]), or the scheduler would decide about who draws what.
 pub fn seeded(scene: &str) -> Chance {
-    let seed = std::env::var("BOXOFFICE_SEED").ok().and_then(|text| text.parse().ok());
-    let seed = seed.unwrap_or_else(|| u64::from_le_bytes(Chance::system().bytes()));
+    let given = std::env::var("BOXOFFICE_SEED").ok().map(|text| text.parse().expect("BOXOFFICE_SEED is a number"));
+    let seed = given.unwrap_or_else(|| u64::from_le_bytes(Chance::system().bytes()));
     println!("{scene}: BOXOFFICE_SEED={seed}");
     Chance::seeded(seed)
+}
+
+/// A source for one of many that run side by side.
+pub fn apart(chance: &Chance) -> Chance {
+    Chance::seeded(u64::from_le_bytes(chance.bytes()))
 }
 
 /// Holds the lock of an event's places, or on SQLite of the whole database, until it is released.

@@ -13,21 +13,26 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 /// Copying locks the template, so one at a time; holds whether the template was made.
 static TEMPLATE: Mutex<bool> = Mutex::const_new(false);
 
-/// The URL of a fresh database without any table; `None`: there is no server.
-pub async fn empty_database() -> Option<String> {
-    let server = std::env::var("BOXOFFICE_TEST_POSTGRES").ok()?;
+/// The server. Without it a scene that needs one fails; it is ignored unless `--include-ignored` asks for it.
+fn server() -> String {
+    std::env::var("BOXOFFICE_TEST_POSTGRES").expect("a PostgreSQL, through scripts/with-postgres cargo test")
+}
+
+/// The URL of a fresh database without any table.
+pub async fn empty_database() -> String {
+    let server = server();
     let fresh = format!("empty_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let admin = Database::connect(&server).await.unwrap();
     // Of the one template nobody uses, so that the copies of migrated ones need not wait.
     admin.execute_unprepared(&format!("CREATE DATABASE {fresh} TEMPLATE template0")).await.unwrap();
     admin.close().await.unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
-    Some(format!("{base}/{fresh}"))
+    format!("{base}/{fresh}")
 }
 
-/// The URL of a fresh, migrated database; `None`: there is no server.
-pub async fn database() -> Option<String> {
-    let server = std::env::var("BOXOFFICE_TEST_POSTGRES").ok()?;
+/// The URL of a fresh, migrated database.
+pub async fn database() -> String {
+    let server = server();
     let run = std::process::id();
     let named = |name: &str| {
         let (base, _) = server.rsplit_once('/').unwrap();
@@ -45,5 +50,5 @@ pub async fn database() -> Option<String> {
     }
     admin.execute_unprepared(&format!("CREATE DATABASE {fresh} TEMPLATE {template}")).await.unwrap();
     admin.close().await.unwrap();
-    Some(named(&fresh))
+    named(&fresh)
 }
