@@ -389,20 +389,20 @@ impl LiveSubscription {
         ctx.allow(owner).map_err(|_| absent())?;
         let mut board = services.board.watch(entry.event_id); // before the table is read
         Ok(stream(move |out| async move {
-            let mut sent: Option<(crate::entity::waitlist_entry::Model, Option<i64>)> = None;
-            let mut known = None;
+            let mut sent: Option<(crate::entity::waitlist_entry::Model, Option<i64>, i64)> = None;
+            let mut known = (None, 0);
             let figures = availability::of(ctx.db.read(), &[entry.event_id], ctx.now()).await;
             let mut shown = figures.map_err(|e| db_fault(&e))?.into_iter().next().ok_or_else(absent)?;
             loop {
                 // Read once per revision for all watchers: what has not moved there needs no statement of its own.
                 let front = services.board.front(&ctx, &shown).await.map_err(|e| db_fault(&e))?;
                 let standing = front.get(&id).copied();
-                if sent.is_none() || standing.is_none() || standing != known {
-                    known = standing;
+                if sent.is_none() || standing.is_none() || (standing, shown.terms) != known {
+                    known = (standing, shown.terms);
                     let found = list::entries_by_ids(ctx.db.read(), &[id]).await.map_err(|e| db_fault(&e))?;
                     let found = found.into_iter().next().ok_or_else(absent)?;
                     // Positions beyond the front are not told, so they cannot change.
-                    let state = (found, standing.map(|standing| standing.position()));
+                    let state = (found, standing.map(|standing| standing.position()), shown.terms);
                     if sent.as_ref() != Some(&state) {
                         out.send(Ok(WaitlistEntry(state.0.clone()))).await.map_err(gone)?;
                         // By its status: a position may be gone already when the entry was still read as waiting.

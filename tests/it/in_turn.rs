@@ -201,6 +201,26 @@ scene! {
 }
 
 scene! {
+    /// Who watches an entry hears that it asks for a yes, and that it has it.
+    async fn a_pause_is_told_live(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, people) = (app.organizer().await, app.customers(2).await);
+        let event = organizer.event(1).await;
+        people[0].books(&event, 1).await;
+        let waiting = waits(&people[1], &event, 1).await;
+        let mut socket = people[1].socket().await;
+        let watch = "subscription($id: ID!) { waitlistEntryChanged(entryId: $id) { position pause } }";
+        socket.subscribe("w", watch, json!({ "id": waiting })).await;
+        let mut next = async || socket.next("w").await["waitlistEntryChanged"].clone();
+        assert_eq!(next().await, json!({ "position": 1, "pause": null }));
+        organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B" }), "changed").await.ok();
+        assert_eq!(next().await, json!({ "position": 1, "pause": "EVENT_CHANGED" }));
+        people[1].mutate("confirmWaitlistEntry", json!({ "entryId": waiting }), "event { id }").await.ok();
+        assert_eq!(next().await, json!({ "position": 1, "pause": null }));
+    }
+}
+
+scene! {
     /// A waitlist ends when nothing can be booked any more, and who waited is told.
     async fn a_waitlist_ends_when_its_event_begins(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await; // nothing sweeps by itself
