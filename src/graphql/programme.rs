@@ -13,11 +13,12 @@ use super::guard::{May, acting};
 use super::page::{Args, Cursor, Key, connection};
 use super::scalar::{CurrencyCode, DateTime, Decimal, id_of, id_or_nobody};
 use crate::access::{Action, Role};
+use crate::account::store::organizer_by_slug;
 use crate::clock::Micros;
 use crate::entity::event;
 use crate::event::browse::{self, Filter, Price, Scope, Sort};
 use crate::event::{search, store};
-use crate::id::EventId;
+use crate::id::{EventId, OrganizerId};
 use crate::money::{Currency, MAX_PRICE_MINOR, Money};
 use crate::page::{Count, Paging};
 use crate::status::EventStatus;
@@ -43,6 +44,8 @@ pub struct EventFilter {
     free: Option<bool>,
     /// Of this organizer.
     organizer_id: Option<ID>,
+    /// Of the organizer with this slug; instead of `organizerId`.
+    organizer_slug: Option<String>,
     /// In this status; of use in `myEvents` only.
     status: Option<EventStatus>,
 }
@@ -202,13 +205,23 @@ async fn list(
     let after = after.map(|key| key.within("after", sort)).transpose()?;
     let before = before.map(|key| key.within("before", sort)).transpose()?;
     let paging = Paging { after, before, limit, from_end };
-    let filter = filter.unwrap_or_default().into_filter()?;
+    let mut filter = filter.unwrap_or_default();
+    let slug = filter.organizer_slug.take();
+    if filter.organizer_id.is_some() && slug.is_some() {
+        return Err(Fault::BadUserInput.error("Name the organizer by either organizerId or organizerSlug."));
+    }
+    let mut filter = filter.into_filter()?;
     let order = match sort {
         EventSort::StartsAtAsc => Sort::StartsAtAsc,
         EventSort::StartsAtDesc => Sort::StartsAtDesc,
         EventSort::PublishedAtDesc => Sort::PublishedAtDesc,
     };
     let acting = acting(ctx)?;
+    if let Some(slug) = slug {
+        let found = organizer_by_slug(acting.db.read(), &slug).await.map_err(|error| db_fault(&error))?;
+        // Of an organizer that does not exist there are no events.
+        filter.organizer = Some(found.map_or(OrganizerId(uuid::Uuid::nil()), |organizer| organizer.id));
+    }
     let is_expensive = filter.words.is_some() || filter.has_places.is_some();
     let turn = if is_expensive { Some(expensive::turn(ctx).await?) } else { None };
     let list = browse::list(acting, scope, &filter).await.map_err(|error| db_fault(&error))?;

@@ -124,6 +124,25 @@ scene! {
 }
 
 scene! {
+    async fn lists_the_events_of_one_organizer(stage: Stage) {
+        let app = stage.app().await;
+        let (organizer, rival, guest) = (app.organizer().await, app.organizer().await, app.anonymous());
+        let own = published(&organizer, json!({ "title": "Own" })).await;
+        published(&rival, json!({ "title": "Foreign" })).await;
+        let seen = "query($id: ID!) { event(id: $id) { organizer { id slug } } }";
+        let seen = guest.ask(seen, json!({ "id": own })).await.ok();
+        let (id, slug) = (seen.text("event.organizer.id"), seen.text("event.organizer.slug"));
+        for filter in [json!({ "organizerId": id }), json!({ "organizerSlug": slug })] {
+            assert_eq!(titles(&guest, "events", filter).await, (1, vec!["Own".to_owned()]));
+        }
+        assert_eq!(titles(&guest, "events", json!({ "organizerSlug": "nobody" })).await.0, 0);
+        let query = "query($f: EventFilter) { events(first: 1, filter: $f) { nodes { id } } }";
+        let both = guest.ask(query, json!({ "f": { "organizerId": id, "organizerSlug": slug } })).await;
+        assert_eq!(both.fault(), "BAD_USER_INPUT");
+    }
+}
+
+scene! {
     async fn a_cursor_belongs_to_its_order(stage: Stage) {
         let app = stage.app().await;
         let (organizer, guest) = (app.organizer().await, app.anonymous());
