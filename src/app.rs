@@ -32,6 +32,7 @@ use crate::graphql::document::Documents;
 use crate::graphql::document::trusted::{self, Untrusted};
 use crate::graphql::execute::{self, Engine};
 use crate::graphql::expensive::Expensive;
+use crate::graphql::stream_cursor::{CursorKeys, Underivable};
 use crate::graphql::{Services, cost, load, schema};
 use crate::http::{self, Edge, NotReady, Readiness};
 use crate::id::Chance;
@@ -156,6 +157,9 @@ pub enum StartError {
     /// The trusted documents cannot be used.
     #[error(transparent)]
     Documents(#[from] Untrusted),
+    /// The secret allows no key for stream cursors.
+    #[error(transparent)]
+    Cursors(#[from] Underivable),
     /// A first password hash failed.
     #[error(transparent)]
     Hashing(#[from] crate::account::Error),
@@ -200,6 +204,7 @@ impl App {
             hasher: Hasher::new(options.hash_cost, cores / 2)?,
             throttle: Throttle::new(options.throttle, &options.clock),
             sessions,
+            cursors: CursorKeys::new(&options.keys)?,
             bus: options.bus.clone(),
             board: Board::default(),
             expensive: Expensive::default(),

@@ -12,7 +12,7 @@ use crate::id::{EventId, OrganizerId, UserId};
 use crate::notification::audience::{self, Customers};
 use crate::notification::{NewNotice, fanout, inbox};
 use crate::queue::{self, NewJob};
-use crate::relay::{React, Reacted};
+use crate::relay::{React, Reacted, Told};
 use crate::status::{CancelReason, LeaveReason};
 
 /// Something that follows from a fact.
@@ -77,18 +77,21 @@ async fn write(ctx: &Ctx, tx: &Tx, facts: &[Recorded]) -> Result<Reacted, DbErro
 
     let mut notices: Vec<NewNotice> = Vec::new();
     let mut jobs: Vec<NewJob> = Vec::new();
+    let mut told: Vec<Told> = Vec::new();
     for (fact, consequences) in plan {
+        let (before, mut fan_out) = (notices.len(), false);
         for consequence in consequences {
             match consequence {
                 Consequence::TellUser(user) => notices.push(notice(fact, user)),
                 Consequence::TellOrganizer(organizer) => {
-                    let told = members.get(&organizer).into_iter().flatten();
-                    notices.extend(told.map(|user| notice(fact, *user)));
+                    let users = members.get(&organizer).into_iter().flatten();
+                    notices.extend(users.map(|user| notice(fact, *user)));
                 }
                 Consequence::TellCustomers(event, which) => {
                     let customers = audience::customers(tx, event, which, None, audience::CHUNK + 1).await?;
                     if customers.len() as i64 > audience::CHUNK {
                         jobs.push(fanout::job(fact, event, which, ctx.now()));
+                        fan_out = true;
                         continue;
                     }
                     notices.extend(
@@ -100,10 +103,14 @@ async fn write(ctx: &Ctx, tx: &Tx, facts: &[Recorded]) -> Result<Reacted, DbErro
                 Consequence::CallOff(event) => jobs.push(call_off::job(fact.id, event, ctx.now())),
             }
         }
+        let (kind, event, recipients) = (fact.fact.kind(), fact.fact.about().event, notices.len() - before);
+        if fan_out || recipients > 0 {
+            told.push(Told { fact: fact.id, kind, event, recipients, fan_out });
+        }
     }
     let heads = inbox::write(tx, &notices, ctx.now()).await?;
     queue::enqueue(tx, &jobs).await?;
-    Ok(heads)
+    Ok(Reacted { heads, told })
 }
 
 fn notice(fact: &Recorded, user: UserId) -> NewNotice {

@@ -33,6 +33,7 @@ mod m20261201_000011_accounts;
 mod m20261201_000012_events;
 mod m20261201_000013_counted_waitlist;
 mod m20261201_000015_organizer_slugs;
+mod m20261201_000017_retention;
 
 /// The oldest schema this release can still work on. A database says in `meta.min_compatible` which release it
 /// needs at least; a binary whose [`RELEASE`] is below refuses to start.
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000012_events::Migration),
             Box::new(m20261201_000013_counted_waitlist::Migration),
             Box::new(m20261201_000015_organizer_slugs::Migration),
+            Box::new(m20261201_000017_retention::Migration),
         ]
     }
 }

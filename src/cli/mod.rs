@@ -152,7 +152,9 @@ impl From<StartError> for Failure {
             StartError::Documents(_) => {
                 Self::new(what, "correct the document or remove it; only trusted documents run").with_code(2)
             }
-            StartError::Hashing(_) => Self::new(what, "this is a fault of boxoffice; please report it"),
+            StartError::Cursors(_) | StartError::Hashing(_) => {
+                Self::new(what, "this is a fault of boxoffice; please report it")
+            }
         }
     }
 }

@@ -276,7 +276,7 @@ async fn settle(ctx: &Ctx) -> Result<(), Error> {
     loop {
         let numbered = number::number(&ctx.db).await?;
         let reacted = react::react(ctx, &react).await?;
-        if numbered == number::Step::Nothing && !matches!(reacted, react::Step::Reacted { .. }) {
+        if numbered == number::Step::Nothing && !matches!(reacted, react::Step::Reacted(_)) {
             break;
         }
     }

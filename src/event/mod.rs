@@ -77,9 +77,14 @@ pub fn may_manage(ctx: &Ctx, event: Option<event::Model>) -> Result<event::Model
     }
 }
 
+/// Whether everybody may see this event. It stays so: no status leads back to a draft.
+pub fn is_public(event: &event::Model) -> bool {
+    event.status != EventStatus::Draft
+}
+
 /// Whether the actor may see this event: everybody unless it is a draft, which is for those who run it or look at its sales.
 pub fn may_see(ctx: &Ctx, event: &event::Model) -> bool {
-    event.status != EventStatus::Draft
+    is_public(event)
         || ctx.allow(Action::ManageEventOf(event.organizer_id)).is_ok()
         || ctx.allow(Action::SeeSalesOf(event.organizer_id)).is_ok()
 }

@@ -94,6 +94,8 @@ pub(super) async fn changes(
     if let Some(hidden) = asked.iter().find(|id| !is_seen(id)) {
         return Err(absent(&id(*hidden)));
     }
+    // A draft may get another organizer; what was published once stays public.
+    let drafts: Vec<EventId> = events.iter().filter(|row| !crate::event::is_public(row)).map(|row| row.id).collect();
     // Before the table is read: a change in between is told.
     let mut watches: Vec<BoardWatch> = asked.iter().map(|id| services.board.watch(*id)).collect();
     Ok(stream(move |out| async move {
@@ -109,6 +111,10 @@ pub(super) async fn changes(
             let changes = watches.iter_mut().zip(&shown).map(|(watch, row)| Box::pin(watch.newer_than(row)));
             let (newer, at, _) = select_all(changes).await;
             still_may(&services, &ctx, Action::Browse).await?;
+            if drafts.contains(&newer.event_id) {
+                let now = crate::event::store::by_id(ctx.db.read(), newer.event_id).await.map_err(|e| db_fault(&e))?;
+                now.filter(|row| crate::event::may_see(&ctx, row)).ok_or_else(|| absent(&id(newer.event_id)))?;
+            }
             shown[at] = newer;
             out.send(Ok(newer.into())).await.map_err(gone)?;
         }

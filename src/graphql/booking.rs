@@ -92,12 +92,12 @@ impl Booking {
         Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
     }
 
-    /// The place in the line it was promoted from; null when it was booked directly.
+    /// The place in the line it was promoted from; null when it was booked directly, and when that place is not yours to
+    /// see.
     async fn promoted_from(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
-        match self.0.entry_id {
-            Some(entry) => Ok(ctx.data::<Load>()?.load_one(entry).await.map_err(failed)?.map(WaitlistEntry)),
-            None => Ok(None),
-        }
+        let Some(entry) = self.0.entry_id else { return Ok(None) };
+        let Some(row) = ctx.data::<Load>()?.load_one(entry).await.map_err(failed)? else { return Ok(None) };
+        Ok(sees(ctx, row.user_id, row.event_id).await?.then_some(WaitlistEntry(row)))
     }
 
     /// Why it was cancelled; null unless it was.
@@ -377,7 +377,11 @@ async fn placed(ctx: &Context<'_>, event: EventId, placed: Placed) -> Result<Cre
     let load = ctx.data::<Load>()?;
     let event = load.load_one(event).await.map_err(failed)?.map(Event);
     let booking = match placed.booking {
-        Some(id) => Some(Booking(stored(load.load_one(id).await.map_err(failed)?)?)),
+        Some(id) => {
+            let row = stored(load.load_one(id).await.map_err(failed)?)?;
+            // A repeated request may find it with another customer.
+            sees(ctx, row.user_id, row.event_id).await?.then_some(Booking(row))
+        }
         None => None,
     };
     let entries = entries(ctx, &placed.entries).await?;
@@ -410,11 +414,17 @@ async fn placed(ctx: &Context<'_>, event: EventId, placed: Placed) -> Result<Cre
     })
 }
 
-/// These entries, in this order.
+/// Those of these entries that the viewer may see, in this order: a repeated request may find one with another customer.
 async fn entries(ctx: &Context<'_>, ids: &[EntryId]) -> Result<Vec<WaitlistEntry>> {
     let rows = ctx.data::<Load>()?.load_many(ids.iter().copied()).await.map_err(failed)?;
-    let found = ids.iter().map(|id| stored(rows.get(id).cloned().map(WaitlistEntry)));
-    found.collect()
+    let mut shown = Vec::new();
+    for id in ids {
+        let row = stored(rows.get(id))?;
+        if sees(ctx, row.user_id, row.event_id).await? {
+            shown.push(WaitlistEntry(row.clone()));
+        }
+    }
+    Ok(shown)
 }
 
 async fn cancelled(ctx: &Context<'_>, done: Cancelled) -> Result<CancelBookingPayload> {

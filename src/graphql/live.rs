@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use async_graphql::{ComplexObject, Context, Enum, ID, Result, SimpleObject, Subscription};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::Stream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -21,12 +20,14 @@ use super::fault::Fault;
 use super::guard::{May, acting, denied};
 use super::notice::Notice;
 use super::scalar::{DateTime, id_of};
+use super::stream_cursor::Log;
 use super::waitlist::WaitlistEntry;
 use crate::access::{Action, Actor};
 use crate::account::session::Unauthenticated;
-use crate::booking::{availability, list};
+use crate::booking::availability;
+use crate::booking::list::{self, Which};
 use crate::ctx::Ctx;
-use crate::fact::{Fact, Recorded};
+use crate::fact::{Fact, Recorded, UnreadableFact};
 use crate::id::{BookingId, EntryId, EventId};
 use crate::notification::read;
 use crate::relay::history::{self, About};
@@ -38,59 +39,11 @@ const READY: usize = 16;
 /// Rows read from a log at once.
 const CHUNK: u64 = 100;
 
+/// How long a stream waits before it says that a newer release has to go on with it.
+const NEWER_WAIT: Duration = Duration::from_secs(1);
+
 /// How long a log stream trusts the bus before comparing what it heard with what was published.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// Where a log stream goes on: which log, which history, behind which number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogCursor {
-    log: char,
-    epoch: String,
-    seq: i64,
-}
-
-impl LogCursor {
-    /// Behind a user's notice with this number.
-    pub fn notices(epoch: &str, seq: i64) -> Self {
-        Self { log: 'n', epoch: epoch.to_owned(), seq }
-    }
-
-    /// Behind the fact with this number.
-    pub fn facts(epoch: &str, seq: i64) -> Self {
-        Self { log: 'f', epoch: epoch.to_owned(), seq }
-    }
-
-    /// As clients see it: opaque, versioned.
-    pub fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("1:{}:{}:{}", self.log, self.epoch, self.seq))
-    }
-
-    /// Reads it; refused when it is none, or of the other log.
-    pub fn decode(text: &str, log: char) -> Result<Self> {
-        let unknown = || Fault::BadUserInput.error("after is not a cursor of this stream.");
-        if text.len() > 128 {
-            return Err(unknown());
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| unknown())?;
-        let text = String::from_utf8(bytes).map_err(|_| unknown())?;
-        match text.split(':').collect::<Vec<_>>().as_slice() {
-            ["1", kind, epoch, seq] if *kind == log.to_string() => {
-                let seq = seq.parse().ok().filter(|seq| *seq >= 0).ok_or_else(unknown)?;
-                Ok(Self { log, epoch: (*epoch).to_owned(), seq })
-            }
-            _ => Err(unknown()),
-        }
-    }
-
-    /// Where to start: behind the client's cursor when it belongs to this history, else at the head and with `resync`.
-    fn start(after: Option<String>, head: Self) -> Result<(Self, bool)> {
-        match after.map(|text| Self::decode(&text, head.log)).transpose()? {
-            None => Ok((head, false)),
-            Some(cursor) if cursor.epoch == head.epoch && cursor.seq <= head.seq => Ok((cursor, false)),
-            Some(_) => Ok((head, true)),
-        }
-    }
-}
 
 /// One message of `noticeReceived`. A value without an id: what it carries has its own.
 #[derive(SimpleObject)]
@@ -135,7 +88,7 @@ pub struct BookingFrame {
     change: Option<BookingChange>,
     /// When it happened; null in the opening message.
     occurred_at: Option<DateTime>,
-    /// The booking as it is now; null in the opening message.
+    /// The booking as it is now; null in the opening message, and when it is no longer yours to see.
     booking: Option<Booking>,
 }
 
@@ -192,9 +145,17 @@ fn change_of(fact: &Fact) -> Option<(BookingChange, BookingId)> {
     }
 }
 
+/// Refuses to go on when the next entry of a log is of a later release. A process of that release has to serve it, so the
+/// client subscribes again with the cursor before it; the wait keeps clients that do so at once from asking without pause.
+async fn newer() -> async_graphql::Error {
+    tokio::time::sleep(NEWER_WAIT).await;
+    Fault::Overloaded.error("The next message needs a newer release than this process has: subscribe again.")
+}
+
 /// The stream of facts about bookings, of a customer or an organizer.
 async fn bookings(
     ctx: &Context<'_>,
+    log: Log,
     about: About,
     action: Action,
     after: Option<String>,
@@ -204,32 +165,42 @@ async fn bookings(
     let ctx = acting(ctx)?.clone();
     let mut heard = services.bus.listen(); // before the table is read: what comes in between is heard
     let head = history_head(&ctx).await?;
-    let epoch = head.epoch;
-    let (start, resync) = LogCursor::start(after, LogCursor::facts(&epoch, head.last))?;
+    // Not the head of the history: that would move with everything that happens to others.
+    let newest = history::newest(ctx.db.read(), about, head.last).await.map_err(|error| db_fault(&error))?;
+    let cursors = services.cursors.of(log, &head.epoch);
+    let (start, resync) = cursors.start(after, newest)?;
     Ok(stream(move |out| async move {
-        let opening = BookingFrame { cursor: start.encode(), resync, change: None, occurred_at: None, booking: None };
+        let opening =
+            BookingFrame { cursor: cursors.seal(start)?, resync, change: None, occurred_at: None, booking: None };
         out.send(Ok(opening)).await.map_err(gone)?;
-        let mut last = start.seq;
-        let mut known = last;
+        let mut last = start;
+        let mut known = head.last;
         loop {
             let rows = history::since(ctx.db.read(), about, last, CHUNK as i64).await.map_err(|e| db_fault(&e))?;
             let full = rows.len() as u64 == CHUNK;
             for row in rows {
+                let is_asked_for = only.is_none() || row.event_id == only;
+                let recorded = match row.read() {
+                    Ok(recorded) => recorded,
+                    // Stops before it: what it says of a booking is not for this release to tell, nor to leave out.
+                    Err(UnreadableFact::Newer) if is_asked_for => return Err(newer().await),
+                    // Parked by the relay, for an operator to see.
+                    Err(UnreadableFact::Newer | UnreadableFact::Damaged(_)) => {
+                        last = row.seq;
+                        continue;
+                    }
+                };
                 last = row.seq;
-                // A fact of a later release is not for this stream to explain.
-                let Ok(recorded) = row.read() else { continue };
-                if only.is_some() && recorded.fact.about().event != only {
-                    continue;
-                }
-                let Some((change, booking)) = change_of(&recorded.fact) else { continue };
+                let Some((change, booking)) = change_of(&recorded.fact).filter(|_| is_asked_for) else { continue };
                 still_may(&services, &ctx, action).await?;
-                let found = list::by_ids(ctx.db.read(), &[booking]).await.map_err(|e| db_fault(&e))?;
+                // A booking may have another customer by now, and its event another organizer.
+                let booking = list::visible(&ctx, Which::Id(booking)).await.map_err(|e| db_fault(&e))?;
                 let frame = BookingFrame {
-                    cursor: LogCursor::facts(&epoch, recorded.seq).encode(),
+                    cursor: cursors.seal(recorded.seq)?,
                     resync: false,
                     change: Some(change),
                     occurred_at: Some(DateTime(recorded.occurred_at)),
-                    booking: found.into_iter().next().map(Booking),
+                    booking: booking.map(Booking),
                 };
                 out.send(Ok(frame)).await.map_err(gone)?;
             }
@@ -302,29 +273,33 @@ impl LiveSubscription {
         let ctx = acting(ctx)?.clone();
         let mut inbox = services.bus.watch_inbox(user); // before the table is read
         let epoch = history_head(&ctx).await?.epoch;
-        let (newest, mut known) = read::head(ctx.db.read(), user).await.map_err(|e| db_fault(&e))?;
-        let (start, resync) = LogCursor::start(after, LogCursor::notices(&epoch, newest))?;
+        let read::Head { last: newest, read: mut known } =
+            read::head(ctx.db.read(), user).await.map_err(|e| db_fault(&e))?;
+        let cursors = services.cursors.of(Log::Notices(user), &epoch);
+        let (start, resync) = cursors.start(after, newest)?;
         Ok(stream(move |out| async move {
-            out.send(Ok(NoticeFrame { cursor: start.encode(), resync, notice: None })).await.map_err(gone)?;
-            let mut last = start.seq;
+            out.send(Ok(NoticeFrame { cursor: cursors.seal(start)?, resync, notice: None })).await.map_err(gone)?;
+            let mut last = start;
             loop {
                 let rows = read::since(ctx.db.read(), user, last, CHUNK).await.map_err(|e| db_fault(&e))?;
                 let full = rows.len() as u64 == CHUNK;
                 if rows.is_empty() {
                     // Woken without a new notice: some may have been marked read, here or on another device.
-                    let (_, now) = read::head(ctx.db.read(), user).await.map_err(|e| db_fault(&e))?;
+                    let now = read::head(ctx.db.read(), user).await.map_err(|e| db_fault(&e))?.read;
                     if now != known {
                         known = now;
                         still_may(&services, &ctx, Action::ReadNotices).await?;
-                        let cursor = LogCursor::notices(&epoch, last).encode();
+                        let cursor = cursors.seal(last)?;
                         out.send(Ok(NoticeFrame { cursor, resync: false, notice: None })).await.map_err(gone)?;
                     }
                 }
                 for row in rows {
-                    last = row.seq;
+                    let seq = row.seq;
+                    let Ok(notice) = Notice::unless_damaged(row) else { return Err(newer().await) };
+                    last = seq;
+                    let Some(notice) = notice else { continue };
                     still_may(&services, &ctx, Action::ReadNotices).await?;
-                    let cursor = LogCursor::notices(&epoch, last).encode();
-                    let frame = NoticeFrame { cursor, resync: false, notice: Some(Notice::new(row)?) };
+                    let frame = NoticeFrame { cursor: cursors.seal(seq)?, resync: false, notice: Some(notice) };
                     out.send(Ok(frame)).await.map_err(gone)?;
                 }
                 if !full {
@@ -342,7 +317,8 @@ impl LiveSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<BookingFrame>> + use<>> {
-        bookings(ctx, About::Customer(me(ctx)?), Action::BookPlaces, after, None).await
+        let user = me(ctx)?;
+        bookings(ctx, Log::Bookings(user), About::Customer(user), Action::BookPlaces, after, None).await
     }
 
     /// Each change of status of bookings of your events, in order. Begins with a message that only carries the cursor.
@@ -357,7 +333,8 @@ impl LiveSubscription {
         let organizer = acting(ctx)?.actor.signed_in().and_then(|user| user.organizer);
         let organizer = organizer.ok_or_else(|| Fault::Forbidden.error("You act for no organizer."))?;
         let only: Option<EventId> = event_id.as_ref().map(super::scalar::id_or_nobody).transpose()?;
-        bookings(ctx, About::Organizer(organizer), Action::SeeSalesOf(organizer), after, only).await
+        let action = Action::SeeSalesOf(organizer);
+        bookings(ctx, Log::Sales(organizer), About::Organizer(organizer), action, after, only).await
     }
 
     /// How the places of events stand: now, and whenever that changes, a message per event. May skip to the newest, never
@@ -401,6 +378,7 @@ impl LiveSubscription {
                     known = (standing, shown.terms);
                     let found = list::entries_by_ids(ctx.db.read(), &[id]).await.map_err(|e| db_fault(&e))?;
                     let found = found.into_iter().next().ok_or_else(absent)?;
+                    ctx.allow(Action::OwnThingOf(found.user_id)).map_err(|_| absent())?; // it may be another customer's by now
                     // Positions beyond the front are not told, so they cannot change.
                     let state = (found, standing.map(|standing| standing.position()), shown.terms);
                     if sent.as_ref() != Some(&state) {

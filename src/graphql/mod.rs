@@ -36,6 +36,7 @@ pub mod programme;
 pub mod sales;
 pub mod scalar;
 pub mod session;
+pub mod stream_cursor;
 pub mod users;
 pub mod waitlist;
 
@@ -82,6 +83,8 @@ pub struct Services {
     pub throttle: Throttle,
     /// Looks sessions up.
     pub sessions: Sessions,
+    /// Seals the cursors of log streams.
+    pub cursors: stream_cursor::CursorKeys,
     /// Wakes log streams.
     pub bus: Bus,
     /// Shows states.

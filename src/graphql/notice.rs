@@ -13,15 +13,15 @@ use super::booking::{Booking, me, seen, sees};
 use super::error::{Explain, UserError, db_fault, int};
 use super::event::Event;
 use super::guard::{May, acting};
-use super::live::LogCursor;
 use super::load::{ChangesOf, Load, ReadUpTo, failed};
 use super::page::{Args, Cursor, connection};
 use super::scalar::DateTime;
+use super::stream_cursor::Log;
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
 use crate::entity::{event, event_change, notice};
 use crate::event::store;
-use crate::fact::Fact;
+use crate::fact::{Fact, UnreadableFact};
 use crate::id::EntryId;
 use crate::notification::{read, words};
 use crate::page::PAGE_MAX;
@@ -81,10 +81,21 @@ pub struct Notice {
 
 impl Notice {
     /// Reads a stored notice.
-    pub fn new(row: notice::Model) -> Result<Self> {
-        let fact =
-            Fact::read(&row.kind, row.v, &row.data).map_err(|error| async_graphql::Error::new(error.to_string()))?;
+    pub fn read(row: notice::Model) -> Result<Self, UnreadableFact> {
+        let fact = Fact::read(&row.kind, row.v, &row.data)?;
         Ok(Self { row, fact })
+    }
+
+    /// Reads a stored notice; `None` when it is damaged, which is logged: one broken row must not hide all others.
+    pub fn unless_damaged(row: notice::Model) -> Result<Option<Self>, UnreadableFact> {
+        let (user, seq) = (row.user_id, row.seq);
+        match Self::read(row) {
+            Err(UnreadableFact::Damaged(error)) => {
+                tracing::error!(%user, seq, error, "a notice cannot be read and is left out");
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
     }
 
     fn entry(&self) -> Option<EntryId> {
@@ -228,23 +239,23 @@ pub struct Inbox;
 impl Inbox {
     /// How many notices there are, read and unread.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(int(head(ctx).await?.0))
+        Ok(int(head(ctx).await?.last))
     }
 
     /// How many were not marked read.
     async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let (last, read) = head(ctx).await?;
-        Ok(int(last - read))
+        Ok(int(head(ctx).await?.unread()))
     }
 
     /// Where the inbox ends now: pass it as `after` to `noticeReceived` and nothing is missed in between.
     async fn stream_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         let history = history::head(acting(ctx)?.db.read()).await.map_err(|error| db_fault(&error))?;
-        Ok(LogCursor::notices(&history.epoch, head(ctx).await?.0).encode())
+        let cursors = ctx.data::<Services>()?.cursors.of(Log::Notices(me(ctx)?), &history.epoch);
+        cursors.seal(head(ctx).await?.last)
     }
 }
 
-async fn head(ctx: &Context<'_>) -> Result<(i64, i64)> {
+async fn head(ctx: &Context<'_>) -> Result<read::Head> {
     read::head(acting(ctx)?.db.read(), me(ctx)?).await.map_err(|error| db_fault(&error))
 }
 
@@ -269,7 +280,8 @@ impl NoticeQuery {
     ) -> Result<Option<NoticeConnection>> {
         let paging = Args { first, after, last, before }.paging()?;
         let page = read::page(acting(ctx)?.db.read(), me(ctx)?, &paging).await.map_err(|e| db_fault(&e))?;
-        let rows = page.rows.into_iter().map(Notice::new).collect::<Result<Vec<_>>>()?;
+        // None of them is of a later release: the page ends before the first that is.
+        let rows = page.rows.into_iter().filter_map(|row| Notice::unless_damaged(row).ok().flatten()).collect();
         let page = crate::page::Page { rows, has_previous: page.has_previous, has_next: page.has_next };
         Ok(Some(connection(page, Inbox, |notice: &Notice| notice.row.seq, |notice| notice)))
     }
@@ -302,7 +314,9 @@ impl MarkNoticesReadPayload {
     async fn notices(&self, ctx: &Context<'_>) -> Result<Vec<Notice>> {
         let Some(read::Marked { from, to }) = self.marked else { return Ok(Vec::new()) };
         let rows = read::between(acting(ctx)?.db.read(), me(ctx)?, from, to, PAGE_MAX).await;
-        rows.map_err(|e| db_fault(&e))?.into_iter().map(Notice::new).collect()
+        // None of them is of a later release: nothing behind the first that is can be marked read.
+        let rows = rows.map_err(|e| db_fault(&e))?.into_iter();
+        Ok(rows.filter_map(|row| Notice::unless_damaged(row).ok().flatten()).collect())
     }
 }
 
@@ -325,7 +339,7 @@ impl NoticeMutation {
                 MarkNoticesReadPayload {
                     marked: Some(marked),
                     read_up_to: Some(int(marked.to)),
-                    unread_count: Some(int(head(ctx).await?.0 - marked.to)),
+                    unread_count: Some(int(head(ctx).await?.unread())),
                     user_errors: Vec::new(),
                 }
             }

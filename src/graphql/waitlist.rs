@@ -5,7 +5,7 @@ use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::account::User;
-use super::booking::me;
+use super::booking::{me, sees};
 use super::error::{Explain, UserError, db_fault, int, stored};
 use super::event::{Event, TicketType};
 use super::guard::{May, acting};
@@ -197,7 +197,9 @@ async fn payload(
             let load = ctx.data::<Load>()?;
             let entry = stored(load.load_one(id).await.map_err(failed)?)?;
             let event = load.load_one(entry.event_id).await.map_err(failed)?.map(Event);
-            WaitlistPayload { waitlist_entry: Some(WaitlistEntry(entry)), event, user_errors: Vec::new() }
+            // A repeated request may find it with another customer.
+            let entry = sees(ctx, entry.user_id, entry.event_id).await?.then_some(WaitlistEntry(entry));
+            WaitlistPayload { waitlist_entry: entry, event, user_errors: Vec::new() }
         }
         Err(error) => WaitlistPayload { user_errors: error.explain()?, ..Default::default() },
     }))

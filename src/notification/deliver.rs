@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::clock::Micros;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, record};
+use crate::fact::Fact;
 use crate::id::{EventId, FactId, Noun, UserId};
 use crate::queue::claim::Job;
 use crate::queue::worker::{Effects, Handled, Handler, Outcome};
@@ -59,6 +60,7 @@ struct Message {
     fact_id: FactId,
     user_id: UserId,
     kind: String,
+    v: i64,
     event_id: Option<EventId>,
     reference: Option<String>,
     seats: i64,
@@ -87,6 +89,8 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, 
         let message = args.get(&job.id).and_then(|args| messages.get(&(args.fact, args.user)));
         let outcome = match message {
             None => Outcome::GiveUp("there is no such notice".into()),
+            // It may have words that this release does not know.
+            Some(message) if !Fact::is_known(&message.kind, message.v) => Outcome::newer(),
             Some(message) => send(channel, message),
         };
         if let (Outcome::Done, Some(message)) = (&outcome, message) {
@@ -114,7 +118,7 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, 
 
 async fn load(ctx: &Ctx, wanted: impl Iterator<Item = &Args>) -> Result<HashMap<(FactId, UserId), Message>, DbError> {
     let keys: Vec<Key> = wanted.map(|args| Key { fact_id: args.fact, user_id: args.user }).collect();
-    let sql = "SELECT n.fact_id, n.user_id, n.kind, n.event_id, b.reference,
+    let sql = "SELECT n.fact_id, n.user_id, n.kind, n.v, n.event_id, b.reference,
                CAST(COALESCE((SELECT SUM(i.quantity) FROM booking_item i WHERE i.booking_id = b.id), 0) AS bigint) AS seats
                FROM {records} JOIN notice n ON n.fact_id = r.fact_id AND n.user_id = r.user_id
                LEFT JOIN booking b ON b.id = n.booking_id";

@@ -14,7 +14,7 @@ use super::{NewNotice, inbox};
 use crate::bus::Bus;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Lane};
-use crate::fact::Recorded;
+use crate::fact::{Recorded, UnreadableFact};
 use crate::id::{EventId, FactId, UserId};
 use crate::queue::claim::{self, Job, Token};
 use crate::queue::worker::{Handled, Handler, Outcome};
@@ -48,6 +48,7 @@ pub fn handler(ctx: Ctx, bus: Bus, stop: CancellationToken) -> Handler {
                 let outcome = match tell_all(&ctx, &bus, &stop, job, token).await {
                     Ok(()) => Outcome::Done,
                     Err(Stopped::Early) => Outcome::handed_back(),
+                    Err(Stopped::Newer) => Outcome::newer(),
                     Err(Stopped::Nonsense(why)) => Outcome::GiveUp(why),
                     Err(Stopped::Db(error)) => Outcome::of(&error),
                 };
@@ -60,6 +61,7 @@ pub fn handler(ctx: Ctx, bus: Bus, stop: CancellationToken) -> Handler {
 
 enum Stopped {
     Early,
+    Newer,
     Nonsense(String),
     Db(DbError),
 }
@@ -72,10 +74,14 @@ impl From<DbError> for Stopped {
 
 async fn tell_all(ctx: &Ctx, bus: &Bus, stop: &CancellationToken, job: &Job, token: Token) -> Result<(), Stopped> {
     let args: Args = serde_json::from_str(&job.args).map_err(|error| Stopped::Nonsense(error.to_string()))?;
-    let sql = "SELECT id, seq, kind, v, occurred_at, actor_id, data FROM fact WHERE id = $1 AND seq IS NOT NULL";
+    let sql =
+        "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM fact WHERE id = $1 AND seq IS NOT NULL";
     let row: Option<Row> = db::one(ctx.db.read(), sql, [args.fact.into()]).await?;
     let fact = row.ok_or_else(|| Stopped::Nonsense("the fact is gone".into()))?;
-    let fact = fact.read().map_err(|error| Stopped::Nonsense(error.to_string()))?;
+    let fact = fact.read().map_err(|error| match error {
+        UnreadableFact::Newer => Stopped::Newer,
+        UnreadableFact::Damaged(_) => Stopped::Nonsense(error.to_string()),
+    })?;
     let mut after: Option<UserId> = job.progress.as_deref().and_then(|text| serde_json::from_str(text).ok());
     while !stop.is_cancelled() {
         let (heads, last) = chunk(ctx, job, token, &fact, args, after).await?;

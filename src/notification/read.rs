@@ -1,12 +1,13 @@
 //! Reading notices: pages, what came after a number, and marking them read.
 //! Not here: waiting for new ones (`graphql`), and the words.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{self, DbError, Lane, MaybeDb};
 use crate::entity::{inbox, notice};
+use crate::fact::{Fact, VERSION};
 use crate::id::UserId;
 use crate::page::{Page, Paging};
 
@@ -25,22 +26,62 @@ pub async fn since(
     Ok(query.all(c).await?)
 }
 
-/// One page of a user's notices, newest first.
+/// One page of a user's notices, newest first, up to the head of their inbox.
 pub async fn page(
     c: &impl ConnectionTrait,
     user: UserId,
     paging: &Paging<i64>,
 ) -> Result<Page<notice::Model>, DbError> {
-    let query = notice::Entity::find().filter(notice::Column::UserId.eq(user));
+    let last = head(c, user).await?.last;
+    let query = notice::Entity::find().filter(notice::Column::UserId.eq(user)).filter(notice::Column::Seq.lte(last));
     let mut cursor = query.cursor_by(notice::Column::Seq);
     cursor.desc();
     paging.run(cursor, c).await
 }
 
-/// How a user's inbox stands: the newest number and up to which they read.
-pub async fn head(c: &impl ConnectionTrait, user: UserId) -> Result<(i64, i64), DbError> {
-    let row = inbox::Entity::find_by_id(user).one(c).await?;
-    Ok(row.map_or((0, 0), |row| (row.last_seq, row.read_seq)))
+/// State of a user's inbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Number of the newest notice that this release can read, and all before it.
+    pub last: i64,
+    /// Number up to which they were marked read.
+    pub read: i64,
+}
+
+impl Head {
+    /// Number of notices that were not marked read.
+    pub fn unread(self) -> i64 {
+        (self.last - self.read).max(0)
+    }
+}
+
+#[derive(FromQueryResult)]
+struct HeadRow {
+    last_seq: i64,
+    read_seq: i64,
+    newer_seq: Option<i64>,
+}
+
+/// The condition of notices that a later release wrote. The index `notice_newer` has the same one: a new kind, or version,
+/// needs a step that makes it anew.
+fn newer() -> String {
+    format!("(n.v > {VERSION} OR n.kind NOT IN ('{}'))", Fact::KINDS.join("', '"))
+}
+
+/// The state of a user's inbox. It ends before the first notice of a later release: nothing behind that is shown, counted
+/// or marked read until a process of that release does.
+pub async fn head(c: &impl ConnectionTrait, user: UserId) -> Result<Head, DbError> {
+    let sql = format!(
+        "SELECT i.last_seq, i.read_seq, (SELECT n.seq FROM notice n WHERE n.user_id = i.user_id AND {}
+                                         ORDER BY n.seq LIMIT 1) AS newer_seq
+         FROM inbox i WHERE i.user_id = $1",
+        newer()
+    );
+    let row: Option<HeadRow> = db::one(c, &sql, [user.into()]).await?;
+    Ok(row.map_or(Head::default(), |row| Head {
+        last: row.newer_seq.map_or(row.last_seq, |newer| row.last_seq.min(newer - 1)),
+        read: row.read_seq,
+    }))
 }
 
 /// How these users' inboxes stand, in no order; those who were never told anything are missing.
@@ -100,12 +141,13 @@ pub async fn mark_read(ctx: &Ctx, up_to: i64) -> Result<Marked, Error> {
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     ctx.db
         .write(Lane::Interactive, |tx| async move {
-            let (_, from) = head(&tx, user).await?;
-            // Not beyond the last one there is: those to come are unread.
+            let Head { last, read: from } = head(&tx, user).await?;
+            // Not beyond the last one that can be shown: those to come are unread.
+            let up_to = up_to.min(last);
             let sql = "UPDATE inbox SET read_seq = CASE WHEN $2 < last_seq THEN $2 ELSE last_seq END
                        WHERE user_id = $1 AND read_seq < $2 AND read_seq < last_seq";
             db::run(&tx, sql, [user.into(), up_to.into()]).await?;
-            let (_, to) = head(&tx, user).await?;
+            let to = head(&tx, user).await?.read;
             Ok(Marked { from, to })
         })
         .await

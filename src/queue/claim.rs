@@ -56,35 +56,52 @@ impl Cell for Token {
 /// How a lease that ran out this often ends: a job that keeps killing its worker is put away.
 const CRASHES_MAX: i64 = 3;
 
+/// Kinds of job that a statement is about. A job of a kind that only a later release knows is left to a process of that
+/// release: never claimed, never counted as crashed.
+#[derive(Debug, Clone, Copy)]
+pub enum Kinds<'a> {
+    /// Every kind; for repairs by hand, and tests.
+    Any,
+    /// These; names from the code, so they may stand in a statement.
+    These(&'a [&'a str]),
+}
+
+impl Kinds<'_> {
+    fn condition(self) -> String {
+        match self {
+            Self::Any => String::new(),
+            Self::These(kinds) => format!(" AND kind IN ('{}')", kinds.join("', '")),
+        }
+    }
+}
+
 /// Which due jobs a claim is after.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted {
+pub struct Wanted<'a> {
     /// How many at most.
     pub limit: i64,
     /// Which queue of [`Queue::ALL`] is asked first, counted round. Who begins elsewhere each time lets no queue that
     /// fills a whole claim keep the others waiting.
     pub first: usize,
-    /// Kinds there is no room for.
-    pub without: &'static [&'static str],
+    /// Kinds there is room for.
+    pub kinds: Kinds<'a>,
 }
 
-impl Wanted {
+impl Wanted<'_> {
     /// Up to so many, whatever they are.
     pub fn up_to(limit: i64) -> Self {
-        Self { limit, first: 0, without: &[] }
-    }
-
-    /// The condition that leaves out kinds there is no room for. Names from the code, so they may stand in a statement.
-    fn condition(self) -> String {
-        match self.without {
-            [] => String::new(),
-            kinds => format!(" AND kind NOT IN ('{}')", kinds.join("', '")),
-        }
+        Self { limit, first: 0, kinds: Kinds::Any }
     }
 }
 
 /// Takes due jobs.
-pub async fn claim(db: &Db, wanted: Wanted, now: Micros, lease: Duration, token: Token) -> Result<Vec<Job>, DbError> {
+pub async fn claim(
+    db: &Db,
+    wanted: Wanted<'_>,
+    now: Micros,
+    lease: Duration,
+    token: Token,
+) -> Result<Vec<Job>, DbError> {
     let mut jobs: Vec<Job> = db
         .write(Lane::Worker, |tx| async move {
             let mut taken = Vec::new();
@@ -105,7 +122,7 @@ pub async fn claim(db: &Db, wanted: Wanted, now: Micros, lease: Duration, token:
 async fn claim_of(
     tx: &Tx,
     queue: Queue,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
     now: Micros,
     lease: Duration,
     token: Token,
@@ -115,7 +132,7 @@ async fn claim_of(
          WHERE id IN (SELECT id FROM job WHERE queue = $3 AND state = 'available' AND run_at <= $4{}
                       ORDER BY priority, run_at, id LIMIT $5{})
          RETURNING id, queue, kind, args, fact_id, attempt, max_attempts, progress",
-        wanted.condition(),
+        wanted.kinds.condition(),
         db::skip_locked(tx)
     );
     let binds = [now.plus(lease).into(), token.0.into(), queue.name().into(), now.into(), wanted.limit.into()];
@@ -123,11 +140,11 @@ async fn claim_of(
 }
 
 /// Whether any such job is due; spares the writer an empty claim.
-pub async fn is_any_due(db: &Db, wanted: Wanted, now: Micros) -> Result<bool, DbError> {
+pub async fn is_any_due(db: &Db, wanted: Wanted<'_>, now: Micros) -> Result<bool, DbError> {
     let sql = format!(
         "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE queue IN ('emails', 'notifications', 'tickets')
          AND state = 'available' AND run_at <= $1{} LIMIT 1) found",
-        wanted.condition()
+        wanted.kinds.condition()
     );
     Ok(db::number(db.read(), &sql, [now.into()]).await? > 0)
 }
@@ -214,21 +231,24 @@ pub async fn advance(tx: &Tx, id: i64, token: Token, progress: &str) -> Result<b
 }
 
 /// Frees jobs whose worker died: back to the queue, or away when that happened too often.
-pub async fn rescue(db: &Db, now: Micros) -> Result<u64, DbError> {
-    db.write(Lane::Worker, |tx| async move {
-        let sql = "UPDATE job SET crashes = crashes + 1, lease_token = NULL, lease_until = NULL, run_at = $1,
+pub async fn rescue(db: &Db, kinds: Kinds<'_>, now: Micros) -> Result<u64, DbError> {
+    let sql = format!(
+        "UPDATE job SET crashes = crashes + 1, lease_token = NULL, lease_until = NULL, run_at = $1,
                    last_error = 'the worker disappeared',
                    state = CASE WHEN crashes + 1 >= $2 OR attempt >= max_attempts THEN 'dead' ELSE 'available' END,
                    finished_at = CASE WHEN crashes + 1 >= $2 OR attempt >= max_attempts THEN $1 ELSE NULL END
-                   WHERE state = 'running' AND lease_until < $1";
-        db::run(&tx, sql, [now.into(), CRASHES_MAX.into()]).await
-    })
-    .await
+         WHERE state = 'running' AND lease_until < $1{}",
+        kinds.condition()
+    );
+    let sql = &sql;
+    db.write(Lane::Worker, |tx| async move { db::run(&tx, sql, [now.into(), CRASHES_MAX.into()]).await }).await
 }
 
 /// Whether any lease ran out; spares the writer an empty rescue.
-pub async fn is_any_orphaned(db: &Db, now: Micros) -> Result<bool, DbError> {
-    let sql =
-        "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE state = 'running' AND lease_until < $1 LIMIT 1) found";
-    Ok(db::number(db.read(), sql, [now.into()]).await? > 0)
+pub async fn is_any_orphaned(db: &Db, kinds: Kinds<'_>, now: Micros) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE state = 'running' AND lease_until < $1{} LIMIT 1) found",
+        kinds.condition()
+    );
+    Ok(db::number(db.read(), &sql, [now.into()]).await? > 0)
 }

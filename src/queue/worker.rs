@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Queue;
-use super::claim::{self, Failed, Job, Token, Wanted};
+use super::claim::{self, Failed, Job, Kinds, Token, Wanted};
 use crate::bus::Bus;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Lane, Tx};
@@ -60,6 +60,11 @@ impl Outcome {
     /// Of a job that works in chunks, between two of them, when the process stops: the next one goes on.
     pub fn handed_back() -> Self {
         Self::Later("the process stops".to_owned())
+    }
+
+    /// Of a job about something that only a later release can read: a process of that release does it.
+    pub fn newer() -> Self {
+        Self::Later("left to a process of a later release".to_owned())
     }
 }
 
@@ -108,11 +113,19 @@ struct Room {
     /// Claims begun; each starts at another queue.
     claims: AtomicUsize,
     tasks: TaskTracker,
+    /// Kinds of job this release has a handler for, in order.
+    kinds: Vec<&'static str>,
+    /// Those of them that are quick.
+    quick_kinds: Vec<&'static str>,
 }
 
 impl Room {
-    fn new() -> Self {
+    fn new(worker: &Worker) -> Self {
+        let mut kinds: Vec<&'static str> = worker.handlers.keys().copied().collect();
+        kinds.sort_unstable(); // one text of the statement
         Self {
+            quick_kinds: kinds.iter().copied().filter(|kind| !worker.long.contains(kind)).collect(),
+            kinds,
             quick: Arc::new(Semaphore::new(QUICK)),
             long: Arc::new(Semaphore::new(LONG)),
             claims: AtomicUsize::new(0),
@@ -130,7 +143,7 @@ impl Room {
 impl Worker {
     /// Runs until `stop`, then finishes what it has in hand.
     pub async fn run(self, stop: CancellationToken) {
-        let room = Room::new();
+        let room = Room::new(&self);
         let mut facts = self.bus.listen();
         while !stop.is_cancelled() {
             let took = match self.round(&room).await {
@@ -155,7 +168,7 @@ impl Worker {
     /// Works off everything that is due, and returns.
     pub async fn drain(&self) -> Result<(), DbError> {
         loop {
-            let room = Room::new();
+            let room = Room::new(self);
             let mut took = false;
             while self.round(&room).await? {
                 took = true;
@@ -170,15 +183,16 @@ impl Worker {
     /// Claims once and starts what was claimed. Says whether there was anything.
     async fn round(&self, room: &Room) -> Result<bool, DbError> {
         let (db, now) = (&self.ctx.db, self.ctx.now());
-        if claim::is_any_orphaned(db, now).await? {
-            let rescued = claim::rescue(db, now).await?;
+        let known = Kinds::These(&room.kinds);
+        if claim::is_any_orphaned(db, known, now).await? {
+            let rescued = claim::rescue(db, known, now).await?;
             tracing::warn!(jobs = rescued, "a worker disappeared; its jobs go on");
         }
         let mut long = room.long.clone().try_acquire_owned().ok();
         let wanted = Wanted {
             limit: CLAIM_MAX,
             first: room.claims.fetch_add(1, Ordering::Relaxed),
-            without: if long.is_some() { &[] } else { self.long },
+            kinds: if long.is_some() { known } else { Kinds::These(&room.quick_kinds) },
         };
         if !claim::is_any_due(db, wanted, now).await? {
             return Ok(false);
@@ -234,7 +248,7 @@ impl Worker {
 
     async fn handle(&self, kind: &str, jobs: &[Job], token: Token) -> Handled {
         let Some(handler) = self.handlers.get(kind) else {
-            return Handled::all(jobs, Outcome::Retry(format!("no handler for {kind:?} in this release")));
+            return Handled::all(jobs, Outcome::newer());
         };
         let running = AssertUnwindSafe(handler(jobs.to_vec(), token)).catch_unwind();
         running.await.unwrap_or_else(|_| Handled::all(jobs, Outcome::Retry("panic".into())))

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use crate::clock::Micros;
 use crate::db::{self, DbError};
 use crate::fact::{Fact, Recorded, UnreadableFact};
-use crate::id::{FactId, OrganizerId, UserId};
+use crate::id::{EventId, FactId, OrganizerId, UserId};
 
 /// A row of `fact` that has its number.
 #[derive(Debug, Clone, FromQueryResult)]
@@ -23,6 +23,8 @@ pub struct Row {
     pub occurred_at: Micros,
     /// Who caused it.
     pub actor_id: Option<UserId>,
+    /// The event it is about; readable whatever the kind.
+    pub event_id: Option<EventId>,
     /// As stored.
     pub data: String,
 }
@@ -63,7 +65,7 @@ pub enum About {
 
 /// Facts behind `after`, in order, at most `limit`.
 pub async fn since(c: &impl ConnectionTrait, about: About, after: i64, limit: i64) -> Result<Vec<Row>, DbError> {
-    let columns = "SELECT id, seq, kind, v, occurred_at, actor_id, data FROM fact WHERE";
+    let columns = "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM fact WHERE";
     let order = "seq > $1 ORDER BY seq LIMIT $2";
     match about {
         About::Anything => db::all(c, &format!("{columns} {order}"), [after.into(), limit.into()]).await,
@@ -75,5 +77,16 @@ pub async fn since(c: &impl ConnectionTrait, about: About, after: i64, limit: i6
             let binds: [Value; 3] = [after.into(), limit.into(), organizer.into()];
             db::all(c, &format!("{columns} organizer_id = $3 AND {order}"), binds).await
         }
+    }
+}
+
+/// Number of the newest such fact up to `head`; 0: there is none.
+pub async fn newest(c: &impl ConnectionTrait, about: About, head: i64) -> Result<i64, DbError> {
+    let newest =
+        |of: &str| format!("SELECT seq AS n FROM fact WHERE {of} = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1");
+    match about {
+        About::Anything => Ok(head),
+        About::Customer(user) => db::number(c, &newest("user_id"), [user.into(), head.into()]).await,
+        About::Organizer(organizer) => db::number(c, &newest("organizer_id"), [organizer.into(), head.into()]).await,
     }
 }

@@ -16,7 +16,7 @@ use crate::bus::Bus;
 use crate::ctx::Ctx;
 use crate::db::{DbError, Tx};
 use crate::fact::Recorded;
-use crate::id::UserId;
+use crate::id::{EventId, FactId, Noun, UserId};
 
 pub mod feed;
 pub mod history;
@@ -35,8 +35,36 @@ const TRY_AGAIN: Duration = Duration::from_millis(10);
 /// How soon to try again after an error.
 const AFTER_ERROR: Duration = Duration::from_millis(250);
 
-/// What reactions to a batch of facts did: the newest notice number of each user concerned.
-pub type Reacted = Vec<(UserId, i64)>;
+/// What reactions to a batch of facts did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reacted {
+    /// The newest notice number of each user concerned.
+    pub heads: Vec<(UserId, i64)>,
+    /// The facts that people are told of.
+    pub told: Vec<Told>,
+}
+
+impl Reacted {
+    fn add(&mut self, more: Self) {
+        self.heads.extend(more.heads);
+        self.told.extend(more.told);
+    }
+}
+
+/// A fact that triggered notices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The fact.
+    pub fact: FactId,
+    /// Its kind.
+    pub kind: &'static str,
+    /// The event it is about, if of one.
+    pub event: Option<EventId>,
+    /// Notices written with the reaction.
+    pub recipients: usize,
+    /// Whether a fan-out job tells more people than that.
+    pub fan_out: bool,
+}
 
 /// Writes what follows from facts, in the transaction that moves the cursor over them.
 pub type React = Arc<dyn Fn(Tx, Vec<Recorded>) -> BoxFuture<'static, Result<Reacted, DbError>> + Send + Sync>;
@@ -61,10 +89,18 @@ impl Relay {
     pub async fn run(self, stop: CancellationToken) {
         let feed = tokio::spawn(feed::run(self.ctx.clone(), self.bus.clone(), self.numbered.clone(), stop.clone()));
         let listener = tokio::spawn(listen(self.ctx.clone(), self.numbered.clone(), stop.clone()));
+        let mut is_outdated = false;
         while !stop.is_cancelled() {
-            let wait = match self.round().await {
+            let round = self.round().await;
+            let was_outdated = std::mem::replace(&mut is_outdated, matches!(round, Ok(Round::Outdated)));
+            if is_outdated && !was_outdated {
+                tracing::warn!(
+                    "the next domain event is of a later release; a process of that release has to react to it"
+                );
+            }
+            let wait = match round {
                 Ok(Round::Progress) => continue,
-                Ok(Round::Idle) => LOOK_EVERY,
+                Ok(Round::Idle | Round::Outdated) => LOOK_EVERY,
                 Ok(Round::Busy) => TRY_AGAIN,
                 Err(error) => {
                     tracing::error!(%error, "the relay failed; it tries again");
@@ -85,17 +121,22 @@ impl Relay {
     async fn round(&self) -> Result<Round, DbError> {
         let numbered = number::number(&self.ctx.db).await?;
         let reacted = react::react(&self.ctx, &self.react).await?;
-        if let react::Step::Reacted { heads, .. } = &reacted {
-            self.bus.wake_inboxes(heads.iter().copied());
+        if let react::Step::Reacted(reacted) = &reacted {
+            self.bus.wake_inboxes(reacted.heads.iter().copied());
             self.enqueued.notify_one();
+            reacted.told.iter().for_each(log);
         }
-        let moved = matches!(reacted, react::Step::Reacted { .. });
+        let moved = matches!(reacted, react::Step::Reacted(_));
         if moved || numbered == number::Step::Numbered {
             self.numbered.notify_one();
             return Ok(Round::Progress);
         }
         let busy = numbered == number::Step::Elsewhere || matches!(reacted, react::Step::Elsewhere);
-        Ok(if busy { Round::Busy } else { Round::Idle })
+        Ok(match reacted {
+            react::Step::Resigned => Round::Outdated,
+            _ if busy => Round::Busy,
+            _ => Round::Idle,
+        })
     }
 }
 
@@ -103,6 +144,21 @@ enum Round {
     Progress,
     Idle,
     Busy,
+    /// Nothing but what only a later release can react to.
+    Outdated,
+}
+
+/// One line per fact that triggers notices, once it is committed; the lines of its recipients follow.
+fn log(told: &Told) {
+    let recipients = match told.fan_out {
+        true => "more than a reaction tells by itself".to_owned(),
+        false => told.recipients.to_string(),
+    };
+    let event = told.event.map(Noun::opaque).unwrap_or_default();
+    tracing::info!(
+        target: "boxoffice::notification", kind = told.kind, fact = %told.fact, event = %event, recipients = %recipients,
+        "notices triggered"
+    );
 }
 
 /// Wakes the feed when another process reacted. A lost connection is opened again, and then the table is read.

@@ -1,8 +1,8 @@
 //! Reacting: what follows from each fact is written in the transaction that moves the cursor over it.
 //! Not here: what follows (`reactions`), and numbering.
 //!
-//! A fact that cannot be read, or whose reaction fails alone and not for a passing reason, is parked with its error and the cursor moves on. A fact of
-//! a later release is left to a process of that release: this one stops reacting there.
+//! A fact that cannot be read, or whose reaction fails alone and not for a passing reason, is parked with its error and the
+//! cursor moves on. A fact of a later release is left to a process of that release: this one stops reacting there.
 
 use sea_orm::FromQueryResult;
 
@@ -24,15 +24,12 @@ const CHUNK: i64 = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// The cursor moved.
-    Reacted {
-        /// The newest notice number of each user concerned.
-        heads: Reacted,
-    },
+    Reacted(Reacted),
     /// There was nothing to react to.
     Nothing,
     /// Another process is reacting.
     Elsewhere,
-    /// The next fact is of a later release.
+    /// The next fact is of a later release: a process of that release reacts from here on.
     Resigned,
 }
 
@@ -79,29 +76,30 @@ async fn attempt(ctx: &Ctx, react: &React, limit: i64) -> Result<Step, DbError> 
                 return Ok(Step::Resigned);
             }
             park(&tx, &batch.damaged).await?;
-            let heads = react(tx.clone(), batch.facts.clone()).await?;
+            let reacted = react(tx.clone(), batch.facts.clone()).await?;
             move_cursor(&tx, batch.up_to).await?;
-            Ok(Step::Reacted { heads })
+            Ok(Step::Reacted(reacted))
         })
         .await
 }
 
 /// The same, a fact at a time; one that fails alone is parked.
 async fn one_by_one(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
-    let mut heads = Vec::new();
+    let mut all: Option<Reacted> = None;
     for _ in 0..CHUNK {
         match attempt(ctx, react, 1).await {
-            Ok(Step::Reacted { heads: more }) => heads.extend(more),
-            Ok(_) => break,
+            Ok(Step::Reacted(more)) => all.get_or_insert_default().add(more),
+            Ok(step) => return Ok(all.map_or(step, Step::Reacted)),
             Err(error) => {
                 if is_transient(&error) {
                     return Err(error); // says nothing about the fact: the relay tries again
                 }
                 park_next(&ctx.db, ctx.now(), &error).await?;
+                all.get_or_insert_default();
             }
         }
     }
-    Ok(Step::Reacted { heads })
+    Ok(Step::Reacted(all.unwrap_or_default()))
 }
 
 struct Batch {
@@ -121,11 +119,7 @@ fn sort(rows: &[Row], now: Micros) -> Option<Batch> {
                 batch.damaged.push(Parked { consumer: CONSUMER, fact_id: row.id, seq: row.seq, error, parked_at: now });
             }
             Err(UnreadableFact::Newer) => {
-                tracing::warn!(
-                    kind = row.kind,
-                    v = row.v,
-                    "a fact of a later release waits for a process of that release"
-                );
+                tracing::debug!(fact = %row.id, kind = row.kind, v = row.v, "a fact of a later release is left alone");
                 break;
             }
         }
@@ -154,7 +148,8 @@ async fn park_next(db: &Db, now: Micros, error: &DbError) -> Result<(), DbError>
     db.write(Lane::Relay, |tx| async move {
         let Some(last) = lock_cursor(&tx).await? else { return Ok(()) };
         let rows = history::since(&tx, history::About::Anything, last, 1).await?;
-        let Some(row) = rows.first() else { return Ok(()) };
+        // Whatever failed, it was not the reaction to a fact that nobody here could read.
+        let Some(row) = rows.first().filter(|row| row.read() != Err(UnreadableFact::Newer)) else { return Ok(()) };
         tracing::error!(fact = %row.id, kind = row.kind, %error, "a reaction failed; the fact is parked");
         let parked =
             Parked { consumer: CONSUMER, fact_id: row.id, seq: row.seq, error: error.to_string(), parked_at: now };

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::harness::socket::{Heard, Socket};
 use crate::harness::{Actor, seeded};
 
+mod cursor;
+mod rights;
+
 const NOTICES: &str =
     "subscription($after: String) { noticeReceived(after: $after) { cursor resync notice { id number kind } } }";
 

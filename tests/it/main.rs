@@ -24,6 +24,7 @@ mod in_turn;
 mod inventory;
 mod kill;
 mod live;
+mod newer;
 mod notification;
 mod pages;
 mod plans;

@@ -8,10 +8,12 @@ use boxoffice::fact::Fact;
 use boxoffice::id::{EventId, Noun, UserId};
 use boxoffice::notification::audience::{self, Customers};
 use boxoffice::notification::deliver::Channel;
-use boxoffice::queue::claim::Wanted;
+use boxoffice::queue::claim::{Kinds, Wanted};
 use serde_json::json;
 
 use crate::harness::TestApp;
+
+mod lines;
 
 /// Puts `n` customers with a confirmed booking of one place each straight into the tables.
 pub async fn fill(app: &TestApp, event: &str, n: i64) {
@@ -230,7 +232,7 @@ scene! {
             let token = boxoffice::queue::claim::Token(uuid::Uuid::from_u128(crash));
             assert_eq!(boxoffice::queue::claim::claim(app.db(), Wanted::up_to(9), app.clock.now(), lease, token).await.unwrap().len(), 1);
             app.clock.advance(2 * lease);
-            assert_eq!(boxoffice::queue::claim::rescue(app.db(), app.clock.now()).await.unwrap(), 1);
+            assert_eq!(boxoffice::queue::claim::rescue(app.db(), Kinds::Any, app.clock.now()).await.unwrap(), 1);
         }
         assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state = 'dead' AND crashes = 3", []).await, 1);
     }

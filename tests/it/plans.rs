@@ -156,7 +156,7 @@ async fn a_day(app: &TestApp) {
 async fn hold_and_lose_a_job(app: &TestApp) {
     let (now, token) = (app.clock.now(), claim::Token(uuid::Uuid::nil()));
     claim::renew(app.db(), &[0], token, now).await.unwrap();
-    claim::rescue(app.db(), now).await.unwrap();
+    claim::rescue(app.db(), claim::Kinds::Any, now).await.unwrap();
     let failed = claim::Failed {
         id: 0,
         lease_token: token,

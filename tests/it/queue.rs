@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use boxoffice::booking::call_off;
 use boxoffice::bus::Bus;
+use boxoffice::db::{self, Lane};
 use boxoffice::id::{EventId, Noun};
 use boxoffice::notification::fanout;
-use boxoffice::queue::claim::{self, Token, Wanted};
+use boxoffice::queue::claim::{self, Kinds, Token, Wanted};
 use boxoffice::queue::worker::{Handled, Handler, LEASE, Outcome, Worker};
+use boxoffice::queue::{self, NewJob, Queue};
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +53,7 @@ scene! {
             let job = held.iter().find(|job| job.kind == call_off::KIND).expect("it still is tried");
             assert!(call_off::chunk(&app.app.ctx, event, Some((job.id, token(crash)))).await.unwrap());
             app.clock.advance(2 * LEASE);
-            assert!(claim::rescue(app.db(), app.clock.now()).await.unwrap() > 0);
+            assert!(claim::rescue(app.db(), Kinds::Any, app.clock.now()).await.unwrap() > 0);
             // Somebody who lost the job changes nothing any more.
             let sold = app.sold(&id).await;
             assert!(!call_off::chunk(&app.app.ctx, event, Some((job.id, token(crash)))).await.unwrap());
@@ -177,7 +179,7 @@ scene! {
         put(&app, "notifications", "other", 1).await;
         let mut kinds = Vec::new();
         for first in 0..3 {
-            let wanted = Wanted { limit: 2, first, without: &[] };
+            let wanted = Wanted { limit: 2, first, kinds: Kinds::Any };
             let jobs = claim::claim(app.db(), wanted, app.clock.now(), LEASE, token(first)).await.unwrap();
             kinds.push(jobs.into_iter().map(|job| job.kind).collect::<Vec<_>>());
         }
@@ -185,20 +187,56 @@ scene! {
     }
 }
 
+/// A handler that never succeeds.
+fn failing() -> Handler {
+    Arc::new(|jobs, _| Box::pin(async move { Handled::all(&jobs, Outcome::Retry("not today".into())) }))
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct Attempted {
+    state: String,
+    attempt: i64,
+    run_at: i64,
+}
+
 scene! {
-    /// What piled up is gone after one sweep, however many chunks that takes.
-    async fn a_sweep_leaves_nothing_behind(stage: Stage) {
+    /// The waits of each queue as its jobs really wait: stored with each failure, kept to by the next claim, and after the
+    /// last attempt none.
+    async fn each_queue_waits_as_its_policy_says(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
-        let (numbers, uuid) = match app.db().is_sqlite() {
-            true => ("WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 2300)", "randomblob(16)"),
-            false => ("WITH s(i) AS (SELECT generate_series(1, 2300))", "gen_random_uuid()"),
-        };
-        let answers = format!(
-            "{numbers} INSERT INTO idempotency (user_id, key, operation, fingerprint, outcome, created_at)
-             SELECT {uuid}, 'k' || i, 'createBooking', 'f', '{{}}', 0 FROM s"
-        );
-        app.sql(&answers, []).await;
-        assert_eq!(boxoffice::idempotency::forget(app.db(), app.clock.now()).await.unwrap(), 2_300);
-        assert_eq!(app.number("SELECT count(*) AS n FROM idempotency", []).await, 0);
+        let worker = worker(&app, HashMap::from([("fails", failing())]));
+        for (queue, waits) in [
+            (Queue::Emails, vec![2, 4, 8, 16]),
+            (Queue::Notifications, vec![1, 2]),
+            (Queue::Tickets, vec![5, 5]),
+        ] {
+            let job = &[NewJob::new(queue, "fails", &json!({}), app.clock.now())];
+            let put = |tx: db::Tx| async move { queue::enqueue(&tx, job).await };
+            app.db().write::<_, db::DbError, _, _>(Lane::Interactive, put).await.unwrap();
+            let look = || async {
+                let sql = "SELECT state, attempt, run_at FROM job ORDER BY id DESC LIMIT 1";
+                let row: Option<Attempted> = db::one(app.db().read(), sql, []).await.unwrap();
+                row.unwrap()
+            };
+            let attempts = waits.len() as i64 + 1;
+            for (failed, seconds) in (1..).zip(waits) {
+                worker.drain().await.unwrap();
+                let job = look().await;
+                assert_eq!((job.state.as_str(), job.attempt), ("available", failed), "{queue:?}");
+                let wait = Duration::from_micros((job.run_at - app.clock.now().0).try_into().unwrap());
+                let exact = Duration::from_secs(seconds);
+                assert!(wait >= exact.mul_f64(0.9) && wait <= exact.mul_f64(1.1), "{queue:?}, {failed}: {wait:?}");
+                app.clock.advance(wait - Duration::from_micros(1));
+                worker.drain().await.unwrap();
+                assert_eq!(look().await.attempt, failed, "{queue:?}: not a moment sooner");
+                app.clock.advance(Duration::from_micros(1));
+            }
+            worker.drain().await.unwrap();
+            let job = look().await;
+            assert_eq!((job.state.as_str(), job.attempt), ("dead", attempts), "{queue:?}");
+            app.clock.advance(Duration::from_secs(3_600));
+            worker.drain().await.unwrap();
+            assert_eq!(look().await.attempt, attempts, "{queue:?}: nobody tries it again");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Not here: what must not be in the log (`scripts/test`), and assertions about single lines.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -39,8 +39,55 @@ pub fn start() {
         let shown = std::env::var_os("RUST_LOG")
             .map(|_| fmt::layer().with_test_writer().with_filter(EnvFilter::from_default_env()));
         let statements = Statements.with_filter(Targets::new().with_target(STATEMENTS, tracing::Level::TRACE));
-        tracing_subscriber::registry().with(written).with(shown).with(statements).init();
+        let notified = Notified.with_filter(Targets::new().with_target(NOTIFICATION, tracing::Level::INFO));
+        tracing_subscriber::registry().with(written).with(shown).with(statements).with(notified).init();
     });
+}
+
+/// The target of lines that tell who was told.
+const NOTIFICATION: &str = "boxoffice::notification";
+
+/// A line of the log, by field.
+#[derive(Debug, Clone, Default)]
+pub struct Line(BTreeMap<&'static str, String>);
+
+impl Line {
+    /// Whether any field is this text.
+    pub fn holds(&self, text: &str) -> bool {
+        self.0.values().any(|value| value == text)
+    }
+
+    /// A field; empty: there is none.
+    pub fn field(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+static NOTIFIED: Mutex<Vec<Line>> = Mutex::new(Vec::new());
+
+/// Every line so far, of all services of this process, that tells who was told.
+pub fn notified() -> Vec<Line> {
+    NOTIFIED.lock().unwrap().clone()
+}
+
+struct Notified;
+
+impl<S: Subscriber> Layer<S> for Notified {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        NOTIFIED.lock().unwrap().push(line);
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
 }
 
 /// Keeps a line that a started program wrote to its log.

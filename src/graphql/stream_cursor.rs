@@ -1,0 +1,146 @@
+//! Cursors of log streams: sealed positions that clients keep and give back, on any process of a service.
+//! Not here: the streams (`live`), and the cursors of pages (`page`).
+//!
+//! A position in the history would tell how much happens in the whole service, so a cursor is encrypted. Its key is derived
+//! from the secret that signs access tokens: it survives restarts and is the same in every process, and the previous secret
+//! still opens what it sealed. A cursor is bound to its log and to the owner of that log; anything else is refused. The same
+//! position has the same cursor (AES-256-GCM-SIV stays safe with one nonce), so a client may compare them.
+
+use std::sync::Arc;
+
+use async_graphql::{Error, Result};
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+use super::fault::Fault;
+use crate::account::token::Keys;
+use crate::id::{OrganizerId, UserId};
+
+/// First byte of each cursor; another layout is another number.
+const LAYOUT: u8 = 2;
+
+/// Bytes that name a history.
+const EPOCH: usize = 8;
+
+/// Bytes of a whole cursor: layout, history, position, authentication tag.
+const LENGTH: usize = 1 + EPOCH + 8 + 16;
+
+/// A log that can be streamed, with the owner of its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// Notices of a user.
+    Notices(UserId),
+    /// Changes of a customer's bookings.
+    Bookings(UserId),
+    /// Changes of the bookings of an organizer's events.
+    Sales(OrganizerId),
+}
+
+impl Log {
+    /// Text that a cursor is authenticated with: it opens as a cursor of this log and this owner only.
+    fn binding(self) -> [u8; 18] {
+        let (kind, owner) = match self {
+            Self::Notices(user) => (b'n', user.0),
+            Self::Bookings(user) => (b'b', user.0),
+            Self::Sales(organizer) => (b's', organizer.0),
+        };
+        let mut bytes = [0; 18];
+        bytes[0] = LAYOUT;
+        bytes[1] = kind;
+        bytes[2..].copy_from_slice(owner.as_bytes());
+        bytes
+    }
+}
+
+/// The service's secret allows no key for cursors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot derive the key of stream cursors")]
+pub struct Underivable;
+
+/// Keys of cursors: the first one seals, each of them opens. Cheap to clone.
+#[derive(Clone)]
+pub struct CursorKeys(Arc<Vec<LessSafeKey>>);
+
+impl CursorKeys {
+    /// Keys that follow from the key ring of access tokens.
+    pub fn new(ring: &Keys) -> Result<Self, Underivable> {
+        let derived = ring.derive("stream cursor", "").map_err(|_| Underivable)?;
+        let key = |text: &String| {
+            let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Underivable)?;
+            let key = UnboundKey::new(&AES_256_GCM_SIV, &bytes).map_err(|_| Underivable)?;
+            Ok(LessSafeKey::new(key))
+        };
+        Ok(Self(Arc::new(derived.iter().map(key).collect::<Result<_, _>>()?)))
+    }
+
+    /// The cursors of a log in the history called `epoch`.
+    pub fn of(&self, log: Log, epoch: &str) -> Cursors {
+        let digest = Sha256::digest(epoch.as_bytes());
+        let mut epoch = [0; EPOCH];
+        epoch.copy_from_slice(&digest[..EPOCH]);
+        Cursors { keys: self.clone(), binding: log.binding(), epoch }
+    }
+}
+
+/// Seals and opens the cursors of one log in one history.
+#[derive(Clone)]
+pub struct Cursors {
+    keys: CursorKeys,
+    binding: [u8; 18],
+    epoch: [u8; EPOCH],
+}
+
+/// An opened cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// Position in this history.
+    Here(i64),
+    /// Position in another history, such as the one before a backup was restored.
+    Elsewhere,
+}
+
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; NONCE_LEN])
+}
+
+impl Cursors {
+    /// The cursor behind the entry with this number.
+    pub fn seal(&self, seq: i64) -> Result<String> {
+        let failed = || Error::new("a stream cursor cannot be sealed");
+        let key = self.keys.0.first().ok_or_else(failed)?;
+        let mut bytes = [self.epoch.as_slice(), &seq.to_be_bytes()].concat();
+        key.seal_in_place_append_tag(nonce(), Aad::from(self.binding), &mut bytes).map_err(|_| failed())?;
+        bytes.insert(0, LAYOUT);
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Opens a cursor; `None`: it was not sealed for this log and owner with one of the keys.
+    pub fn open(&self, text: &str) -> Option<Opened> {
+        if text.len() > 2 * LENGTH {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (LAYOUT, sealed) = bytes.split_first().map(|(layout, sealed)| (*layout, sealed))? else { return None };
+        let open = |key: &LessSafeKey| {
+            let mut sealed = sealed.to_vec();
+            let plain = key.open_in_place(nonce(), Aad::from(self.binding), &mut sealed).ok()?;
+            let (epoch, seq) = plain.split_first_chunk::<EPOCH>()?;
+            let seq = i64::from_be_bytes(seq.try_into().ok()?);
+            Some(if *epoch == self.epoch { Opened::Here(seq) } else { Opened::Elsewhere })
+        };
+        self.keys.0.iter().find_map(open)
+    }
+
+    /// The position to start behind, and whether the client has to fetch its list anew: the client's cursor when it belongs
+    /// to this history and lies in it, else `head`.
+    pub fn start(&self, after: Option<String>, head: i64) -> Result<(i64, bool)> {
+        let Some(text) = after else { return Ok((head, false)) };
+        let opened = self.open(&text);
+        match opened {
+            None => Err(Fault::BadUserInput.error("after is not a cursor of this stream: subscribe again without it.")),
+            Some(Opened::Here(seq)) if seq <= head => Ok((seq, false)),
+            Some(Opened::Here(_) | Opened::Elsewhere) => Ok((head, true)),
+        }
+    }
+}

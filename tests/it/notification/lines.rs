@@ -1,0 +1,80 @@
+//! Scenes of the log: one line per fact that triggers notices, and one per recipient of each.
+//! Not here: what else is logged, and what no log may hold (`scripts/test`).
+
+use boxoffice::id::{Noun, UserId};
+use sea_orm::FromQueryResult;
+use serde_json::json;
+
+use super::fill;
+use crate::harness::log::{self, Line};
+
+/// Lines that name somebody or something, by message.
+fn lines(message: &str, names: &str) -> Vec<Line> {
+    log::notified().into_iter().filter(|line| line.field("message") == message && line.holds(names)).collect()
+}
+
+/// Lines that tell a person of a kind of fact.
+fn told(user: UserId, kind: &str) -> usize {
+    lines("notified", &user.opaque())
+        .iter()
+        .filter(|line| line.field("kind") == kind && line.field("user") == user.opaque())
+        .count()
+}
+
+/// How many are told, by each line of a kind of fact about an event.
+fn triggered(event: &str, kind: &str) -> Vec<String> {
+    let lines = lines("notices triggered", event);
+    lines
+        .into_iter()
+        .filter(|line| line.field("kind") == kind)
+        .map(|line| line.field("recipients").to_owned())
+        .collect()
+}
+
+scene! {
+    async fn a_line_per_recipient_and_one_per_trigger(stage: Stage) {
+        let app = stage.app().await;
+        let organizer = app.organizer().await;
+        let people = app.customers(3).await;
+        let event = organizer.event(2_000).await;
+        for person in &people {
+            person.books(&event, 2).await;
+        }
+        organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B" }), "changed").await.ok();
+        app.settled().await;
+        for person in &people {
+            let confirmed = lines("booking confirmed", &person.user.opaque());
+            assert_eq!(confirmed.len(), 1, "{confirmed:?}");
+            let line = &confirmed[0];
+            assert_eq!((line.field("customer"), line.field("event"), line.field("seats")), (&*person.user.opaque(), &*event, "2"));
+            assert!(line.field("ref").starts_with("EVT-"), "{line:?}");
+            assert_eq!((told(person.user, "event.updated"), told(person.user, "booking.created")), (1, 0));
+        }
+        assert_eq!(told(organizer.user, "booking.created"), 3);
+        assert_eq!(triggered(&event, "booking.created"), ["1", "1", "1"]);
+        assert_eq!(triggered(&event, "booking.confirmed"), ["1", "1", "1"]);
+        assert_eq!(triggered(&event, "event.updated"), ["3"]);
+        assert_eq!(triggered(&event, "availability.changed"), Vec::<String>::new(), "it tells nobody");
+
+        // A large audience is told by a job: the same lines, none missing and none twice.
+        fill(&app, &event, 1_100).await;
+        organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall C" }), "changed").await.ok();
+        app.settled().await;
+        assert_eq!(triggered(&event, "event.updated"), ["3", "more than a reaction tells by itself"]);
+        #[derive(FromQueryResult)]
+        struct Row {
+            user_id: UserId,
+            told: i64,
+        }
+        let sql = "SELECT user_id, count(*) AS told FROM notice WHERE kind = 'event.updated' GROUP BY user_id";
+        let rows: Vec<Row> = boxoffice::db::all(app.db().read(), sql, []).await.unwrap();
+        assert_eq!(rows.len(), 1_103);
+        let mut counts = std::collections::HashMap::<String, i64>::new();
+        for line in log::notified().iter().filter(|line| line.field("message") == "notified" && line.field("kind") == "event.updated") {
+            *counts.entry(line.field("user").to_owned()).or_default() += 1;
+        }
+        for row in rows {
+            assert_eq!(counts.get(&row.user_id.opaque()), Some(&row.told), "a line per notice");
+        }
+    }
+}
