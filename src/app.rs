@@ -19,7 +19,7 @@ use crate::account::password::{Cost, Hasher};
 use crate::account::session::{self, Sessions};
 use crate::account::throttle::{self, Throttle};
 use crate::account::token::Keys;
-use crate::account::{retention, revocation};
+use crate::account::{self, revocation};
 use crate::booking::settle::SERVE_LINE;
 use crate::booking::watch::Board;
 use crate::booking::{call_off, close, desk, promote};
@@ -39,9 +39,9 @@ use crate::id::Chance;
 use crate::notification::{deliver, fanout, inbox};
 use crate::queue::worker::{Handler, LEASE, Worker};
 use crate::relay::Relay;
-use crate::{event, idempotency, reactions};
+use crate::{event, reactions, retention};
 
-/// How often finished events are archived and old answers forgotten.
+/// How often finished events are archived and what was kept long enough is deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for what runs, connections included; with [`CLOSE_WITHIN`] ten seconds in all, as much as service
@@ -76,6 +76,8 @@ pub struct Options {
     pub worker: bool,
     /// How long a claimed job is held without renewal.
     pub lease: Duration,
+    /// How long the traces of finished work are kept.
+    pub retention: retention::Settings,
     /// Where deliveries go.
     pub channel: deliver::Channel,
     /// How sign-ins are throttled; none: they are not.
@@ -127,6 +129,7 @@ impl Options {
             relay: true,
             worker: true,
             lease: LEASE,
+            retention: retention::Settings::default(),
             channel: deliver::Channel::default(),
             throttle: Some(throttle::Settings::default()),
             sessions: session::Settings::default(),
@@ -255,7 +258,7 @@ impl App {
                 enqueued,
             };
             self.background.spawn(worker.run(stop.clone()));
-            self.background.spawn(sweep(ctx.clone(), stop.clone()));
+            self.background.spawn(sweep(ctx.clone(), options.retention, stop.clone()));
         }
         self.background.spawn(forget(self.budgets.clone(), self.services.throttle.clone(), stop.clone()));
     }
@@ -357,8 +360,8 @@ async fn forget(budgets: Option<Budgets>, throttle: Throttle, stop: Cancellation
     }
 }
 
-/// Archives what is over and forgets old answers: at the start, then every [`SWEEP_EVERY`], each time everything there is.
-async fn sweep(ctx: Ctx, stop: CancellationToken) {
+/// Archives what is over and deletes what was kept long enough: at the start, then every [`SWEEP_EVERY`], each time everything there is.
+async fn sweep(ctx: Ctx, keep: retention::Settings, stop: CancellationToken) {
     loop {
         if let Err(error) = close::close_begun(&ctx).await {
             tracing::error!(%error, "cannot close the waitlists of events that have begun");
@@ -366,12 +369,10 @@ async fn sweep(ctx: Ctx, stop: CancellationToken) {
         if let Err(error) = event::archive::archive(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot archive finished events");
         }
-        if let Err(error) = retention::purge(&ctx.db, ctx.now()).await {
+        if let Err(error) = account::retention::purge(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot purge ended sign-ins");
         }
-        if let Err(error) = idempotency::forget(&ctx.db, ctx.now()).await {
-            tracing::error!(%error, "cannot forget old answers");
-        }
+        retention::sweep(&ctx, &keep, &stop).await;
         if let Err(error) = event::search::reindex(&ctx.db).await {
             tracing::error!(%error, "cannot index events for the search");
         }

@@ -4,8 +4,6 @@
 //! The row is written in the request's own transaction, so it exists exactly if the request took effect. Refusals are
 //! not stored: nothing happened that a repetition could double.
 
-use std::time::Duration;
-
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -13,9 +11,6 @@ use sha2::{Digest, Sha256};
 use crate::clock::Micros;
 use crate::db::{self, Db, DbError, Lane, record};
 use crate::id::UserId;
-
-/// How long answers are kept.
-pub const KEPT: Duration = Duration::from_secs(48 * 3600);
 
 /// The longest key. (Stripe's limit.)
 pub const KEY_MAX: usize = 255;
@@ -120,19 +115,12 @@ pub async fn keep(tx: &db::Tx, answers: &[Answer]) -> Result<(), DbError> {
     Ok(())
 }
 
-/// How many answers one transaction forgets at most.
-const CHUNK: u64 = 1_000;
-
-/// Forgets answers older than [`KEPT`], in chunks. Says how many.
-pub async fn forget(db: &Db, now: Micros) -> Result<u64, DbError> {
-    db::in_chunks(CHUNK, || chunk(db, now)).await
-}
-
-async fn chunk(db: &Db, now: Micros) -> Result<u64, DbError> {
+/// Deletes answers given before an instant, at most `limit`, the oldest first. Says how many.
+pub async fn purge(db: &Db, before: Micros, limit: i64) -> Result<u64, DbError> {
     db.write(Lane::Worker, |tx| async move {
         let sql = "DELETE FROM idempotency WHERE (user_id, key) IN
                    (SELECT user_id, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
-        db::run(&tx, sql, [now.minus(KEPT).into(), (CHUNK as i64).into()]).await
+        db::run(&tx, sql, [before.into(), limit.into()]).await
     })
     .await
 }

@@ -19,6 +19,7 @@ pub mod edge;
 pub mod limits;
 pub mod log;
 pub mod migrate;
+pub mod retention;
 pub mod schema;
 pub mod secret;
 pub mod serve;

@@ -15,6 +15,7 @@ use super::database::DatabaseArgs;
 use super::edge::EdgeArgs;
 use super::limits::LimitArgs;
 use super::log::{self, LogFormat};
+use super::retention::RetentionArgs;
 use super::{Failure, StoreArgs, keys};
 use crate::app::{App, Options, STOP_WITHIN, StartError};
 use crate::booking::desk;
@@ -74,6 +75,8 @@ pub struct ServeArgs {
     database: DatabaseArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    retention: RetentionArgs,
 }
 
 /// Serves until ctrl-c or SIGTERM, then finishes running requests and jobs.
@@ -103,6 +106,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         args.limits.apply_to_this_machine(&mut options);
     }
     options.hosts = args.edge.hosts(&args.listen, address, args.production, demo.is_some());
+    args.retention.apply(&mut options);
     if let Some(batch_max) = args.desk_batch {
         let usual = desk::Settings::for_db(matches!(target, Target::Sqlite(_)));
         options.desk = Some(desk::Settings { batch_max, ..usual });

@@ -14,7 +14,7 @@ pub fn page(serve: &Command) -> String {
          `--config FILE` names another file. Secrets come from the environment only, because flags are visible in the process\n\
          list: `BOXOFFICE_JWT_SECRET`, `BOXOFFICE_JWT_SECRET_PREVIOUS`.\n",
     );
-    for group in [None, Some("Database"), Some("Limits")] {
+    for group in [None, Some("Database"), Some("Limits"), Some("Retention")] {
         let _ = writeln!(
             page,
             "\n## {}\n\n| flag | environment | default | |\n|---|---|---|---|",
@@ -57,6 +57,7 @@ with a `code`, and it is 200 again by itself:
 - Sessions are deleted 30 days after their last renewal, API tokens 30 days after their end, failed attempts after an hour.
 - A client that reads nothing for 10 s is disconnected. A WebSocket is pinged after 15 s of silence and closed 10 s later. A client may send
   100 messages at once; 256 messages to it may wait.
+- Domain events and notices are never deleted: streams resume from the former, and the latter belong to their users.
 ";
 
 /// Writing into a string cannot fail, and an argument without a long name or help is no setting.

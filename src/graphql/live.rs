@@ -61,8 +61,8 @@ pub struct NoticeFrame {
 impl NoticeFrame {
     /// How many of your notices are unread now.
     async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let (last, read) = read::head(acting(ctx)?.db.read(), me(ctx)?).await.map_err(|e| db_fault(&e))?;
-        Ok(int(last - read))
+        let head = read::head(acting(ctx)?.db.read(), me(ctx)?).await.map_err(|e| db_fault(&e))?;
+        Ok(int(head.unread()))
     }
 }
 

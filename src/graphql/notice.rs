@@ -81,7 +81,7 @@ pub struct Notice {
 
 impl Notice {
     /// Reads a stored notice.
-    pub fn read(row: notice::Model) -> Result<Self, UnreadableFact> {
+    fn decode(row: notice::Model) -> Result<Self, UnreadableFact> {
         let fact = Fact::read(&row.kind, row.v, &row.data)?;
         Ok(Self { row, fact })
     }
@@ -89,7 +89,7 @@ impl Notice {
     /// Reads a stored notice; `None` when it is damaged, which is logged: one broken row must not hide all others.
     pub fn unless_damaged(row: notice::Model) -> Result<Option<Self>, UnreadableFact> {
         let (user, seq) = (row.user_id, row.seq);
-        match Self::read(row) {
+        match Self::decode(row) {
             Err(UnreadableFact::Damaged(error)) => {
                 tracing::error!(%user, seq, error, "a notice cannot be read and is left out");
                 Ok(None)

@@ -12,6 +12,7 @@ pub mod audience;
 pub mod deliver;
 pub mod fanout;
 pub mod inbox;
+pub mod purge;
 pub mod read;
 pub mod words;
 

@@ -12,6 +12,7 @@ use crate::id::FactId;
 
 pub mod backoff;
 pub mod claim;
+pub mod purge;
 pub mod worker;
 
 pub use backoff::Backoff;

@@ -24,7 +24,7 @@ const ROWS: &[(&str, &[&str])] = &[
     ("telling people", &["notification"]),
     ("what follows", &["reactions"]),
     ("the contract", &["graphql"]),
-    ("the edge", &["demo", "http", "app", "cli", "main"]),
+    ("the edge", &["demo", "http", "retention", "app", "cli", "main"]),
 ];
 
 /// How a file says what does not live in it.

@@ -32,6 +32,7 @@ mod queue;
 mod race;
 mod reactions;
 mod readme;
+mod retention;
 mod schema;
 mod seed;
 mod storage;
