@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait, Select,
 };
@@ -12,7 +12,7 @@ use crate::access::Action;
 use crate::clock::Micros;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{self, DbError, record};
-use crate::entity::{booking, booking_item, waitlist_entry};
+use crate::entity::{booking, booking_item, event as events, waitlist_entry};
 use crate::event;
 use crate::id::{BookingId, EntryId, EventId, QuotaId, UserId};
 use crate::page::{COUNT_MAX, Count, Page, Paging};
@@ -47,9 +47,13 @@ fn bookings_of(whose: Whose, filter: Filter) -> Select<booking::Entity> {
     let event = filter.event.map(|event| booking::Column::EventId.eq(event));
     // Asked row by row, by the key of the event: the bookings of one customer are few, events are many.
     let when = filter.upcoming.map(|(upcoming, now)| {
-        let order = if upcoming { ">" } else { "<=" };
-        let sql = format!("EXISTS (SELECT 1 FROM event e WHERE e.id = booking.event_id AND e.ends_at {order} $1)");
-        Expr::cust_with_values(sql, [now])
+        let ends_at = Expr::col((events::Entity, events::Column::EndsAt));
+        let of_booking =
+            Expr::col((events::Entity, events::Column::Id)).equals((booking::Entity, booking::Column::EventId));
+        let mut event = Query::select();
+        event.expr(Expr::val(1)).from(events::Entity).and_where(of_booking);
+        event.and_where(if upcoming { ends_at.gt(now) } else { ends_at.lte(now) });
+        Expr::exists(event)
     });
     booking::Entity::find().filter(Condition::all().add(scope).add_option(status).add_option(event).add_option(when))
 }

@@ -198,7 +198,10 @@ async fn whole_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
         {
             return false;
         }
-        let is_derived = name.starts_with('(') || name == "CONSTANT" || sql.contains(&format!(") {name}"));
+        let is_derived = name.starts_with('(')
+            || name == "CONSTANT"
+            || sql.contains(&format!(") {name}"))
+            || sql.contains(&format!(") AS \"{name}\""));
         !is_derived
     };
     steps.into_iter().filter(is_whole).collect()
