@@ -5,8 +5,6 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::id::Chance;
-
 /// One field of an input that cannot be taken as it is. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
@@ -108,11 +106,12 @@ fn slug(name: &str, otherwise: &str) -> String {
     if slug.is_empty() { otherwise.to_owned() } else { slug.to_owned() }
 }
 
-/// The addresses a name may get, the readable one first; the second has letters that tell it from others of that name.
-pub fn slugs(name: &str, otherwise: &str, chance: &Chance) -> [String; 2] {
+/// The addresses a name may get, the readable one first; the second ends with `apart`, which tells it from others of that
+/// name.
+pub fn slugs(name: &str, otherwise: &str, apart: &str) -> [String; 2] {
     let readable = slug(name, otherwise);
-    let apart = format!("{readable}-{}", chance.reference()[4..].to_ascii_lowercase());
-    [readable, apart]
+    let second = format!("{readable}-{}", apart.to_ascii_lowercase());
+    [readable, second]
 }
 
 /// Trims, cleans and composes a text (NFC) and checks it: 0 to `max` characters; may have several lines and tabs.

@@ -12,7 +12,7 @@ use crate::entity::users;
 use crate::id::{Noun, OrganizerId, UserId};
 use crate::page::{Page, Paging};
 use crate::queue::{self, NewJob, Queue};
-use crate::text::{self, Invalid};
+use crate::text::Invalid;
 
 /// The kind of job that ends the waitlist entries of a user who may not book any more (`booking::close`).
 pub const END_ENTRIES: &str = "end_waitlist_entries";
@@ -34,7 +34,7 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
         let sql = "UPDATE users SET role = $2 WHERE id = $1";
         db::run(&tx, sql, [id.into(), role.into()]).await?;
         if role == Role::Organizer && store::organizer_of(&tx, id).await?.is_none() {
-            let slugs = text::slugs(&user.name, "organizer", &ctx.chance);
+            let slugs = store::organizer_slugs(&user.name, organizer);
             store::insert_organizer(&tx, organizer, &user.name, &slugs, id, ctx.now()).await?;
         }
         if user.role == Role::Customer {

@@ -131,7 +131,7 @@ async fn insert(
     };
     let fact = Draft::new(ctx, Fact::UserRegistered { user }).caused_by(ctx.actor.user_id().or(Some(user)));
     let token = refresh::begin(ctx);
-    let slugs = text::slugs(&account.organizer_name, "organizer", &ctx.chance);
+    let slugs = store::organizer_slugs(&account.organizer_name, organizer);
     let (row, organizer_name, slugs) = (&row, &account.organizer_name, &slugs);
     let (fact, first) = (&fact, &token.token);
     let opened = ctx

@@ -8,6 +8,7 @@ use crate::clock::Micros;
 use crate::db::{self, DbError, Tx, is_unique_violation};
 use crate::entity::{membership, organizer, session, users};
 use crate::id::{OrganizerId, SessionId, UserId};
+use crate::text;
 
 /// The account with this address, whatever its case.
 pub async fn by_email(c: &impl ConnectionTrait, key: &str) -> Result<Option<users::Model>, DbError> {
@@ -48,6 +49,11 @@ pub async fn organizer_by_slug(c: &impl ConnectionTrait, slug: &str) -> Result<O
         return Ok(None); // PostgreSQL cannot even compare that
     }
     Ok(organizer::Entity::find().filter(organizer::Column::Slug.eq(slug)).one(c).await?)
+}
+
+/// The addresses an organizer may get; the random end of its id tells it from others of its name.
+pub fn organizer_slugs(name: &str, id: OrganizerId) -> [String; 2] {
+    text::slugs(name, "organizer", &id.0.simple().to_string()[26..])
 }
 
 /// Writes the organizer a new user acts for, under the first of `slugs` that is free.

@@ -84,7 +84,7 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         price_minor: checked.price_minor,
         position: 0,
     };
-    let slugs = text::slugs(&event.title, "event", &ctx.chance);
+    let slugs = text::slugs(&event.title, "event", &ctx.chance.reference()[4..]);
     let fingerprint = idempotency::fingerprint(&new);
     let (event, slot, quota, ticket_type, slugs) = (&event, &slot, &quota, &ticket_type, &slugs);
     let (key, fingerprint) = (&key, &fingerprint);
