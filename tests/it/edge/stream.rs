@@ -199,12 +199,13 @@ async fn a_silent_stream_shows_that_it_lives() {
     let app = stage.app_with(|options| options.sockets.ping = Duration::from_millis(20)).await;
     let person = app.customer().await;
     let mut events = Events::open(person.stream(NOTICES, json!({})), EVENTS).await;
-    events.next().await;
+    // On a busy machine signs of life come before the first message too.
+    while events.event().await.expect("the stream is over").kind.is_empty() {}
     for _ in 0..3 {
         assert_eq!(events.event().await, Some(Event { kind: String::new(), id: None, data: Value::Null }));
     }
     let mut open = Events::open(parts(&person, NOTICES), PARTS).await;
-    open.part().await.unwrap();
+    while open.part().await.expect("the stream is over") == json!({}) {}
     assert_eq!(open.part().await, Some(json!({})));
 }
 
