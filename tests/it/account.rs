@@ -70,7 +70,7 @@ scene! {
             ("name", json!("")),
             ("name", json!("  ")),
             ("name", json!("Ada\u{0000}")),
-            ("name", json!("Ada\u{202E}adA")),
+            ("name", json!("Ada\u{3164}")),
             ("name", json!("n".repeat(101))),
         ];
         for (field, value) in bad {

@@ -251,7 +251,7 @@ scene! {
             let answer = Answer { status: 200, body: json!({ "data": socket.next("1").await }) }.ok();
             promises.push(promised(guest, &event, &answer));
             assert_eq!(socket.message().await["type"], "complete");
-            assert_eq!(socket.closed().await.0, 1012);
+            assert_eq!(socket.closed().await.0, 1012, "{}", served.running.said());
         }
         let ended = served.running.ended().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
