@@ -130,7 +130,8 @@ async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Cr
     let (sink, mut stream) = socket.split();
     let (out, queue) = mpsc::channel(edge.sockets.queue);
     let (farewell, told) = oneshot::channel();
-    // A queue that nobody can fill any more would end the writer before it is told why.
+    // A queue without senders ends the writer. Held until the writer has ended by itself: it may look for the close frame
+    // just before that is sent, and at the queue just after.
     let open = out.clone();
     let writer = tokio::spawn(writer::run(sink, queue, told, edge.sockets));
     // One of the sockets its user may have, until the last frame is out and not only until there is nothing to say.
@@ -144,6 +145,6 @@ async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Cr
         Some(last) => drop(farewell.send(last)), // it comes back when the writer is gone; there is nobody to say it to
         None => drop(farewell),
     }
-    drop(open);
     writer::part(writer, stream).await;
+    drop(open);
 }
