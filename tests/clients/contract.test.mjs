@@ -36,7 +36,7 @@ test('nothing of the last release is broken', async () => {
 test('additions break nothing', async () => {
   for (const [what, current] of [
     ['a type', `${contract}\n"Added."\ntype Added { "Added." added: Int }`],
-    ['a field', changed('type Availability {', 'type Availability {\n"Added."\nadded: Int\n')],
+    ['a field', changed('type Availability implements Node {', 'type Availability implements Node {\n"Added."\nadded: Int\n')],
     ['an optional input field', changed('input SignInInput {', 'input SignInInput {\n"Added."\nadded: Int\n')],
     ['a deprecation', changed('\tcapacity: Int!', '\tcapacity: Int! @deprecated(reason: "Added.")')],
   ]) {
@@ -76,7 +76,7 @@ test('the linter finds what is wrong', async () => {
   for (const [sdl, found] of [
     [`${contract}\ntype Silent { id: ID! }`, 'require-description: type Silent { id: ID! }'],
     [`${contract}\n"Lost."\ntype Lost { id: ID! }`, 'no-unreachable-types: type Lost { id: ID! }'],
-    [changed('type Availability {', 'type Availability {\nGood_Name: Int'), 'naming-convention: Good_Name: Int'],
+    [changed('type Availability implements Node {', 'type Availability implements Node {\nGood_Name: Int'), 'naming-convention: Good_Name: Int'],
     [changed('\tstartCursor: String', '\tbegin: String'), 'relay-page-info: type PageInfo {'],
   ]) {
     assert.ok((await findings(sdl)).includes(found), found);

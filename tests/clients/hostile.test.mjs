@@ -127,13 +127,17 @@ function forgeries(token) {
 // --- what a person types: [what it is, text]
 
 const TEXTS = [
-  ['a line break', 'Ada\r\nBcc: everybody@example.org'],
   ['a NUL', 'Ada\u0000'],
-  ['a reversed reading', 'Ada \u202egnp.exe'],
-  ['a zero width', 'Ad\u200ba'],
   ['an escape of terminals', 'Ada \u001b[31m'],
   ['a novel', 'a'.repeat(10_000)],
   ['nothing', ' \u00a0 '],
+];
+
+/** Texts that are cleaned, and what is stored. */
+const CLEANED = [
+  ['a line break', 'Ada\r\nBcc: everybody@example.org', 'Ada Bcc: everybody@example.org'],
+  ['a reversed reading', 'Ada \u202egnp.exe', 'Ada gnp.exe'],
+  ['a zero width', 'Ad\u200ba', 'Ada'],
 ];
 
 const ADDRESSES = [
@@ -353,6 +357,14 @@ for (const [profile, options] of Object.entries(PROFILES)) {
       });
     }
 
+    for (const [at, [name, text, stored]] of CLEANED.entries()) {
+      test(`${name} in a text is cleaned`, async () => {
+        const signUp = 'mutation($input: SignUpInput!) { signUp(input: $input) { viewer { name } userErrors { code } } }';
+        const { data } = await byPost(signUp, { input: { email: `cleaned${at}@example.org`, password: 'correct horse battery', name: text } });
+        assert.deepEqual(data.signUp, { viewer: { name: stored }, userErrors: [] });
+      });
+    }
+
     test('quantities that are none', async () => {
       for (const quantity of [0, -1, 101, -(2 ** 31), 2 ** 31, 2 ** 53, 1e100, 1.5, '1', true, [1, 2], {}]) {
         const { data, errors } = await byBoth(BOOK, { input: { ...order(eventId), quantity } }, customer.token);
@@ -374,8 +386,12 @@ for (const [profile, options] of Object.entries(PROFILES)) {
       const search = 'query($text: String!) { events(first: 5, filter: { text: $text }) { totalCount } }';
       const found = async (text) => (await byBoth(search, { text })).data.events.totalCount;
       assert.ok((await found('ada')) > 0);
-      for (const text of ['%', '_', '\\', "' OR '1'='1", "ada'; DROP TABLE event; --", 'ada%', '*', '"ada"']) {
+      for (const text of ['%', '_', '\\', "' OR '1'='1", "ada'; DROP TABLE event; --", '*']) {
         assert.equal(await found(text), 0, text);
+      }
+      // Words are found, and signs are no part of them.
+      for (const text of ['ada%', '"ada"']) {
+        assert.equal(await found(text), await found('ada'), text);
       }
       assert.ok((await found('ada')) > 0);
     });
@@ -396,7 +412,8 @@ for (const [profile, options] of Object.entries(PROFILES)) {
       const stream = 'subscription($id: ID!) { availabilityChanged(eventId: $id) { revision } }';
       const [foreign, none] = await Promise.all([draft, absent].map((id) => bySocket(stream, { id }, stranger.token)));
       refused(foreign, 'NOT_FOUND');
-      assert.deepEqual(foreign, none);
+      const withoutId = (answer, id) => JSON.parse(JSON.stringify(answer).replaceAll(id, 'ID'));
+      assert.deepEqual(withoutId(foreign, draft), withoutId(none, absent));
     });
 
     test("another person's booking is as if it were not there", async () => {
