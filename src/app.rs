@@ -330,7 +330,6 @@ fn engine(
             let ctx = Ctx { peer, lease, db: db.clone(), ..base.acting_as(*actor) };
             request.data(ctx).data(load::loaders(db.clone(), base.clock.clone()))
         }),
-        ..execute::Settings::default()
     };
     let schema = schema(Some(services.clone()), options.production);
     Engine::new(schema, options.clock.clone(), options.chance.clone(), settings, tasks.clone())

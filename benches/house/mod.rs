@@ -136,7 +136,8 @@ async fn sign_up(app: &App, role: Role, nth: usize) -> String {
     let enter = |tx: db::Tx| async move {
         accounts::insert_user(&tx, row.clone()).await?;
         if role == Role::Organizer {
-            accounts::insert_organizer(&tx, organizer, &row.name, user, ctx.now()).await?;
+            let slugs = accounts::organizer_slugs(&row.name, organizer);
+            accounts::insert_organizer(&tx, organizer, &row.name, &slugs, user, ctx.now()).await?;
         }
         accounts::insert_session(&tx, session, user, ctx.now()).await?;
         Ok::<_, boxoffice::account::Error>(())

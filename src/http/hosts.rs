@@ -36,7 +36,7 @@ impl Hosts {
         host == "localhost"
             || host.ends_with(".localhost")
             || address.parse::<IpAddr>().is_ok()
-            || names.iter().any(|name| *name == host)
+            || names.contains(&host)
     }
 }
 

@@ -62,6 +62,7 @@ async fn the_banner_and_the_first_answer_are_real() {
             .ready()
     };
     let served = serve().await;
+    let access_token = Regex::new(r#""accessToken":"([^"]*)""#).unwrap();
     let mut token = None;
     for (request, shown) in calls() {
         let mut call = reqwest::Client::new().post(format!("http://{}/graphql", served.address));
@@ -70,7 +71,7 @@ async fn the_banner_and_the_first_answer_are_real() {
         }
         let answer = call.header("content-type", "application/json").body(request).send().await.unwrap();
         let answer = answer.text().await.unwrap();
-        let said = Regex::new(r#""accessToken":"([^"]*)""#).unwrap().captures(&answer).map(|found| found[1].to_owned());
+        let said = access_token.captures(&answer).map(|found| found[1].to_owned());
         token = said.or(token);
         assert_eq!(without_chance(&answer), without_chance(&shown));
     }
