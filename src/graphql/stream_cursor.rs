@@ -3,7 +3,7 @@
 //!
 //! A position in the history would tell how much happens in the whole service, so a cursor is encrypted. Its key is derived
 //! from the secret that signs access tokens: it survives restarts and is the same in every process, and the previous secret
-//! still opens what it sealed. A cursor is bound to its log and to the owner of that log; anything else is refused. The same
+//! still opens what it sealed. A cursor of a secret that is gone starts anew with `resync`, as one of another history does. A cursor is bound to its log and to the owner of that log; anything else is refused. The same
 //! position has the same cursor (AES-256-GCM-SIV stays safe with one nonce), so a client may compare them.
 
 use std::sync::Arc;
@@ -18,13 +18,16 @@ use crate::account::token::Keys;
 use crate::id::{OrganizerId, UserId};
 
 /// First byte of each cursor; another layout is another number.
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
 
 /// Bytes that name a history.
 const EPOCH: usize = 8;
 
-/// Bytes of a whole cursor: layout, history, position, authentication tag.
-const LENGTH: usize = 1 + EPOCH + 8 + 16;
+/// Bytes that name a key.
+const KEY_ID: usize = 4;
+
+/// Bytes of a whole cursor: layout, key, history, position, authentication tag.
+const LENGTH: usize = 1 + KEY_ID + EPOCH + 8 + 16;
 
 /// A log that can be streamed, with the owner of its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +63,7 @@ pub struct Underivable;
 
 /// Keys of cursors: the first one seals, each of them opens. Cheap to clone.
 #[derive(Clone)]
-pub struct CursorKeys(Arc<Vec<LessSafeKey>>);
+pub struct CursorKeys(Arc<Vec<([u8; KEY_ID], LessSafeKey)>>);
 
 impl CursorKeys {
     /// Keys that follow from the key ring of access tokens.
@@ -69,7 +72,9 @@ impl CursorKeys {
         let key = |text: &String| {
             let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Underivable)?;
             let key = UnboundKey::new(&AES_256_GCM_SIV, &bytes).map_err(|_| Underivable)?;
-            Ok(LessSafeKey::new(key))
+            let mut id = [0; KEY_ID];
+            id.copy_from_slice(&Sha256::digest(&bytes)[..KEY_ID]);
+            Ok((id, LessSafeKey::new(key)))
         };
         Ok(Self(Arc::new(derived.iter().map(key).collect::<Result<_, _>>()?)))
     }
@@ -96,7 +101,7 @@ pub struct Cursors {
 pub enum Opened {
     /// Position in this history.
     Here(i64),
-    /// Position in another history, such as the one before a backup was restored.
+    /// Position in another history, such as the one before a backup was restored, or sealed with a key that is gone.
     Elsewhere,
 }
 
@@ -108,28 +113,26 @@ impl Cursors {
     /// The cursor behind the entry with this number.
     pub fn seal(&self, seq: i64) -> Result<String> {
         let failed = || Error::new("a stream cursor cannot be sealed");
-        let key = self.keys.0.first().ok_or_else(failed)?;
+        let (id, key) = self.keys.0.first().ok_or_else(failed)?;
         let mut bytes = [self.epoch.as_slice(), &seq.to_be_bytes()].concat();
         key.seal_in_place_append_tag(nonce(), Aad::from(self.binding), &mut bytes).map_err(|_| failed())?;
-        bytes.insert(0, LAYOUT);
-        Ok(URL_SAFE_NO_PAD.encode(bytes))
+        Ok(URL_SAFE_NO_PAD.encode([[LAYOUT].as_slice(), id, &bytes].concat()))
     }
 
-    /// Opens a cursor; `None`: it was not sealed for this log and owner with one of the keys.
+    /// Opens a cursor; `None`: it was not sealed for this log and owner, or it was altered.
     pub fn open(&self, text: &str) -> Option<Opened> {
         if text.len() > 2 * LENGTH {
             return None;
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (LAYOUT, sealed) = bytes.split_first().map(|(layout, sealed)| (*layout, sealed))? else { return None };
-        let open = |key: &LessSafeKey| {
-            let mut sealed = sealed.to_vec();
-            let plain = key.open_in_place(nonce(), Aad::from(self.binding), &mut sealed).ok()?;
-            let (epoch, seq) = plain.split_first_chunk::<EPOCH>()?;
-            let seq = i64::from_be_bytes(seq.try_into().ok()?);
-            Some(if *epoch == self.epoch { Opened::Here(seq) } else { Opened::Elsewhere })
-        };
-        self.keys.0.iter().find_map(open)
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == LENGTH)?;
+        let (LAYOUT, bytes) = bytes.split_first().map(|(layout, bytes)| (*layout, bytes))? else { return None };
+        let (id, sealed) = bytes.split_first_chunk::<KEY_ID>()?;
+        let Some((_, key)) = self.keys.0.iter().find(|(own, _)| own == id) else { return Some(Opened::Elsewhere) };
+        let mut sealed = sealed.to_vec();
+        let plain = key.open_in_place(nonce(), Aad::from(self.binding), &mut sealed).ok()?;
+        let (epoch, seq) = plain.split_first_chunk::<EPOCH>()?;
+        let seq = i64::from_be_bytes((&*seq).try_into().ok()?);
+        Some(if *epoch == self.epoch { Opened::Here(seq) } else { Opened::Elsewhere })
     }
 
     /// The position to start behind, and whether the client has to fetch its list anew: the client's cursor when it belongs
