@@ -1,7 +1,7 @@
 // Apollo Client 4: a link by which streams resume, and the options of a cache that merges what belongs together.
 // Not here: the link that connects (GraphQLWsLink of @apollo/client), and facts of the schema (schema.js).
-import { ApolloLink } from '@apollo/client';
-import { tap } from 'rxjs';
+import { ApolloLink, CombinedGraphQLErrors } from '@apollo/client';
+import { retry, tap, throwError, timer } from 'rxjs';
 import { connections, possibleTypes, values } from './schema.js';
 import { cursorOf, resumes, withCursor } from './stream.js';
 
@@ -13,6 +13,15 @@ export const resumeLink = () =>
     operation.variables = withCursor(operation.variables, () => after);
     return forward(operation).pipe(tap(({ data }) => (after = cursorOf(data) ?? after)));
   });
+
+/** Subscribes again after a socket was closed because its token had ended, as long as `isSignedIn()`. */
+export const resubscribeLink = (isSignedIn) => {
+  const delay = (error) => {
+    const isOver = CombinedGraphQLErrors.is(error) && error.errors[0]?.extensions?.code === 'UNAUTHENTICATED';
+    return isOver && isSignedIn() ? timer(1_000) : throwError(() => error);
+  };
+  return new ApolloLink((operation, forward) => forward(operation).pipe(retry({ delay })));
+};
 
 /** Puts a page that was fetched with `after` behind the pages before it, one with `before` in front; any other replaces them. */
 function merge(existing, incoming, { args }) {

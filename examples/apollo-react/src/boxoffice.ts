@@ -4,11 +4,11 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/clien
 import { SetContextLink } from '@apollo/client/link/context';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { useQuery, useSubscription } from '@apollo/client/react';
-import { cacheOptions, resumeLink } from 'boxoffice-client/apollo'; // clients/js
+import { cacheOptions, resubscribeLink, resumeLink } from 'boxoffice-client/apollo'; // clients/js
+import { keepRenewed } from 'boxoffice-client/socket';
 import { createClient } from 'graphql-ws';
 import { type NoticeLineFragment, NoticeReceivedDocument, NoticesDocument } from './generated';
-import { againWithNextToken } from './renew';
-import { authorization, keepRenewed, session } from './session';
+import { authorization, session } from './session';
 
 // `authorization` answers with the header of whoever is signed in, and changes the refresh token in time (session.ts).
 const http = new SetContextLink(async () => ({ headers: await authorization() })).concat(new HttpLink({ uri: '/graphql' }));
@@ -17,10 +17,10 @@ const socket = createClient({
   connectionParams: authorization,
   retryAttempts: Infinity,
   shouldRetry: () => true,
-  on: { connected: keepRenewed, closed: (event) => { session.doubted ||= (event as CloseEvent).code === 4403 } },
+  on: { connected: keepRenewed(authorization, () => session.tokens?.expiresAt), closed: (event) => { session.doubted ||= (event as CloseEvent).code === 4403 } },
 });
 // After a cut the socket subscribes again, with the cursor of the last message by then.
-const live = againWithNextToken.concat(resumeLink()).concat(new GraphQLWsLink(socket));
+const live = resubscribeLink(() => !!session.tokens).concat(resumeLink()).concat(new GraphQLWsLink(socket));
 const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', live, http);
 export const client = new ApolloClient({ link, cache: new InMemoryCache(cacheOptions) });
 
@@ -35,7 +35,6 @@ export function useNotices() {
   return data?.notices?.nodes ?? [];
 }
 // README: end
-
 function remember(notice?: NoticeLineFragment | null) {
   if (!notice) return;
   client.cache.updateQuery({ query: NoticesDocument }, (list) =>

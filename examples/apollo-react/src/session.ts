@@ -20,19 +20,3 @@ async function refresh({ refreshToken }: TokensFragment) {
   Object.assign(session, { tokens: data?.refreshSession?.token ?? null, doubted: false });
   if (!session.tokens) session.ended();
 }
-
-/** Keeps an open socket signed in: shows it the next token before the last one ends. It outlives tokens then, and so do its subscriptions. */
-export function keepRenewed(opened: unknown) {
-  const socket = opened as WebSocket;
-  const renewLater = () => {
-    const left = session.tokens ? Date.parse(session.tokens.expiresAt) - Date.now() : Infinity;
-    if (left < Infinity) setTimeout(renew, Math.max(left - 25_000, 1_000)); // `authorization` changes a token with less than 30 s left
-  };
-  const renew = async () => {
-    if (socket.readyState !== WebSocket.OPEN) return;
-    const payload = await authorization().catch(() => undefined); // busy; asked again in a second
-    if (payload) socket.send(JSON.stringify({ type: 'ping', payload }));
-    renewLater();
-  };
-  renewLater();
-}
