@@ -131,7 +131,7 @@ impl Cursors {
         let mut sealed = sealed.to_vec();
         let plain = key.open_in_place(nonce(), Aad::from(self.binding), &mut sealed).ok()?;
         let (epoch, seq) = plain.split_first_chunk::<EPOCH>()?;
-        let seq = i64::from_be_bytes((&*seq).try_into().ok()?);
+        let seq = i64::from_be_bytes(seq.try_into().ok()?);
         Some(if *epoch == self.epoch { Opened::Here(seq) } else { Opened::Elsewhere })
     }
 
