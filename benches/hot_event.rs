@@ -1,5 +1,5 @@
-//! A sale opens: concurrent bookings of one hot event through the real HTTP endpoint, decided together by the desk,
-//! against the same with the desk deciding one order per transaction. The two alternate in one run; medians count.
+//! A sale opens: concurrent bookings of one hot event through the real HTTP endpoint, decided together by the batcher,
+//! against the same with the batcher deciding one order per transaction. The two alternate in one run; medians count.
 //! Not here: correctness (`tests/it`), and other loads.
 //!
 //! `cargo bench --bench hot_event` runs on SQLite; with `BOXOFFICE_BENCH_POSTGRES` (or `BOXOFFICE_TEST_POSTGRES`) naming
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use boxoffice::booking::desk::Settings;
+use boxoffice::booking::batcher::Settings;
 use boxoffice::db::Target;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -74,7 +74,7 @@ async fn measure(database: &str, durability: &str, together: Target, alone: Targ
     let alone = House::open(alone, most, |options| {
         options.budget = None;
         let usual = Settings::for_db(matches!(options.target, Target::Sqlite(_)));
-        options.desk = Some(Settings { batch_max: 1, ..usual });
+        options.batcher = Some(Settings { batch_max: 1, ..usual });
     })
     .await;
     let mut rows = Vec::new();
@@ -169,6 +169,6 @@ async fn sell(house: &House, crowd: usize) -> Run {
     times.sort();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
     let run = Run { per_second: times.len() as f64 / took.as_secs_f64(), p50_ms: at(0.5), p99_ms: at(0.99) };
-    house.settle().await;
+    house.change_set().await;
     run
 }

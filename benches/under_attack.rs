@@ -5,7 +5,7 @@
 //! `cargo bench --bench under_attack`; with `scripts/with-postgres` on PostgreSQL too. Attackers share the machine with
 //! what they attack, so what their own work costs counts as damage; the bomber therefore keeps a pace, because flat out it
 //! would take a core for itself. All limits are the usual ones but one: everybody comes from one address here, so an
-//! address may have any number of connections. Sign-ins come in two kinds: many from one place, which the throttle refuses,
+//! address may have any number of connections. Sign-ins come in two ticket types: many from one ticket, which the throttle refuses,
 //! and some from everywhere, each at another account, which no counter stops and which are each worth a hash.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 
@@ -47,7 +47,7 @@ const STUTTERING: usize = 500;
 /// How often a bomb comes.
 const BOMB: Duration = Duration::from_millis(4);
 
-/// How often a password is tried from one place, and how often from everywhere.
+/// How often a password is tried from one ticket, and how often from everywhere.
 const STUBBORN: Duration = Duration::from_millis(2);
 const SPREAD: Duration = Duration::from_millis(50);
 
@@ -79,7 +79,7 @@ async fn measure(database: &str, durability: &str, target: Target) {
         let attack = Attack::begin(&house.address, &event).await;
         attacked.push(book(&house, &event, &format!("a{round}")).await);
         attack.end().await;
-        house.settle().await;
+        house.change_set().await;
     }
     house.close().await;
     let (quiet, attacked) = (median(quiet), median(attacked));
@@ -223,7 +223,7 @@ async fn bomb(address: &str) {
     }
 }
 
-/// Passwords, one after the other; from one place, or each from another and at another account.
+/// Passwords, one after the other; from one ticket, or each from another and at another account.
 async fn guess(address: &str, pace: Duration, everywhere: bool) {
     static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
     let sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { userErrors { code } } }";

@@ -1,4 +1,4 @@
-//! The composition root: builds pools, desk, bus, relay, worker and schema, and knows all of them. Nothing else does.
+//! The composition root: builds pools, batcher, bus, relay, worker and schema, and knows all of them. Nothing else does.
 //! Not here: where settings come from (`cli`) and what listens (`cli::serve`).
 
 use std::any::TypeId;
@@ -20,9 +20,9 @@ use crate::account::session::{self, Sessions};
 use crate::account::throttle::{self, Throttle};
 use crate::account::token::Keys;
 use crate::account::{self, revocation};
-use crate::booking::settle::SERVE_LINE;
-use crate::booking::watch::Board;
-use crate::booking::{call_off, close, desk, promote};
+use crate::booking::change_set::SERVE_LINE;
+use crate::booking::watch::AvailabilityHub;
+use crate::booking::{batcher, call_off, close, promote};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
@@ -34,8 +34,8 @@ use crate::graphql::execute::{self, Engine};
 use crate::graphql::expensive::Expensive;
 use crate::graphql::stream_cursor::{CursorKeys, Underivable};
 use crate::graphql::{Services, cost, load, schema};
-use crate::http::{self, Edge, NotReady, Readiness};
-use crate::id::Chance;
+use crate::http::{self, HttpState, NotReady, Readiness};
+use crate::id::RandomSource;
 use crate::notification::{deliver, fanout, inbox};
 use crate::queue::worker::{Handler, LEASE, Worker};
 use crate::relay::Relay;
@@ -65,12 +65,12 @@ pub struct Options {
     /// The time.
     pub clock: Clock,
     /// Ids, references, jitter.
-    pub chance: Chance,
+    pub random: RandomSource,
     /// How dear password hashes are.
     pub hash_cost: Cost,
-    /// How the desk works; none: as suits the database.
-    pub desk: Option<desk::Settings>,
-    /// Whether facts are numbered and reacted to here.
+    /// How the batcher works; none: as suits the database.
+    pub batcher: Option<batcher::Settings>,
+    /// Whether domain events are numbered and reacted to here.
     pub relay: bool,
     /// Whether jobs are worked off here.
     pub worker: bool,
@@ -123,9 +123,9 @@ impl Options {
             db: db::Settings::default(),
             keys,
             clock: Clock::System,
-            chance: Chance::system(),
+            random: RandomSource::system(),
             hash_cost: Cost::STANDARD,
-            desk: None,
+            batcher: None,
             relay: true,
             worker: true,
             lease: LEASE,
@@ -174,7 +174,7 @@ pub struct App {
     pub ctx: Ctx,
     /// What resolvers share.
     pub services: Services,
-    edge: Edge,
+    edge: HttpState,
     budgets: Option<Budgets>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -188,7 +188,7 @@ impl App {
             Some(folder) => Documents::trusted(trusted::read(folder, &options.limits).await?),
             None => Documents::default(),
         };
-        let db = Db::open_with(&options.target, options.migrate, options.chance.clone(), &options.db).await?;
+        let db = Db::open_with(&options.target, options.migrate, options.random.clone(), &options.db).await?;
         // What viewers read must hold up nothing else: the service itself reads over connections of its own.
         let db = db.reserved();
         let ctx = Ctx {
@@ -197,25 +197,25 @@ impl App {
             lease: None,
             db,
             clock: options.clock.clone(),
-            chance: options.chance.clone(),
+            random: options.random.clone(),
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let sessions = Sessions::new(ctx.db.clone(), options.clock.clone(), options.keys.clone(), options.sessions);
-        let desk_settings = options.desk.unwrap_or_else(|| desk::Settings::for_db(ctx.db.is_sqlite()));
+        let desk_settings = options.batcher.unwrap_or_else(|| batcher::Settings::for_db(ctx.db.is_sqlite()));
         let services = Services {
-            desk: desk::Desk::open(&ctx, desk_settings),
+            batcher: batcher::Batcher::open(&ctx, desk_settings),
             hasher: Hasher::new(options.hash_cost, cores / 2)?,
             throttle: Throttle::new(options.throttle, &options.clock),
             sessions,
             cursors: CursorKeys::new(&options.keys)?,
             bus: options.bus.clone(),
-            board: Board::default(),
+            availability_hub: AvailabilityHub::default(),
             expensive: Expensive::default(),
         };
         let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let budgets = options.budget.map(|settings| Budgets::new(settings, &options.clock));
         let engine = engine(&ctx, &services, &options, documents, budgets.clone(), &tasks);
-        let edge = Edge {
+        let edge = HttpState {
             demo: options.demo,
             page: !options.production,
             origins: options.origins.clone(),
@@ -223,7 +223,7 @@ impl App {
             batch_max: options.batch_max,
             sockets: options.sockets,
             body: options.body,
-            ..Edge::new(engine, services.sessions.clone(), stop.clone())
+            ..HttpState::new(engine, services.sessions.clone(), stop.clone())
         };
         let app = Self { ctx, services, edge, budgets, stop, tasks, background };
         app.run(&options);
@@ -237,7 +237,11 @@ impl App {
         if options.sessions.watched {
             self.background.spawn(revocation::watch(ctx.db.clone(), ctx.clock.clone(), sessions, stop.clone()));
         }
-        self.background.spawn(self.services.board.clone().run(ctx.clone(), options.bus.clone(), stop.clone()));
+        self.background.spawn(self.services.availability_hub.clone().run(
+            ctx.clone(),
+            options.bus.clone(),
+            stop.clone(),
+        ));
         if options.relay {
             let relay = Relay {
                 ctx: ctx.clone(),
@@ -332,7 +336,7 @@ fn engine(
         }),
     };
     let schema = schema(Some(services.clone()), options.production);
-    Engine::new(schema, options.clock.clone(), options.chance.clone(), settings, tasks.clone())
+    Engine::new(schema, options.clock.clone(), options.random.clone(), settings, tasks.clone())
 }
 
 /// Kinds of job that go in chunks.

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 /// text sorts wrongly on SQLite and loses digits on the way between the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, DeriveValueType)]
 #[serde(transparent)]
-pub struct Micros(pub i64);
+pub struct Timestamp(pub i64);
 
-impl Micros {
+impl Timestamp {
     /// This instant later by `span`; stays at the end of time instead of overflowing.
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
@@ -60,21 +60,21 @@ pub enum Clock {
 
 impl Clock {
     /// A clock that stands at `start`.
-    pub fn manual(start: Micros) -> Self {
+    pub fn manual(start: Timestamp) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(start.0)))
     }
 
     /// The present instant.
-    pub fn now(&self) -> Micros {
+    pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
-            Self::System => Micros(Utc::now().timestamp_micros()),
-            Self::Manual(at) => Micros(at.load(Ordering::SeqCst)),
+            Self::System => Timestamp(Utc::now().timestamp_micros()),
+            Self::Manual(at) => Timestamp(at.load(Ordering::SeqCst)),
         }
     }
 
     /// Puts a manual clock to an instant, never back; the machine's clock is not ours to move.
-    pub fn set(&self, at: Micros) {
+    pub fn set(&self, at: Timestamp) {
         if let Self::Manual(now) = self {
             now.fetch_max(at.0, Ordering::SeqCst);
         }

@@ -1,10 +1,10 @@
-//! The context of a verb: who acts, on which database, at what time, with what chance.
+//! The context of a verb: who acts, on which database, at what time, with what random source.
 //! Not here: anything a verb may not use inside a transaction (mail, network, hashing) and anything of GraphQL.
 
 use crate::access::{Action, Actor, Decision, Lease, Peer, decide};
-use crate::clock::{Clock, Micros};
+use crate::clock::{Clock, Timestamp};
 use crate::db::Db;
-use crate::id::Chance;
+use crate::id::RandomSource;
 
 /// First parameter of every verb.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct Ctx {
     /// The time.
     pub clock: Clock,
     /// Ids, references, jitter.
-    pub chance: Chance,
+    pub random: RandomSource,
 }
 
 /// Why an actor may not do something.
@@ -49,13 +49,13 @@ impl Ctx {
     }
 
     /// The present instant.
-    pub fn now(&self) -> Micros {
+    pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// A new id.
     pub fn id<T: From<uuid::Uuid>>(&self) -> T {
-        self.chance.id(self.clock.now())
+        self.random.id(self.clock.now())
     }
 
     /// Asks the policy.

@@ -1,4 +1,4 @@
-//! Identifiers: one type per noun, how they look outside, and the chance they are made from.
+//! Identifiers: one type per noun, how they look outside, and the random source they are made from.
 //! Not here: database rows, and anything that looks an identifier up.
 
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 
 /// Why a text from outside is not the identifier that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,12 +26,12 @@ pub enum BadId {
 }
 
 /// A noun that has identifiers of its own.
-pub trait Noun: Copy + From<Uuid> + Into<Uuid> {
+pub trait NodeId: Copy + From<Uuid> + Into<Uuid> {
     /// GraphQL type name; part of the opaque id, so that an id of another type is recognised.
     const NAME: &'static str;
 
     /// The opaque id clients see: base64url of `Type:` and the 16 bytes. (Relay: clients never look inside.)
-    fn opaque(self) -> String {
+    fn to_global_id(self) -> String {
         let mut bytes = Vec::with_capacity(Self::NAME.len() + 17);
         bytes.extend_from_slice(Self::NAME.as_bytes());
         bytes.push(b':');
@@ -64,7 +64,7 @@ pub fn split(text: &str) -> Result<(String, Uuid), BadId> {
     Ok((name.to_owned(), id))
 }
 
-macro_rules! nouns {
+macro_rules! node_ids {
     ($($(#[$doc:meta])* $id:ident = $name:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, DeriveValueType)]
@@ -73,7 +73,7 @@ macro_rules! nouns {
 
         impl From<Uuid> for $id { fn from(id: Uuid) -> Self { Self(id) } }
         impl From<$id> for Uuid { fn from(id: $id) -> Self { id.0 } }
-        impl Noun for $id { const NAME: &'static str = $name; }
+        impl NodeId for $id { const NAME: &'static str = $name; }
         impl sea_orm::TryFromU64 for $id {
             // Asked for only with generated integer keys, which no table of ours has.
             fn try_from_u64(_: u64) -> Result<Self, sea_orm::DbErr> {
@@ -86,7 +86,7 @@ macro_rules! nouns {
     )*};
 }
 
-nouns! {
+node_ids! {
     /// A person with an account.
     UserId = "User";
     /// The account that sells.
@@ -112,7 +112,7 @@ nouns! {
     /// A place in the line.
     EntryId = "WaitlistEntry";
     /// What happened.
-    FactId = "Fact";
+    DomainEventId = "DomainEvent";
     /// One update of an event, for the texts that changed.
     ChangeId = "EventChange";
 }
@@ -122,7 +122,7 @@ pub const REFERENCE_LETTERS: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// The source of identifiers, references, secrets and jitter. A parameter everywhere, so that a test can seed it.
 #[derive(Clone)]
-pub struct Chance(Arc<Mutex<Source>>);
+pub struct RandomSource(Arc<Mutex<Source>>);
 
 struct Source {
     rng: StdRng,
@@ -133,7 +133,7 @@ struct Source {
 /// Ids of one millisecond have a counter of 18 bits behind the timestamp, so that they sort as they were made.
 const COUNTER_MAX: u32 = (1 << 18) - 1;
 
-impl Chance {
+impl RandomSource {
     /// Seeded by the operating system.
     pub fn system() -> Self {
         Self::of(StdRng::from_os_rng())
@@ -159,7 +159,7 @@ impl Chance {
 
     /// A new identifier: UUIDv7 of this moment. Ids of one process sort as they were made, also within a millisecond
     /// and when the clock is set back, so lists by id are lists by time and indexes stay hot at one end.
-    pub fn id<T: From<Uuid>>(&self, now: Micros) -> T {
+    pub fn id<T: From<Uuid>>(&self, now: Timestamp) -> T {
         let now = u64::try_from(now.0 / 1_000).unwrap_or(0);
         let mut source = self.source();
         let (millis, counter) = match source.newest {

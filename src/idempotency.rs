@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::clock::Micros;
-use crate::db::{self, Db, DbError, Lane, record};
+use crate::clock::Timestamp;
+use crate::db::{self, Db, DbError, Priority, record};
 use crate::id::UserId;
 
 /// The longest key. (Stripe's limit.)
@@ -39,7 +39,7 @@ record! {
         /// Ids and numbers, as JSON.
         outcome: String,
         /// When.
-        created_at: Micros,
+        created_at: Timestamp,
     }
 }
 
@@ -96,7 +96,7 @@ pub fn answer(
     operation: &'static str,
     fingerprint: String,
     outcome: &impl Serialize,
-    now: Micros,
+    now: Timestamp,
 ) -> Answer {
     let outcome = serde_json::to_string(outcome).unwrap_or_default();
     Answer { user_id: user, key, operation, fingerprint, outcome, created_at: now }
@@ -116,8 +116,8 @@ pub async fn keep(tx: &db::Tx, answers: &[Answer]) -> Result<(), DbError> {
 }
 
 /// Deletes answers given before an instant, at most `limit`, the oldest first. Says how many.
-pub async fn purge(db: &Db, before: Micros, limit: i64) -> Result<u64, DbError> {
-    db.write(Lane::Worker, |tx| async move {
+pub async fn purge(db: &Db, before: Timestamp, limit: i64) -> Result<u64, DbError> {
+    db.write(Priority::Worker, |tx| async move {
         let sql = "DELETE FROM idempotency WHERE (user_id, key) IN
                    (SELECT user_id, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
         db::run(&tx, sql, [before.into(), limit.into()]).await

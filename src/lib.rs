@@ -3,9 +3,9 @@
 //! This is the map, in reading order; `ARCHITECTURE.md` walks one booking through it.
 //!
 //! ```text
-//! client ──HTTP / WebSocket──► http ──► graphql (who, what) ──► a slice's verb: one write, its last statement appends facts
+//! client ──HTTP / WebSocket──► http ──► graphql (who, what) ──► a slice's verb: one write, its last statement appends domain events
 //!                                                                  │ commit
-//!  subscription ◄── bus ◄── relay: numbers facts ──► reactions ──► notices, jobs ──► worker: log line, further channels
+//!  subscription ◄── bus ◄── relay: numbers domain events ──► reactions ──► notices, jobs ──► worker: log line, further channels
 //! ```
 //!
 //! A group uses itself and the groups above it in this file, never one below; the order inside a group stands in
@@ -14,9 +14,9 @@
 
 // The shared vocabulary.
 pub mod clock;
+pub mod domain_event;
 #[expect(missing_docs, reason = "columns are explained in their migration")]
 pub mod entity;
-pub mod fact;
 pub mod id;
 pub mod money;
 pub mod status;
@@ -36,7 +36,7 @@ pub mod outbox;
 pub mod queue;
 pub mod relay;
 
-// The slices: folders are nouns, files are verbs.
+// The slices: folders are node_ids, files are verbs.
 pub mod account;
 pub mod booking;
 pub mod event;

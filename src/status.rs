@@ -1,7 +1,7 @@
 //! The status machines: each status type with the table of its allowed transitions, and small closed choices.
 //! Not here: the verbs that make the transitions, and what a role may do (`access`).
 //!
-//! The same words stand in the database's CHECKs, in the GraphQL enums and in facts; a test compares the first two.
+//! The same words stand in the database's CHECKs, in the GraphQL enums and in domain events; a test compares the first two.
 
 use async_graphql::Enum;
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -80,11 +80,11 @@ words! {
 words! {
     /// Where a booking stands in its life.
     BookingStatus {
-        /// Waits for the organizer's decision; its places are held.
+        /// Waits for the organizer's decision; its tickets are held.
         PendingApproval = "PENDING_APPROVAL",
-        /// Waits for payment; its places are held.
+        /// Waits for payment; its tickets are held.
         PendingPayment = "PENDING_PAYMENT",
-        /// The places are the customer's.
+        /// The tickets are the customer's.
         Confirmed = "CONFIRMED",
         /// Given back by the customer, the organizer, or because the event was called off.
         Cancelled = "CANCELLED",
@@ -107,7 +107,7 @@ impl BookingStatus {
         )
     }
 
-    /// Whether the booking still claims places.
+    /// Whether the booking still claims tickets.
     pub fn is_live(self) -> bool {
         matches!(self, Self::PendingApproval | Self::PendingPayment | Self::Confirmed)
     }
@@ -126,13 +126,13 @@ words! {
 }
 
 words! {
-    /// Where a place in the line stands.
+    /// Where a waitlist entry stands.
     WaitlistStatus {
-        /// In the line.
+        /// In the waitlist.
         Waiting = "WAITING",
         /// Got everything it waited for.
         Fulfilled = "FULFILLED",
-        /// The customer left the line.
+        /// The customer left the waitlist.
         Left = "LEFT",
         /// It ended, because the event began or was called off, or because the customer may not book any more.
         Closed = "CLOSED",
@@ -147,13 +147,13 @@ impl WaitlistStatus {
 }
 
 words! {
-    /// What to do when fewer places are free than were asked for.
+    /// What to do when fewer tickets are free than were asked for.
     Fulfilment {
         /// Book everything or nothing.
         AllOrNothing = "ALL_OR_NOTHING",
         /// Book what is free and forget the rest.
         Partial = "PARTIAL",
-        /// Book what is free and wait in line for the rest.
+        /// Book what is free and wait on the waitlist for the rest.
         PartialAndWaitlist = "PARTIAL_AND_WAITLIST",
     }
 }
@@ -173,19 +173,19 @@ words! {
         StartsAt = "STARTS_AT",
         /// When it ends.
         EndsAt = "ENDS_AT",
-        /// What a place costs from now on.
+        /// What a ticket costs from now on.
         Price = "PRICE",
     }
 }
 
 words! {
-    /// Why somebody is no longer in a line.
+    /// Why somebody is no longer in a waitlist.
     LeaveReason {
         /// They left.
         Left = "LEFT",
-        /// The line was closed, because the event was called off.
+        /// The waitlist was closed, because the event was called off.
         EventCancelled = "EVENT_CANCELLED",
-        /// The line was closed, because the event began.
+        /// The waitlist was closed, because the event began.
         EventOver = "EVENT_OVER",
         /// The account may not book any more.
         AccountClosed = "ACCOUNT_CLOSED",

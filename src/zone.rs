@@ -4,29 +4,29 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 
 /// Day and time in words, such as `Sat 5 June 2027, 19:00`.
 const WORDS: &str = "%a %-d %B %Y, %H:%M";
 
 /// Returns the local time of an instant; in UTC when the zone's name is unknown to this release.
-fn at(instant: Micros, zone: &str) -> Option<DateTime<Tz>> {
+fn at(instant: Timestamp, zone: &str) -> Option<DateTime<Tz>> {
     let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
     Some(DateTime::<Utc>::from_timestamp_micros(instant.0)?.with_timezone(&zone))
 }
 
 /// Local date and time with the offset that holds then: `2027-06-05T19:00:00+02:00`.
-pub fn local(instant: Micros, zone: &str) -> String {
+pub fn local(instant: Timestamp, zone: &str) -> String {
     at(instant, zone).map_or_else(|| instant.rfc3339(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }
 
 /// Local day and time in words: `Sat 5 June 2027, 19:00`.
-pub fn words(instant: Micros, zone: &str) -> String {
+pub fn words(instant: Timestamp, zone: &str) -> String {
     at(instant, zone).map_or_else(|| instant.rfc3339(), |time| time.format(WORDS).to_string())
 }
 
 /// A span in words; the day once when it ends on the day it begins: `Sat 5 June 2027, 19:00 to 22:00`.
-pub fn span(from: Micros, until: Micros, zone: &str) -> String {
+pub fn span(from: Timestamp, until: Timestamp, zone: &str) -> String {
     let end = match (at(from, zone), at(until, zone)) {
         (Some(from), Some(until)) if from.date_naive() == until.date_naive() => until.format("%H:%M").to_string(),
         _ => words(until, zone),

@@ -9,7 +9,7 @@ use boxoffice::account::store as accounts;
 use boxoffice::account::token::Keys;
 use boxoffice::app::{App, Options};
 use boxoffice::clock::Clock;
-use boxoffice::db::{self, Db, Lane, Target};
+use boxoffice::db::{self, Db, Priority, Target};
 use boxoffice::entity::users;
 use boxoffice::http;
 use boxoffice::id::{OrganizerId, SessionId, UserId};
@@ -62,8 +62,8 @@ impl House {
     }
 
     /// Waits until nothing of a run is left to do, so that the next one is not charged for it.
-    pub async fn settle(&self) {
-        let open = "SELECT (SELECT count(*) FROM fact WHERE seq IS NULL)
+    pub async fn change_set(&self) {
+        let open = "SELECT (SELECT count(*) FROM domain_event WHERE seq IS NULL)
                     + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions')
                     + (SELECT count(*) FROM job WHERE state IN ('running', 'available')) AS n";
         let mut pace = tokio::time::interval(Duration::from_millis(20));
@@ -142,7 +142,7 @@ async fn sign_up(app: &App, role: Role, nth: usize) -> String {
         accounts::insert_session(&tx, session, user, ctx.now()).await?;
         Ok::<_, boxoffice::account::Error>(())
     };
-    ctx.db.write(Lane::Interactive, enter).await.unwrap();
+    ctx.db.write(Priority::Interactive, enter).await.unwrap();
     app.services.sessions.token(user, session).unwrap().0
 }
 

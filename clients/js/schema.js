@@ -10,8 +10,8 @@ export const possibleTypes = {
   ],
   "UserError": [
     "CapacityBelowTakenError",
-    "NotEnoughPlacesError",
-    "PlacesAvailableError",
+    "NotEnoughTicketsError",
+    "TicketsAvailableError",
     "PriceChangedError",
     "RefusalError"
   ]
@@ -86,7 +86,7 @@ export const keyless = [
   "ApiTokenEdge",
   "BookingConnection",
   "BookingEdge",
-  "BookingFrame",
+  "BookingUpdate",
   "CancelBookingPayload",
   "CapacityBelowTakenError",
   "ChangePasswordPayload",
@@ -100,15 +100,15 @@ export const keyless = [
   "EventPayload",
   "MarkNoticesReadPayload",
   "Money",
-  "NotEnoughPlacesError",
+  "NotEnoughTicketsError",
   "NoticeConnection",
   "NoticeEdge",
-  "NoticeFrame",
+  "NoticeUpdate",
   "PageInfo",
   "Participant",
   "ParticipantConnection",
   "ParticipantEdge",
-  "PlacesAvailableError",
+  "TicketsAvailableError",
   "PriceChangedError",
   "RefusalError",
   "RevokeApiTokenPayload",
@@ -122,8 +122,8 @@ export const keyless = [
   "UserPayload",
   "WaitlistEntryConnection",
   "WaitlistEntryEdge",
-  "WaitlistLineConnection",
-  "WaitlistLineEdge",
+  "EventWaitlistConnection",
+  "EventWaitlistEdge",
   "WaitlistPayload"
 ];
 export const scalars = {

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use async_graphql::connection::CursorType;
 use boxoffice::account::token::Keys;
-use boxoffice::clock::Micros;
+use boxoffice::clock::Timestamp;
 use boxoffice::graphql::page::{Cursor, Key};
 use boxoffice::graphql::stream_cursor::{CursorKeys, Log};
-use boxoffice::id::{self, BookingId, EventId, Noun, UserId};
+use boxoffice::id::{self, BookingId, EventId, NodeId, UserId};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<CursorKeys> = LazyLock::new(|| {
@@ -28,13 +28,13 @@ fn cursor<K: Key>(text: &str) {
 
 fuzz_target!(|text: &str| {
     if let Ok(id) = EventId::parse(text) {
-        assert_eq!(id.opaque(), text);
+        assert_eq!(id.to_global_id(), text);
         assert!(BookingId::parse(text).is_err());
     }
     let _ = id::split(text);
     cursor::<i64>(text);
     cursor::<BookingId>(text);
-    cursor::<(Micros, EventId)>(text);
+    cursor::<(Timestamp, EventId)>(text);
     let owner = UserId(EventId::parse(text).map_or_else(|_| Default::default(), |id| id.0));
     for log in [Log::Notices(owner), Log::Bookings(owner)] {
         let cursors = KEYS.of(log, "history");

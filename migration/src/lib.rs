@@ -22,7 +22,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 mod m20261121_000001_accounts;
 mod m20261121_000002_events;
 mod m20261121_000003_bookings;
-mod m20261121_000004_facts;
+mod m20261121_000004_domain_events;
 mod m20261121_000005_jobs;
 mod m20261121_000006_notices;
 mod m20261121_000007_sessions;
@@ -49,7 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_accounts::Migration),
             Box::new(m20261121_000002_events::Migration),
             Box::new(m20261121_000003_bookings::Migration),
-            Box::new(m20261121_000004_facts::Migration),
+            Box::new(m20261121_000004_domain_events::Migration),
             Box::new(m20261121_000005_jobs::Migration),
             Box::new(m20261121_000006_notices::Migration),
             Box::new(m20261121_000007_sessions::Migration),
@@ -65,7 +65,7 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Runs the statements of one step, separated by `;` at the end of a line, in the dialect of this database.
+/// Runs the statements of one step, separated by `;` at the end of a waitlist, in the dialect of this database.
 async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let db = manager.get_connection();
     let words: [(&str, &str); 6] = match db.get_database_backend() {

@@ -1,5 +1,5 @@
 //! Who there is: users, the organizers they act for, their sessions; and what the database says of itself.
-//! Not here: what they own (events) or did (bookings, facts).
+//! Not here: what they own (events) or did (bookings, domain events).
 
 crate::step!(
     "

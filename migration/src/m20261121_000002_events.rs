@@ -1,5 +1,5 @@
-//! What can be booked: events, their slots, quotas and ticket types, and the narrow rows that count places.
-//! Not here: bookings and the line, which only refer to these.
+//! What can be booked: events, their slots, quotas and ticket types, and the narrow rows that count tickets.
+//! Not here: bookings and the waitlist, which only refer to these.
 
 crate::step!(
     "
@@ -43,13 +43,13 @@ CREATE TABLE slot (
 
 CREATE INDEX slot_by_event ON slot (event_id, starts_at);
 
--- The places that one or more ticket types share. Narrow and hot: every sale updates it, so nothing else stands here.
+-- The tickets that one or more ticket types share. Narrow and hot: every sale updates it, so nothing else stands here.
 CREATE TABLE quota (
     id       @uuid NOT NULL PRIMARY KEY,
     event_id @uuid NOT NULL,                   -- no foreign key on hot rows: the event exists before its quota and is never deleted while sold
     capacity @int NOT NULL,
-    sold     @int NOT NULL DEFAULT 0,          -- places of confirmed bookings
-    held     @int NOT NULL DEFAULT 0,          -- places with a deadline: holds, pending bookings, offers
+    sold     @int NOT NULL DEFAULT 0,          -- tickets of confirmed bookings
+    held     @int NOT NULL DEFAULT 0,          -- tickets with a deadline: holds, pending bookings, offers
     CHECK (sold >= 0 AND held >= 0 AND sold + held <= capacity)
 ) @hot;
 
@@ -76,13 +76,13 @@ CREATE INDEX ticket_type_by_quota ON ticket_type (quota_id);
 CREATE TABLE stock (
     event_id    @uuid NOT NULL PRIMARY KEY,
     revision    @int NOT NULL DEFAULT 0,       -- rises by one per commit that changes availability
-    line_tail   @int NOT NULL DEFAULT 0,       -- last number given in the waiting line
-    next_expiry @int                           -- earliest deadline among held places; null: none
+    waitlist_tail   @int NOT NULL DEFAULT 0,       -- last number given in the waiting line
+    next_expiry @int                           -- earliest deadline among held tickets; null: none
 ) @hot;
 
--- What an update changed, old and new. Apart from the fact, because facts are immutable and these texts may name people.
+-- What an update changed, old and new. Apart from the domain_event, because domain_events are immutable and these texts may name people.
 CREATE TABLE event_change (
-    id        @uuid NOT NULL,                  -- the update; a fact refers to it
+    id        @uuid NOT NULL,                  -- the update; a domain_event refers to it
     event_id  @uuid NOT NULL REFERENCES event (id),
     field     TEXT NOT NULL,
     old_value TEXT NOT NULL,

@@ -35,31 +35,31 @@ CREATE TABLE booking_item (
 
 CREATE INDEX booking_item_by_booking ON booking_item (booking_id);
 
--- A place in the line.
+-- A waitlist entry.
 CREATE TABLE waitlist_entry (
     id             @uuid NOT NULL PRIMARY KEY,
     event_id       @uuid NOT NULL REFERENCES event (id),
     ticket_type_id @uuid NOT NULL,             -- of the event; see booking.slot_id
-    quota_id       @uuid NOT NULL,             -- the line is per quota: types that share places share a line
+    quota_id       @uuid NOT NULL,             -- the waitlist is per quota: types that share tickets share a waitlist
     user_id        @uuid NOT NULL REFERENCES users (id),
     status         TEXT NOT NULL CHECK (status IN ('WAITING', 'FULFILLED', 'LEFT', 'CLOSED')),
-    quantity       @int NOT NULL CHECK (quantity >= 0),            -- places still wanted
-    granted        @int NOT NULL DEFAULT 0 CHECK (granted >= 0),   -- places already promoted to bookings
-    accepts_part   @int NOT NULL CHECK (accepts_part IN (0, 1)),   -- 1: takes fewer places than wanted when that is what is free
-    line_no        @int NOT NULL,                                  -- order in the line, from stock.line_tail
+    quantity       @int NOT NULL CHECK (quantity >= 0),            -- tickets still wanted
+    granted        @int NOT NULL DEFAULT 0 CHECK (granted >= 0),   -- tickets already promoted to bookings
+    accepts_part   @int NOT NULL CHECK (accepts_part IN (0, 1)),   -- 1: takes fewer tickets than wanted when that is what is free
+    position_key        @int NOT NULL,                                  -- order in the waitlist, from stock.waitlist_tail
     created_at     @int NOT NULL,
     updated_at     @int NOT NULL
 ) @table;
 
--- The line itself: its head, and how many stand before somebody.
-CREATE INDEX waitlist_line ON waitlist_entry (quota_id, line_no) WHERE status = 'WAITING';
+-- The waitlist itself: its head, and how many stand before somebody.
+CREATE INDEX waitlist_line ON waitlist_entry (quota_id, position_key) WHERE status = 'WAITING';
 
 -- One open entry per user and type.
 CREATE UNIQUE INDEX waitlist_open ON waitlist_entry (user_id, ticket_type_id) WHERE status = 'WAITING';
 
 -- My entries; an organizer's view of an event's line.
 CREATE INDEX waitlist_by_user ON waitlist_entry (user_id, id);
-CREATE INDEX waitlist_by_event ON waitlist_entry (event_id, line_no);
+CREATE INDEX waitlist_by_event ON waitlist_entry (event_id, position_key);
 
 -- The first answer to a keyed request, written in that request's own transaction. Kept at least 24 hours.
 CREATE TABLE idempotency (

@@ -1,4 +1,4 @@
-//! Work outside the database that follows from facts, with attempts and a lease.
+//! Work outside the database that follows from domain events, with attempts and a lease.
 //! Not here: the policies of the queues, which are code (`src/queue`).
 
 crate::step!(
@@ -17,7 +17,7 @@ CREATE TABLE job (
     lease_until  @int,                         -- running: after this moment another worker may take it
     lease_token  @uuid,                        -- fence: only the holder of the present token may finish the job
     unique_key   TEXT,                         -- (kind, key) is done at most once
-    fact_id      @uuid,                        -- where it comes from
+    domain_event_id      @uuid,                        -- where it comes from
     progress     TEXT,                         -- durable cursor of a job that works in chunks
     last_error   TEXT,
     created_at   @int NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE job (
 CREATE INDEX job_due ON job (queue, priority, run_at, id) WHERE state = 'available';
 CREATE INDEX job_leased ON job (lease_until) WHERE state = 'running';
 CREATE UNIQUE INDEX job_once ON job (kind, unique_key) WHERE unique_key IS NOT NULL;
-CREATE INDEX job_by_fact ON job (fact_id) WHERE fact_id IS NOT NULL;
+CREATE INDEX job_by_domain_event ON job (domain_event_id) WHERE domain_event_id IS NOT NULL;
 ",
     "
 DROP TABLE job;

@@ -1,4 +1,4 @@
-//! What each person is told: the numbered inbox, its notices, and the ledger of deliveries.
+//! What each person is told: the numbered inbox, its notices, and the change set of deliveries.
 //! Not here: the words, which are rendered when read or sent.
 
 crate::step!(
@@ -13,7 +13,7 @@ CREATE TABLE inbox (
 CREATE TABLE notice (
     user_id    @uuid NOT NULL,
     seq        @int NOT NULL,                  -- contiguous per person, from 1
-    fact_id    @uuid NOT NULL,
+    domain_event_id    @uuid NOT NULL,
     kind       TEXT NOT NULL,
     v          @int NOT NULL,                  -- version of `data`
     data       TEXT NOT NULL,                  -- JSON of ids and numbers; the words are rendered per locale
@@ -23,18 +23,18 @@ CREATE TABLE notice (
     PRIMARY KEY (user_id, seq)
 ) @table;
 
--- Seen once: one notice per fact and person, whatever is retried.
-CREATE UNIQUE INDEX notice_once ON notice (fact_id, user_id);
+-- Seen once: one notice per domain_event and person, whatever is retried.
+CREATE UNIQUE INDEX notice_once ON notice (domain_event_id, user_id);
 
 -- One message to one recipient on one channel.
 CREATE TABLE delivery (
-    fact_id      @uuid NOT NULL,
+    domain_event_id      @uuid NOT NULL,
     user_id      @uuid NOT NULL,
     channel      TEXT NOT NULL CHECK (channel IN ('log', 'email')),
     state        TEXT NOT NULL CHECK (state IN ('sent', 'rejected', 'skipped')),
     attempts     @int NOT NULL,
     delivered_at @int NOT NULL,
-    PRIMARY KEY (fact_id, user_id, channel)
+    PRIMARY KEY (domain_event_id, user_id, channel)
 ) @table;
 ",
     "

@@ -8,7 +8,7 @@ CREATE INDEX booking_live ON booking (event_id, user_id, id)
     WHERE status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED');
 
 -- The next who still wait, whatever the quota.
-CREATE INDEX waitlist_waiting ON waitlist_entry (event_id, line_no) WHERE status = 'WAITING';
+CREATE INDEX waitlist_waiting ON waitlist_entry (event_id, position_key) WHERE status = 'WAITING';
 ",
     "
 DROP INDEX waitlist_waiting;

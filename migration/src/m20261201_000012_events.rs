@@ -15,7 +15,7 @@ CREATE INDEX event_by_search_version ON event (search_version);
 
 -- The words of titles and venues, normalised; a search asks for their beginnings.
 CREATE TABLE event_word (
-    listed   @int NOT NULL CHECK (listed IN (0, 1)), -- 1: the event is published; the past grows, and searches of the programme must not pass it
+    listed   @int NOT NULL CHECK (listed IN (0, 1)), -- 1: the event is published; the past grows, and searches of the catalog must not pass it
     word     TEXT @bytes NOT NULL,
     event_id @uuid NOT NULL REFERENCES event (id),
     PRIMARY KEY (listed, word, event_id)
@@ -24,13 +24,13 @@ CREATE TABLE event_word (
 -- Whether an event has another word that is asked for; replacing the words of an event.
 CREATE INDEX event_word_by_event ON event_word (event_id, word);
 
--- Lists and counts of the programme, whatever the filter: everything they ask stands in the index.
+-- Lists and counts of the catalog, whatever the filter: everything they ask stands in the index.
 DROP INDEX event_by_time;
 DROP INDEX event_by_publication;
 CREATE INDEX event_by_time ON event (status, starts_at, id, ends_at, currency, cheapest_minor);
 CREATE INDEX event_by_publication ON event (status, published_at, id, starts_at, ends_at, currency, cheapest_minor);
 
--- The programme of one organizer.
+-- The catalog of one organizer.
 CREATE INDEX event_of_organizer ON event (organizer_id, status, starts_at, id, ends_at, currency, cheapest_minor);
 
 -- Everything of one organizer, newest publication first.

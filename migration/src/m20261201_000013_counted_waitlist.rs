@@ -22,7 +22,7 @@ DROP INDEX waitlist_open;
 CREATE INDEX waitlist_open ON waitlist_entry (user_id, event_id) WHERE status = 'WAITING';
 
 -- The entries in turn, front first.
-CREATE INDEX waitlist_front ON waitlist_entry (quota_id, terms, line_no) WHERE status = 'WAITING';
+CREATE INDEX waitlist_front ON waitlist_entry (quota_id, terms, position_key) WHERE status = 'WAITING';
 
 -- Quotas with a waitlist, for ending those of events that have begun.
 CREATE INDEX quota_waiting ON quota (event_id) WHERE waiting > 0;
@@ -42,10 +42,10 @@ UPDATE waitlist_entry SET quantity = CAST((SELECT SUM(w.quantity) FROM waitlist_
     AND w.ticket_type_id = waitlist_entry.ticket_type_id AND w.status = 'WAITING') AS bigint)
     WHERE status = 'WAITING' AND NOT EXISTS
     (SELECT 1 FROM waitlist_entry w WHERE w.user_id = waitlist_entry.user_id AND w.status = 'WAITING'
-     AND w.ticket_type_id = waitlist_entry.ticket_type_id AND w.line_no < waitlist_entry.line_no);
+     AND w.ticket_type_id = waitlist_entry.ticket_type_id AND w.position_key < waitlist_entry.position_key);
 UPDATE waitlist_entry SET status = 'LEFT' WHERE status = 'WAITING' AND EXISTS
     (SELECT 1 FROM waitlist_entry w WHERE w.user_id = waitlist_entry.user_id AND w.status = 'WAITING'
-     AND w.ticket_type_id = waitlist_entry.ticket_type_id AND w.line_no < waitlist_entry.line_no);
+     AND w.ticket_type_id = waitlist_entry.ticket_type_id AND w.position_key < waitlist_entry.position_key);
 CREATE UNIQUE INDEX waitlist_open ON waitlist_entry (user_id, ticket_type_id) WHERE status = 'WAITING';
 ALTER TABLE waitlist_entry DROP COLUMN asked;
 ALTER TABLE waitlist_entry DROP COLUMN terms;

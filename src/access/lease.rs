@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::{Actor, SignedIn};
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 
 /// The end of the newest token that was shown on a connection; its running operations share it.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ impl Lease {
     }
 
     /// Goes on until a later token ends.
-    pub fn extend(&self, expires_at: Micros) {
+    pub fn extend(&self, expires_at: Timestamp) {
         self.0.fetch_max(expires_at.0, Ordering::SeqCst);
     }
 
@@ -26,7 +26,7 @@ impl Lease {
     pub fn renewed(&self, actor: Actor) -> Actor {
         match actor {
             Actor::User(user) => {
-                let expires_at = Micros(self.0.load(Ordering::SeqCst)).max(user.expires_at);
+                let expires_at = Timestamp(self.0.load(Ordering::SeqCst)).max(user.expires_at);
                 Actor::User(SignedIn { expires_at, ..user })
             }
             other => other,

@@ -1,7 +1,7 @@
 //! Who is acting: the actor of a request.
 //! Not here: what they may do (`policy`), and how a token becomes an actor (`account::session`).
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
 mod lease;
@@ -27,7 +27,7 @@ pub struct SignedIn {
     /// How they proved it.
     pub via: Via,
     /// When the token ends.
-    pub expires_at: Micros,
+    pub expires_at: Timestamp,
 }
 
 /// How a user proved to be this one.
@@ -59,7 +59,7 @@ impl Actor {
         }
     }
 
-    /// The user's id, if there is one; what facts record as the cause.
+    /// The user's id, if there is one; what domain events record as the cause.
     pub fn user_id(&self) -> Option<UserId> {
         self.signed_in().map(|user| user.user)
     }

@@ -12,7 +12,7 @@ impl Peer {
     /// An IPv6 network of 48 bits, of which anybody gets one for nothing, counts as so many addresses.
     pub const ADDRESSES_PER_NETWORK: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
 
-    /// What counts as one place: an IPv4 address, or the network of 64 bits that one IPv6 customer has to choose from.
+    /// What counts as one ticket: an IPv4 address, or the network of 64 bits that one IPv6 customer has to choose from.
     pub fn place(self) -> IpAddr {
         match self.0.to_canonical() {
             IpAddr::V6(address) => {

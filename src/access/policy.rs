@@ -14,12 +14,12 @@ pub enum Action {
     Browse,
     /// Anything that only needs an account.
     UseAccount,
-    /// Book places, wait in line, see one's own bookings.
-    BookPlaces,
+    /// Book tickets, wait on the waitlist, see one's own bookings.
+    BookTickets,
     /// Run events: create, edit, publish, call off, set capacity.
-    RunEvents,
+    ManageEvents,
     /// See bookings and lines of events: organizers their own, admins all.
-    SeeSales,
+    ReadSales,
     /// Cancel a booking: one's own, or of an event one runs.
     CancelBooking,
     /// Read one's notices.
@@ -31,12 +31,12 @@ pub enum Action {
     /// Change an event of this organizer.
     ManageEventOf(OrganizerId),
     /// See the bookings and the line of this organizer's event.
-    SeeSalesOf(OrganizerId),
+    ReadSalesOf(OrganizerId),
     /// See all of this user's account: who one is.
     AccountOf(UserId),
     /// See or change what this customer booked or waits for.
     OwnThingOf(UserId),
-    /// See this customer's booking, or place in the line, at this organizer's event.
+    /// See this customer's booking, or place in the waitlist, at this organizer's event.
     BookingOf {
         /// Whose booking.
         customer: UserId,
@@ -81,19 +81,19 @@ pub fn decide(actor: &Actor, action: Action) -> Decision {
     let either = |customer, seller| allow_or(decide(actor, customer) == Allow || decide(actor, seller) == Allow, Hide);
     match action {
         Action::BookingOf { customer, organizer } => {
-            either(Action::OwnThingOf(customer), Action::SeeSalesOf(organizer))
+            either(Action::OwnThingOf(customer), Action::ReadSalesOf(organizer))
         }
         Action::CancelBookingOf { customer, organizer } => {
             either(Action::OwnThingOf(customer), Action::ManageEventOf(organizer))
         }
         _ if !covered => Forbid,
         Action::Browse | Action::UseAccount | Action::ReadNotices | Action::ManageAccount => Allow,
-        Action::BookPlaces => allow_or(user.role == Role::Customer, Forbid),
-        Action::RunEvents => allow_or(user.role == Role::Organizer || user.role == Role::Admin, Forbid),
-        Action::SeeSales => allow_or(user.role != Role::Customer, Forbid),
+        Action::BookTickets => allow_or(user.role == Role::Customer, Forbid),
+        Action::ManageEvents => allow_or(user.role == Role::Organizer || user.role == Role::Admin, Forbid),
+        Action::ReadSales => allow_or(user.role != Role::Customer, Forbid),
         Action::CancelBooking => Allow,
         Action::Administer => allow_or(user.role == Role::Admin, Forbid),
-        Action::ManageEventOf(organizer) | Action::SeeSalesOf(organizer) => match user.role {
+        Action::ManageEventOf(organizer) | Action::ReadSalesOf(organizer) => match user.role {
             Role::Customer => Forbid,
             Role::Organizer | Role::Admin => allow_or(actor.acts_for(organizer), Hide),
         },

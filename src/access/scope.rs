@@ -6,25 +6,25 @@ use super::Action;
 /// One kind of thing a program may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Book places, wait in line, see and cancel the user's own bookings.
+    /// Book tickets, wait on the waitlist, see and cancel the user's own bookings.
     Book,
     /// Create, edit, publish and call off the organizer's events, and cancel bookings of them.
-    RunEvents,
+    ManageEvents,
     /// See bookings, participants and lines of the organizer's events.
-    SeeSales,
+    ReadSales,
     /// Read the user's notices; what they are about needs the scope that shows it.
     ReadNotices,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 4] = [Self::Book, Self::RunEvents, Self::SeeSales, Self::ReadNotices];
+    pub const ALL: [Self; 4] = [Self::Book, Self::ManageEvents, Self::ReadSales, Self::ReadNotices];
 
     fn bit(self) -> i64 {
         match self {
             Self::Book => 1,
-            Self::RunEvents => 2,
-            Self::SeeSales => 4,
+            Self::ManageEvents => 2,
+            Self::ReadSales => 4,
             Self::ReadNotices => 8,
         }
     }
@@ -64,10 +64,10 @@ impl Scopes {
             Action::Browse => true,
             Action::UseAccount | Action::AccountOf(_) => any(&Scope::ALL),
             Action::ReadNotices => any(&[Scope::ReadNotices]),
-            Action::BookPlaces | Action::OwnThingOf(_) => any(&[Scope::Book]),
-            Action::RunEvents | Action::ManageEventOf(_) => any(&[Scope::RunEvents]),
-            Action::SeeSales | Action::SeeSalesOf(_) => any(&[Scope::SeeSales]),
-            Action::CancelBooking => any(&[Scope::Book, Scope::RunEvents]),
+            Action::BookTickets | Action::OwnThingOf(_) => any(&[Scope::Book]),
+            Action::ManageEvents | Action::ManageEventOf(_) => any(&[Scope::ManageEvents]),
+            Action::ReadSales | Action::ReadSalesOf(_) => any(&[Scope::ReadSales]),
+            Action::CancelBooking => any(&[Scope::Book, Scope::ManageEvents]),
             Action::BookingOf { .. } | Action::CancelBookingOf { .. } => false, // asked in parts
             Action::ManageAccount | Action::Administer => false,
         }

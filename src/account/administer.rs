@@ -5,11 +5,11 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Error, revocation, sign_out, store};
 use crate::access::{Action, Role};
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Lane, Tx};
+use crate::db::{self, DbError, Priority, Tx};
 use crate::entity::users;
-use crate::id::{Noun, OrganizerId, UserId};
+use crate::id::{NodeId, OrganizerId, UserId};
 use crate::page::{Page, Paging};
 use crate::queue::{self, NewJob, Queue};
 use crate::text::Invalid;
@@ -17,7 +17,7 @@ use crate::text::Invalid;
 /// The kind of job that ends the waitlist entries of a user who may not book any more (`booking::close`).
 pub const END_ENTRIES: &str = "end_waitlist_entries";
 
-async fn end_entries(tx: &Tx, user: UserId, now: Micros) -> Result<(), DbError> {
+async fn end_entries(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbError> {
     let args = serde_json::json!({ "user": user });
     queue::enqueue(tx, &[NewJob::new(Queue::Notifications, END_ENTRIES, &args, now)]).await?;
     Ok(())
@@ -86,14 +86,14 @@ where
     let body = &body;
     let changed = ctx
         .db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             let found = users::Entity::find_by_id(id).one(&tx).await.map_err(DbError::from)?;
             let user = found.ok_or(Error::UserNotFound)?;
             Ok::<_, Error>(body(tx, user).await?)
         })
         .await?;
     if changed {
-        tracing::info!(admin = admin.map(|admin| admin.opaque()), user = %id.opaque(), "an administrator {deed}");
+        tracing::info!(admin = admin.map(|admin| admin.to_global_id()), user = %id.to_global_id(), "an administrator {deed}");
     }
     Ok(id)
 }

@@ -7,11 +7,11 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Error, revocation, secret};
 use crate::access::{Action, Scope, Scopes};
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::{Ctx, Denied};
-use crate::db::{self, DbError, Lane};
+use crate::db::{self, DbError, Priority};
 use crate::entity::api_token;
-use crate::id::{ApiTokenId, Noun};
+use crate::id::{ApiTokenId, NodeId};
 use crate::page::{Page, Paging};
 use crate::text::{self, Fields, Invalid};
 
@@ -29,7 +29,7 @@ pub struct NewToken {
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// When it ends; within a year.
-    pub expires_at: Micros,
+    pub expires_at: Timestamp,
 }
 
 /// Makes a token. Returns its row's id and the token, which is nowhere afterwards. It outlives the session it is made with,
@@ -49,7 +49,7 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
     }
     let name = fields.finish(|| name)?;
     let id: ApiTokenId = ctx.id();
-    let (token, secret) = secret::api_token(id, &ctx.chance);
+    let (token, secret) = secret::api_token(id, &ctx.random);
     let row = api_token::Model {
         id,
         user_id: user,
@@ -63,7 +63,7 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
     };
     let row = &row;
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             // One at a time per user: the counts below are then true, and a change of password, which writes the same row,
             // has ended the session or comes later.
             let sql = format!("SELECT id FROM users WHERE id = $1{}", db::for_update(&tx));
@@ -83,7 +83,7 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
             Ok::<_, Error>(())
         })
         .await?;
-    tracing::info!(user = %user.opaque(), token = %id.opaque(), "an API token was made");
+    tracing::info!(user = %user.to_global_id(), token = %id.to_global_id(), "an API token was made");
     Ok((id, token))
 }
 
@@ -93,7 +93,7 @@ pub async fn revoke(ctx: &Ctx, id: ApiTokenId) -> Result<ApiTokenId, Error> {
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     let now = ctx.now();
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             let found = api_token::Entity::find_by_id(id).one(&tx).await.map_err(DbError::from)?;
             let Some(token) = found.filter(|token| token.user_id == user) else { return Err(Error::TokenNotFound) };
             if token.revoked_at.is_none() {

@@ -8,9 +8,9 @@ use super::throttle::{Attempt, Throttle};
 use super::{Error, new_password, sign_out, store};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
-use crate::db::{self, DbError, Lane};
+use crate::db::{self, DbError, Priority};
 use crate::entity::users;
-use crate::id::{Noun, UserId};
+use crate::id::{NodeId, UserId};
 
 /// Replaces the password after checking the current one. Every other session of the user ends, this one goes on.
 pub async fn change_password(
@@ -28,7 +28,7 @@ pub async fn change_password(
     let attempt = throttle.password(ctx, &row.email_key).await?;
     let outcome = judged(ctx, hasher, &attempt, row, current, new).await;
     let changed = attempt.closed(ctx, outcome).await?;
-    tracing::info!(user = %changed.opaque(), "a password was changed");
+    tracing::info!(user = %changed.to_global_id(), "a password was changed");
     Ok(changed)
 }
 
@@ -39,7 +39,7 @@ pub async fn reset_password(ctx: &Ctx, hasher: &Hasher, user: UserId, new: Strin
     let (hash, now) = (hasher.hash(new).await?, ctx.now());
     let hash = &hash;
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             let sql = "UPDATE users SET password_hash = $1 WHERE id = $2";
             if db::run(&tx, sql, [hash.into(), user.into()]).await? == 0 {
                 return Err(Error::UserNotFound);
@@ -60,14 +60,14 @@ async fn judged(
 ) -> Result<UserId, Error> {
     let is_possible = current.len() <= password::BYTES_MAX;
     if !is_possible || !hasher.verify(current, Some(row.password_hash.clone())).await? {
-        tracing::info!(reason = "wrong_password", user = %row.id.opaque(), "password change refused");
+        tracing::info!(reason = "wrong_password", user = %row.id.to_global_id(), "password change refused");
         return Err(Error::WrongPassword);
     }
     let hash = hasher.hash(new).await?;
     let (user, now) = (row.id, ctx.now());
     let (old, hash) = (&row.password_hash, &hash);
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             if store::replace_hash(&tx, user, old, hash).await? == 0 {
                 // Changed or renewed while it was verified: whoever asks again is judged by what is stored then.
                 return Err(DbError::Overloaded.into());

@@ -16,9 +16,9 @@ use super::sign_up::Opened;
 use super::throttle::{KnownNetwork, Throttle};
 use super::token::Keys;
 use super::{Error, revocation, secret};
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Lane, Tx};
+use crate::db::{self, DbError, Priority, Tx};
 use crate::id::{SessionId, UserId};
 
 /// How long a refresh token is good: who does not come back for a month signs in again.
@@ -33,7 +33,7 @@ pub struct Refresh {
     /// The token; shown to its user and nobody else.
     pub token: String,
     /// When it ends.
-    pub expires_at: Micros,
+    pub expires_at: Timestamp,
 }
 
 #[derive(FromQueryResult)]
@@ -41,10 +41,10 @@ struct TokenRow {
     session_id: SessionId,
     user_id: UserId,
     email_key: String,
-    expires_at: Micros,
-    used_at: Option<Micros>,
-    revoked_at: Option<Micros>,
-    disabled_at: Option<Micros>,
+    expires_at: Timestamp,
+    used_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    disabled_at: Option<Timestamp>,
 }
 
 /// What became of a token that was shown.
@@ -57,13 +57,13 @@ enum Shown {
 }
 
 /// The first token of a session, in the transaction that opens it.
-pub async fn first(tx: &Tx, session: SessionId, token: &str, now: Micros) -> Result<(), DbError> {
+pub async fn first(tx: &Tx, session: SessionId, token: &str, now: Timestamp) -> Result<(), DbError> {
     insert(tx, session, token, now).await.map(drop)
 }
 
 /// Says what a new session's first token is.
 pub fn begin(ctx: &Ctx) -> Refresh {
-    Refresh { token: secret::refresh_token(&ctx.chance), expires_at: ctx.now().plus(LIFETIME) }
+    Refresh { token: secret::refresh_token(&ctx.random), expires_at: ctx.now().plus(LIFETIME) }
 }
 
 /// Exchanges a refresh token. The session must live and its user be enabled.
@@ -86,12 +86,12 @@ pub async fn refresh(ctx: &Ctx, keys: &Keys, throttle: &Throttle, token: &str) -
     let network = throttle.known_network(ctx, &row.email_key);
     let (successors, network) = (&successors, &network);
     let exchanged = |tx| async move { exchange(&tx, token, successors, network, now).await };
-    match ctx.db.write(Lane::Interactive, exchanged).await? {
+    match ctx.db.write(Priority::Interactive, exchanged).await? {
         Shown::Good(opened, next) => Ok((opened, Refresh { token: next, expires_at: now.plus(LIFETIME) })),
         Shown::Refused => Err(Error::SessionEnded),
         Shown::Twice(session) => {
             tracing::warn!(session = %session, "a refresh token was used twice; its session ends");
-            ctx.db.write(Lane::Interactive, |tx| async move { end(&tx, session, now).await }).await?;
+            ctx.db.write(Priority::Interactive, |tx| async move { end(&tx, session, now).await }).await?;
             Err(Error::SessionEnded)
         }
     }
@@ -106,7 +106,7 @@ async fn find(c: &impl ConnectionTrait, token: &str) -> Result<Option<TokenRow>,
 
 impl TokenRow {
     /// Whether it gets an answer, or ends its session.
-    fn is_worth_something(&self, now: Micros) -> bool {
+    fn is_worth_something(&self, now: Timestamp) -> bool {
         let lives = self.revoked_at.is_none() && self.disabled_at.is_none();
         lives && (self.used_at.is_some() || self.expires_at > now)
     }
@@ -117,7 +117,7 @@ async fn exchange(
     token: &str,
     successors: &[String],
     network: &KnownNetwork,
-    now: Micros,
+    now: Timestamp,
 ) -> Result<Shown, DbError> {
     // The swap decides who is first; everybody else sees below what they left.
     let sql = "UPDATE refresh_token SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
@@ -147,14 +147,14 @@ async fn exchange(
     Ok(Shown::Twice(row.session_id))
 }
 
-async fn insert(tx: &Tx, session: SessionId, token: &str, now: Micros) -> Result<u64, DbError> {
+async fn insert(tx: &Tx, session: SessionId, token: &str, now: Timestamp) -> Result<u64, DbError> {
     let sql = "INSERT INTO refresh_token (hash, session_id, created_at, expires_at) VALUES ($1, $2, $3, $4)";
     let binds = [secret::hash(token).into(), session.into(), now.into(), now.plus(LIFETIME).into()];
     db::run(tx, sql, binds).await
 }
 
 /// Ends one session.
-pub(super) async fn end(tx: &Tx, session: SessionId, now: Micros) -> Result<bool, DbError> {
+pub(super) async fn end(tx: &Tx, session: SessionId, now: Timestamp) -> Result<bool, DbError> {
     let sql = "UPDATE session SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     let ended = db::run(tx, sql, [session.into(), now.into()]).await? == 1;
     if ended {

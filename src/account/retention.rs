@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::throttle::{FORGOTTEN_AFTER, KNOWN_FOR};
 use super::{refresh, revocation};
-use crate::clock::Micros;
-use crate::db::{self, Db, DbError, Lane};
+use crate::clock::Timestamp;
+use crate::db::{self, Db, DbError, Priority};
 
 /// Rows deleted by one statement, so that no writer waits long behind it.
 const CHUNK: u64 = 5_000;
@@ -21,7 +21,7 @@ const ENDED_TOKENS: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// * sessions 30 days after their last renewal, whether they were signed out or not;
 /// * API tokens 30 days after their end, revoked ones included;
 /// * throttle counters an hour after the last failure, known networks after 90 days.
-pub async fn purge(db: &Db, now: Micros) -> Result<(), DbError> {
+pub async fn purge(db: &Db, now: Timestamp) -> Result<(), DbError> {
     let old = [
         (
             "DELETE FROM revocation WHERE (subject_id, at) IN
@@ -56,7 +56,7 @@ pub async fn purge(db: &Db, now: Micros) -> Result<(), DbError> {
     for (sql, age) in old {
         let binds = [now.minus(age).into(), (CHUNK as i64).into()];
         let binds = &binds;
-        db::in_chunks(CHUNK, || db.write(Lane::Worker, |tx| async move { db::run(&tx, sql, binds.clone()).await }))
+        db::in_chunks(CHUNK, || db.write(Priority::Worker, |tx| async move { db::run(&tx, sql, binds.clone()).await }))
             .await?;
     }
     Ok(())

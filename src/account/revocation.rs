@@ -2,7 +2,7 @@
 //! Not here: why (`sign_out`, `change_password`, `administer`, `api_token`).
 //!
 //! The row is written in the transaction of the change, and each process reads the newest rows a few times a second, one
-//! statement for all its sockets. It never goes through the relay: a backlog of facts must not keep anybody signed in.
+//! statement for all its sockets. It never goes through the relay: a backlog of domain events must not keep anybody signed in.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::session::Sessions;
-use crate::clock::{Clock, Micros};
+use crate::clock::{Clock, Timestamp};
 use crate::db::{self, Db, DbError, Tx};
 use crate::id::UserId;
 
@@ -31,11 +31,11 @@ const FAR_EACH: u64 = 30;
 #[derive(FromQueryResult, PartialEq, Eq, Hash)]
 struct Row {
     subject_id: Uuid,
-    at: Micros,
+    at: Timestamp,
 }
 
 /// One sign-in or API token. Two revocations of one subject never have the same time, so that none is missed.
-pub async fn revoke(tx: &Tx, subject: Uuid, now: Micros) -> Result<(), DbError> {
+pub async fn revoke(tx: &Tx, subject: Uuid, now: Timestamp) -> Result<(), DbError> {
     let sql = "INSERT INTO revocation (subject_id, at)
                SELECT $1, COALESCE(MAX(at) + 1, CAST($2 AS bigint)) FROM revocation WHERE subject_id = $1 AND at >= $2
                ON CONFLICT DO NOTHING";
@@ -43,7 +43,7 @@ pub async fn revoke(tx: &Tx, subject: Uuid, now: Micros) -> Result<(), DbError> 
 }
 
 /// Everything this user is signed in with, or was until this very change: people and programs.
-pub async fn revoke_all(tx: &Tx, user: UserId, now: Micros) -> Result<(), DbError> {
+pub async fn revoke_all(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbError> {
     let sql = "INSERT INTO revocation (subject_id, at)
                SELECT s.id, COALESCE((SELECT MAX(r.at) + 1 FROM revocation r WHERE r.subject_id = s.id AND r.at >= $2),
                                      CAST($2 AS bigint))

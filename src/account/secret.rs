@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::id::{ApiTokenId, Chance};
+use crate::id::{ApiTokenId, RandomSource};
 
 /// How API tokens begin.
 pub const API_TOKEN: &str = "bo_";
@@ -19,13 +19,13 @@ pub fn hash(secret: &str) -> String {
     Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn random(chance: &Chance) -> String {
-    URL_SAFE_NO_PAD.encode(chance.bytes::<32>())
+fn secret_text(random: &RandomSource) -> String {
+    URL_SAFE_NO_PAD.encode(random.bytes::<32>())
 }
 
 /// A new refresh token.
-pub fn refresh_token(chance: &Chance) -> String {
-    format!("{REFRESH_TOKEN}{}", random(chance))
+pub fn refresh_token(random: &RandomSource) -> String {
+    format!("{REFRESH_TOKEN}{}", secret_text(random))
 }
 
 /// The refresh token whose random part this is.
@@ -41,8 +41,8 @@ pub fn is_refresh_token(text: &str) -> bool {
 
 /// A new API token of this id: the whole, and what of it is secret. The id inside finds the row without its secret being
 /// an index.
-pub fn api_token(id: ApiTokenId, chance: &Chance) -> (String, String) {
-    let secret = random(chance);
+pub fn api_token(id: ApiTokenId, random: &RandomSource) -> (String, String) {
+    let secret = secret_text(random);
     (format!("{API_TOKEN}{}{secret}", URL_SAFE_NO_PAD.encode(id.0.as_bytes())), secret)
 }
 

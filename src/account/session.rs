@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::secret;
 use super::token::{Claims, Keys};
 use crate::access::{Actor, Role, Scopes, SignedIn, Via};
-use crate::clock::{Clock, Micros};
-use crate::db::{self, Db, DbError, Lane};
+use crate::clock::{Clock, Timestamp};
+use crate::db::{self, Db, DbError, Priority};
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
 /// How many sessions are remembered at once.
@@ -92,7 +92,7 @@ pub struct Sessions {
     /// Counts whenever something known is forgotten; whoever waits for that hears of it when it was told.
     forgotten: watch::Sender<u64>,
     /// When the use of an API token was last written down.
-    noted: Cache<Uuid, Micros>,
+    noted: Cache<Uuid, Timestamp>,
 }
 
 /// What the database says of a sign-in.
@@ -109,8 +109,8 @@ struct Standing {
 struct TokenStanding {
     hash: String,
     scopes: Scopes,
-    expires_at: Micros,
-    used_at: Option<Micros>,
+    expires_at: Timestamp,
+    used_at: Option<Timestamp>,
 }
 
 #[derive(FromQueryResult)]
@@ -127,8 +127,8 @@ struct TokenRow {
     organizer_id: Option<OrganizerId>,
     hash: String,
     scopes: i64,
-    expires_at: Micros,
-    used_at: Option<Micros>,
+    expires_at: Timestamp,
+    used_at: Option<Timestamp>,
 }
 
 impl Sessions {
@@ -139,7 +139,7 @@ impl Sessions {
     }
 
     /// A token for a session that was just opened, and when it ends.
-    pub fn token(&self, user: UserId, session: SessionId) -> Result<(String, Micros), jsonwebtoken::errors::Error> {
+    pub fn token(&self, user: UserId, session: SessionId) -> Result<(String, Timestamp), jsonwebtoken::errors::Error> {
         self.keys.sign(user, session, self.clock.now())
     }
 
@@ -155,7 +155,7 @@ impl Sessions {
             return self.program(token).await;
         }
         let claims: Claims = self.keys.verify(token, self.clock.now()).ok_or(Unauthenticated::Invalid)?;
-        let expires_at = Micros(claims.exp.saturating_mul(1_000_000));
+        let expires_at = Timestamp(claims.exp.saturating_mul(1_000_000));
         self.person(claims.sub, claims.sid, expires_at).await
     }
 
@@ -227,7 +227,7 @@ impl Sessions {
         self.forgotten.send_modify(|times| *times += 1);
     }
 
-    async fn person(&self, user: UserId, session: SessionId, expires_at: Micros) -> Result<Actor, Unauthenticated> {
+    async fn person(&self, user: UserId, session: SessionId, expires_at: Timestamp) -> Result<Actor, Unauthenticated> {
         match self.standing(session.0).await? {
             Some(Standing { user: owner, role, organizer, token: None }) if owner == user => {
                 Ok(Actor::User(SignedIn { user, role, organizer, via: Via::Session(session), expires_at }))
@@ -272,7 +272,7 @@ impl Sessions {
         tokio::spawn(async move {
             let sql = "UPDATE api_token SET used_at = $1 WHERE id = $2";
             let write = |tx: db::Tx| async move { db::run(&tx, sql, [now.into(), id.into()]).await };
-            if let Err(error) = db.write::<_, DbError, _, _>(Lane::Worker, write).await {
+            if let Err(error) = db.write::<_, DbError, _, _>(Priority::Worker, write).await {
                 tracing::warn!(%error, "cannot note the use of an API token");
             }
         });

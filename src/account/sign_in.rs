@@ -7,9 +7,9 @@ use super::sign_up::Opened;
 use super::throttle::{Attempt, Throttle};
 use super::{Error, email, store};
 use crate::ctx::Ctx;
-use crate::db::{DbError, Lane};
+use crate::db::{DbError, Priority};
 use crate::entity::users;
-use crate::id::{Noun, SessionId, UserId};
+use crate::id::{NodeId, SessionId, UserId};
 
 /// Opens a session for the account with this address and password.
 ///
@@ -69,7 +69,7 @@ async fn judged(
 /// Writes a line about a failed sign-in. The reason is for operators; the client is told the same for all of them. Neither the
 /// address that was tried nor the client's is written down.
 fn failed(reason: &'static str, user: Option<UserId>) -> Error {
-    tracing::info!(reason, user = user.map(|user| user.opaque()), "sign-in failed");
+    tracing::info!(reason, user = user.map(|user| user.to_global_id()), "sign-in failed");
     Error::BadCredentials
 }
 
@@ -86,7 +86,7 @@ async fn open(
     let (renewed, first) = (&renewed, &token.token);
     let opened = ctx
         .db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             // Hashing takes its time. A password that was changed meanwhile, or an account disabled, opens nothing any more.
             if !store::hold(&tx, user.id, &user.password_hash).await? {
                 return Ok::<_, Error>(None);

@@ -3,9 +3,9 @@
 
 use super::{Error, refresh, revocation};
 use crate::access::Action;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::{Ctx, Denied};
-use crate::db::{self, DbError, Lane, Tx};
+use crate::db::{self, DbError, Priority, Tx};
 use crate::entity::session;
 use crate::id::{SessionId, UserId};
 use crate::page::{Page, Paging};
@@ -16,7 +16,7 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<SessionId, Error> {
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     let now = ctx.now();
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             let sql = "SELECT count(*) AS n FROM session WHERE id = $1 AND user_id = $2";
             if db::number(&tx, sql, [id.into(), user.into()]).await? == 0 {
                 return Err(Error::SessionNotFound);
@@ -32,11 +32,11 @@ pub async fn end_all(ctx: &Ctx, but: Option<SessionId>) -> Result<u64, Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     let now = ctx.now();
-    ctx.db.write(Lane::Interactive, |tx| async move { Ok(end_all_of(&tx, user, but, now).await?) }).await
+    ctx.db.write(Priority::Interactive, |tx| async move { Ok(end_all_of(&tx, user, but, now).await?) }).await
 }
 
 /// Ends every session of a user but one; says how many there were.
-pub(super) async fn end_all_of(tx: &Tx, user: UserId, but: Option<SessionId>, now: Micros) -> Result<u64, DbError> {
+pub(super) async fn end_all_of(tx: &Tx, user: UserId, but: Option<SessionId>, now: Timestamp) -> Result<u64, DbError> {
     let but = but.unwrap_or(SessionId(uuid::Uuid::nil()));
     let sql = "UPDATE session SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL AND id <> $3";
     let ended = db::run(tx, sql, [user.into(), now.into(), but.into()]).await?;

@@ -7,9 +7,9 @@ use super::throttle::{Attempt, Throttle};
 use super::{Error, email, new_password, store};
 use crate::access::{Action, Role};
 use crate::ctx::Ctx;
-use crate::db::Lane;
+use crate::db::Priority;
+use crate::domain_event::DomainEvent;
 use crate::entity::users;
-use crate::fact::Fact;
 use crate::id::{OrganizerId, SessionId, UserId};
 use crate::outbox::{self, Draft};
 use crate::text;
@@ -129,14 +129,15 @@ async fn insert(
         disabled_at: None,
         created_at: now,
     };
-    let fact = Draft::new(ctx, Fact::UserRegistered { user }).caused_by(ctx.actor.user_id().or(Some(user)));
+    let domain_event =
+        Draft::new(ctx, DomainEvent::UserRegistered { user }).caused_by(ctx.actor.user_id().or(Some(user)));
     let token = refresh::begin(ctx);
     let slugs = store::organizer_slugs(&account.organizer_name, organizer);
     let (row, organizer_name, slugs) = (&row, &account.organizer_name, &slugs);
-    let (fact, first) = (&fact, &token.token);
+    let (domain_event, first) = (&domain_event, &token.token);
     let opened = ctx
         .db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             store::insert_user(&tx, row.clone()).await?;
             if role == Role::Organizer {
                 store::insert_organizer(&tx, organizer, organizer_name, slugs, user, now).await?;
@@ -144,7 +145,7 @@ async fn insert(
             store::insert_session(&tx, session, user, now).await?;
             refresh::first(&tx, session, first, now).await?;
             attempt.remember_network(&tx, now).await?;
-            outbox::append(&tx, std::slice::from_ref(fact)).await?;
+            outbox::append(&tx, std::slice::from_ref(domain_event)).await?;
             Ok::<_, Error>(Opened { user, session })
         })
         .await?;

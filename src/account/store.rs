@@ -4,7 +4,7 @@
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::Error;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::db::{self, DbError, Tx, is_unique_violation};
 use crate::entity::{membership, organizer, session, users};
 use crate::id::{OrganizerId, SessionId, UserId};
@@ -63,7 +63,7 @@ pub async fn insert_organizer(
     name: &str,
     slugs: &[String],
     user: UserId,
-    now: Micros,
+    now: Timestamp,
 ) -> Result<(), DbError> {
     let mut written = 0;
     for slug in slugs {
@@ -83,7 +83,7 @@ pub async fn insert_organizer(
 }
 
 /// Opens a session.
-pub async fn insert_session(tx: &Tx, id: SessionId, user: UserId, now: Micros) -> Result<(), DbError> {
+pub async fn insert_session(tx: &Tx, id: SessionId, user: UserId, now: Timestamp) -> Result<(), DbError> {
     let row = session::ActiveModel {
         id: Set(id),
         user_id: Set(user),

@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::{SessionId, UserId};
 
 /// How long an access token is good.
@@ -108,8 +108,8 @@ impl Keys {
         &self,
         user: UserId,
         session: SessionId,
-        now: Micros,
-    ) -> Result<(String, Micros), jsonwebtoken::errors::Error> {
+        now: Timestamp,
+    ) -> Result<(String, Timestamp), jsonwebtoken::errors::Error> {
         let expires_at = now.plus(LIFETIME);
         let claims = Claims {
             iss: ISSUER.into(),
@@ -123,7 +123,7 @@ impl Keys {
         };
         let key = &self.0[0]; // `new` refuses an empty ring
         let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
-        Ok((encode(&header, &claims, &key.encoding)?, Micros(claims.exp * 1_000_000)))
+        Ok((encode(&header, &claims, &key.encoding)?, Timestamp(claims.exp * 1_000_000)))
     }
 
     /// 256 bits, 43 letters, that follow from a text and a key: without the key they look drawn at random. One for each key
@@ -136,7 +136,7 @@ impl Keys {
 
     /// What a token says, if one of our keys signed it for us, and it has begun and not ended. No detail of a refusal leaves
     /// here.
-    pub fn verify(&self, token: &str, now: Micros) -> Option<Claims> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
         let kid = decode_header(token).ok()?.kid?;
         let key = self.0.iter().find(|key| key.id == kid)?;
         let mut rules = Validation::new(Algorithm::HS256);

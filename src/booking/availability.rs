@@ -1,9 +1,9 @@
 //! Availability as a newcomer sees it: exact, equal to committed state, with the revision it belongs to.
-//! Not here: the rule, which `allocate` has and `settle` counts by; streaming changes (`watch`, `graphql`).
+//! Not here: the rule, which `allocate` has and `change_set` counts by; streaming changes (`watch`, `graphql`).
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::db::{self, DbError, record};
 use crate::event::bookable::BOOKABLE;
 use crate::id::EventId;
@@ -14,32 +14,32 @@ record! {
     }
 }
 
-/// How an event's places stand.
+/// How an event's tickets stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
 pub struct Availability {
     /// Of which event.
     pub event_id: EventId,
-    /// Places there are.
+    /// Tickets there are.
     pub capacity: i64,
     /// Sold.
     pub sold: i64,
     /// Held with a deadline.
     pub held: i64,
-    /// What a newcomer can book now: free places that nobody in turn waits for. None once the event has begun or was
+    /// What a newcomer can book now: free tickets that nobody in turn waits for. None once the event has begun or was
     /// called off; of a draft, what can be booked when it is published.
     pub available: i64,
-    /// Places people in line still want.
+    /// Tickets people on the waitlist still want.
     pub waiting: i64,
     /// Rises by one per commit that changes any of this.
     pub revision: i64,
     /// Number of the event's present terms.
     pub terms: i64,
     /// When the event begins.
-    pub starts_at: Micros,
+    pub starts_at: Timestamp,
 }
 
 /// The availability of these events at an instant.
-pub async fn of(c: &impl ConnectionTrait, events: &[EventId], now: Micros) -> Result<Vec<Availability>, DbError> {
+pub async fn of(c: &impl ConnectionTrait, events: &[EventId], now: Timestamp) -> Result<Vec<Availability>, DbError> {
     let keys: Vec<EventKey> = events.iter().map(|event_id| EventKey { event_id: *event_id }).collect();
     // One statement, so that figures and revision are of the same moment.
     let sql = format!(

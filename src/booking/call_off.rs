@@ -1,5 +1,5 @@
-//! Calling an event off: its status changes at once; its bookings and its line end in chunks that any process resumes.
-//! Not here: telling the customers; that follows from the fact.
+//! Calling an event off: its status changes at once; its bookings and its waitlist end in chunks that any process resumes.
+//! Not here: telling the customers; that follows from the domain event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 use sea_orm::FromQueryResult;
 use tokio_util::sync::CancellationToken;
 
-use super::settle::{Cancellation, Leaving, Ledger};
-use super::{Error, floor};
+use super::change_set::{Cancellation, ChangeSet, Leaving};
+use super::{Error, inventory};
 use crate::access::Action;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Lane, Tx};
+use crate::db::{self, DbError, Priority, Tx};
+use crate::domain_event::DomainEvent;
 use crate::event::{self, store};
-use crate::fact::Fact;
-use crate::id::{BookingId, EntryId, EventId, FactId, QuotaId, UserId};
+use crate::id::{BookingId, DomainEventId, EntryId, EventId, QuotaId, UserId};
 use crate::outbox::{self, Draft};
 use crate::queue::claim::{self, Job, Token};
 use crate::queue::worker::{Handled, Handler, Outcome};
@@ -27,27 +27,27 @@ const CHUNK: i64 = 200;
 
 /// Calls a published event off that is not over. From the commit on nobody can book it; see [`chunk`] for what follows.
 pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
-    ctx.allow(Action::RunEvents)?;
-    let fact_id: FactId = ctx.id();
+    ctx.allow(Action::ManageEvents)?;
+    let domain_event_id: DomainEventId = ctx.id();
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
-            // The lock of the places: whoever books now either committed before this or sees the new status.
-            let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
-            let before = floors.remove(&id).ok_or(event::Error::NotFound)?;
-            // And the event's own lock: archiving does not ask for the places.
+        .write(Priority::Interactive, |tx| async move {
+            // The lock of the tickets: whoever books now either committed before this or sees the new status.
+            let mut inventories = inventory::lock(&tx, &[id], &[], ctx.now()).await?;
+            let before = inventories.remove(&id).ok_or(event::Error::NotFound)?;
+            // And the event's own lock: archiving does not ask for the tickets.
             let event = event::may_manage(ctx, store::lock(&tx, id).await?)?;
             if !event.status.may_become(EventStatus::Cancelled) {
-                return Err(event::Error::WrongStatus(event.status));
+                return Err(event::Error::InvalidTransition(event.status));
             }
             if event.ends_at <= ctx.now() {
                 return Err(event::Error::Over);
             }
             store::change_status(&tx, id, event.status, EventStatus::Cancelled, ctx.now()).await?;
-            let fact = Fact::EventCancelled { event: id, organizer: event.organizer_id };
-            outbox::append(&tx, &[Draft { id: fact_id, ..Draft::new(ctx, fact) }]).await?;
-            let mut ledger = Ledger::new(ctx);
-            ledger.count(&before, &before, true);
-            ledger.write(&tx).await?;
+            let domain_event = DomainEvent::EventCancelled { event: id, organizer: event.organizer_id };
+            outbox::append(&tx, &[Draft { id: domain_event_id, ..Draft::new(ctx, domain_event) }]).await?;
+            let mut change_set = ChangeSet::new(ctx);
+            change_set.count(&before, &before, true);
+            change_set.write(&tx).await?;
             Ok(id)
         })
         .await
@@ -61,7 +61,7 @@ struct Live {
 }
 
 #[derive(Debug, FromQueryResult)]
-struct Places {
+struct Tickets {
     booking_id: BookingId,
     quota_id: QuotaId,
     quantity: i64,
@@ -86,24 +86,24 @@ db::record! {
 /// somebody else, nothing is left to do here.
 pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result<bool, Error> {
     ctx.db
-        .write(Lane::Worker, |tx| async move {
-            let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
-            let Some(before) = floors.remove(&id) else { return Ok(false) };
+        .write(Priority::Worker, |tx| async move {
+            let mut inventories = inventory::lock(&tx, &[id], &[], ctx.now()).await?;
+            let Some(before) = inventories.remove(&id) else { return Ok(false) };
             if before.status != EventStatus::Cancelled {
                 return Ok(false);
             }
             let mut after = before.clone();
-            let mut ledger = Ledger::new(ctx);
+            let mut change_set = ChangeSet::new(ctx);
             let bookings = next_bookings(&tx, id).await?;
-            let places = places(&tx, &bookings).await?;
-            for place in &places {
+            let tickets = tickets(&tx, &bookings).await?;
+            for place in &tickets {
                 let confirmed = bookings
                     .iter()
                     .any(|booking| booking.id == place.booking_id && booking.status == BookingStatus::Confirmed);
-                for pool in after.pools.iter_mut().filter(|pool| pool.id == place.quota_id) {
+                for quota in after.quotas.iter_mut().filter(|one| one.id == place.quota_id) {
                     match confirmed {
-                        true => pool.sold -= place.quantity,
-                        false => pool.held -= place.quantity,
+                        true => quota.sold -= place.quantity,
+                        false => quota.held -= place.quantity,
                     }
                 }
             }
@@ -112,13 +112,13 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result
                 .map(|booking| Cancellation {
                     booking: booking.id,
                     user: booking.user_id,
-                    quantity: places.iter().filter(|p| p.booking_id == booking.id).map(|p| p.quantity).sum(),
+                    quantity: tickets.iter().filter(|p| p.booking_id == booking.id).map(|p| p.quantity).sum(),
                     reason: CancelReason::EventCancelled,
                 })
                 .collect();
-            ledger.cancel(&before, &cancellations, None);
+            change_set.cancel(&before, &cancellations, None);
 
-            // The line closes when the last booking is gone.
+            // The waitlist closes when the last booking is gone.
             let waiting = if bookings.is_empty() { next_in_line(&tx, id).await? } else { Vec::new() };
             let leavings: Vec<Leaving> = waiting
                 .iter()
@@ -130,7 +130,7 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result
                     reason: LeaveReason::EventCancelled,
                 })
                 .collect();
-            ledger.leave(&mut after, &leavings, None);
+            change_set.leave(&mut after, &leavings, None);
             // What a cursor would say is in the rows themselves; it only tells an operator where this is.
             let at = bookings.last().map(|booking| booking.id.0).or(waiting.last().map(|entry| entry.id.0));
             let Some(at) = at else { return Ok(false) };
@@ -139,8 +139,8 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result
             {
                 return Ok(false);
             }
-            ledger.count(&before, &after, true);
-            ledger.write(&tx).await?;
+            change_set.count(&before, &after, true);
+            change_set.write(&tx).await?;
             Ok(true)
         })
         .await
@@ -153,7 +153,7 @@ async fn next_bookings(tx: &Tx, event: EventId) -> Result<Vec<Live>, DbError> {
     db::all(tx, sql, [event.into(), CHUNK.into()]).await
 }
 
-async fn places(tx: &Tx, bookings: &[Live]) -> Result<Vec<Places>, DbError> {
+async fn tickets(tx: &Tx, bookings: &[Live]) -> Result<Vec<Tickets>, DbError> {
     let ids: Vec<Id> = bookings.iter().map(|booking| Id { id: booking.id }).collect();
     let sql = "SELECT i.booking_id, t.quota_id, i.quantity FROM {records}
                JOIN booking_item i ON i.booking_id = r.id JOIN ticket_type t ON t.id = i.ticket_type_id";
@@ -162,17 +162,17 @@ async fn places(tx: &Tx, bookings: &[Live]) -> Result<Vec<Places>, DbError> {
 
 async fn next_in_line(tx: &Tx, event: EventId) -> Result<Vec<InLine>, DbError> {
     let sql = "SELECT id, user_id, quota_id, quantity FROM waitlist_entry
-               WHERE event_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
+               WHERE event_id = $1 AND status = 'WAITING' ORDER BY position_key LIMIT $2";
     db::all(tx, sql, [event.into(), CHUNK.into()]).await
 }
 
-/// The kind of job that calls [`chunk`] until nothing is left.
+/// The ticket type of job that calls [`chunk`] until nothing is left.
 pub const KIND: &str = "call_off";
 
 /// The job for an event that was called off.
-pub fn job(fact: FactId, event: EventId, now: Micros) -> NewJob {
+pub fn job(domain_event: DomainEventId, event: EventId, now: Timestamp) -> NewJob {
     let args = serde_json::json!({ "event": event });
-    NewJob::new(Queue::Notifications, KIND, &args, now).because_of(fact).once(event.to_string())
+    NewJob::new(Queue::Notifications, KIND, &args, now).because_of(domain_event).once(event.to_string())
 }
 
 /// Works such jobs off, until `stop`.

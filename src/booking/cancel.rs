@@ -1,4 +1,4 @@
-//! Cancelling a booking: its places go to the line in the same transaction.
+//! Cancelling a booking: its tickets go to the waitlist in the same transaction.
 //! Not here: calling a whole event off (`call_off`).
 
 use std::collections::HashSet;
@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::allocate::allocate;
-use super::settle::{Cancellation, Ledger};
-use super::{Error, floor};
+use super::change_set::{Cancellation, ChangeSet};
+use super::{Error, inventory};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
-use crate::db::{DbError, Lane};
+use crate::db::{DbError, Priority};
 use crate::entity::{booking, booking_item};
 use crate::id::{BookingId, EntryId, EventId};
 use crate::status::{BookingStatus, CancelReason};
@@ -22,7 +22,7 @@ pub struct Cancelled {
     pub booking: BookingId,
     /// Its event.
     pub event: EventId,
-    /// The customer's own entries that were not served with the places given back.
+    /// The customer's own entries that were not served with the tickets given back.
     pub passed_over: Vec<EntryId>,
 }
 
@@ -30,13 +30,13 @@ pub struct Cancelled {
 pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<Cancelled, Error> {
     ctx.allow(Action::CancelBooking)?;
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             let find = || booking::Entity::find_by_id(id);
             let found = find().one(&tx).await.map_err(DbError::from)?.ok_or(Error::BookingNotFound)?;
             let now = ctx.now();
             let users = [(found.user_id, found.event_id)];
-            let mut floors = floor::lock(&tx, &[found.event_id], &users, now).await?;
-            let before = floors.remove(&found.event_id).ok_or(Error::BookingNotFound)?;
+            let mut inventories = inventory::lock(&tx, &[found.event_id], &users, now).await?;
+            let before = inventories.remove(&found.event_id).ok_or(Error::BookingNotFound)?;
             match ctx.allow(Action::CancelBookingOf { customer: found.user_id, organizer: before.organizer }) {
                 Ok(()) => {}
                 Err(Denied::Hidden) => return Err(Error::BookingNotFound),
@@ -56,19 +56,19 @@ pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<Cancelled, Error> {
             let mut freed = before.clone();
             let mut quotas = Vec::new();
             for item in &items {
-                let Some(pool) = freed.pool_of(item.ticket_type_id) else { continue };
+                let Some(quota) = freed.quota_of(item.ticket_type_id) else { continue };
                 match booking.status {
-                    BookingStatus::Confirmed => pool.sold -= item.quantity,
-                    _ => pool.held -= item.quantity,
+                    BookingStatus::Confirmed => quota.sold -= item.quantity,
+                    _ => quota.held -= item.quantity,
                 }
-                quotas.push(pool.id);
+                quotas.push(quota.id);
             }
-            // Who gives places back is not given the same ones again by an entry of their own: others in turn are.
+            // Who gives tickets back is not given the same ones again by an entry of their own: others in turn are.
             let own: HashSet<EntryId> =
                 before.waits.values().flatten().filter(|own| own.terms == before.terms).map(|own| own.entry).collect();
-            for pool in freed.pools.iter_mut().filter(|pool| quotas.contains(&pool.id) && pool.waiting > 0) {
-                floor::read_line(&tx, pool, before.terms, floor::SERVED_MAX + own.len() as i64).await?;
-                pool.line.retain(|waiting| !own.contains(&waiting.entry));
+            for quota in freed.quotas.iter_mut().filter(|quota| quotas.contains(&quota.id) && quota.waiting > 0) {
+                inventory::read_waitlist(&tx, quota, before.terms, inventory::SERVED_MAX + own.len() as i64).await?;
+                quota.waitlist.retain(|waiting| !own.contains(&waiting.entry));
             }
             let by_customer = ctx.actor.user_id() == Some(booking.user_id);
             let cancellation = Cancellation {
@@ -78,25 +78,27 @@ pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<Cancelled, Error> {
                 reason: if by_customer { CancelReason::ByCustomer } else { CancelReason::ByOrganizer },
             };
             let allocation = allocate(freed, &[]);
-            let mut ledger = Ledger::new(ctx);
-            ledger.cancel(&before, &[cancellation], ctx.actor.user_id());
-            ledger.promote(&allocation.floor, &allocation.promotions);
+            let mut change_set = ChangeSet::new(ctx);
+            change_set.cancel(&before, &[cancellation], ctx.actor.user_id());
+            change_set.promote(&allocation.inventory, &allocation.promotions);
             let mut passed_over = Vec::new();
-            for (kind, waiting) in
-                before.waits.iter().flat_map(|((_, kind), own)| own.iter().map(move |own| (kind, own)))
+            for (ticket_type, waiting) in
+                before.waits.iter().flat_map(|((_, ticket_type), own)| own.iter().map(move |own| (ticket_type, own)))
             {
-                let Some(quota) = before.kind(*kind).map(|kind| kind.quota) else { continue };
+                let Some(quota) = before.ticket_type(*ticket_type).map(|ticket_type| ticket_type.quota) else {
+                    continue;
+                };
                 if !quotas.contains(&quota) || !own.contains(&waiting.entry) {
                     continue;
                 }
                 passed_over.push(waiting.entry);
                 // Where some are left, until they are sold.
-                if allocation.floor.pools.iter().any(|pool| pool.id == quota && pool.free() > 0) {
-                    ledger.set_aside(waiting.entry);
+                if allocation.inventory.quotas.iter().any(|one| one.id == quota && one.free() > 0) {
+                    change_set.set_aside(waiting.entry);
                 }
             }
-            ledger.count(&before, &allocation.floor, true);
-            ledger.write(&tx).await?;
+            change_set.count(&before, &allocation.inventory, true);
+            change_set.write(&tx).await?;
             Ok(Cancelled { booking: id, event: before.event, passed_over })
         })
         .await

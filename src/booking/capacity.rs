@@ -1,12 +1,12 @@
-//! Changing how many places an event has; new places go to the line first.
+//! Changing how many tickets an event has; new tickets go to the waitlist first.
 //! Not here: everything else about an event (`event::edit`).
 
 use super::allocate::allocate;
-use super::settle::Ledger;
-use super::{Error, floor, settle::back_in_turn};
+use super::change_set::ChangeSet;
+use super::{Error, change_set::back_in_turn, inventory};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
-use crate::db::Lane;
+use crate::db::Priority;
 use crate::event;
 use crate::id::EventId;
 use crate::status::EventStatus;
@@ -14,12 +14,12 @@ use crate::text::Invalid;
 
 /// Sets the capacity of an event with one quota; never below what is sold or held.
 pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<EventId, Error> {
-    ctx.allow(Action::RunEvents)?;
+    ctx.allow(Action::ManageEvents)?;
     event::capacity(capacity)?;
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
-            let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
-            let before = floors.remove(&id).ok_or(Error::EventNotFound)?;
+        .write(Priority::Interactive, |tx| async move {
+            let mut inventories = inventory::lock(&tx, &[id], &[], ctx.now()).await?;
+            let before = inventories.remove(&id).ok_or(Error::EventNotFound)?;
             match ctx.allow(Action::ManageEventOf(before.organizer)) {
                 Ok(()) => {}
                 Err(Denied::Hidden) => return Err(Error::EventNotFound),
@@ -32,26 +32,26 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
                 EventStatus::Cancelled | EventStatus::Archived => return Err(Error::NotOnSale(before.status)),
             }
             let mut changed = before.clone();
-            let [pool] = changed.pools.as_mut_slice() else {
+            let [quota] = changed.quotas.as_mut_slice() else {
                 return Err(Invalid::new("capacity", "this event has several quotas: change one of them").into());
             };
-            let taken = pool.sold + pool.held;
+            let taken = quota.sold + quota.held;
             if capacity < taken {
                 return Err(Error::CapacityBelowTaken { taken });
             }
-            if capacity > pool.capacity {
-                // New places: not those that were given back.
-                back_in_turn(&tx, pool.id, before.terms).await?;
+            if capacity > quota.capacity {
+                // New tickets: not those that were given back.
+                back_in_turn(&tx, quota.id, before.terms).await?;
             }
-            pool.capacity = capacity;
+            quota.capacity = capacity;
             // Anew, also where nobody seemed to wait: who wanted more than there was may fit now. What one transaction
-            // does not serve of a long line, the ledger leaves to a job; until then the free places belong to the line.
-            floor::read_line(&tx, pool, before.terms, floor::SERVED_MAX).await?;
+            // does not serve of a long line, the change set leaves to a job; until then the free tickets belong to the waitlist.
+            inventory::read_waitlist(&tx, quota, before.terms, inventory::SERVED_MAX).await?;
             let allocation = allocate(changed, &[]);
-            let mut ledger = Ledger::new(ctx);
-            ledger.promote(&allocation.floor, &allocation.promotions);
-            ledger.count(&before, &allocation.floor, !allocation.promotions.is_empty());
-            ledger.write(&tx).await?;
+            let mut change_set = ChangeSet::new(ctx);
+            change_set.promote(&allocation.inventory, &allocation.promotions);
+            change_set.count(&before, &allocation.inventory, !allocation.promotions.is_empty());
+            change_set.write(&tx).await?;
             Ok(id)
         })
         .await

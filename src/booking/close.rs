@@ -4,12 +4,12 @@
 use sea_orm::FromQueryResult;
 use tokio_util::sync::CancellationToken;
 
-use super::allocate::{Floor, allocate};
+use super::allocate::{Inventory, allocate};
+use super::change_set::{ChangeSet, Leaving};
 use super::chunks::{self, Held};
-use super::floor;
-use super::settle::{Leaving, Ledger};
+use super::inventory;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Lane, Tx};
+use crate::db::{self, DbError, Priority, Tx};
 use crate::id::{EntryId, EventId, QuotaId, UserId};
 use crate::queue::claim;
 use crate::queue::worker::Handler;
@@ -18,7 +18,7 @@ use crate::status::{EventStatus, LeaveReason};
 /// Entries one transaction ends at most: a few milliseconds of the writer.
 const CHUNK: i64 = 200;
 
-/// Entries of one account that one transaction ends at most. Each may be of another event, whose line goes on.
+/// Entries of one account that one transaction ends at most. Each may be of another event, whose waitlist goes on.
 const CHUNK_OF_ACCOUNT: i64 = 10;
 
 #[derive(Debug, FromQueryResult)]
@@ -67,19 +67,19 @@ pub async fn close_begun(ctx: &Ctx) -> Result<u64, DbError> {
 
 async fn chunk_of_event(ctx: &Ctx, id: EventId) -> Result<u64, DbError> {
     ctx.db
-        .write(Lane::Worker, |tx| async move {
-            let mut floors = floor::lock(&tx, &[id], &[], ctx.now()).await?;
-            let over = |floor: &Floor| floor.begun && floor.status != EventStatus::Cancelled;
-            let Some(before) = floors.remove(&id).filter(over) else { return Ok(0) };
+        .write(Priority::Worker, |tx| async move {
+            let mut inventories = inventory::lock(&tx, &[id], &[], ctx.now()).await?;
+            let over = |inventory: &Inventory| inventory.begun && inventory.status != EventStatus::Cancelled;
+            let Some(before) = inventories.remove(&id).filter(over) else { return Ok(0) };
             let sql = "SELECT id, event_id, quota_id, user_id, quantity FROM waitlist_entry
-                       WHERE event_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
+                       WHERE event_id = $1 AND status = 'WAITING' ORDER BY position_key LIMIT $2";
             let open: Vec<Open> = db::all(&tx, sql, [id.into(), CHUNK.into()]).await?;
             let leavings: Vec<Leaving> = open.iter().map(|entry| entry.leaving(LeaveReason::EventOver)).collect();
             let mut after = before.clone();
-            let mut ledger = Ledger::new(ctx);
-            ledger.leave(&mut after, &leavings, None);
-            ledger.count(&before, &after, !leavings.is_empty());
-            ledger.write(&tx).await?;
+            let mut change_set = ChangeSet::new(ctx);
+            change_set.leave(&mut after, &leavings, None);
+            change_set.count(&before, &after, !leavings.is_empty());
+            change_set.write(&tx).await?;
             Ok(leavings.len() as u64)
         })
         .await
@@ -101,10 +101,10 @@ pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
 /// Ends the next entries of an account; who stands behind may be served at once. Says whether there may be more.
 pub async fn chunk_of_account(ctx: &Ctx, user: UserId, held: Option<Held>) -> Result<bool, DbError> {
     ctx.db
-        .write(Lane::Worker, |tx| async move {
+        .write(Priority::Worker, |tx| async move {
             let mut events: Vec<EventId> = next_of(&tx, user).await?.iter().map(|entry| entry.event_id).collect();
             events.dedup();
-            let floors = floor::lock(&tx, &events, &[], ctx.now()).await?;
+            let inventories = inventory::lock(&tx, &events, &[], ctx.now()).await?;
             // Again, now that nobody else ends or serves them.
             let open = next_of(&tx, user).await?;
             if let Some(Held { id, token }) = held {
@@ -113,22 +113,22 @@ pub async fn chunk_of_account(ctx: &Ctx, user: UserId, held: Option<Held>) -> Re
                     return Ok(false);
                 }
             }
-            let (mut ledger, mut ended) = (Ledger::new(ctx), 0);
-            for before in floors.values() {
+            let (mut change_set, mut ended) = (ChangeSet::new(ctx), 0);
+            for before in inventories.values() {
                 let own = open.iter().filter(|entry| entry.event_id == before.event);
                 let leavings: Vec<Leaving> = own.map(|entry| entry.leaving(LeaveReason::AccountClosed)).collect();
                 ended += leavings.len();
                 let mut without = before.clone();
-                ledger.leave(&mut without, &leavings, None);
-                for pool in without.pools.iter_mut().filter(|pool| pool.waiting > 0 && pool.free() > 0) {
-                    floor::read_line(&tx, pool, before.terms, floor::SERVED_BESIDES).await?;
-                    pool.line.retain(|waiting| waiting.user != user);
+                change_set.leave(&mut without, &leavings, None);
+                for quota in without.quotas.iter_mut().filter(|one| one.waiting > 0 && one.free() > 0) {
+                    inventory::read_waitlist(&tx, quota, before.terms, inventory::SERVED_BESIDES).await?;
+                    quota.waitlist.retain(|waiting| waiting.user != user);
                 }
                 let allocation = allocate(without, &[]);
-                ledger.promote(&allocation.floor, &allocation.promotions);
-                ledger.count(before, &allocation.floor, !leavings.is_empty());
+                change_set.promote(&allocation.inventory, &allocation.promotions);
+                change_set.count(before, &allocation.inventory, !leavings.is_empty());
             }
-            ledger.write(&tx).await?;
+            change_set.write(&tx).await?;
             // Another chunk also for entries of events that were not locked.
             Ok(open.len() as i64 == CHUNK_OF_ACCOUNT || open.len() > ended)
         })

@@ -1,4 +1,4 @@
-//! Looking bookings and places in the line up, and listing them by key.
+//! Looking bookings and tickets in the waitlist up, and listing them by key.
 //! Not here: whether the actor may see them; the callers ask the policy with the row in hand or scope the list.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use crate::access::Action;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{self, DbError, record};
 use crate::entity::{booking, booking_item, event as events, waitlist_entry};
@@ -35,7 +35,7 @@ pub struct Filter {
     /// Of this event.
     pub event: Option<EventId>,
     /// Of events that are not over at this moment (true), or are (false).
-    pub upcoming: Option<(bool, Micros)>,
+    pub upcoming: Option<(bool, Timestamp)>,
 }
 
 fn bookings_of(whose: Whose, filter: Filter) -> Select<booking::Entity> {
@@ -106,7 +106,7 @@ pub async fn visible(ctx: &Ctx, which: Which) -> Result<Option<booking::Model>, 
     Ok(ctx.allow(action).is_ok().then_some(found))
 }
 
-/// A place in the line the actor may see, likewise.
+/// A waitlist entry the actor may see, likewise.
 pub async fn visible_entry(ctx: &Ctx, id: EntryId) -> Result<Option<waitlist_entry::Model>, DbError> {
     let Some(found) = waitlist_entry::Entity::find_by_id(id).one(ctx.db.read()).await? else { return Ok(None) };
     let Some(event) = event::store::by_id(ctx.db.read(), found.event_id).await? else { return Ok(None) };
@@ -116,9 +116,9 @@ pub async fn visible_entry(ctx: &Ctx, id: EntryId) -> Result<Option<waitlist_ent
 
 /// The event with this id, if the actor may see its sales.
 pub async fn event_with_sales(ctx: &Ctx, id: EventId) -> Result<Option<crate::entity::event::Model>, event::Error> {
-    ctx.allow(Action::SeeSales)?;
+    ctx.allow(Action::ReadSales)?;
     let Some(found) = event::store::by_id(ctx.db.read(), id).await? else { return Ok(None) };
-    match ctx.allow(Action::SeeSalesOf(found.organizer_id)) {
+    match ctx.allow(Action::ReadSalesOf(found.organizer_id)) {
         Ok(()) => Ok(Some(found)),
         Err(Denied::Hidden) => Ok(None),
         Err(denied) => Err(denied.into()),
@@ -136,13 +136,13 @@ pub async fn items(c: &impl ConnectionTrait, ids: &[BookingId]) -> Result<Vec<bo
     Ok(query.all(c).await?)
 }
 
-/// These places in the line, in no order.
+/// These tickets in the waitlist, in no order.
 pub async fn entries_by_ids(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<waitlist_entry::Model>, DbError> {
     let query = waitlist_entry::Entity::find().filter(waitlist_entry::Column::Id.is_in(ids.iter().copied()));
     Ok(query.all(c).await?)
 }
 
-/// One page of a customer's places in lines, newest first.
+/// One page of a customer's tickets in lines, newest first.
 pub async fn entries_of(
     c: &impl ConnectionTrait,
     user: UserId,
@@ -155,7 +155,7 @@ pub async fn entries_of(
 }
 
 /// One page of an event's line, head first.
-pub async fn line_of(
+pub async fn waitlist_of(
     c: &impl ConnectionTrait,
     event: EventId,
     paging: &Paging<(i64, EntryId)>,
@@ -163,7 +163,7 @@ pub async fn line_of(
     // Said, not bound: PostgreSQL would not know that the index of those who wait serves.
     let waiting = Expr::cust("status = 'WAITING'");
     let query = waitlist_entry::Entity::find().filter(waitlist_entry::Column::EventId.eq(event)).filter(waiting);
-    paging.run(query.cursor_by((waitlist_entry::Column::LineNo, waitlist_entry::Column::Id)), c).await
+    paging.run(query.cursor_by((waitlist_entry::Column::PositionKey, waitlist_entry::Column::Id)), c).await
 }
 
 record! {
@@ -173,10 +173,10 @@ record! {
 }
 
 /// Positions are exact up to this one. Beyond it an entry only knows that it is: what an entry costs to place does not
-/// grow with the line.
+/// grow with the waitlist.
 pub const POSITION_MAX: i64 = 1_000;
 
-/// Where an entry stands in its line.
+/// Where an entry stands in its waitlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
 pub struct Position {
     /// The entry.
@@ -190,7 +190,7 @@ pub async fn positions(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<
     let keys: Vec<EntryKey> = ids.iter().map(|id| EntryKey { id: *id }).collect();
     let sql = format!(
         "SELECT e.id, (SELECT count(*) FROM (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = e.quota_id
-                       AND w.status = 'WAITING' AND w.line_no < e.line_no LIMIT {POSITION_MAX}) ahead) + 1 AS position
+                       AND w.status = 'WAITING' AND w.position_key < e.position_key LIMIT {POSITION_MAX}) ahead) + 1 AS position
          FROM {{records}} JOIN waitlist_entry e ON e.id = r.id WHERE e.status = 'WAITING'"
     );
     db::select_by(c, &sql, &keys, []).await
@@ -207,12 +207,12 @@ pub struct Standing {
     quantity: i64,
     /// Terms its customer agreed to.
     terms: i64,
-    /// 1 for the head of the line.
+    /// 1 for the front of the waitlist.
     position: i64,
 }
 
 impl Standing {
-    /// 1 for the head of the line.
+    /// 1 for the front of the waitlist.
     pub fn position(&self) -> i64 {
         self.position
     }
@@ -221,7 +221,7 @@ impl Standing {
 /// How the first [`POSITION_MAX`] open entries of an event stand, of all lines together.
 pub async fn front(c: &impl ConnectionTrait, event: EventId) -> Result<Vec<Standing>, DbError> {
     let sql = "SELECT id, quota_id, quantity, terms, CAST(0 AS bigint) AS position FROM waitlist_entry
-               WHERE event_id = $1 AND status = 'WAITING' ORDER BY line_no LIMIT $2";
+               WHERE event_id = $1 AND status = 'WAITING' ORDER BY position_key LIMIT $2";
     let mut front: Vec<Standing> = db::all(c, sql, [event.into(), POSITION_MAX.into()]).await?;
     let mut ahead: HashMap<QuotaId, i64> = HashMap::new();
     for entry in &mut front {
@@ -235,7 +235,7 @@ pub async fn front(c: &impl ConnectionTrait, event: EventId) -> Result<Vec<Stand
 #[derive(Debug, Clone, FromQueryResult)]
 struct PersonRow {
     user_id: UserId,
-    places: i64,
+    tickets: i64,
 }
 
 /// Somebody who takes part in an event.
@@ -243,18 +243,18 @@ struct PersonRow {
 pub struct Participant {
     /// Who.
     pub user: UserId,
-    /// How many places they have.
-    pub places: i64,
+    /// How many tickets they have.
+    pub tickets: i64,
 }
 
-/// One page of those who have places at an event, by person.
+/// One page of those who have tickets at an event, by person.
 pub async fn participants(
     c: &impl ConnectionTrait,
     event: EventId,
     after: Option<UserId>,
     limit: u64,
 ) -> Result<(Vec<Participant>, bool), DbError> {
-    let sql = "SELECT b.user_id, CAST(SUM(i.quantity) AS bigint) AS places
+    let sql = "SELECT b.user_id, CAST(SUM(i.quantity) AS bigint) AS tickets
                FROM booking b JOIN booking_item i ON i.booking_id = b.id
                WHERE b.event_id = $1 AND b.status = 'CONFIRMED' AND b.user_id > $2
                GROUP BY b.user_id ORDER BY b.user_id LIMIT $3";
@@ -263,5 +263,5 @@ pub async fn participants(
     let mut rows: Vec<PersonRow> = db::all(c, sql, [event.into(), after.into(), (limit + 1).into()]).await?;
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
-    Ok((rows.into_iter().map(|row| Participant { user: row.user_id, places: row.places }).collect(), more))
+    Ok((rows.into_iter().map(|row| Participant { user: row.user_id, tickets: row.tickets }).collect(), more))
 }

@@ -1,15 +1,15 @@
-//! Serving a long line: what the transaction that freed places did not serve, a chunk at a time. Until it is done the free
-//! places belong to the line.
-//! Not here: who is served (`allocate`), and asking for the job (`settle`).
+//! Serving a long line: what the transaction that freed tickets did not serve, a chunk at a time. Until it is done the free
+//! tickets belong to the waitlist.
+//! Not here: who is served (`allocate`), and asking for the job (`change_set`).
 
 use tokio_util::sync::CancellationToken;
 
-use super::allocate::{Pool, allocate};
+use super::allocate::{Quota, allocate};
+use super::change_set::ChangeSet;
 use super::chunks::{self, Held};
-use super::floor;
-use super::settle::Ledger;
+use super::inventory;
 use crate::ctx::Ctx;
-use crate::db::{DbError, Lane};
+use crate::db::{DbError, Priority};
 use crate::id::EventId;
 use crate::queue::claim;
 use crate::queue::worker::Handler;
@@ -30,12 +30,14 @@ pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
 /// Serves the next entries of an event's lines. Says whether there may be more.
 pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool, DbError> {
     ctx.db
-        .write(Lane::Worker, |tx| async move {
-            let mut floors = floor::lock(&tx, &[event], &[], ctx.now()).await?;
-            let Some(before) = floors.remove(&event).filter(|floor| floor.is_on_sale()) else { return Ok(false) };
+        .write(Priority::Worker, |tx| async move {
+            let mut inventories = inventory::lock(&tx, &[event], &[], ctx.now()).await?;
+            let Some(before) = inventories.remove(&event).filter(|inventory| inventory.is_on_sale()) else {
+                return Ok(false);
+            };
             let mut lines = before.clone();
-            for pool in lines.pools.iter_mut().filter(|pool| pool.waiting > 0 && pool.free() > 0) {
-                floor::read_line(&tx, pool, before.terms, floor::SERVED_MAX).await?;
+            for quota in lines.quotas.iter_mut().filter(|one| one.waiting > 0 && one.free() > 0) {
+                inventory::read_waitlist(&tx, quota, before.terms, inventory::SERVED_MAX).await?;
             }
             let allocation = allocate(lines, &[]);
             if let Some(Held { id, token }) = held {
@@ -45,11 +47,11 @@ pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool
                     return Ok(false);
                 }
             }
-            let mut ledger = Ledger::besides(ctx);
-            ledger.promote(&allocation.floor, &allocation.promotions);
-            ledger.count(&before, &allocation.floor, false);
-            ledger.write(&tx).await?;
-            Ok(allocation.floor.pools.iter().any(Pool::is_unfinished))
+            let mut change_set = ChangeSet::besides(ctx);
+            change_set.promote(&allocation.inventory, &allocation.promotions);
+            change_set.count(&before, &allocation.inventory, false);
+            change_set.write(&tx).await?;
+            Ok(allocation.inventory.quotas.iter().any(Quota::is_unfinished))
         })
         .await
 }

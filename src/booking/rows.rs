@@ -1,7 +1,7 @@
-//! The rows a ledger writes, a type per statement.
-//! Not here: how they come about (`settle`).
+//! The rows a change set writes, a type per statement.
+//! Not here: how they come about (`change_set`).
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::db::record;
 use crate::id::{BookingId, BookingItemId, EntryId, EventId, QuotaId, SlotId, TicketTypeId, UserId};
 use crate::status::{BookingStatus, CancelReason, WaitlistStatus};
@@ -16,8 +16,8 @@ record! {
         user_id: UserId,
         status: BookingStatus,
         entry_id: Option<EntryId>,
-        created_at: Micros,
-        updated_at: Micros,
+        created_at: Timestamp,
+        updated_at: Timestamp,
     }
 }
 
@@ -33,7 +33,7 @@ record! {
 }
 
 record! {
-    /// A new place in the line.
+    /// A new place in the waitlist.
     pub(super) struct EntryRow {
         id: EntryId,
         event_id: EventId,
@@ -44,16 +44,16 @@ record! {
         quantity: i64,
         granted: i64,
         accepts_part: i64,
-        line_no: i64,
+        position_key: i64,
         terms: i64,
         asked: i64,
-        created_at: Micros,
-        updated_at: Micros,
+        created_at: Timestamp,
+        updated_at: Timestamp,
     }
 }
 
 record! {
-    /// An entry that got places.
+    /// An entry that got tickets.
     pub(super) struct Served {
         id: EntryId,
         granted: i64,
@@ -61,7 +61,7 @@ record! {
 }
 
 record! {
-    /// An entry that ended without places.
+    /// An entry that ended without tickets.
     pub(super) struct Ended {
         id: EntryId,
         status: WaitlistStatus,
@@ -69,7 +69,7 @@ record! {
 }
 
 record! {
-    /// A booking that no longer claims places.
+    /// A booking that no longer claims tickets.
     pub(super) struct Cancelled {
         id: BookingId,
         cancel_reason: CancelReason,
@@ -109,7 +109,7 @@ record! {
     pub(super) struct StockRow {
         event_id: EventId,
         revision: i64,
-        line_tail: i64,
+        waitlist_tail: i64,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The board: availability of watched events, read once per change for everybody who watches.
+//! The availability hub: availability of watched events, read once per change for everybody who watches.
 //! Not here: whether somebody may watch (`graphql`), and the figures themselves (`availability`).
 //!
 //! A state, not a log: it may skip to the newest, at most every 100 ms when changes come faster, always ends with the
@@ -17,7 +17,7 @@ use super::list::{self, Standing};
 use crate::bus::Bus;
 use crate::ctx::Ctx;
 use crate::db::DbError;
-use crate::fact::{Fact, Recorded};
+use crate::domain_event::{DomainEvent, Recorded};
 use crate::id::{EntryId, EventId};
 
 /// The shortest time between two readings.
@@ -31,20 +31,20 @@ type Watched = Arc<Mutex<HashMap<EventId, watch::Sender<Option<Availability>>>>>
 /// The front of an event's waitlist, as of a revision at least.
 type Front = (i64, Arc<HashMap<EntryId, Standing>>);
 
-/// The board of this process; cheap to clone.
+/// The availability hub of this process; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Board {
+pub struct AvailabilityHub {
     watched: Watched,
     /// Fronts of watched events, each read once per revision for everybody who watches an entry.
     fronts: Arc<tokio::sync::Mutex<HashMap<EventId, Front>>>,
 }
 
-/// A watch on one event; the last one of an event to go takes it off the board.
-pub struct BoardWatch {
+/// A watch on one event; the last one of an event to go takes it off the availability hub.
+pub struct AvailabilityWatch {
     /// There until the watch is dropped.
     receiver: Option<watch::Receiver<Option<Availability>>>,
     event: EventId,
-    board: Board,
+    availability_hub: AvailabilityHub,
 }
 
 enum Dirty {
@@ -52,12 +52,12 @@ enum Dirty {
     All,
 }
 
-impl Board {
+impl AvailabilityHub {
     /// Watches an event from now on.
-    pub fn watch(&self, event: EventId) -> BoardWatch {
+    pub fn watch(&self, event: EventId) -> AvailabilityWatch {
         let mut watched = self.lock();
         let sender = watched.entry(event).or_insert_with(|| watch::channel(None).0);
-        BoardWatch { receiver: Some(sender.subscribe()), event, board: self.clone() }
+        AvailabilityWatch { receiver: Some(sender.subscribe()), event, availability_hub: self.clone() }
     }
 
     /// The front of an event's waitlist, as of this revision or a later one.
@@ -73,9 +73,9 @@ impl Board {
         Ok(front)
     }
 
-    /// Keeps the board until `stop`.
+    /// Keeps the availability hub until `stop`.
     pub async fn run(self, ctx: Ctx, bus: Bus, stop: CancellationToken) {
-        let mut facts = bus.listen();
+        let mut domain_events = bus.listen();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -83,17 +83,17 @@ impl Board {
                 () = stop.cancelled() => return,
                 _ = look.tick() => Dirty::All,
                 event = self.begins(&ctx) => Dirty::These(HashSet::from([event])),
-                heard = facts.recv() => match heard {
-                    Ok(fact) => Dirty::These(changed(&fact).into_iter().collect()),
+                heard = domain_events.recv() => match heard {
+                    Ok(domain_event) => Dirty::These(changed(&domain_event).into_iter().collect()),
                     Err(RecvError::Lagged(_)) => Dirty::All,
                     Err(RecvError::Closed) => return,
                 },
             };
             loop {
-                match facts.try_recv() {
-                    Ok(fact) => {
+                match domain_events.try_recv() {
+                    Ok(domain_event) => {
                         if let Dirty::These(events) = &mut dirty {
-                            events.extend(changed(&fact));
+                            events.extend(changed(&domain_event));
                         }
                     }
                     Err(TryRecvError::Lagged(_)) => dirty = Dirty::All,
@@ -112,7 +112,7 @@ impl Board {
             }
             match availability::of(ctx.db.read(), &watched, ctx.now()).await {
                 Ok(rows) => self.show(rows),
-                Err(error) => tracing::error!(%error, "cannot read availability for the board"),
+                Err(error) => tracing::error!(%error, "cannot read availability for the availability_hub"),
             }
             tokio::time::sleep(MERGE).await;
         }
@@ -157,14 +157,14 @@ fn is_newer(row: &Availability, shown: &Availability) -> bool {
     row.revision > shown.revision || (row.revision == shown.revision && row.available < shown.available)
 }
 
-fn changed(fact: &Recorded) -> Option<EventId> {
-    match fact.fact {
-        Fact::AvailabilityChanged { event, .. } => Some(event),
+fn changed(domain_event: &Recorded) -> Option<EventId> {
+    match domain_event.domain_event {
+        DomainEvent::AvailabilityChanged { event, .. } => Some(event),
         _ => None,
     }
 }
 
-impl BoardWatch {
+impl AvailabilityWatch {
     /// Waits for figures newer than those known.
     pub async fn newer_than(&mut self, known: &Availability) -> Availability {
         let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
@@ -177,9 +177,9 @@ impl BoardWatch {
     }
 }
 
-impl Drop for BoardWatch {
+impl Drop for AvailabilityWatch {
     fn drop(&mut self) {
-        let mut watched = self.board.lock();
+        let mut watched = self.availability_hub.lock();
         // Given up under the lock: of two that go at once, the second sees that nobody is left.
         self.receiver = None;
         if watched.get(&self.event).is_some_and(|sender| sender.receiver_count() == 0) {

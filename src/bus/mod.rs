@@ -1,7 +1,7 @@
 //! The bus: wakes everybody in this process who waits for news. The table is the truth; what is lost here only delays.
-//! Not here: reading tables (`relay::feed` does it for facts, each stream for itself) and other processes.
+//! Not here: reading tables (`relay::feed` does it for domain events, each stream for itself) and other processes.
 //!
-//! Facts go over a tokio broadcast channel in `seq` order. A receiver that lags, sees a gap or hears nothing reads the
+//! Domain events go over a tokio broadcast channel in `seq` order. A receiver that lags, sees a gap or hears nothing reads the
 //! table again. Notices are not sent over it: each connected user has a watch that says "look again" and cannot lag.
 
 use std::collections::HashMap;
@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{broadcast, watch};
 
-use crate::fact::Recorded;
+use crate::domain_event::Recorded;
 use crate::id::UserId;
 
-/// How many facts a slow receiver may fall behind before it has to read the table.
+/// How many domain events a slow receiver may fall behind before it has to read the table.
 const CAPACITY: usize = 1_024;
 
 /// The watched inboxes of this process.
@@ -31,7 +31,7 @@ pub struct InboxHead {
 /// The bus of this process; cheap to clone.
 #[derive(Clone)]
 pub struct Bus {
-    facts: broadcast::Sender<Arc<Recorded>>,
+    domain_events: broadcast::Sender<Arc<Recorded>>,
     head: watch::Sender<i64>,
     inboxes: Inboxes,
     deaf: Arc<AtomicBool>,
@@ -44,29 +44,29 @@ impl Default for Bus {
 }
 
 impl Bus {
-    /// A bus whose receivers may fall `capacity` facts behind.
+    /// A bus whose receivers may fall `capacity` domain events behind.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
-            facts: broadcast::channel(capacity).0,
+            domain_events: broadcast::channel(capacity).0,
             head: watch::channel(0).0,
             inboxes: Arc::default(),
             deaf: Arc::default(),
         }
     }
 
-    /// Sends a fact to whoever listens; nobody listening is fine.
-    pub fn publish(&self, fact: Arc<Recorded>) {
+    /// Sends a domain event to whoever listens; nobody listening is fine.
+    pub fn publish(&self, domain_event: Arc<Recorded>) {
         if !self.deaf.load(Ordering::Relaxed) {
-            let _ = self.facts.send(fact);
+            let _ = self.domain_events.send(domain_event);
         }
     }
 
-    /// Listens to facts from now on.
+    /// Listens to domain events from now on.
     pub fn listen(&self) -> broadcast::Receiver<Arc<Recorded>> {
-        self.facts.subscribe()
+        self.domain_events.subscribe()
     }
 
-    /// Says up to which number facts were read from the table and published.
+    /// Says up to which number domain events were read from the table and published.
     pub fn set_head(&self, seq: i64) {
         self.head.send_replace(seq);
     }

@@ -2,7 +2,7 @@
 //! Each flag of a command is a setting, under its own name with `_` for `-`.
 //! Not here: the settings themselves.
 //!
-//! The values become the defaults of the flags, so that there is one way to read, check and explain a setting.
+//! The values become the defaults of the flags, so that there is one way to read, check and into_user_error a setting.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

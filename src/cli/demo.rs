@@ -8,7 +8,7 @@ use crate::app::StartError;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::demo::{self, remove};
-use crate::id::Chance;
+use crate::id::RandomSource;
 
 /// `boxoffice demo …`
 #[derive(Args)]
@@ -32,7 +32,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), Failure> {
     let store = match &args.command {
         DemoCommand::Accounts(store) | DemoCommand::Reset(store) | DemoCommand::Clear(store) => store,
     };
-    let db = Db::open(&store.target()?, false, Chance::system()).await.map_err(StartError::from)?;
+    let db = Db::open(&store.target()?, false, RandomSource::system()).await.map_err(StartError::from)?;
     let done = run(&args.command, &db).await;
     db.close().await;
     println!("{}", done?);

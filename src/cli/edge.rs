@@ -12,7 +12,7 @@ use crate::http::hosts::{self, Hosts};
 
 /// Flags for cross-origin pages, trusted documents and batches.
 #[derive(Args, Debug, Clone)]
-pub struct EdgeArgs {
+pub struct HttpArgs {
     /// Origin whose pages may call the service from a browser (CORS), such as https://shop.example.org; repeatable
     #[arg(
         long,
@@ -34,7 +34,7 @@ pub struct EdgeArgs {
     batch_max: u8,
 }
 
-impl EdgeArgs {
+impl HttpArgs {
     /// Applies the settings to the options of the service.
     pub fn apply(&self, options: &mut Options) {
         options.origins = cors::Origins::new(self.allow_origin.clone());

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use super::Failure;
-use crate::id::Chance;
+use crate::id::RandomSource;
 
 /// Name of the key's file.
 pub const FILE: &str = "secret.key";
@@ -56,7 +56,7 @@ pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
             )),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let key: [u8; 48] = Chance::system().bytes();
+            let key: [u8; 48] = RandomSource::system().bytes();
             let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
             match write_whole(&path, &text) {
                 Ok(()) => Ok(key.to_vec()),

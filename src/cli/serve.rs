@@ -12,18 +12,18 @@ use tokio::net::TcpListener;
 
 use super::banner::{self, Start};
 use super::database::DatabaseArgs;
-use super::edge::EdgeArgs;
+use super::edge::HttpArgs;
 use super::limits::LimitArgs;
 use super::log::{self, LogFormat};
 use super::retention::RetentionArgs;
 use super::{Failure, StoreArgs, keys};
 use crate::app::{App, Options, STOP_WITHIN, StartError};
-use crate::booking::desk;
+use crate::booking::batcher;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Target};
 use crate::demo::{self, Counts};
 use crate::http;
-use crate::id::Chance;
+use crate::id::RandomSource;
 
 /// Flags of `serve`.
 #[derive(Args)]
@@ -70,7 +70,7 @@ pub struct ServeArgs {
     #[arg(long, value_enum, env = "BOXOFFICE_LOG_FORMAT")]
     log_format: Option<LogFormat>,
     #[command(flatten)]
-    edge: EdgeArgs,
+    edge: HttpArgs,
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
@@ -108,8 +108,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     options.hosts = args.edge.hosts(&args.listen, address, args.production, demo.is_some());
     args.retention.apply(&mut options);
     if let Some(batch_max) = args.desk_batch {
-        let usual = desk::Settings::for_db(matches!(target, Target::Sqlite(_)));
-        options.desk = Some(desk::Settings { batch_max, ..usual });
+        let usual = batcher::Settings::for_db(matches!(target, Target::Sqlite(_)));
+        options.batcher = Some(batcher::Settings { batch_max, ..usual });
     }
     let connections = options.connections;
     let app = App::start(options).await?;
@@ -159,7 +159,7 @@ async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Resu
     };
     let _turn = take_turn(target);
     let settings = args.database.settings();
-    let db = Db::open_with(target, args.migrate, Chance::system(), &settings).await.map_err(StartError::from)?;
+    let db = Db::open_with(target, args.migrate, RandomSource::system(), &settings).await.map_err(StartError::from)?;
     if demo::is_half_made(&db).await.map_err(failed)? {
         // The creation of the demo was interrupted. With accounts beside the demo's this does nothing.
         demo::remove::wipe(&db).await.map_err(failed)?;

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::db::{Db, Target};
 use crate::entity::users;
-use crate::id::{Chance, Noun};
+use crate::id::{NodeId, RandomSource};
 use crate::page::{PAGE_MAX, Paging};
 
 /// `boxoffice user …`
@@ -168,14 +168,14 @@ pub async fn user(args: UserArgs) -> Result<(), Failure> {
 
 /// Runs a command on the database as the service itself, and prints its answer.
 async fn within(target: Target, command: impl AsyncFnOnce(&Ctx) -> Result<String, Failure>) -> Result<(), Failure> {
-    let db = Db::open(&target, false, Chance::system()).await.map_err(StartError::from)?;
+    let db = Db::open(&target, false, RandomSource::system()).await.map_err(StartError::from)?;
     let ctx = Ctx {
         actor: Actor::System,
         peer: None,
         lease: None,
         db: db.clone(),
         clock: Clock::System,
-        chance: Chance::system(),
+        random: RandomSource::system(),
     };
     let done = command(&ctx).await;
     db.close().await;
@@ -211,7 +211,7 @@ fn shown(user: &users::Model) -> String {
 async fn create(ctx: &Ctx, role: Role, email: String, name: String, password: String) -> Result<String, Failure> {
     let account = NewAccount { email: email.clone(), password, name, organizer_name: None };
     let opened = sign_up::create_user(ctx, &hasher()?, account, role).await.map_err(failed)?;
-    Ok(format!("created {} {email} ({})", role.word(), opened.user.opaque()))
+    Ok(format!("created {} {email} ({})", role.word(), opened.user.to_global_id()))
 }
 
 /// A table with a line per account.
@@ -225,7 +225,7 @@ async fn list(ctx: &Ctx, role: Option<Role>) -> Result<String, Failure> {
         paging.after = page.rows.last().map(|user| user.id);
         rows.extend(page.rows.into_iter().map(|user| {
             let state = if user.disabled_at.is_some() { "disabled" } else { "enabled" };
-            [user.email, user.role.word().to_owned(), state.to_owned(), user.name, user.id.opaque()]
+            [user.email, user.role.word().to_owned(), state.to_owned(), user.name, user.id.to_global_id()]
         }));
         if !page.has_next {
             break;

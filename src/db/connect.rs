@@ -15,8 +15,8 @@ use sea_orm_migration::MigratorTrait;
 use super::error::{sqlite, sqlite_code, sqlstate};
 use super::file::DataFile;
 use super::settings::Pool;
-use super::{Db, DbError, Settings, gate, one, pooler, run};
-use crate::id::Chance;
+use super::{Db, DbError, Settings, one, pooler, run, write_queue};
+use crate::id::RandomSource;
 
 /// Where the data lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,15 +232,15 @@ fn reason(error: &DbErr) -> String {
 
 impl Db {
     /// Opens the database and brings it to this release: SQLite always, PostgreSQL only with `migrate`.
-    pub async fn open(target: &Target, migrate: bool, chance: Chance) -> Result<Self, ConnectError> {
-        Self::open_with(target, migrate, chance, &Settings::default()).await
+    pub async fn open(target: &Target, migrate: bool, random: RandomSource) -> Result<Self, ConnectError> {
+        Self::open_with(target, migrate, random, &Settings::default()).await
     }
 
     /// The same with other times and numbers of connections than the usual ones.
     pub async fn open_with(
         target: &Target,
         migrate: bool,
-        chance: Chance,
+        random: RandomSource,
         settings: &Settings,
     ) -> Result<Self, ConnectError> {
         if let Target::Sqlite(path) = target {
@@ -266,10 +266,10 @@ impl Db {
             viewers,
             reserved: connect(target, settings.options(target, Pool::Reserved)).await?,
             write,
-            gate: file.is_some().then(|| gate::Gate::new(settings.queue)),
+            write_queue: file.is_some().then(|| write_queue::WriteQueue::new(settings.queue)),
             file,
             ask_for: settings.commit_answer,
-            chance,
+            random,
             appended: Arc::default(),
             readiness: Arc::default(),
         })

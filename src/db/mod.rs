@@ -3,8 +3,8 @@
 //!
 //! * [`Db::write`] runs one closure in one transaction: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on PostgreSQL. A
 //!   serialization failure or deadlock re-runs the whole closure (3 tries, jitter).
-//! * On SQLite all writers of the process share one queue ([`gate`]): interactive first, then relay, then workers; none starves.
-//! * When a connection dies during COMMIT, the transaction's *witness* (the first fact it appended, whose id was made
+//! * On SQLite all writers of the process share one queue ([`write_queue`]): interactive first, then relay, then workers; none starves.
+//! * When a connection dies during COMMIT, the transaction's *commit marker* (the first domain event it appended, whose id was made
 //!   beforehand) tells whether it happened; nothing is ever re-run blindly.
 
 use std::sync::{Arc, Mutex};
@@ -17,25 +17,25 @@ use tokio::sync::Notify;
 
 use self::error::{is_disconnected, is_lost_race};
 use self::transaction::Transaction;
-use crate::id::{Chance, FactId};
+use crate::id::{DomainEventId, RandomSource};
 
 mod connect;
 mod error;
 mod file;
-mod gate;
 mod pooler;
 mod ready;
 mod records;
 mod settings;
 mod transaction;
+mod write_queue;
 
 pub use connect::{ConnectError, STATEMENTS, Target, Trouble};
 pub use error::{DbError, MaybeDb, is_lock_timeout, is_transient, is_unique_violation};
-pub use gate::Lane;
 pub use ready::Unready;
 pub(crate) use records::record;
 pub use records::{Cell, Column, Record, insert, records_json, records_sql, select_by, update_by};
 pub use settings::Settings;
+pub use write_queue::Priority;
 
 /// How soon a commit that lost its connection is asked after again.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -51,11 +51,11 @@ pub struct Db {
     viewers: DatabaseConnection,
     reserved: DatabaseConnection,
     write: DatabaseConnection,
-    gate: Option<gate::Gate>,
+    write_queue: Option<write_queue::WriteQueue>,
     file: Option<Arc<file::DataFile>>,
     /// See [`Settings::commit_answer`].
     ask_for: Duration,
-    chance: Chance,
+    random: RandomSource,
     appended: Arc<Notify>,
     readiness: Arc<ready::Readiness>,
 }
@@ -64,14 +64,14 @@ pub struct Db {
 #[derive(Clone)]
 pub struct Tx {
     inner: Arc<Transaction>,
-    witness: Arc<Mutex<Option<FactId>>>,
+    commit_marker: Arc<Mutex<Option<DomainEventId>>>,
 }
 
 impl Tx {
-    /// Names a fact that exists exactly if this transaction committed; the first one counts.
-    pub fn witness(&self, fact: FactId) {
-        let mut witness = self.witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        witness.get_or_insert(fact);
+    /// Names a domain event that exists exactly if this transaction committed; the first one counts.
+    pub fn commit_marker(&self, domain_event: DomainEventId) {
+        let mut commit_marker = self.commit_marker.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        commit_marker.get_or_insert(domain_event);
     }
 }
 
@@ -105,7 +105,7 @@ impl Db {
     /// Runs `body` in one transaction and commits it, or rolls it back when it returns an error.
     ///
     /// `body` may run several times, so it owns nothing it cannot give away twice; only SQL happens inside.
-    pub async fn write<T, E, F, Fut>(&self, lane: Lane, body: F) -> Result<T, E>
+    pub async fn write<T, E, F, Fut>(&self, priority: Priority, body: F) -> Result<T, E>
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -114,7 +114,7 @@ impl Db {
         let mut tried = 0;
         loop {
             tried += 1;
-            let error = match self.attempt(lane, &body).await {
+            let error = match self.attempt(priority, &body).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -124,27 +124,27 @@ impl Db {
             if tried == TRIES || !error.db().is_some_and(is_lost_race) {
                 return Err(error);
             }
-            let jitter = Duration::from_micros((self.chance.fraction() * 20_000.0) as u64);
+            let jitter = Duration::from_micros((self.random.fraction() * 20_000.0) as u64);
             tokio::time::sleep(jitter * tried).await;
         }
     }
 
-    async fn attempt<T, E, F, Fut>(&self, lane: Lane, body: &F) -> Result<T, E>
+    async fn attempt<T, E, F, Fut>(&self, priority: Priority, body: &F) -> Result<T, E>
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: MaybeDb,
     {
-        let _pass = match &self.gate {
-            Some(gate) => Some(gate.enter(lane).await?),
+        let _pass = match &self.write_queue {
+            Some(write_queue) => Some(write_queue.enter(priority).await?),
             None => None,
         };
         if self.file.as_ref().is_some_and(|file| !file.is_in_place()) {
             return Err(DbError::FileReplaced.into());
         }
         let begun = Transaction::begin(&self.write).await.map_err(DbError::from)?;
-        let tx = Tx { inner: Arc::new(begun), witness: Arc::default() };
-        let witness = tx.witness.clone();
+        let tx = Tx { inner: Arc::new(begun), commit_marker: Arc::default() };
+        let commit_marker = tx.commit_marker.clone();
         let inner = tx.inner.clone();
         let outcome = body(tx).await;
         // The body is over and so are its clones; one that was kept by a leaked task would make this fail, loudly.
@@ -160,15 +160,15 @@ impl Db {
         };
         match transaction.commit().await {
             Ok(()) => {
-                if witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some() {
+                if commit_marker.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some() {
                     self.tell_appended();
                 }
                 Ok(value)
             }
             Err(error) if is_disconnected(&error) => {
-                let witness = *witness.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                match witness {
-                    Some(fact) if self.happened(fact).await? => {
+                let commit_marker = *commit_marker.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                match commit_marker {
+                    Some(domain_event) if self.happened(domain_event).await? => {
                         self.tell_appended();
                         Ok(value)
                     }
@@ -179,7 +179,7 @@ impl Db {
         }
     }
 
-    /// Is signalled after each commit of this process that appended facts. It may be missed; whoever waits also looks.
+    /// Is signalled after each commit of this process that appended domain events. It may be missed; whoever waits also looks.
     pub fn appended(&self) -> &Notify {
         &self.appended
     }
@@ -189,29 +189,31 @@ impl Db {
         self.appended.notify_one();
     }
 
-    /// After a connection died during COMMIT: did the transaction that appended `fact` commit?
-    async fn happened(&self, fact: FactId) -> Result<bool, DbError> {
+    /// After a connection died during COMMIT: did the transaction that appended `domain_event` commit?
+    async fn happened(&self, domain_event: DomainEventId) -> Result<bool, DbError> {
         let asking = async {
             loop {
-                match self.is_taken(fact).await {
+                match self.is_taken(domain_event).await {
                     Ok(taken) => return taken,
                     // Other connections may have died with that one, and the dying transaction may hold its locks for long.
-                    Err(error) => tracing::warn!(fact = %fact, %error, "cannot ask yet whether a commit happened"),
+                    Err(error) => {
+                        tracing::warn!(domain_event = %domain_event, %error, "cannot ask yet whether a commit happened")
+                    }
                 }
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };
         let committed = tokio::time::timeout(self.ask_for, asking).await.map_err(|_| DbError::Unclear)?;
-        tracing::warn!(fact = %fact, committed, "connection lost during commit; asked again");
+        tracing::warn!(domain_event = %domain_event, committed, "connection lost during commit; asked again");
         Ok(committed)
     }
 
     /// Inserting the same unique id on a new connection waits until the dying transaction is decided, whatever rows it
     /// had locked: then either the id is there (it committed) or our row goes in (it did not) and is rolled back.
-    async fn is_taken(&self, fact: FactId) -> Result<bool, DbError> {
+    async fn is_taken(&self, domain_event: DomainEventId) -> Result<bool, DbError> {
         let probe = Transaction::begin(&self.write).await?;
-        let sql = "INSERT INTO fact (id, kind, v, occurred_at, data) VALUES ($1, 'probe', 0, 0, '{}') ON CONFLICT (id) DO NOTHING";
-        let inserted = run(&probe, sql, [fact.into()]).await?;
+        let sql = "INSERT INTO domain_event (id, kind, v, occurred_at, data) VALUES ($1, 'probe', 0, 0, '{}') ON CONFLICT (id) DO NOTHING";
+        let inserted = run(&probe, sql, [domain_event.into()]).await?;
         probe.rollback().await?;
         Ok(inserted == 0)
     }

@@ -17,7 +17,7 @@ use super::{ConnectError, Settings, Target};
 /// has none to give.
 const TELLS_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often is compared. A pooler that hands out server processes by turns may return the same one by chance.
+/// How often is compared. A pooler that hands out server processes by turns may return the same one by random source.
 const ROUNDS: usize = 3;
 
 pub(super) async fn refuse(target: &Target, url: &str, settings: &Settings) -> Result<(), ConnectError> {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::error::{sqlite, sqlite_code, sqlstate};
 use super::transaction::Transaction;
-use super::{Db, DbError, Lane, run};
+use super::{Db, DbError, Priority, run};
 
 /// How long an answer is true.
 const TRUE_FOR: Duration = Duration::from_secs(1);
@@ -166,10 +166,10 @@ impl Db {
             None => match timeout(ANSWERS_WITHIN, asked).await {
                 Ok(Ok(())) => (Ok(()), None),
                 Ok(Err(error)) => (Err(Unready::of(&error)), Some(error)),
-                Err(_) => match &self.gate {
+                Err(_) => match &self.write_queue {
                     // A long transaction is no failure until it makes others fail.
-                    Some(gate) if gate.is_stuck() => (Err(Unready::Stuck), None),
-                    Some(gate) if gate.is_busy() => (Ok(()), None),
+                    Some(write_queue) if write_queue.is_stuck() => (Err(Unready::Stuck), None),
+                    Some(write_queue) if write_queue.is_busy() => (Ok(()), None),
                     Some(_) => (Err(Unready::Stuck), None), // by another program
                     None => (Err(Unready::Unreachable), None),
                 },
@@ -182,8 +182,8 @@ impl Db {
 
     /// Commits a change that concerns nobody. Where another process is at the same row, that one proves the same.
     async fn write_something(&self) -> Result<(), DbError> {
-        let _pass = match &self.gate {
-            Some(gate) => Some(gate.enter(Lane::Interactive).await?),
+        let _pass = match &self.write_queue {
+            Some(write_queue) => Some(write_queue.enter(Priority::Interactive).await?),
             None => None,
         };
         let transaction = Transaction::begin(&self.write).await?;

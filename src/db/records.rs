@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use serde::Serialize;
 
 use super::DbError;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::status::{BookingStatus, CancelReason, Confirmation, EventStatus, Role, WaitlistStatus};
 
 /// What a JSON cell becomes in SQL.
@@ -56,11 +56,11 @@ macro_rules! cells {
 }
 
 cells! {
-    Int: i64, Micros;
+    Int: i64, Timestamp;
     Text: String, &str, EventStatus, Confirmation, BookingStatus, CancelReason, WaitlistStatus, Role;
     Uuid: crate::id::UserId, crate::id::OrganizerId, crate::id::EventId, crate::id::SlotId, crate::id::QuotaId,
         crate::id::TicketTypeId, crate::id::BookingId, crate::id::BookingItemId, crate::id::EntryId,
-        crate::id::FactId, crate::id::ChangeId, crate::id::SessionId;
+        crate::id::DomainEventId, crate::id::ChangeId, crate::id::SessionId;
 }
 
 impl<T: Cell> Cell for Option<T> {

@@ -2,7 +2,7 @@
 //! Not here: creating any of it (`demo`).
 
 use crate::access::Role;
-use crate::id::Chance;
+use crate::id::RandomSource;
 
 /// Password of the demo accounts.
 pub const PASSWORD: &str = "demo-password";
@@ -79,7 +79,7 @@ pub struct Play {
     pub hour: u32,
     /// For how many hours.
     pub hours: u64,
-    /// How many places.
+    /// How many tickets.
     pub capacity: i64,
     /// How many of them are sold.
     pub sold: i64,
@@ -104,7 +104,7 @@ macro_rules! plays {
     (@draft) => { false };
 }
 
-/// The events: one with two places left, one sold out with a line, one draft, and the others somewhere in between.
+/// The events: one with two tickets left, one sold out with a waitlist, one draft, and the others somewhere in between.
 #[rustfmt::skip]
 pub const EVENTS: &[Play] = plays! {
     "ada@demo.test" "Rust Nation" "Kulturbrauerei, Berlin" "Europe/Berlin" +12 @18 for 4: 38 of 40 at "15.00" "EUR";
@@ -133,7 +133,7 @@ pub const EVENTS: &[Play] = plays! {
         "Not announced yet: bring a blanket and a parser.";
 };
 
-/// The line for Jazz on the Roof: who, which event, how many places.
+/// The waitlist for Jazz on the Roof: who, which event, how many tickets.
 pub const LINE: &[(&str, usize, i64)] = &[
     ("edsger@demo.test", 1, 2),
     ("barbara@demo.test", 1, 1),
@@ -141,13 +141,13 @@ pub const LINE: &[(&str, usize, i64)] = &[
     ("frances@demo.test", 1, 2),
 ];
 
-macro_rules! crowd {
+macro_rules! keyed_limiter {
     ($($first:literal $last:literal)*) => { &[$((concat!($first, "@demo.test"), concat!($first, " ", $last)),)*] };
 }
 
 /// Everybody else; their passwords are known to nobody.
 #[rustfmt::skip]
-pub const CROWD: &[(&str, &str)] = crowd! {
+pub const CROWD: &[(&str, &str)] = keyed_limiter! {
     "barbara" "Liskov" "niklaus" "Wirth" "frances" "Allen" "donald" "Knuth" "alan" "Kay" "adele" "Goldberg" "john" "Backus"
     "jean" "Bartik" "ken" "Thompson" "dennis" "Ritchie" "radia" "Perlman" "leslie" "Lamport" "karen" "Jones" "tony" "Hoare"
     "robin" "Milner" "margaret" "Hamilton" "annie" "Easley" "katherine" "Johnson" "mary" "Wilkes" "ivan" "Sutherland"
@@ -155,21 +155,21 @@ pub const CROWD: &[(&str, &str)] = crowd! {
     "yukihiro" "Matsumoto" "sophie" "Wilson" "steve" "Furber"
 };
 
-/// Who books how many places of which event; some cancel.
+/// Who books how many tickets of which event; some cancel.
 pub struct DemoOrder {
     /// E-mail.
     pub who: &'static str,
     /// Index into [`EVENTS`].
     pub event: usize,
-    /// Places.
+    /// Tickets.
     pub quantity: i64,
     /// Whether the booking is given back at once.
     pub cancels: bool,
 }
 
 /// Orders that sell exactly what [`EVENTS`] says, in a believable mixture, with some cancellations in between.
-pub fn orders(chance: &Chance) -> Vec<DemoOrder> {
-    let pick = |n: usize| (chance.fraction() * n as f64) as usize;
+pub fn orders(random: &RandomSource) -> Vec<DemoOrder> {
+    let pick = |n: usize| (random.fraction() * n as f64) as usize;
     let mut orders = Vec::new();
     for (event, play) in EVENTS.iter().enumerate() {
         let mut left = play.sold;
@@ -178,7 +178,7 @@ pub fn orders(chance: &Chance) -> Vec<DemoOrder> {
             left -= quantity;
             orders.push(DemoOrder { who: CROWD[pick(CROWD.len())].0, event, quantity, cancels: false });
             // Only where there is room for a booking that comes and goes.
-            if play.capacity - play.sold > 30 && chance.fraction() < 0.4 {
+            if play.capacity - play.sold > 30 && random.fraction() < 0.4 {
                 orders.push(DemoOrder { who: CROWD[pick(CROWD.len())].0, event, quantity: 1, cancels: true });
             }
         }

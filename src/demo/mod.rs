@@ -22,12 +22,12 @@ use crate::booking::cancel::cancel;
 use crate::booking::place::{Order, Request, place_all};
 use crate::booking::waitlist::{Join, join};
 use crate::bus::Bus;
-use crate::clock::{Clock, Micros};
+use crate::clock::{Clock, Timestamp};
 use crate::ctx::Ctx;
-use crate::db::{self, Db, DbError, Lane};
+use crate::db::{self, Db, DbError, Priority};
 use crate::event::create::{NewEvent, create};
 use crate::event::publish::publish;
-use crate::id::{Chance, EventId};
+use crate::id::{EventId, RandomSource};
 use crate::notification::{deliver, inbox};
 use crate::queue::worker::{LEASE, Worker};
 use crate::reactions;
@@ -46,7 +46,7 @@ const HISTORY: Duration = Duration::from_secs(21 * 24 * 3_600);
 const DAY: i64 = 24 * 3_600 * 1_000_000;
 
 /// Sign-up of the people and creation of the events: 2025-01-06T08:00:00Z. Fixed, because ids hold a time.
-const FOUNDED: Micros = Micros(1_736_150_400_000_000);
+const FOUNDED: Timestamp = Timestamp(1_736_150_400_000_000);
 
 /// Seed of ids, references and orders.
 const SEED: u64 = 1;
@@ -112,41 +112,41 @@ async fn mark(db: &Db, begun: bool) -> Result<u64, DbError> {
         true => "INSERT INTO meta (name, value) VALUES ('demo_begun', '1') ON CONFLICT DO NOTHING",
         false => "DELETE FROM meta WHERE name = 'demo_begun'",
     };
-    db.write(Lane::Worker, |tx| async move { db::run(&tx, sql, []).await }).await
+    db.write(Priority::Worker, |tx| async move { db::run(&tx, sql, []).await }).await
 }
 
 /// Creates the demo as of the day of `now`.
-pub async fn make(db: &Db, now: Micros) -> Result<Counts, Error> {
+pub async fn make(db: &Db, now: Timestamp) -> Result<Counts, Error> {
     mark(db, true).await?;
-    let today = Micros(now.0 - now.0.rem_euclid(DAY));
+    let today = Timestamp(now.0 - now.0.rem_euclid(DAY));
     let ctx = Ctx {
         actor: Actor::System,
         peer: None,
         lease: None,
         db: db.clone(),
         clock: Clock::manual(FOUNDED.min(today.minus(HISTORY))),
-        chance: Chance::seeded(SEED),
+        random: RandomSource::seeded(SEED),
     };
     let cast = sign_everybody_up(&ctx).await?;
     let events = create_events(&ctx, &cast, today).await?;
     ctx.clock.set(today.minus(HISTORY));
     publish_events(&ctx, &cast, &events).await?;
     play(&ctx, &cast, &events, today).await?;
-    settle(&ctx).await?;
+    change_set(&ctx).await?;
     mark(db, false).await?;
     Ok(counts(db).await?)
 }
 
 type Cast = HashMap<&'static str, Actor>;
 
-/// The demo accounts get a real password; the crowd gets an unknown one, hashed cheaply. Their secrets are random: a fixed
+/// The demo accounts get a real password; the keyed limiter gets an unknown one, hashed cheaply. Their secrets are random: a fixed
 /// seed would make them public. Each signs up at a time of their own, so that the order of accounts is the same whichever
 /// hash is ready first.
 async fn sign_everybody_up(ctx: &Ctx) -> Result<Cast, Error> {
     let total = (PEOPLE.len() + CROWD.len()) as u64;
     let at = |n: usize| {
         let clock = Clock::manual(ctx.now().minus(Duration::from_secs(total - n as u64)));
-        Ctx { clock, chance: Chance::system(), ..ctx.clone() }
+        Ctx { clock, random: RandomSource::system(), ..ctx.clone() }
     };
     let real = Hasher::new(Cost::STANDARD, 2).map_err(refused)?;
     let cheap = Hasher::new(Cost::TEST, 2).map_err(refused)?;
@@ -155,12 +155,12 @@ async fn sign_everybody_up(ctx: &Ctx) -> Result<Cast, Error> {
         sign_one_up(at(n), &real, person.email, person.name, person.organizer, person.role, PASSWORD.to_owned())
     }))
     .await;
-    let nobody: String = Chance::system().bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let crowd = join_all(CROWD.iter().enumerate().map(|(n, (email, name))| {
+    let nobody: String = RandomSource::system().bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let keyed_limiter = join_all(CROWD.iter().enumerate().map(|(n, (email, name))| {
         sign_one_up(at(PEOPLE.len() + n), &cheap, email, name, None, Role::Customer, nobody.clone())
     }))
     .await;
-    for signed_up in known.into_iter().chain(crowd) {
+    for signed_up in known.into_iter().chain(keyed_limiter) {
         let (email, actor) = signed_up?;
         cast.insert(email, actor);
     }
@@ -184,12 +184,12 @@ async fn sign_one_up(
     };
     let opened = sign_up::create_user(&ctx, hasher, account, role).await.map_err(refused)?;
     let organizer = store::organizer_of(ctx.db.read(), opened.user).await?;
-    let expires_at = Micros(i64::MAX);
+    let expires_at = Timestamp(i64::MAX);
     let signed_in = SignedIn { user: opened.user, role, organizer, via: Via::Session(opened.session), expires_at };
     Ok((email, Actor::User(signed_in)))
 }
 
-async fn create_events(ctx: &Ctx, cast: &Cast, today: Micros) -> Result<Vec<EventId>, Error> {
+async fn create_events(ctx: &Ctx, cast: &Cast, today: Timestamp) -> Result<Vec<EventId>, Error> {
     let mut events = Vec::new();
     for play in EVENTS {
         let ctx = ctx.acting_as(cast[play.organizer]); // the cast holds every organizer of EVENTS; a test creates them all
@@ -218,19 +218,19 @@ async fn publish_events(ctx: &Ctx, cast: &Cast, events: &[EventId]) -> Result<()
 }
 
 /// The event's times: some days after `today` (midnight UTC), at its hour in its time zone.
-fn times(play: &Play, today: Micros) -> Result<(Micros, Micros), Error> {
+fn times(play: &Play, today: Timestamp) -> Result<(Timestamp, Timestamp), Error> {
     let zone: Tz = play.time_zone.parse().map_err(refused)?;
     let today = Utc.timestamp_micros(today.0).single().ok_or_else(|| refused("no such day"))?;
     let day = today.date_naive().checked_add_days(Days::new(play.in_days)).ok_or_else(|| refused("no such day"))?;
     let time = NaiveTime::from_hms_opt(play.hour, 0, 0).ok_or_else(|| refused("no such hour"))?;
     let local = zone.from_local_datetime(&day.and_time(time)).earliest().ok_or_else(|| refused("no such hour"))?;
-    let starts_at = Micros(local.timestamp_micros());
+    let starts_at = Timestamp(local.timestamp_micros());
     Ok((starts_at, starts_at.plus(Duration::from_secs(play.hours * 3_600))))
 }
 
 /// Books, cancels and joins the waitlist, spread over the history.
-async fn play(ctx: &Ctx, cast: &Cast, events: &[EventId], today: Micros) -> Result<(), Error> {
-    let orders = cast::orders(&ctx.chance);
+async fn play(ctx: &Ctx, cast: &Cast, events: &[EventId], today: Timestamp) -> Result<(), Error> {
+    let orders = cast::orders(&ctx.random);
     let begin = today.minus(HISTORY);
     let chunk = 8;
     for (at, some) in orders.chunks(chunk).enumerate() {
@@ -248,13 +248,13 @@ async fn play(ctx: &Ctx, cast: &Cast, events: &[EventId], today: Micros) -> Resu
     }
     for (who, event, quantity) in cast::LINE {
         let ctx = ctx.acting_as(cast[who]);
-        let wish = Join { event: events[*event], kind: None, quantity: *quantity, accepts_part: *quantity > 2 };
+        let wish = Join { event: events[*event], ticket_type: None, quantity: *quantity, accepts_part: *quantity > 2 };
         join(&ctx, wish, None).await.map_err(refused)?;
     }
     Ok(())
 }
 
-/// The orders as the desk would collect them into one batch; which orders share a batch must not depend on its timing.
+/// The orders as the batcher would collect them into one batch; which orders share a batch must not depend on its timing.
 fn requests(orders: &[DemoOrder], cast: &Cast, events: &[EventId]) -> Vec<Request> {
     let request = |order: &DemoOrder| {
         let wish = Order {
@@ -271,7 +271,7 @@ fn requests(orders: &[DemoOrder], cast: &Cast, events: &[EventId]) -> Vec<Reques
 }
 
 /// Runs the relay and the jobs until everything has followed, without log lines for notices of the demo.
-async fn settle(ctx: &Ctx) -> Result<(), Error> {
+async fn change_set(ctx: &Ctx) -> Result<(), Error> {
     let react = reactions::react(ctx.clone());
     loop {
         let numbered = number::number(&ctx.db).await?;

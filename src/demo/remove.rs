@@ -4,8 +4,8 @@
 use sea_orm::DbBackend;
 
 use super::DOMAIN;
-use crate::clock::Micros;
-use crate::db::{self, Db, DbError, Lane, Tx};
+use crate::clock::Timestamp;
+use crate::db::{self, Db, DbError, Priority, Tx};
 
 /// Every table with rows that belong to somebody, those that others refer to last.
 const TABLES: &[&str] = &[
@@ -13,8 +13,8 @@ const TABLES: &[&str] = &[
     "notice",
     "inbox",
     "job",
-    "parked_fact",
-    "fact",
+    "parked_domain_event",
+    "domain_event",
     "idempotency",
     "booking_item",
     "booking",
@@ -45,7 +45,7 @@ pub async fn real_users(db: &Db) -> Result<i64, DbError> {
 
 /// Empties the database. Only where [`real_users`] are none: the caller asks, and this asks again inside.
 pub async fn wipe(db: &Db) -> Result<bool, DbError> {
-    db.write(Lane::Worker, |tx| async move {
+    db.write(Priority::Worker, |tx| async move {
         let sql = "SELECT count(*) AS n FROM users WHERE email_key NOT LIKE $1";
         if db::number(&tx, sql, [format!("%{DOMAIN}").into()]).await? > 0 {
             return Ok(false);
@@ -72,8 +72,8 @@ async fn new_history(tx: &Tx) -> Result<(), DbError> {
 }
 
 /// Takes the right to sign in from every demo account. Says how many had it.
-pub async fn disable(db: &Db, now: Micros) -> Result<u64, DbError> {
-    db.write(Lane::Worker, |tx| async move {
+pub async fn disable(db: &Db, now: Timestamp) -> Result<u64, DbError> {
+    db.write(Priority::Worker, |tx| async move {
         let demo = format!("%{DOMAIN}");
         let sql = "UPDATE session SET revoked_at = $1 WHERE revoked_at IS NULL AND user_id IN
                    (SELECT id FROM users WHERE email_key LIKE $2)";

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::{ApiTokenId, UserId};
 
 /// What a program of a user signs in with.
@@ -16,10 +16,10 @@ pub struct Model {
     pub name: String,
     pub hash: String,
     pub scopes: i64,
-    pub created_at: Micros,
-    pub expires_at: Micros,
-    pub used_at: Option<Micros>,
-    pub revoked_at: Option<Micros>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

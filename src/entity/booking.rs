@@ -1,13 +1,13 @@
-//! Table `booking`: a customer's claim on places.
+//! Table `booking`: a customer's claim on tickets.
 //! No behaviour here; what the columns mean stands in `migration/`.
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::{BookingId, EntryId, EventId, SlotId, UserId};
 use crate::status::{BookingStatus, CancelReason};
 
-/// A customer's claim on places.
+/// A customer's claim on tickets.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "booking")]
 pub struct Model {
@@ -20,8 +20,8 @@ pub struct Model {
     pub status: BookingStatus,
     pub entry_id: Option<EntryId>,
     pub cancel_reason: Option<CancelReason>,
-    pub created_at: Micros,
-    pub updated_at: Micros,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

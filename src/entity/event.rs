@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::{EventId, OrganizerId};
 use crate::status::{Confirmation, EventStatus};
 
@@ -22,12 +22,12 @@ pub struct Model {
     pub currency: String,
     pub status: EventStatus,
     pub confirmation: Confirmation,
-    pub starts_at: Micros,
-    pub ends_at: Micros,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
     pub search: String,
-    pub created_at: Micros,
-    pub updated_at: Micros,
-    pub published_at: Option<Micros>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub published_at: Option<Timestamp>,
     pub cheapest_minor: i64,
     pub search_version: i64,
 }

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::{OrganizerId, UserId};
 
 /// Who acts for which organizer.
@@ -14,7 +14,7 @@ pub struct Model {
     pub user_id: UserId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub organizer_id: OrganizerId,
-    pub created_at: Micros,
+    pub created_at: Timestamp,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

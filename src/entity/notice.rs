@@ -3,8 +3,8 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
-use crate::id::{BookingId, EventId, FactId, UserId};
+use crate::clock::Timestamp;
+use crate::id::{BookingId, DomainEventId, EventId, UserId};
 
 /// What one user is told, numbered per user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -14,13 +14,13 @@ pub struct Model {
     pub user_id: UserId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub seq: i64,
-    pub fact_id: FactId,
+    pub domain_event_id: DomainEventId,
     pub kind: String,
     pub v: i64,
     pub data: String,
     pub event_id: Option<EventId>,
     pub booking_id: Option<BookingId>,
-    pub created_at: Micros,
+    pub created_at: Timestamp,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::OrganizerId;
 
 /// The account that sells.
@@ -14,7 +14,7 @@ pub struct Model {
     pub id: OrganizerId,
     pub name: String,
     pub slug: Option<String>,
-    pub created_at: Micros,
+    pub created_at: Timestamp,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

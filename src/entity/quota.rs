@@ -1,11 +1,11 @@
-//! Table `quota`: the places that ticket types share, counted.
+//! Table `quota`: the tickets that ticket types share, counted.
 //! No behaviour here; what the columns mean stands in `migration/`.
 
 use sea_orm::entity::prelude::*;
 
 use crate::id::{EventId, QuotaId};
 
-/// The places that ticket types share, counted.
+/// The tickets that ticket types share, counted.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "quota")]
 pub struct Model {

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::{SessionId, UserId};
 
 /// One sign-in; ending it ends its tokens.
@@ -13,9 +13,9 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: SessionId,
     pub user_id: UserId,
-    pub created_at: Micros,
-    pub revoked_at: Option<Micros>,
-    pub seen_at: Option<Micros>,
+    pub created_at: Timestamp,
+    pub revoked_at: Option<Timestamp>,
+    pub seen_at: Option<Timestamp>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::EventId;
 
 /// The lock root of an event's occupancy.
@@ -13,8 +13,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub event_id: EventId,
     pub revision: i64,
-    pub line_tail: i64,
-    pub next_expiry: Option<Micros>,
+    pub waitlist_tail: i64,
+    pub next_expiry: Option<Timestamp>,
     pub terms: i64,
 }
 

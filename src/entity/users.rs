@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::UserId;
 use crate::status::Role;
 
@@ -18,8 +18,8 @@ pub struct Model {
     pub name: String,
     pub role: Role,
     pub password_hash: String,
-    pub disabled_at: Option<Micros>,
-    pub created_at: Micros,
+    pub disabled_at: Option<Timestamp>,
+    pub created_at: Timestamp,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

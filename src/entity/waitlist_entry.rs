@@ -1,13 +1,13 @@
-//! Table `waitlist_entry`: a place in the line.
+//! Table `waitlist_entry`: a waitlist entry.
 //! No behaviour here; what the columns mean stands in `migration/`.
 
 use sea_orm::entity::prelude::*;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::id::{EntryId, EventId, QuotaId, TicketTypeId, UserId};
 use crate::status::WaitlistStatus;
 
-/// A place in the line.
+/// A waitlist entry.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "waitlist_entry")]
 pub struct Model {
@@ -21,9 +21,9 @@ pub struct Model {
     pub quantity: i64,
     pub granted: i64,
     pub accepts_part: i64,
-    pub line_no: i64,
-    pub created_at: Micros,
-    pub updated_at: Micros,
+    pub position_key: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
     pub terms: i64,
     pub asked: i64,
 }

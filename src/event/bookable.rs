@@ -6,7 +6,7 @@
 pub const BOOKABLE: &str = "e.status IN ('DRAFT', 'PUBLISHED') AND e.starts_at > $2";
 
 /// The condition that `event` has at least one ticket that a newcomer can book at the instant bound as `now`.
-pub fn has_places(now: &str) -> String {
+pub fn has_tickets(now: &str) -> String {
     let bookable = BOOKABLE.replace("e.", "event.").replace("$2", now);
     // Not EXISTS, for the reason given at `search::has_word`.
     let open = "(SELECT true FROM quota q WHERE q.event_id = event.id AND q.open > 0 LIMIT 1) IS NOT NULL";

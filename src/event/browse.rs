@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
-use super::bookable::has_places;
+use super::bookable::has_tickets;
 use super::search::{self, Matches};
 use super::{LENGTH_MAX, store};
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, record};
 use crate::entity::event;
@@ -22,7 +22,7 @@ use crate::status::EventStatus;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// What everybody sees: published events that are not over.
-    Programme,
+    Catalog,
     /// Every event of an organizer, drafts included.
     Of(OrganizerId),
     /// Every event there is.
@@ -33,15 +33,15 @@ pub enum Scope {
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Not over at this instant: they begin later, or still run.
-    pub from: Option<Micros>,
+    pub from: Option<Timestamp>,
     /// That begin at or after this.
-    pub starting_from: Option<Micros>,
+    pub starting_from: Option<Timestamp>,
     /// That begin before this.
-    pub until: Option<Micros>,
+    pub until: Option<Timestamp>,
     /// Whose title or venue has these words, as [`search::asked`] makes them.
     pub words: Option<Vec<String>>,
-    /// Where a newcomer can book at least one place now (true) or cannot (false).
-    pub has_places: Option<bool>,
+    /// Where a newcomer can book at least one ticket now (true) or cannot (false).
+    pub has_tickets: Option<bool>,
     /// With the cheapest ticket at a price of this range.
     pub price: Option<Price>,
     /// Whether the cheapest ticket costs nothing.
@@ -99,13 +99,13 @@ impl List {
         self.conditions.push(format!("event.{column} {operator} {bound}"));
     }
 
-    fn not_over_at(&mut self, at: Micros) {
+    fn not_over_at(&mut self, at: Timestamp) {
         self.and("ends_at", ">", at);
         // Follows from the longest an event can last, and lets the index by time begin there.
-        self.and("starts_at", ">", Micros(at.0.saturating_sub(LENGTH_MAX)));
+        self.and("starts_at", ">", Timestamp(at.0.saturating_sub(LENGTH_MAX)));
     }
 
-    fn keyed(&mut self, column: &str, operator: &str, (at, id): (Micros, EventId)) {
+    fn keyed(&mut self, column: &str, operator: &str, (at, id): (Timestamp, EventId)) {
         let (at, id) = (self.bind(at), self.bind(id));
         self.conditions.push(format!("(event.{column}, event.id) {operator} ({at}, {id})"));
     }
@@ -128,7 +128,7 @@ struct Key {
 pub async fn list(ctx: &Ctx, scope: Scope, filter: &Filter) -> Result<List, DbError> {
     let c = ctx.db.read();
     let matches = match &filter.words {
-        Some(words) => Some(search::find(c, words.clone(), scope == Scope::Programme).await?),
+        Some(words) => Some(search::find(c, words.clone(), scope == Scope::Catalog).await?),
         None => None,
     };
     let mut list = List { tables: "event".to_owned(), conditions: Vec::new(), values: Vec::new() };
@@ -149,7 +149,7 @@ pub async fn list(ctx: &Ctx, scope: Scope, filter: &Filter) -> Result<List, DbEr
         None => {}
     }
     match scope {
-        Scope::Programme => {
+        Scope::Catalog => {
             list.conditions.push("event.status = 'PUBLISHED'".to_owned());
             list.not_over_at(ctx.now());
         }
@@ -179,15 +179,15 @@ pub async fn list(ctx: &Ctx, scope: Scope, filter: &Filter) -> Result<List, DbEr
     if let Some(free) = filter.free {
         list.conditions.push(format!("event.cheapest_minor {} 0", if free { "=" } else { ">" }));
     }
-    if let Some(wanted) = filter.has_places {
+    if let Some(wanted) = filter.has_tickets {
         let now = list.bind(ctx.now());
-        list.conditions.push(format!("{}{}", if wanted { "" } else { "NOT " }, has_places(&now)));
+        list.conditions.push(format!("{}{}", if wanted { "" } else { "NOT " }, has_tickets(&now)));
     }
     Ok(list)
 }
 
 /// The statement that reads the keys of one page, from the asked end of the list.
-pub fn keys(backend: DbBackend, list: &List, sort: Sort, paging: &Paging<(Micros, EventId)>) -> Statement {
+pub fn keys(backend: DbBackend, list: &List, sort: Sort, paging: &Paging<(Timestamp, EventId)>) -> Statement {
     let mut query = list.clone();
     let column = match sort {
         Sort::StartsAtAsc | Sort::StartsAtDesc => "starts_at",
@@ -218,7 +218,7 @@ pub async fn page(
     ctx: &Ctx,
     list: &List,
     sort: Sort,
-    paging: &Paging<(Micros, EventId)>,
+    paging: &Paging<(Timestamp, EventId)>,
 ) -> Result<Page<event::Model>, DbError> {
     let c = ctx.db.read();
     let rows = c.query_all_raw(keys(c.get_database_backend(), list, sort, paging)).await?;

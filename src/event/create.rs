@@ -5,9 +5,9 @@ use super::{
     Error, capacity, currency, description, organizer_of, price, search, search_text, store, time_zone, times, title,
     venue,
 };
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{Lane, MaybeDb, is_unique_violation};
+use crate::db::{MaybeDb, Priority, is_unique_violation};
 use crate::entity::{event, quota, slot, ticket_type};
 use crate::id::EventId;
 use crate::idempotency::{self, Key, Recall};
@@ -28,10 +28,10 @@ pub struct NewEvent {
     /// IANA name.
     pub time_zone: String,
     /// When it begins.
-    pub starts_at: Micros,
+    pub starts_at: Timestamp,
     /// When it ends.
-    pub ends_at: Micros,
-    /// How many places it has.
+    pub ends_at: Timestamp,
+    /// How many tickets it has.
     pub capacity: i64,
     /// Decimal text in `currency`.
     pub price: String,
@@ -84,12 +84,12 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         price_minor: checked.price_minor,
         position: 0,
     };
-    let slugs = text::slugs(&event.title, "event", &ctx.chance.reference()[4..]);
+    let slugs = text::slugs(&event.title, "event", &ctx.random.reference()[4..]);
     let fingerprint = idempotency::fingerprint(&new);
     let (event, slot, quota, ticket_type, slugs) = (&event, &slot, &quota, &ticket_type, &slugs);
     let (key, fingerprint) = (&key, &fingerprint);
     let create = || {
-        ctx.db.write(Lane::Interactive, |tx| async move {
+        ctx.db.write(Priority::Interactive, |tx| async move {
             if let Some(key) = key {
                 let asked = Key { user_id: user, key: key.clone() };
                 if let Some(stored) = idempotency::look_up(&tx, &[asked]).await?.first() {
@@ -155,7 +155,7 @@ struct Checked {
 }
 
 /// Checks every field; the times only beside others that are at fault, because a keyed repeat may come after the beginning.
-fn checked(new: &NewEvent, now: Micros) -> Result<Checked, Invalids> {
+fn checked(new: &NewEvent, now: Timestamp) -> Result<Checked, Invalids> {
     let mut fields = Fields::default();
     let (title, description) = (fields.check(title(&new.title)), fields.check(description(&new.description)));
     let (venue, time_zone) = (fields.check(venue(&new.venue)), fields.check(time_zone(&new.time_zone)));
@@ -178,7 +178,7 @@ fn checked(new: &NewEvent, now: Micros) -> Result<Checked, Invalids> {
     })
 }
 
-fn in_time(event: &event::Model, now: Micros) -> Result<(), Invalids> {
+fn in_time(event: &event::Model, now: Timestamp) -> Result<(), Invalids> {
     let mut fields = Fields::default();
     times(&mut fields, event.starts_at, event.ends_at, now);
     fields.finish(|| Some(()))

@@ -3,19 +3,19 @@
 
 use super::{Error, may_manage, store};
 use crate::ctx::Ctx;
-use crate::db::{self, Lane};
+use crate::db::{self, Priority};
 use crate::id::EventId;
 use crate::status::EventStatus;
 
 /// Deletes a draft and its parts.
 pub async fn delete(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             // The lock root first, as whoever changes capacity takes it.
             db::run(&tx, "UPDATE stock SET revision = revision WHERE event_id = $1", [id.into()]).await?;
             let event = may_manage(ctx, store::lock(&tx, id).await?)?;
             if event.status != EventStatus::Draft {
-                return Err(Error::WrongStatus(event.status));
+                return Err(Error::InvalidTransition(event.status));
             }
             for part in ["event_change", "event_word", "ticket_type", "quota", "slot", "stock"] {
                 db::run(&tx, &format!("DELETE FROM {part} WHERE event_id = $1"), [id.into()]).await?;

@@ -4,18 +4,18 @@
 use super::{
     Error, beginning, description, end, may_manage, price, search, search_text, store, time_zone, title, venue,
 };
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Lane, Tx};
+use crate::db::{self, DbError, Priority, Tx};
+use crate::domain_event::DomainEvent;
 use crate::entity::event;
-use crate::fact::Fact;
-use crate::id::{ChangeId, EventId, FactId};
+use crate::id::{ChangeId, DomainEventId, EventId};
 use crate::money::{Currency, Money};
 use crate::outbox::{self, Draft};
 use crate::status::{EventField, EventStatus};
 use crate::text::{Fields, Invalids};
 
-/// Fields whose change people in line have to agree to before they are booked.
+/// Fields whose change people on the waitlist have to agree to before they are booked.
 const TERMS: [EventField; 4] = [EventField::StartsAt, EventField::TimeZone, EventField::Venue, EventField::Price];
 
 /// What is to change; `None` leaves a field as it is.
@@ -30,24 +30,24 @@ pub struct Edit {
     /// IANA name.
     pub time_zone: Option<String>,
     /// When it begins.
-    pub starts_at: Option<Micros>,
+    pub starts_at: Option<Timestamp>,
     /// When it ends.
-    pub ends_at: Option<Micros>,
+    pub ends_at: Option<Timestamp>,
     /// Decimal text in the event's currency.
     pub price: Option<String>,
 }
 
 /// Changes a draft, or a published event that is not over. Says which fields really changed; none is no error and tells nobody.
 pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>, Error> {
-    let (change_id, fact_id): (ChangeId, FactId) = (ctx.id(), ctx.id());
+    let (change_id, domain_event_id): (ChangeId, DomainEventId) = (ctx.id(), ctx.id());
     let edit = &edit;
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             // The lock root first, as all who change occupancy take it: new terms change who is in turn.
             db::run(&tx, "UPDATE stock SET revision = revision WHERE event_id = $1", [id.into()]).await?;
             let old = may_manage(ctx, store::lock(&tx, id).await?)?;
             if !matches!(old.status, EventStatus::Draft | EventStatus::Published) {
-                return Err(Error::WrongStatus(old.status));
+                return Err(Error::InvalidTransition(old.status));
             }
             if old.status == EventStatus::Published && old.ends_at <= ctx.now() {
                 return Err(Error::Over);
@@ -87,17 +87,19 @@ pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>,
             store::insert_changes(&tx, &changes).await?;
             // Nobody was promised anything of a draft, so nobody is told.
             if old.status == EventStatus::Published {
-                let fact = Fact::EventUpdated {
+                let domain_event = DomainEvent::EventUpdated {
                     event: id,
                     organizer: old.organizer_id,
                     change: change_id,
                     fields: fields.clone(),
                 };
-                let mut drafts = vec![Draft { id: fact_id, ..Draft::new(ctx, fact) }];
+                let mut drafts = vec![Draft { id: domain_event_id, ..Draft::new(ctx, domain_event) }];
                 if fields.iter().any(|field| TERMS.contains(field))
                     && let Some(revision) = store::renew_terms(&tx, id).await?
                 {
-                    drafts.push(Draft::new(ctx, Fact::AvailabilityChanged { event: id, revision }).caused_by(None));
+                    drafts.push(
+                        Draft::new(ctx, DomainEvent::AvailabilityChanged { event: id, revision }).caused_by(None),
+                    );
                 }
                 outbox::append(&tx, &drafts).await?;
             }
@@ -154,7 +156,7 @@ async fn write(
     old: &event::Model,
     new: &event::Model,
     price_change: Option<i64>,
-    now: Micros,
+    now: Timestamp,
 ) -> Result<(), Error> {
     let sql = "UPDATE event SET title = $2, description = $3, venue = $4, time_zone = $5, starts_at = $6, ends_at = $7,
                search = $8, updated_at = $9, cheapest_minor = $10 WHERE id = $1";

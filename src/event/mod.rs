@@ -1,10 +1,10 @@
 //! Events: what one can book, from draft to archive.
-//! Not here: places and who has them; whatever moves capacity, calling off included, lives in `booking`.
+//! Not here: tickets and who has them; whatever moves capacity, calling off included, lives in `booking`.
 
 use chrono_tz::Tz;
 
 use crate::access::Action;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{DbError, MaybeDb};
 use crate::entity::event;
@@ -23,7 +23,7 @@ pub mod publish;
 pub mod search;
 pub mod store;
 
-/// The most places one event can have.
+/// The most tickets one event can have.
 pub const CAPACITY_MAX: i64 = 1_000_000;
 
 /// The longest an event can last: a year, in microseconds.
@@ -43,7 +43,7 @@ pub enum Error {
     NotFound,
     /// The event's status does not allow it.
     #[error("the event is {}, which does not allow this", .0.word())]
-    WrongStatus(EventStatus),
+    InvalidTransition(EventStatus),
     /// It has begun or is over.
     #[error("the event has begun or is over")]
     Over,
@@ -86,12 +86,12 @@ pub fn is_public(event: &event::Model) -> bool {
 pub fn may_see(ctx: &Ctx, event: &event::Model) -> bool {
     is_public(event)
         || ctx.allow(Action::ManageEventOf(event.organizer_id)).is_ok()
-        || ctx.allow(Action::SeeSalesOf(event.organizer_id)).is_ok()
+        || ctx.allow(Action::ReadSalesOf(event.organizer_id)).is_ok()
 }
 
 /// The organizer the actor creates events for.
 pub fn organizer_of(ctx: &Ctx) -> Result<OrganizerId, Error> {
-    ctx.allow(Action::RunEvents)?;
+    ctx.allow(Action::ManageEvents)?;
     let acting = ctx.actor.signed_in().and_then(|user| user.organizer);
     acting.ok_or(Error::Denied(Denied::Role))
 }
@@ -116,10 +116,10 @@ fn price(text: &str, currency: Currency) -> Result<i64, Invalid> {
     }
 }
 
-/// Checks how many places an event is to have.
-pub fn capacity(places: i64) -> Result<i64, Invalid> {
-    let fits = (1..=CAPACITY_MAX).contains(&places);
-    if fits { Ok(places) } else { Err(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}"))) }
+/// Checks how many tickets an event is to have.
+pub fn capacity(tickets: i64) -> Result<i64, Invalid> {
+    let fits = (1..=CAPACITY_MAX).contains(&tickets);
+    if fits { Ok(tickets) } else { Err(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}"))) }
 }
 
 fn title(text: &str) -> Result<String, Invalid> {
@@ -135,12 +135,12 @@ fn venue(text: &str) -> Result<String, Invalid> {
 }
 
 /// Checks when an event begins that is created or moved at `now`.
-fn beginning(starts_at: Micros, now: Micros) -> Result<(), Invalid> {
+fn beginning(starts_at: Timestamp, now: Timestamp) -> Result<(), Invalid> {
     if starts_at > now { Ok(()) } else { Err(Invalid::new("startsAt", "must be in the future")) }
 }
 
 /// Checks when an event ends, against its beginning and `now`.
-fn end(starts_at: Micros, ends_at: Micros, now: Micros) -> Result<(), Invalid> {
+fn end(starts_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> Result<(), Invalid> {
     if ends_at <= starts_at {
         return Err(Invalid::new("endsAt", "must be after startsAt"));
     }
@@ -154,7 +154,7 @@ fn end(starts_at: Micros, ends_at: Micros, now: Micros) -> Result<(), Invalid> {
 }
 
 /// Checks the times of an event that is created at `now`.
-fn times(fields: &mut Fields, starts_at: Micros, ends_at: Micros, now: Micros) {
+fn times(fields: &mut Fields, starts_at: Timestamp, ends_at: Timestamp, now: Timestamp) {
     fields.check(beginning(starts_at, now));
     fields.check(end(starts_at, ends_at, now));
 }

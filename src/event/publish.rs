@@ -3,27 +3,27 @@
 
 use super::{Error, may_manage, store};
 use crate::ctx::Ctx;
-use crate::db::Lane;
-use crate::fact::Fact;
+use crate::db::Priority;
+use crate::domain_event::DomainEvent;
 use crate::id::EventId;
 use crate::outbox::{self, Draft};
 use crate::status::EventStatus;
 
 /// Publishes a draft that lies in the future.
 pub async fn publish(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
-    let fact_id = ctx.id();
+    let domain_event_id = ctx.id();
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             let event = may_manage(ctx, store::lock(&tx, id).await?)?;
             if !event.status.may_become(EventStatus::Published) {
-                return Err(Error::WrongStatus(event.status));
+                return Err(Error::InvalidTransition(event.status));
             }
             if event.starts_at <= ctx.now() {
                 return Err(Error::Over);
             }
             store::change_status(&tx, id, event.status, EventStatus::Published, ctx.now()).await?;
-            let fact = Fact::EventPublished { event: id, organizer: event.organizer_id };
-            outbox::append(&tx, &[Draft { id: fact_id, ..Draft::new(ctx, fact) }]).await?;
+            let domain_event = DomainEvent::EventPublished { event: id, organizer: event.organizer_id };
+            outbox::append(&tx, &[Draft { id: domain_event_id, ..Draft::new(ctx, domain_event) }]).await?;
             Ok(id)
         })
         .await

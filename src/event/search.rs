@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
-use crate::db::{self, Db, DbError, Lane, Tx, record};
+use crate::db::{self, Db, DbError, Priority, Tx, record};
 use crate::entity::event;
 use crate::id::EventId;
 use crate::status::EventStatus;
@@ -153,7 +153,7 @@ async fn replace(tx: &Tx, events: &[Indexed]) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Moves the words of events into the programme, or out of it.
+/// Moves the words of events into the catalog, or out of it.
 pub async fn list(tx: &Tx, events: &[EventId], is_published: bool) -> Result<(), DbError> {
     let keys: Vec<EventKey> = events.iter().map(|id| EventKey { event_id: *id }).collect();
     let sql = "UPDATE event_word SET listed = $2 FROM {records} WHERE event_word.event_id = r.event_id";
@@ -164,7 +164,7 @@ pub async fn list(tx: &Tx, events: &[EventId], is_published: bool) -> Result<(),
 /// Indexes events whose words are of an older version, in chunks. Returns how many.
 pub async fn reindex(db: &Db) -> Result<u64, DbError> {
     db::in_chunks(CHUNK, || async {
-        db.write(Lane::Worker, |tx| async move {
+        db.write(Priority::Worker, |tx| async move {
             let sql = format!(
                 "SELECT id, title, venue, status FROM event WHERE search_version < $1 ORDER BY search_version LIMIT $2{}",
                 db::skip_locked(&tx)

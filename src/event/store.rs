@@ -1,10 +1,10 @@
 //! The queries of events.
-//! Not here: decisions; and counting places, which `booking` does under its lock.
+//! Not here: decisions; and counting tickets, which `booking` does under its lock.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
 use super::{Error, search};
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::db::{self, DbError, Tx, record};
 use crate::entity::{event, event_change, quota, slot, stock, ticket_type};
 use crate::id::{ChangeId, EventId};
@@ -70,20 +70,26 @@ pub async fn insert_parts(
     slot::Entity::insert(slot.clone().into_active_model()).exec_without_returning(tx).await?;
     quota::Entity::insert(quota.clone().into_active_model()).exec_without_returning(tx).await?;
     ticket_type::Entity::insert(ticket_type.clone().into_active_model()).exec_without_returning(tx).await?;
-    let root = stock::Model { event_id: slot.event_id, revision: 0, line_tail: 0, next_expiry: None, terms: 0 };
+    let root = stock::Model { event_id: slot.event_id, revision: 0, waitlist_tail: 0, next_expiry: None, terms: 0 };
     stock::Entity::insert(root.into_active_model()).exec_without_returning(tx).await?;
     Ok(())
 }
 
 /// Moves an event from one status to another; refused when it is no longer in the first.
-pub async fn change_status(tx: &Tx, id: EventId, from: EventStatus, to: EventStatus, now: Micros) -> Result<(), Error> {
+pub async fn change_status(
+    tx: &Tx,
+    id: EventId,
+    from: EventStatus,
+    to: EventStatus,
+    now: Timestamp,
+) -> Result<(), Error> {
     debug_assert!(from.may_become(to));
     let sql = "UPDATE event SET status = $1, updated_at = $2,
                published_at = CASE WHEN $1 = 'PUBLISHED' THEN $2 ELSE published_at END
                WHERE id = $3 AND status = $4";
     match db::run(tx, sql, [to.word().into(), now.into(), id.into(), from.word().into()]).await? {
         1 => Ok(search::list(tx, &[id], to == EventStatus::Published).await?),
-        _ => Err(Error::WrongStatus(from)),
+        _ => Err(Error::InvalidTransition(from)),
     }
 }
 

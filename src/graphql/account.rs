@@ -4,7 +4,7 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::Services;
-use super::error::{Explain, UserError, stored};
+use super::error::{IntoUserError, UserError, stored};
 use super::guard::{May, acting};
 use super::load::{Load, failed};
 use super::page::id;
@@ -222,7 +222,7 @@ pub(super) async fn signed_in(
     let (opened, refresh) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            return Ok(Some(SignInPayload { user_errors: error.explain()?, ..Default::default() }));
+            return Ok(Some(SignInPayload { user_errors: error.into_user_error()?, ..Default::default() }));
         }
     };
     let services = ctx.data::<Services>()?;
@@ -306,7 +306,7 @@ impl AccountMutation {
                 let user = stored(ctx.data::<Load>()?.load_one(opened.user).await.map_err(failed)?)?;
                 CreateAdminPayload { user: Some(User::new(user)), user_errors: Vec::new() }
             }
-            Err(error) => CreateAdminPayload { user: None, user_errors: error.explain()? },
+            Err(error) => CreateAdminPayload { user: None, user_errors: error.into_user_error()? },
         }))
     }
 }

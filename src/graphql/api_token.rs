@@ -5,7 +5,7 @@ use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::Services;
-use super::error::{Explain, UserError, stored};
+use super::error::{IntoUserError, UserError, stored};
 use super::guard::{May, acting};
 use super::page::{Args, Cursor, connection, id};
 use super::scalar::{DateTime, id_or_nobody};
@@ -19,14 +19,14 @@ use crate::id::ApiTokenId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(name = "ApiScope", remote = "Scope")]
 pub enum ApiScope {
-    /// Book places, wait in line, see and cancel your own bookings.
+    /// Book tickets, wait on the waitlist, see and cancel your own bookings.
     Book,
     /// Create, edit, publish and call off your organizer's events, and cancel bookings of them. To see whose they are, add
-    /// SEE_SALES.
-    RunEvents,
+    /// READ_SALES.
+    ManageEvents,
     /// See bookings, participants and lines of your organizer's events.
-    SeeSales,
-    /// Read your notices. To see the booking or the place in the line one is about, add BOOK or SEE_SALES.
+    ReadSales,
+    /// Read your notices. To see the booking or the waitlist entry one is about, add BOOK or READ_SALES.
     ReadNotices,
 }
 
@@ -157,7 +157,7 @@ impl ApiTokenMutation {
                     user_errors: Vec::new(),
                 }
             }
-            Err(error) => CreateApiTokenPayload { user_errors: error.explain()?, ..Default::default() },
+            Err(error) => CreateApiTokenPayload { user_errors: error.into_user_error()?, ..Default::default() },
         }))
     }
 
@@ -175,7 +175,7 @@ impl ApiTokenMutation {
                 let api_token = stored(api_token::by_id(acting(ctx)?, id).await.map_err(|error| error.fault())?)?;
                 RevokeApiTokenPayload { api_token: Some(ApiToken(api_token)), user_errors: Vec::new() }
             }
-            Err(error) => RevokeApiTokenPayload { user_errors: error.explain()?, ..Default::default() },
+            Err(error) => RevokeApiTokenPayload { user_errors: error.into_user_error()?, ..Default::default() },
         }))
     }
 }

@@ -1,5 +1,5 @@
 //! All GraphQL about availability: the object, and the stream of its changes.
-//! Not here: the figures (`crate::booking::availability`), and the board that tells of changes (`crate::booking::watch`).
+//! Not here: the figures (`crate::booking::availability`), and the availability hub that tells of changes (`crate::booking::watch`).
 
 use async_graphql::{Context, ID, Result, SimpleObject};
 use futures_util::Stream;
@@ -14,29 +14,29 @@ use super::page::id;
 use super::scalar::id_of;
 use crate::access::Action;
 use crate::booking::availability;
-use crate::booking::watch::BoardWatch;
+use crate::booking::watch::AvailabilityWatch;
 use crate::id::{AvailabilityId, EventId};
 
 /// The most events one stream watches.
 const EVENTS_MAX: usize = 50;
 
-/// How an event's places stand, at one revision. Caches merge later figures of the event into earlier ones by `id`.
+/// How an event's tickets stand, at one revision. Caches merge later figures of the event into earlier ones by `id`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Availability {
     /// Opaque id, one per event: the same in `Event.availability` and in every message of `availabilityChanged`.
     #[graphql(owned)]
     pub id: ID,
-    /// Id of the event whose places these are.
+    /// Id of the event whose tickets these are.
     event_id: ID,
-    /// Places there are.
+    /// Tickets there are.
     capacity: i32,
-    /// Places of confirmed bookings.
+    /// Tickets of confirmed bookings.
     sold: i32,
-    /// Places held until a deadline.
+    /// Tickets held until a deadline.
     held: i32,
-    /// Places a newcomer can book now: free ones that nobody waits for.
+    /// Tickets a newcomer can book now: free ones that nobody waits for.
     available: i32,
-    /// Places people in line still want.
+    /// Tickets people on the waitlist still want.
     waiting: i32,
     /// Rises by one per commit that changes any of this; later figures have a higher one.
     revision: i32,
@@ -97,7 +97,7 @@ pub(super) async fn changes(
     // A draft may get another organizer; what was published once stays public.
     let drafts: Vec<EventId> = events.iter().filter(|row| !crate::event::is_public(row)).map(|row| row.id).collect();
     // Before the table is read: a change in between is told.
-    let mut watches: Vec<BoardWatch> = asked.iter().map(|id| services.board.watch(*id)).collect();
+    let mut watches: Vec<AvailabilityWatch> = asked.iter().map(|id| services.availability_hub.watch(*id)).collect();
     Ok(stream(move |out| async move {
         let mut found = availability::of(ctx.db.read(), &asked, ctx.now()).await.map_err(|e| db_fault(&e))?;
         let mut shown = Vec::with_capacity(asked.len());

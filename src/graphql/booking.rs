@@ -1,5 +1,5 @@
-//! All GraphQL about bookings: the object, booking places, cancelling, looking up.
-//! Not here: the line (`waitlist`), what organizers see (`sales`), and rules (`crate::booking`).
+//! All GraphQL about bookings: the object, booking tickets, cancelling, looking up.
+//! Not here: the waitlist (`waitlist`), what organizers see (`sales`), and rules (`crate::booking`).
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::Services;
 use super::account::User;
-use super::error::{Explain, UserError, db_fault, int, stored};
+use super::error::{IntoUserError, UserError, db_fault, int, stored};
 use super::event::{Event, Slot, TicketType};
 use super::expensive;
 use super::fault::Fault;
@@ -22,14 +22,15 @@ use crate::booking::list::{self, Filter, Which, Whose};
 use crate::booking::place::{Order, Placed, place};
 use crate::entity::{booking, booking_item};
 use crate::id::{BookingId, EntryId, EventId, UserId};
+use crate::notification::words::tickets;
 use crate::page::Count;
 use crate::status::{BookingStatus, CancelReason, Fulfilment};
 
-/// A customer's claim on places.
+/// A customer's claim on tickets.
 #[derive(Clone)]
 pub struct Booking(pub booking::Model);
 
-/// A customer's claim on places of an event. Seen by its customer, its organizer and admins.
+/// A customer's claim on tickets of an event. Seen by its customer, its organizer and admins.
 #[Object]
 impl Booking {
     /// Opaque id.
@@ -58,7 +59,7 @@ impl Booking {
         Ok(slots.unwrap_or_default().into_iter().find(|slot| slot.id == self.0.slot_id).map(Slot))
     }
 
-    /// Its lines: which kinds of places, how many, at which price.
+    /// Its lines: which kinds of tickets, how many, at which price.
     async fn items(&self, ctx: &Context<'_>) -> Result<Vec<BookingItem>> {
         let load = ctx.data::<Load>()?;
         let types = load.load_one(TypesOf(self.0.event_id)).await.map_err(failed)?.unwrap_or_default();
@@ -74,7 +75,7 @@ impl Booking {
         Ok(self.lines(ctx).await?.into_iter().map(item).collect())
     }
 
-    /// How many places.
+    /// How many tickets.
     async fn quantity(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(self.lines(ctx).await?.iter().map(|item| item.quantity).sum()))
     }
@@ -92,7 +93,7 @@ impl Booking {
         Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
     }
 
-    /// The place in the line it was promoted from; null when it was booked directly, and when that place is not yours to
+    /// The waitlist entry it was promoted from; null when it was booked directly, and when that place is not yours to
     /// see.
     async fn promoted_from(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
         let Some(entry) = self.0.entry_id else { return Ok(None) };
@@ -147,12 +148,12 @@ impl BookingItem {
         self.kind.as_ref()
     }
 
-    /// How many places.
+    /// How many tickets.
     async fn quantity(&self) -> i32 {
         int(self.row.quantity)
     }
 
-    /// What one place cost when it was booked.
+    /// What one ticket cost when it was booked.
     async fn unit_price(&self) -> Result<Money> {
         Money::of(self.row.unit_price_minor, &self.currency)
     }
@@ -219,7 +220,7 @@ pub(super) fn me(ctx: &Context<'_>) -> Result<UserId> {
     acting(ctx)?.actor.user_id().ok_or_else(|| Fault::Unauthenticated.error("Sign in first."))
 }
 
-/// Whether the viewer may see this customer's booking, or place in the line, at this event. For rows that were reached by
+/// Whether the viewer may see this customer's booking, or place in the waitlist, at this event. For rows that were reached by
 /// another way than a list or a look-up that asked already.
 pub(super) async fn sees(ctx: &Context<'_>, customer: UserId, event: EventId) -> Result<bool> {
     let Some(event) = ctx.data::<Load>()?.load_one(event).await.map_err(failed)? else { return Ok(false) };
@@ -260,7 +261,7 @@ impl BookingQuery {
     }
 
     /// Your bookings, newest first. Needs CUSTOMER.
-    #[graphql(guard = "May(Action::BookPlaces)")]
+    #[graphql(guard = "May(Action::BookTickets)")]
     #[expect(clippy::too_many_arguments, reason = "Relay's four, and what to list")]
     async fn my_bookings(
         &self,
@@ -283,7 +284,7 @@ impl BookingQuery {
     }
 }
 
-/// How many places of one kind.
+/// How many tickets of one kind.
 #[derive(InputObject)]
 pub struct BookingItemInput {
     /// Which kind of place.
@@ -299,9 +300,9 @@ pub struct CreateBookingInput {
     event_id: ID,
     /// At which of its dates; may be left out when there is one.
     slot_id: Option<ID>,
-    /// How many places, when there is one kind; 1 to 100.
+    /// How many tickets, when there is one kind; 1 to 100.
     quantity: Option<i32>,
-    /// Which kinds of places, and how many of each; instead of `quantity`.
+    /// Which kinds of tickets, and how many of each; instead of `quantity`.
     items: Option<Vec<BookingItemInput>>,
     /// What to do when fewer are free.
     #[graphql(default_with = "Fulfilment::AllOrNothing")]
@@ -320,26 +321,26 @@ pub enum BookingOutcome {
     Booked,
     /// What was free was booked; the rest is forgotten.
     PartiallyBooked,
-    /// What was free was booked; you are in line for the rest.
+    /// What was free was booked; you are on the waitlist for the rest.
     PartiallyBookedAndWaitlisted,
-    /// Nothing was free; you are in line for everything.
+    /// Nothing was free; you are on the waitlist for everything.
     Waitlisted,
 }
 
-/// Outcome of `createBooking`: the booking, the place in the line, and what happened, in one.
+/// Outcome of `createBooking`: the booking, the waitlist entry, and what happened, in one.
 #[derive(SimpleObject, Default)]
 pub struct CreateBookingPayload {
     /// What happened; null when the order was refused.
     outcome: Option<BookingOutcome>,
     /// The booking; null when nothing was free.
     booking: Option<Booking>,
-    /// The place in the line for what was not free; null when nobody has to wait.
+    /// The waitlist entry for what was not free; null when nobody has to wait.
     waitlist_entry: Option<WaitlistEntry>,
-    /// The places in lines, when several kinds were asked for.
+    /// The tickets in lines, when several kinds were asked for.
     waitlist_entries: Vec<WaitlistEntry>,
-    /// Places booked.
+    /// Tickets booked.
     booked: i32,
-    /// Places of this order that are being waited for.
+    /// Tickets of this order that are being waited for.
     waitlisted: i32,
     /// A sentence that can be shown to people; null when the order was refused.
     message: Option<String>,
@@ -363,7 +364,7 @@ pub struct CancelBookingPayload {
     booking: Option<Booking>,
     /// The event as it is now, with its availability; null when the request was refused.
     event: Option<Event>,
-    /// Entries of the customer's own that the returned tickets passed over: others in line are served first. See
+    /// Entries of the customer's own that the returned tickets passed over: others on the waitlist are served first. See
     /// `WaitlistEntry.pause`.
     passed_over: Vec<WaitlistEntry>,
     /// A sentence that can be shown to people; null when the request was refused.
@@ -392,14 +393,16 @@ async fn placed(ctx: &Context<'_>, event: EventId, placed: Placed) -> Result<Cre
         _ => BookingOutcome::PartiallyBookedAndWaitlisted,
     };
     let message = match outcome {
-        BookingOutcome::Booked => format!("Booked {}.", placed.booked),
+        BookingOutcome::Booked => format!("Booked {}.", tickets(placed.booked)),
         BookingOutcome::PartiallyBooked => {
-            format!("Booked {} of {}; no more are free.", placed.booked, placed.requested)
+            format!("Booked {} of {}. No more are available.", placed.booked, tickets(placed.requested))
         }
         BookingOutcome::PartiallyBookedAndWaitlisted => {
-            format!("Booked {} of {}; in line for {}.", placed.booked, placed.requested, placed.queued)
+            format!("Booked {}. Remaining {} added to waitlist.", tickets(placed.booked), tickets(placed.queued))
         }
-        BookingOutcome::Waitlisted => format!("Nothing is free; in line for {}.", placed.queued),
+        BookingOutcome::Waitlisted => {
+            format!("No tickets are available. {} added to waitlist.", tickets(placed.queued))
+        }
     };
     Ok(CreateBookingPayload {
         outcome: Some(outcome),
@@ -434,7 +437,7 @@ async fn cancelled(ctx: &Context<'_>, done: Cancelled) -> Result<CancelBookingPa
     let passed_over = if booking.is_some() { entries(ctx, &done.passed_over).await? } else { Vec::new() };
     let message = match passed_over.as_slice() {
         [] => "Cancelled.".to_owned(),
-        _ => "Cancelled. The returned tickets go to others; your own place in line is kept for later ones.".to_owned(),
+        _ => "Cancelled. The returned tickets go to other customers; your position on the waitlist is kept.".to_owned(),
     };
     let event = ctx.data::<Load>()?.load_one(done.event).await.map_err(failed)?.map(Event);
     Ok(CancelBookingPayload { booking, event, passed_over, message: Some(message), user_errors: Vec::new() })
@@ -446,9 +449,9 @@ pub struct BookingMutation;
 
 #[Object]
 impl BookingMutation {
-    /// Books places. When fewer are free than asked for, `fulfilment` decides. Waiting for more than before adds an entry
-    /// at the end of the line; the same order again, while its entry waits, is ALREADY_WAITING. Needs CUSTOMER.
-    #[graphql(guard = "May(Action::BookPlaces)")]
+    /// Books tickets. When fewer are free than asked for, `fulfilment` decides. Waiting for more than before adds an entry
+    /// at the end of the waitlist; the same order again, while its entry waits, is ALREADY_WAITING. Needs CUSTOMER.
+    #[graphql(guard = "May(Action::BookTickets)")]
     async fn create_booking(
         &self,
         ctx: &Context<'_>,
@@ -465,14 +468,14 @@ impl BookingMutation {
             fulfilment: input.fulfilment,
             expected_total: input.expected_total.map(|total| total.0),
         };
-        let desk = &ctx.data::<Services>()?.desk;
-        Ok(Some(match place(acting(ctx)?, desk, order, input.idempotency_key).await {
+        let batcher = &ctx.data::<Services>()?.batcher;
+        Ok(Some(match place(acting(ctx)?, batcher, order, input.idempotency_key).await {
             Ok(outcome) => placed(ctx, event, outcome).await?,
-            Err(error) => CreateBookingPayload { user_errors: error.explain()?, ..Default::default() },
+            Err(error) => CreateBookingPayload { user_errors: error.into_user_error()?, ..Default::default() },
         }))
     }
 
-    /// Cancels a booking of an event that has not begun; its places go to the line at once. Needs its CUSTOMER, its
+    /// Cancels a booking of an event that has not begun; its tickets go to the waitlist at once. Needs its CUSTOMER, its
     /// ORGANIZER, or ADMIN.
     #[graphql(guard = "May(Action::CancelBooking)")]
     async fn cancel_booking(
@@ -482,7 +485,7 @@ impl BookingMutation {
     ) -> Result<Option<CancelBookingPayload>> {
         Ok(Some(match crate::booking::cancel::cancel(acting(ctx)?, id_or_nobody(&input.booking_id)?).await {
             Ok(done) => cancelled(ctx, done).await?,
-            Err(error) => CancelBookingPayload { user_errors: error.explain()?, ..Default::default() },
+            Err(error) => CancelBookingPayload { user_errors: error.into_user_error()?, ..Default::default() },
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! The one place that turns what a verb says into what a client reads: refusals become data, faults become errors.
+//! The one ticket that turns what a verb says into what a client reads: refusals become data, faults become errors.
 //! Not here: the closed list of faults (`fault`). No arm is a wildcard: a new refusal does not compile without its code.
 
 use async_graphql::{Enum, Error, Interface, Result, SimpleObject};
@@ -24,20 +24,20 @@ pub enum UserErrorCode {
     /// The session has ended: sign in again.
     SessionEnded,
     /// The object's status does not allow this.
-    WrongStatus,
+    InvalidTransition,
     /// The event has begun or is over.
     EventOver,
-    /// Fewer places are free than the request needs.
-    NotEnoughPlaces,
-    /// Places are free: book them instead of waiting.
-    PlacesAvailable,
-    /// You are already waiting for places of this kind.
+    /// Fewer tickets are free than the request needs.
+    NotEnoughTickets,
+    /// Tickets are free: book them instead of waiting.
+    TicketsAvailable,
+    /// You are already waiting for tickets of this kind.
     AlreadyWaiting,
     /// You are not waiting in this line any more.
     NotWaiting,
     /// The booking is already cancelled.
     AlreadyCancelled,
-    /// More places are sold or held than the new capacity has.
+    /// More tickets are sold or held than the new capacity has.
     CapacityBelowTaken,
     /// The tickets cost something else than `expectedTotal`.
     PriceChanged,
@@ -60,9 +60,9 @@ pub enum UserError {
     /// Without numbers.
     Refusal(RefusalError),
     /// With numbers.
-    NotEnoughPlaces(NotEnoughPlacesError),
+    NotEnoughTickets(NotEnoughTicketsError),
     /// With numbers.
-    PlacesAvailable(PlacesAvailableError),
+    TicketsAvailable(TicketsAvailableError),
     /// With numbers.
     CapacityBelowTaken(CapacityBelowTakenError),
     /// With the new total.
@@ -80,35 +80,35 @@ pub struct RefusalError {
     path: Option<Vec<String>>,
 }
 
-/// Fewer places are free than the request needs.
+/// Fewer tickets are free than the request needs.
 #[derive(Debug, Clone, SimpleObject)]
-pub struct NotEnoughPlacesError {
+pub struct NotEnoughTicketsError {
     /// A sentence that can be shown to people.
     message: String,
     /// What programs decide by.
     code: UserErrorCode,
     /// The input field this is about; null: the request as a whole.
     path: Option<Vec<String>>,
-    /// Places a newcomer could book.
+    /// Tickets a newcomer could book.
     available: i32,
-    /// Places asked for.
+    /// Tickets asked for.
     requested: i32,
 }
 
 /// Nobody needs to wait.
 #[derive(Debug, Clone, SimpleObject)]
-pub struct PlacesAvailableError {
+pub struct TicketsAvailableError {
     /// A sentence that can be shown to people.
     message: String,
     /// What programs decide by.
     code: UserErrorCode,
     /// The input field this is about; null: the request as a whole.
     path: Option<Vec<String>>,
-    /// Places a newcomer could book.
+    /// Tickets a newcomer could book.
     available: i32,
 }
 
-/// More places are taken than the new capacity has.
+/// More tickets are taken than the new capacity has.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CapacityBelowTakenError {
     /// A sentence that can be shown to people.
@@ -117,7 +117,7 @@ pub struct CapacityBelowTakenError {
     code: UserErrorCode,
     /// The input field this is about; null: the request as a whole.
     path: Option<Vec<String>>,
-    /// Places sold or held.
+    /// Tickets sold or held.
     taken: i32,
 }
 
@@ -134,7 +134,7 @@ pub struct PriceChangedError {
     total: Money,
 }
 
-/// Numbers of places fit GraphQL's 32 bits: capacity is a million at most.
+/// Numbers of tickets fit GraphQL's 32 bits: capacity is a million at most.
 pub fn int(number: i64) -> i32 {
     i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
 }
@@ -183,21 +183,21 @@ pub fn stored<T>(object: Option<T>) -> Result<T> {
 }
 
 /// What a verb's error is for a client: a refusal to put into the payload, or a fault.
-pub trait Explain {
+pub trait IntoUserError {
     /// `Ok`: data, an error per field at fault. `Err`: a fault.
-    fn explain(self) -> Result<Vec<UserError>>;
+    fn into_user_error(self) -> Result<Vec<UserError>>;
 
     /// The same where there is no payload for data, in a query: what is refused there is not there.
     fn fault(self) -> Error
     where
         Self: Sized,
     {
-        self.explain().map_or_else(|fault| fault, |_| Fault::NotFound.error("There is no such thing."))
+        self.into_user_error().map_or_else(|fault| fault, |_| Fault::NotFound.error("There is no such thing."))
     }
 }
 
-impl Explain for account::Error {
-    fn explain(self) -> Result<Vec<UserError>> {
+impl IntoUserError for account::Error {
+    fn into_user_error(self) -> Result<Vec<UserError>> {
         Ok(vec![match &self {
             Self::Denied(why) => return Err(denied(*why)),
             Self::Db(error) => return Err(db_fault(error)),
@@ -217,30 +217,30 @@ impl Explain for account::Error {
     }
 }
 
-impl Explain for event::Error {
-    fn explain(self) -> Result<Vec<UserError>> {
+impl IntoUserError for event::Error {
+    fn into_user_error(self) -> Result<Vec<UserError>> {
         Ok(vec![match &self {
             Self::Denied(why) => return Err(denied(*why)),
             Self::Db(error) => return Err(db_fault(error)),
             Self::Invalid(all) => return Ok(invalid(all)),
             Self::NotFound => refusal_at("eventId", UserErrorCode::NotFound, &self),
-            Self::WrongStatus(_) => refusal(UserErrorCode::WrongStatus, &self),
+            Self::InvalidTransition(_) => refusal(UserErrorCode::InvalidTransition, &self),
             Self::Over => refusal(UserErrorCode::EventOver, &self),
         }])
     }
 }
 
-impl Explain for event::create::CreateError {
-    fn explain(self) -> Result<Vec<UserError>> {
+impl IntoUserError for event::create::CreateError {
+    fn into_user_error(self) -> Result<Vec<UserError>> {
         match self {
-            Self::Event(error) => error.explain(),
+            Self::Event(error) => error.into_user_error(),
             Self::KeyReused => Ok(vec![refusal_at("idempotencyKey", UserErrorCode::IdempotencyKeyReused, &self)]),
         }
     }
 }
 
-impl Explain for booking::Error {
-    fn explain(self) -> Result<Vec<UserError>> {
+impl IntoUserError for booking::Error {
+    fn into_user_error(self) -> Result<Vec<UserError>> {
         let message = sentence(&self.to_string());
         Ok(vec![match &self {
             Self::Denied(why) => return Err(denied(*why)),
@@ -250,7 +250,7 @@ impl Explain for booking::Error {
             Self::EventNotFound => refusal_at("eventId", UserErrorCode::NotFound, &self),
             Self::BookingNotFound => refusal_at("bookingId", UserErrorCode::NotFound, &self),
             Self::EntryNotFound => refusal_at("entryId", UserErrorCode::NotFound, &self),
-            Self::NotOnSale(_) => refusal(UserErrorCode::WrongStatus, &self),
+            Self::NotOnSale(_) => refusal(UserErrorCode::InvalidTransition, &self),
             Self::EventOver => refusal(UserErrorCode::EventOver, &self),
             Self::AlreadyWaiting | Self::WaitingForTheSame { .. } => refusal(UserErrorCode::AlreadyWaiting, &self),
             Self::OtherTotal { total } => UserError::PriceChanged(PriceChangedError {
@@ -262,16 +262,16 @@ impl Explain for booking::Error {
             Self::AlreadyCancelled => refusal(UserErrorCode::AlreadyCancelled, &self),
             Self::NotWaiting => refusal(UserErrorCode::NotWaiting, &self),
             Self::KeyReused => refusal_at("idempotencyKey", UserErrorCode::IdempotencyKeyReused, &self),
-            Self::NotEnoughPlaces { available, requested } => UserError::NotEnoughPlaces(NotEnoughPlacesError {
+            Self::NotEnoughTickets { available, requested } => UserError::NotEnoughTickets(NotEnoughTicketsError {
                 message,
-                code: UserErrorCode::NotEnoughPlaces,
+                code: UserErrorCode::NotEnoughTickets,
                 path: None,
                 available: int(*available),
                 requested: int(*requested),
             }),
-            Self::PlacesAvailable { available } => UserError::PlacesAvailable(PlacesAvailableError {
+            Self::TicketsAvailable { available } => UserError::TicketsAvailable(TicketsAvailableError {
                 message,
-                code: UserErrorCode::PlacesAvailable,
+                code: UserErrorCode::TicketsAvailable,
                 path: None,
                 available: int(*available),
             }),
@@ -285,8 +285,8 @@ impl Explain for booking::Error {
     }
 }
 
-impl Explain for notification::read::Error {
-    fn explain(self) -> Result<Vec<UserError>> {
+impl IntoUserError for notification::read::Error {
+    fn into_user_error(self) -> Result<Vec<UserError>> {
         match &self {
             Self::Denied(why) => Err(denied(*why)),
             Self::Db(error) => Err(db_fault(error)),

@@ -1,12 +1,12 @@
-//! All GraphQL about an event: the object, its dates, kinds of places and availability, and running it.
-//! Not here: rules (`crate::event`, `crate::booking`), finding events (`programme`), and who booked (`sales`).
+//! All GraphQL about an event: the object, its dates, kinds of tickets and availability, and running it.
+//! Not here: rules (`crate::event`, `crate::booking`), finding events (`catalog`), and who booked (`sales`).
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::account::{Organizer, organizer_by_id};
 use super::availability::Availability;
 use super::booking::Booking;
-use super::error::{Explain, UserError};
+use super::error::{IntoUserError, UserError};
 use super::fault::Fault;
 use super::guard::{May, acting};
 use super::load::{AvailabilityOf, Load, SlotsOf, TypesOf, failed};
@@ -23,7 +23,7 @@ use crate::zone;
 /// What one can book.
 pub struct Event(pub event::Model);
 
-/// What one can book: a title, a venue, dates and places. Everybody sees published events; drafts are their organizer's.
+/// What one can book: a title, a venue, dates and tickets. Everybody sees published events; drafts are their organizer's.
 #[Object]
 impl Event {
     /// Opaque id.
@@ -56,7 +56,7 @@ impl Event {
         &self.0.time_zone
     }
 
-    /// When it begins; places can be booked until then.
+    /// When it begins; tickets can be booked until then.
     async fn starts_at(&self) -> DateTime {
         DateTime(self.0.starts_at)
     }
@@ -81,7 +81,7 @@ impl Event {
         organizer_by_id(ctx, self.0.organizer_id).await
     }
 
-    /// What a place costs, when there is one kind of place; null when there are several.
+    /// What a ticket costs, when there is one kind of place; null when there are several.
     async fn price(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
         match self.types(ctx).await?.as_slice() {
             [only] => Ok(Some(Money::of(only.price_minor, &self.0.currency)?)),
@@ -95,7 +95,7 @@ impl Event {
         Ok(rows.unwrap_or_default().into_iter().map(Slot).collect())
     }
 
-    /// Its kinds of places, in page order.
+    /// Its kinds of tickets, in page order.
     async fn ticket_types(&self, ctx: &Context<'_>) -> Result<Vec<TicketType>> {
         let currency = &self.0.currency;
         Ok(self.types(ctx).await?.into_iter().map(|row| TicketType { row, currency: currency.clone() }).collect())
@@ -116,7 +116,7 @@ impl Event {
         zone::span(self.0.starts_at, self.0.ends_at, &self.0.time_zone)
     }
 
-    /// How its places stand, exactly as committed when this was read.
+    /// How its tickets stand, exactly as committed when this was read.
     async fn availability(&self, ctx: &Context<'_>) -> Result<Option<Availability>> {
         let found = ctx.data::<Load>()?.load_one(AvailabilityOf(self.0.id)).await.map_err(failed)?;
         Ok(found.map(Availability::from))
@@ -131,7 +131,7 @@ impl Event {
         super::mine::bookings(ctx, self.0.id, status).await
     }
 
-    /// Your entry that waits for its places; the oldest one when you wait for several ticket types. Null when you do not
+    /// Your entry that waits for its tickets; the oldest one when you wait for several ticket types. Null when you do not
     /// wait. Null unless you are a CUSTOMER.
     async fn my_waitlist_entry(
         &self,
@@ -157,7 +157,7 @@ impl Event {
     }
 
     /// Its bookings, newest first. Needs ORGANIZER (own events) or ADMIN.
-    #[graphql(guard = "May(Action::SeeSales)")]
+    #[graphql(guard = "May(Action::ReadSales)")]
     async fn bookings(
         &self,
         ctx: &Context<'_>,
@@ -170,8 +170,8 @@ impl Event {
         super::sales::bookings(ctx, &self.0, Args { first, after, last, before }, status).await
     }
 
-    /// Who has places, one entry per person. Needs ORGANIZER (own events) or ADMIN.
-    #[graphql(guard = "May(Action::SeeSales)")]
+    /// Who has tickets, one entry per person. Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::ReadSales)")]
     async fn participants(
         &self,
         ctx: &Context<'_>,
@@ -181,8 +181,8 @@ impl Event {
         super::sales::participants(ctx, &self.0, Args { first: Some(first), after, ..Args::default() }).await
     }
 
-    /// Who waits for places, head of the line first. Needs ORGANIZER (own events) or ADMIN.
-    #[graphql(guard = "May(Action::SeeSales)")]
+    /// Who waits for tickets, front of the waitlist first. Needs ORGANIZER (own events) or ADMIN.
+    #[graphql(guard = "May(Action::ReadSales)")]
     async fn waitlist(
         &self,
         ctx: &Context<'_>,
@@ -245,7 +245,7 @@ impl TicketType {
         &self.row.name
     }
 
-    /// What one place costs now. Bookings keep the price they were made at.
+    /// What one ticket costs now. Bookings keep the price they were made at.
     async fn price(&self) -> Result<Money> {
         Money::of(self.row.price_minor, &self.currency)
     }
@@ -267,9 +267,9 @@ pub struct CreateEventInput {
     starts_at: DateTime,
     /// When it ends; within a year.
     ends_at: DateTime,
-    /// How many places it has; 1 to 1,000,000.
+    /// How many tickets it has; 1 to 1,000,000.
     capacity: i32,
-    /// What a place costs, in `currency`; no more decimals than that has. Shown, not collected.
+    /// What a ticket costs, in `currency`; no more decimals than that has. Shown, not collected.
     #[graphql(default_with = "Decimal(\"0\".into())")]
     price: Decimal,
     /// Currency of the event, any of ISO 4217 in use; one for everything it sells.
@@ -296,7 +296,7 @@ pub struct UpdateEventInput {
     starts_at: Option<DateTime>,
     /// When it ends; in the future, and within a year of its beginning.
     ends_at: Option<DateTime>,
-    /// What a place costs from now on, in the event's currency. Fixed once the event has begun.
+    /// What a ticket costs from now on, in the event's currency. Fixed once the event has begun.
     price: Option<Decimal>,
 }
 
@@ -307,12 +307,12 @@ pub struct EventInput {
     event_id: ID,
 }
 
-/// How many places an event is to have.
+/// How many tickets an event is to have.
 #[derive(InputObject)]
 pub struct SetCapacityInput {
     /// Which event.
     event_id: ID,
-    /// How many places; never below what is sold or held.
+    /// How many tickets; never below what is sold or held.
     capacity: i32,
 }
 
@@ -345,10 +345,10 @@ pub struct DeleteEventPayload {
     user_errors: Vec<UserError>,
 }
 
-async fn payload<E: Explain>(ctx: &Context<'_>, outcome: Result<EventId, E>) -> Result<Option<EventPayload>> {
+async fn payload<E: IntoUserError>(ctx: &Context<'_>, outcome: Result<EventId, E>) -> Result<Option<EventPayload>> {
     Ok(Some(match outcome {
         Ok(id) => EventPayload { event: fresh(ctx, id).await?, user_errors: Vec::new() },
-        Err(error) => EventPayload { event: None, user_errors: error.explain()? },
+        Err(error) => EventPayload { event: None, user_errors: error.into_user_error()? },
     }))
 }
 
@@ -369,7 +369,7 @@ pub struct EventMutation;
 #[Object]
 impl EventMutation {
     /// Creates a draft with one date and one kind of place. Needs ORGANIZER.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::ManageEvents)")]
     async fn create_event(
         &self,
         ctx: &Context<'_>,
@@ -391,7 +391,7 @@ impl EventMutation {
 
     /// Changes a draft or a published event that is not over; customers with a live booking and those who wait are told
     /// what changed. Once the event has begun, `startsAt` and `price` stay. Needs ORGANIZER (own events) or ADMIN.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::ManageEvents)")]
     async fn update_event(
         &self,
         ctx: &Context<'_>,
@@ -409,12 +409,12 @@ impl EventMutation {
         };
         Ok(Some(match edit::edit(acting(ctx)?, event, edit).await {
             Ok(changed) => UpdateEventPayload { event: fresh(ctx, event).await?, changed, user_errors: Vec::new() },
-            Err(error) => UpdateEventPayload { user_errors: error.explain()?, ..Default::default() },
+            Err(error) => UpdateEventPayload { user_errors: error.into_user_error()?, ..Default::default() },
         }))
     }
 
     /// Publishes a draft: everybody sees it and customers may book. Needs ORGANIZER (own events) or ADMIN.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::ManageEvents)")]
     async fn publish_event(
         &self,
         ctx: &Context<'_>,
@@ -423,9 +423,9 @@ impl EventMutation {
         payload(ctx, publish::publish(acting(ctx)?, id_or_nobody(&input.event_id)?).await).await
     }
 
-    /// Calls a published event off: at once nobody can book it; its bookings are cancelled, its line is closed and
+    /// Calls a published event off: at once nobody can book it; its bookings are cancelled, its waitlist is closed and
     /// everybody concerned is told. Needs ORGANIZER (own events) or ADMIN.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::ManageEvents)")]
     async fn cancel_event(
         &self,
         ctx: &Context<'_>,
@@ -435,7 +435,7 @@ impl EventMutation {
     }
 
     /// Deletes a draft. Anything that was published is called off instead. Needs ORGANIZER (own events) or ADMIN.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::ManageEvents)")]
     async fn delete_event(
         &self,
         ctx: &Context<'_>,
@@ -443,17 +443,17 @@ impl EventMutation {
     ) -> Result<Option<DeleteEventPayload>> {
         Ok(Some(match delete::delete(acting(ctx)?, id_or_nobody(&input.event_id)?).await {
             Ok(gone) => DeleteEventPayload { deleted_id: Some(id(gone)), user_errors: Vec::new() },
-            Err(error) => DeleteEventPayload { deleted_id: None, user_errors: error.explain()? },
+            Err(error) => DeleteEventPayload { deleted_id: None, user_errors: error.into_user_error()? },
         }))
     }
 
-    /// Raises or lowers how many places an event has; new places go to the line first. Needs ORGANIZER (own events) or
+    /// Raises or lowers how many tickets an event has; new tickets go to the waitlist first. Needs ORGANIZER (own events) or
     /// ADMIN.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::ManageEvents)")]
     async fn set_event_capacity(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event, and how many places.")] input: SetCapacityInput,
+        #[graphql(desc = "Which event, and how many tickets.")] input: SetCapacityInput,
     ) -> Result<Option<EventPayload>> {
         let event = id_or_nobody(&input.event_id)?;
         payload(ctx, crate::booking::capacity::set_capacity(acting(ctx)?, event, input.capacity.into()).await).await

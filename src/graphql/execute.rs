@@ -26,7 +26,7 @@ use super::document::{Ask, Documents};
 use super::fault::{self, Fault};
 use crate::access::{Actor, Peer};
 use crate::clock::{Clock, Sparse};
-use crate::id::Chance;
+use crate::id::RandomSource;
 
 mod call;
 mod inputs;
@@ -84,7 +84,7 @@ impl Default for Settings {
     }
 }
 
-/// What it costs a place to show a credential that has to be looked up, so that made-up ones end with its bucket.
+/// What it costs a ticket to show a credential that has to be looked up, so that made-up ones end with its bucket.
 const LOOK_UP: u64 = 100;
 
 /// Root fields that show everybody without an account the same.
@@ -99,7 +99,7 @@ struct Inner {
     types: Types,
     inputs: Inputs,
     clock: Clock,
-    chance: Chance,
+    random: RandomSource,
     settings: Settings,
     tasks: TaskTracker,
     refusals: Arc<Sparse>,
@@ -129,7 +129,7 @@ impl Prepared {
         self.resumable
     }
 
-    /// Whether it asks for the programme alone, which everybody without an account sees alike.
+    /// Whether it asks for the catalog alone, which everybody without an account sees alike.
     pub fn is_public(&self) -> bool {
         self.public
     }
@@ -142,7 +142,7 @@ impl Prepared {
 
 impl Engine {
     /// An engine for `schema`. Mutations run on `tasks`, so that a graceful stop can wait for them.
-    pub fn new(schema: Schema, clock: Clock, chance: Chance, settings: Settings, tasks: TaskTracker) -> Self {
+    pub fn new(schema: Schema, clock: Clock, random: RandomSource, settings: Settings, tasks: TaskTracker) -> Self {
         let sdl = schema.sdl();
         let read = || Ok((Types::read(&sdl)?, Inputs::read(&sdl)?));
         let (types, inputs) = read().unwrap_or_else(|error: async_graphql::parser::Error| {
@@ -152,7 +152,7 @@ impl Engine {
             Default::default()
         });
         let refusals = Arc::new(Sparse::new(Duration::from_secs(1)));
-        Self(Arc::new(Inner { schema, types, inputs, clock, chance, settings, tasks, refusals }))
+        Self(Arc::new(Inner { schema, types, inputs, clock, random, settings, tasks, refusals }))
     }
 
     /// Where mutations run, and whatever else a graceful stop has to wait for.
@@ -325,7 +325,7 @@ impl Engine {
         replies.flatten_stream().boxed()
     }
 
-    /// Takes from a place's bucket what it costs to look up who somebody is.
+    /// Takes from a ticket's bucket what it costs to look up who somebody is.
     pub fn charge_look_up(&self, peer: Option<Peer>) -> Result<(), Reply> {
         let charged = self.charge_points(&Actor::Anonymous, peer, LOOK_UP).map(drop);
         if charged.is_err() {
@@ -371,7 +371,7 @@ impl Engine {
 
     /// A name for a request.
     pub fn request_id(&self) -> RequestId {
-        RequestId(self.0.chance.id::<Uuid>(self.0.clock.now()).to_string())
+        RequestId(self.0.random.id::<Uuid>(self.0.clock.now()).to_string())
     }
 
     fn call(&self, actor: Actor, prepared: Prepared) -> (Request, Call) {

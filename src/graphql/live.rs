@@ -27,7 +27,7 @@ use crate::account::session::Unauthenticated;
 use crate::booking::availability;
 use crate::booking::list::{self, Which};
 use crate::ctx::Ctx;
-use crate::fact::{Fact, Recorded, UnreadableFact};
+use crate::domain_event::{DomainEvent, Recorded, UnreadableDomainEvent};
 use crate::id::{BookingId, EntryId, EventId};
 use crate::notification::read;
 use crate::relay::history::{self, About};
@@ -48,7 +48,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// One message of `noticeReceived`. A value without an id: what it carries has its own.
 #[derive(SimpleObject)]
 #[graphql(complex)]
-pub struct NoticeFrame {
+pub struct NoticeUpdate {
     /// Pass it as `after` to go on behind this message.
     cursor: String,
     /// True in the opening message when `after` is not of this history: fetch `notices` anew and go on from `cursor`.
@@ -58,7 +58,7 @@ pub struct NoticeFrame {
 }
 
 #[ComplexObject]
-impl NoticeFrame {
+impl NoticeUpdate {
     /// How many of your notices are unread now.
     async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let head = read::head(acting(ctx)?.db.read(), me(ctx)?).await.map_err(|e| db_fault(&e))?;
@@ -71,15 +71,15 @@ impl NoticeFrame {
 pub enum BookingChange {
     /// It was placed.
     Created,
-    /// Its places are the customer's.
+    /// Its tickets are the customer's.
     Confirmed,
-    /// It no longer claims places.
+    /// It no longer claims tickets.
     Cancelled,
 }
 
 /// One message of `bookingChanged` and `eventBookingChanged`. A value without an id: what it carries has its own.
 #[derive(SimpleObject)]
-pub struct BookingFrame {
+pub struct BookingUpdate {
     /// Pass it as `after` to go on behind this message.
     cursor: String,
     /// True in the opening message when `after` is not of this history: fetch the list anew and go on from `cursor`.
@@ -136,11 +136,11 @@ async fn history_head(ctx: &Ctx) -> Result<history::Head> {
     history::head(ctx.db.read()).await.map_err(|error| db_fault(&error))
 }
 
-fn change_of(fact: &Fact) -> Option<(BookingChange, BookingId)> {
-    match *fact {
-        Fact::BookingCreated { booking, .. } => Some((BookingChange::Created, booking)),
-        Fact::BookingConfirmed { booking, .. } => Some((BookingChange::Confirmed, booking)),
-        Fact::BookingCancelled { booking, .. } => Some((BookingChange::Cancelled, booking)),
+fn change_of(domain_event: &DomainEvent) -> Option<(BookingChange, BookingId)> {
+    match *domain_event {
+        DomainEvent::BookingCreated { booking, .. } => Some((BookingChange::Created, booking)),
+        DomainEvent::BookingConfirmed { booking, .. } => Some((BookingChange::Confirmed, booking)),
+        DomainEvent::BookingCancelled { booking, .. } => Some((BookingChange::Cancelled, booking)),
         _ => None,
     }
 }
@@ -152,7 +152,7 @@ async fn newer() -> async_graphql::Error {
     Fault::Overloaded.error("The next message needs a newer release than this process has: subscribe again.")
 }
 
-/// The stream of facts about bookings, of a customer or an organizer.
+/// The stream of domain events about bookings, of a customer or an organizer.
 async fn bookings(
     ctx: &Context<'_>,
     log: Log,
@@ -160,7 +160,7 @@ async fn bookings(
     action: Action,
     after: Option<String>,
     only: Option<EventId>,
-) -> Result<impl Stream<Item = Result<BookingFrame>> + use<>> {
+) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
     let services = ctx.data::<Services>()?.clone();
     let ctx = acting(ctx)?.clone();
     let mut heard = services.bus.listen(); // before the table is read: what comes in between is heard
@@ -171,7 +171,7 @@ async fn bookings(
     let (start, resync) = cursors.start(after, newest)?;
     Ok(stream(move |out| async move {
         let opening =
-            BookingFrame { cursor: cursors.seal(start)?, resync, change: None, occurred_at: None, booking: None };
+            BookingUpdate { cursor: cursors.seal(start)?, resync, change: None, occurred_at: None, booking: None };
         out.send(Ok(opening)).await.map_err(gone)?;
         let mut last = start;
         let mut known = head.last;
@@ -183,19 +183,21 @@ async fn bookings(
                 let recorded = match row.read() {
                     Ok(recorded) => recorded,
                     // Stops before it: what it says of a booking is not for this release to tell, nor to leave out.
-                    Err(UnreadableFact::Newer) if is_asked_for => return Err(newer().await),
+                    Err(UnreadableDomainEvent::Newer) if is_asked_for => return Err(newer().await),
                     // Parked by the relay, for an operator to see.
-                    Err(UnreadableFact::Newer | UnreadableFact::Damaged(_)) => {
+                    Err(UnreadableDomainEvent::Newer | UnreadableDomainEvent::Damaged(_)) => {
                         last = row.seq;
                         continue;
                     }
                 };
                 last = row.seq;
-                let Some((change, booking)) = change_of(&recorded.fact).filter(|_| is_asked_for) else { continue };
+                let Some((change, booking)) = change_of(&recorded.domain_event).filter(|_| is_asked_for) else {
+                    continue;
+                };
                 still_may(&services, &ctx, action).await?;
                 // A booking may have another customer by now, and its event another organizer.
                 let booking = list::visible(&ctx, Which::Id(booking)).await.map_err(|e| db_fault(&e))?;
-                let frame = BookingFrame {
+                let frame = BookingUpdate {
                     cursor: cursors.seal(recorded.seq)?,
                     resync: false,
                     change: Some(change),
@@ -212,7 +214,7 @@ async fn bookings(
     }))
 }
 
-/// Waits until there may be a fact about somebody behind `known`; returns up to where nothing else needs to be looked at.
+/// Waits until there may be a domain event about somebody behind `known`; returns up to where nothing else needs to be looked at.
 async fn concerned(
     heard: &mut tokio::sync::broadcast::Receiver<std::sync::Arc<Recorded>>,
     services: &Services,
@@ -220,8 +222,8 @@ async fn concerned(
     mut known: i64,
 ) -> i64 {
     loop {
-        let fact = tokio::select! {
-            fact = heard.recv() => fact,
+        let domain_event = tokio::select! {
+            domain_event = heard.recv() => domain_event,
             () = tokio::time::sleep(LOOK_EVERY) => {
                 // Nothing heard: was anything published meanwhile?
                 let head = services.bus.head();
@@ -231,15 +233,15 @@ async fn concerned(
                 continue;
             }
         };
-        match fact {
-            Ok(fact) if fact.seq <= known => {}
-            Ok(fact) => {
-                let gap = fact.seq > known + 1;
-                known = fact.seq;
+        match domain_event {
+            Ok(domain_event) if domain_event.seq <= known => {}
+            Ok(domain_event) => {
+                let gap = domain_event.seq > known + 1;
+                known = domain_event.seq;
                 let concerns = match about {
                     About::Anything => true,
-                    About::Customer(user) => fact.fact.about().user == Some(user),
-                    About::Organizer(organizer) => fact.fact.about().organizer == Some(organizer),
+                    About::Customer(user) => domain_event.domain_event.about().user == Some(user),
+                    About::Organizer(organizer) => domain_event.domain_event.about().organizer == Some(organizer),
                 };
                 if concerns || gap {
                     return known;
@@ -267,7 +269,7 @@ impl LiveSubscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<NoticeFrame>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<NoticeUpdate>> + use<>> {
         let user = me(ctx)?;
         let services = ctx.data::<Services>()?.clone();
         let ctx = acting(ctx)?.clone();
@@ -278,7 +280,7 @@ impl LiveSubscription {
         let cursors = services.cursors.of(Log::Notices(user), &epoch);
         let (start, resync) = cursors.start(after, newest)?;
         Ok(stream(move |out| async move {
-            out.send(Ok(NoticeFrame { cursor: cursors.seal(start)?, resync, notice: None })).await.map_err(gone)?;
+            out.send(Ok(NoticeUpdate { cursor: cursors.seal(start)?, resync, notice: None })).await.map_err(gone)?;
             let mut last = start;
             loop {
                 let rows = read::since(ctx.db.read(), user, last, CHUNK).await.map_err(|e| db_fault(&e))?;
@@ -290,7 +292,7 @@ impl LiveSubscription {
                         known = now;
                         still_may(&services, &ctx, Action::ReadNotices).await?;
                         let cursor = cursors.seal(last)?;
-                        out.send(Ok(NoticeFrame { cursor, resync: false, notice: None })).await.map_err(gone)?;
+                        out.send(Ok(NoticeUpdate { cursor, resync: false, notice: None })).await.map_err(gone)?;
                     }
                 }
                 for row in rows {
@@ -299,7 +301,7 @@ impl LiveSubscription {
                     last = seq;
                     let Some(notice) = notice else { continue };
                     still_may(&services, &ctx, Action::ReadNotices).await?;
-                    let frame = NoticeFrame { cursor: cursors.seal(seq)?, resync: false, notice: Some(notice) };
+                    let frame = NoticeUpdate { cursor: cursors.seal(seq)?, resync: false, notice: Some(notice) };
                     out.send(Ok(frame)).await.map_err(gone)?;
                 }
                 if !full {
@@ -311,33 +313,33 @@ impl LiveSubscription {
 
     /// Each change of status of your bookings, in order. Begins with a message that only carries the cursor. Needs
     /// CUSTOMER.
-    #[graphql(guard = "May(Action::BookPlaces)")]
+    #[graphql(guard = "May(Action::BookTickets)")]
     async fn booking_changed(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<BookingFrame>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
         let user = me(ctx)?;
-        bookings(ctx, Log::Bookings(user), About::Customer(user), Action::BookPlaces, after, None).await
+        bookings(ctx, Log::Bookings(user), About::Customer(user), Action::BookTickets, after, None).await
     }
 
     /// Each change of status of bookings of your events, in order. Begins with a message that only carries the cursor.
     /// Needs ORGANIZER.
-    #[graphql(guard = "May(Action::SeeSales)")]
+    #[graphql(guard = "May(Action::ReadSales)")]
     async fn event_booking_changed(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
         #[graphql(desc = "Only bookings of this event.")] event_id: Option<ID>,
-    ) -> Result<impl Stream<Item = Result<BookingFrame>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
         let organizer = acting(ctx)?.actor.signed_in().and_then(|user| user.organizer);
         let organizer = organizer.ok_or_else(|| Fault::Forbidden.error("You act for no organizer."))?;
         let only: Option<EventId> = event_id.as_ref().map(super::scalar::id_or_nobody).transpose()?;
-        let action = Action::SeeSalesOf(organizer);
+        let action = Action::ReadSalesOf(organizer);
         bookings(ctx, Log::Sales(organizer), About::Organizer(organizer), action, after, only).await
     }
 
-    /// How the places of events stand: now, and whenever that changes, a message per event. May skip to the newest, never
+    /// How the tickets of events stand: now, and whenever that changes, a message per event. May skip to the newest, never
     /// goes back. Name one event or several. No account needed.
     async fn availability_changed(
         &self,
@@ -349,12 +351,12 @@ impl LiveSubscription {
         super::availability::changes(ctx, event_id, event_ids).await
     }
 
-    /// Your place in a line: now, and whenever it moves, until it ends. May skip to the newest. Needs its CUSTOMER.
-    #[graphql(guard = "May(Action::BookPlaces)")]
+    /// Your waitlist entry: now, and whenever it moves, until it ends. May skip to the newest. Needs its CUSTOMER.
+    #[graphql(guard = "May(Action::BookTickets)")]
     async fn waitlist_entry_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which place in a line.")] entry_id: ID,
+        #[graphql(desc = "Which waitlist entry.")] entry_id: ID,
     ) -> Result<impl Stream<Item = Result<WaitlistEntry>> + use<>> {
         let services = ctx.data::<Services>()?.clone();
         let ctx = acting(ctx)?.clone();
@@ -364,7 +366,7 @@ impl LiveSubscription {
         let entry = find(&ctx).await?.ok_or_else(absent)?;
         let owner = Action::OwnThingOf(entry.user_id);
         ctx.allow(owner).map_err(|_| absent())?;
-        let mut board = services.board.watch(entry.event_id); // before the table is read
+        let mut availability_hub = services.availability_hub.watch(entry.event_id); // before the table is read
         Ok(stream(move |out| async move {
             let mut sent: Option<(crate::entity::waitlist_entry::Model, Option<i64>, i64)> = None;
             let mut known = (None, 0);
@@ -372,7 +374,7 @@ impl LiveSubscription {
             let mut shown = figures.map_err(|e| db_fault(&e))?.into_iter().next().ok_or_else(absent)?;
             loop {
                 // Read once per revision for all watchers: what has not moved there needs no statement of its own.
-                let front = services.board.front(&ctx, &shown).await.map_err(|e| db_fault(&e))?;
+                let front = services.availability_hub.front(&ctx, &shown).await.map_err(|e| db_fault(&e))?;
                 let standing = front.get(&id).copied();
                 if sent.is_none() || standing.is_none() || (standing, shown.terms) != known {
                     known = (standing, shown.terms);
@@ -391,7 +393,7 @@ impl LiveSubscription {
                         }
                     }
                 }
-                shown = board.newer_than(&shown).await;
+                shown = availability_hub.newer_than(&shown).await;
                 still_may(&services, &ctx, owner).await?;
             }
         }))

@@ -47,7 +47,7 @@ pub struct AvailabilityOf(pub EventId);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ItemsOf(pub BookingId);
 
-/// The position of an entry in its line.
+/// The position of an entry in its waitlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PositionOf(pub EntryId);
 

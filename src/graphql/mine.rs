@@ -1,4 +1,4 @@
-//! The viewer's own things at an event: their bookings of it, and their place in its line.
+//! The viewer's own things at an event: their bookings of it, and their place in its waitlist.
 //! Not here: the viewer's lists over all events (`booking`, `waitlist`).
 
 use async_graphql::{Context, ID, Result};
@@ -15,7 +15,7 @@ use crate::status::BookingStatus;
 /// The viewer, when they are a customer. A page shows these fields to everybody: others have nothing there, and no error.
 fn customer(ctx: &Context<'_>) -> Result<Option<UserId>> {
     let acting = acting(ctx)?;
-    Ok(acting.actor.user_id().filter(|_| acting.allow(Action::BookPlaces).is_ok()))
+    Ok(acting.actor.user_id().filter(|_| acting.allow(Action::BookTickets).is_ok()))
 }
 
 /// The viewer's newest bookings of an event.

@@ -7,8 +7,8 @@ use async_graphql::{MergedObject, SDLExportOptions};
 use crate::account::password::Hasher;
 use crate::account::session::Sessions;
 use crate::account::throttle::Throttle;
-use crate::booking::desk::Desk;
-use crate::booking::watch::Board;
+use crate::booking::batcher::Batcher;
+use crate::booking::watch::AvailabilityHub;
 use crate::bus::Bus;
 
 pub mod account;
@@ -17,6 +17,7 @@ pub mod availability;
 mod batch;
 pub mod booking;
 pub mod budget;
+pub mod catalog;
 pub mod cost;
 pub mod document;
 pub mod error;
@@ -32,7 +33,6 @@ pub mod node;
 pub mod notice;
 pub mod organizer;
 pub mod page;
-pub mod programme;
 pub mod sales;
 pub mod scalar;
 pub mod session;
@@ -48,7 +48,7 @@ pub struct Query(
     session::SessionQuery,
     api_token::ApiTokenQuery,
     users::UsersQuery,
-    programme::ProgrammeQuery,
+    catalog::CatalogQuery,
     organizer::OrganizerQuery,
     booking::BookingQuery,
     waitlist::WaitlistQuery,
@@ -76,7 +76,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, live::LiveSubscription>
 #[derive(Clone)]
 pub struct Services {
     /// Where orders are handed in.
-    pub desk: Desk,
+    pub batcher: Batcher,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Throttles sign-ins.
@@ -88,7 +88,7 @@ pub struct Services {
     /// Wakes log streams.
     pub bus: Bus,
     /// Shows states.
-    pub board: Board,
+    pub availability_hub: AvailabilityHub,
     /// Bounds searches and counts that run at once.
     pub expensive: expensive::Expensive,
 }

@@ -14,7 +14,7 @@ use super::load::{AvailabilityOf, Load, failed};
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
 use crate::booking::list::{self, Which};
-use crate::id::{self, AvailabilityId, BookingId, EntryId, EventId, Noun, OrganizerId, UserId};
+use crate::id::{self, AvailabilityId, BookingId, EntryId, EventId, NodeId, OrganizerId, UserId};
 
 /// How many objects `nodes` fetches at most.
 const NODES_MAX: usize = 100;
@@ -25,15 +25,15 @@ const NODES_MAX: usize = 100;
 pub enum Node {
     /// What one can book.
     Event(Event),
-    /// A customer's claim on places.
+    /// A customer's claim on tickets.
     Booking(Booking),
-    /// A place in the line.
+    /// A waitlist entry.
     WaitlistEntry(WaitlistEntry),
     /// A person with an account.
     User(User),
     /// The account that sells.
     Organizer(Organizer),
-    /// How an event's places stand.
+    /// How an event's tickets stand.
     Availability(Availability),
 }
 

@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::Services;
 use super::booking::{Booking, me, seen, sees};
-use super::error::{Explain, UserError, db_fault, int};
+use super::error::{IntoUserError, UserError, db_fault, int};
 use super::event::Event;
 use super::guard::{May, acting};
 use super::load::{ChangesOf, Load, ReadUpTo, failed};
@@ -19,9 +19,9 @@ use super::scalar::DateTime;
 use super::stream_cursor::Log;
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
+use crate::domain_event::{DomainEvent, UnreadableDomainEvent};
 use crate::entity::{event, event_change, notice};
 use crate::event::store;
-use crate::fact::{Fact, UnreadableFact};
 use crate::id::EntryId;
 use crate::notification::{read, words};
 use crate::page::PAGE_MAX;
@@ -45,30 +45,30 @@ pub enum NoticeKind {
     BookingConfirmed,
     /// A booking of yours, or of your event, was cancelled.
     BookingCancelled,
-    /// You are in line.
+    /// You are on the waitlist.
     WaitlistJoined,
-    /// The line gave you places.
+    /// The waitlist gave you tickets.
     WaitlistPromoted,
-    /// You are no longer in line.
+    /// You are no longer on the waitlist.
     WaitlistLeft,
-    /// Places of an event changed.
+    /// Tickets of an event changed.
     AvailabilityChanged,
 }
 
-impl From<&Fact> for NoticeKind {
-    fn from(fact: &Fact) -> Self {
-        match fact {
-            Fact::UserRegistered { .. } => Self::UserRegistered,
-            Fact::EventPublished { .. } => Self::EventPublished,
-            Fact::EventUpdated { .. } => Self::EventUpdated,
-            Fact::EventCancelled { .. } => Self::EventCancelled,
-            Fact::BookingCreated { .. } => Self::BookingCreated,
-            Fact::BookingConfirmed { .. } => Self::BookingConfirmed,
-            Fact::BookingCancelled { .. } => Self::BookingCancelled,
-            Fact::WaitlistJoined { .. } => Self::WaitlistJoined,
-            Fact::WaitlistPromoted { .. } => Self::WaitlistPromoted,
-            Fact::WaitlistLeft { .. } => Self::WaitlistLeft,
-            Fact::AvailabilityChanged { .. } => Self::AvailabilityChanged,
+impl From<&DomainEvent> for NoticeKind {
+    fn from(domain_event: &DomainEvent) -> Self {
+        match domain_event {
+            DomainEvent::UserRegistered { .. } => Self::UserRegistered,
+            DomainEvent::EventPublished { .. } => Self::EventPublished,
+            DomainEvent::EventUpdated { .. } => Self::EventUpdated,
+            DomainEvent::EventCancelled { .. } => Self::EventCancelled,
+            DomainEvent::BookingCreated { .. } => Self::BookingCreated,
+            DomainEvent::BookingConfirmed { .. } => Self::BookingConfirmed,
+            DomainEvent::BookingCancelled { .. } => Self::BookingCancelled,
+            DomainEvent::WaitlistJoined { .. } => Self::WaitlistJoined,
+            DomainEvent::WaitlistPromoted { .. } => Self::WaitlistPromoted,
+            DomainEvent::WaitlistLeft { .. } => Self::WaitlistLeft,
+            DomainEvent::AvailabilityChanged { .. } => Self::AvailabilityChanged,
         }
     }
 }
@@ -76,21 +76,21 @@ impl From<&Fact> for NoticeKind {
 /// What one user was told, once.
 pub struct Notice {
     row: notice::Model,
-    fact: Fact,
+    domain_event: DomainEvent,
 }
 
 impl Notice {
     /// Reads a stored notice.
-    fn decode(row: notice::Model) -> Result<Self, UnreadableFact> {
-        let fact = Fact::read(&row.kind, row.v, &row.data)?;
-        Ok(Self { row, fact })
+    fn decode(row: notice::Model) -> Result<Self, UnreadableDomainEvent> {
+        let domain_event = DomainEvent::read(&row.kind, row.v, &row.data)?;
+        Ok(Self { row, domain_event })
     }
 
     /// Reads a stored notice; `None` when it is damaged, which is logged: one broken row must not hide all others.
-    pub fn unless_damaged(row: notice::Model) -> Result<Option<Self>, UnreadableFact> {
+    pub fn unless_damaged(row: notice::Model) -> Result<Option<Self>, UnreadableDomainEvent> {
         let (user, seq) = (row.user_id, row.seq);
         match Self::decode(row) {
-            Err(UnreadableFact::Damaged(error)) => {
+            Err(UnreadableDomainEvent::Damaged(error)) => {
                 tracing::error!(%user, seq, error, "a notice cannot be read and is left out");
                 Ok(None)
             }
@@ -99,10 +99,10 @@ impl Notice {
     }
 
     fn entry(&self) -> Option<EntryId> {
-        match self.fact {
-            Fact::WaitlistJoined { entry, .. }
-            | Fact::WaitlistPromoted { entry, .. }
-            | Fact::WaitlistLeft { entry, .. } => Some(entry),
+        match self.domain_event {
+            DomainEvent::WaitlistJoined { entry, .. }
+            | DomainEvent::WaitlistPromoted { entry, .. }
+            | DomainEvent::WaitlistLeft { entry, .. } => Some(entry),
             _ => None,
         }
     }
@@ -114,7 +114,7 @@ impl Notice {
     /// Opaque id; the same on every device and after every reconnect.
     async fn id(&self) -> ID {
         let mut bytes = b"Notice:".to_vec();
-        bytes.extend_from_slice(self.row.fact_id.0.as_bytes());
+        bytes.extend_from_slice(self.row.domain_event_id.0.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes).into()
     }
 
@@ -131,7 +131,7 @@ impl Notice {
 
     /// What it is about.
     async fn kind(&self) -> NoticeKind {
-        NoticeKind::from(&self.fact)
+        NoticeKind::from(&self.domain_event)
     }
 
     /// Sentences that can be shown, in English; times are in words and in the event's time zone.
@@ -151,9 +151,9 @@ impl Notice {
             event: event.as_ref().map(|event| event.title.as_str()),
             reference: booking.as_ref().map(|booking| booking.reference.as_str()),
             changes: &changes,
-            place: event.as_ref().map(place).unwrap_or_default(),
+            locality: event.as_ref().map(locality).unwrap_or_default(),
         };
-        Ok(words::render(&self.fact, &names))
+        Ok(words::render(&self.domain_event, &names))
     }
 
     /// When it happened.
@@ -177,7 +177,7 @@ impl Notice {
         }
     }
 
-    /// The place in the line it is about; null when you may not see it, or not any more.
+    /// The waitlist entry it is about; null when you may not see it, or not any more.
     async fn waitlist_entry(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
         let Some(id) = self.entry() else { return Ok(None) };
         let Some(row) = ctx.data::<Load>()?.load_one(id).await.map_err(failed)? else { return Ok(None) };
@@ -191,13 +191,13 @@ impl Notice {
             Some(id) if !rows.is_empty() => ctx.data::<Load>()?.load_one(id).await.map_err(failed)?,
             _ => None,
         };
-        let place = event.as_ref().map(place).unwrap_or_default();
+        let locality = event.as_ref().map(locality).unwrap_or_default();
         let all: Vec<words::Change<'_>> = rows.iter().filter_map(words_of).collect();
         let told = |one: &words::Change<'_>| EventChange {
             field: one.field,
             old: one.old.to_owned(),
             new: one.new.to_owned(),
-            text: words::change(one, &all, place),
+            text: words::change(one, &all, locality),
         };
         Ok(all.iter().map(told).collect())
     }
@@ -206,7 +206,7 @@ impl Notice {
 impl Notice {
     /// The stored changes of the update it is about; none when it is about something else.
     async fn changed(&self, ctx: &Context<'_>) -> Result<Vec<event_change::Model>> {
-        let Fact::EventUpdated { change, .. } = &self.fact else { return Ok(Vec::new()) };
+        let DomainEvent::EventUpdated { change, .. } = &self.domain_event else { return Ok(Vec::new()) };
         Ok(ctx.data::<Load>()?.load_one(ChangesOf(*change)).await.map_err(failed)?.unwrap_or_default())
     }
 }
@@ -215,8 +215,8 @@ fn words_of(row: &event_change::Model) -> Option<words::Change<'_>> {
     Some(words::Change { field: store::field(&row.field)?, old: &row.old_value, new: &row.new_value })
 }
 
-fn place(event: &event::Model) -> words::Place<'_> {
-    words::Place { zone: &event.time_zone, currency: &event.currency }
+fn locality(event: &event::Model) -> words::Locality<'_> {
+    words::Locality { zone: &event.time_zone, currency: &event.currency }
 }
 
 /// One field that an update of an event changed. Times are RFC 3339, prices decimals. A value without an id.
@@ -343,7 +343,7 @@ impl NoticeMutation {
                     user_errors: Vec::new(),
                 }
             }
-            Err(error) => MarkNoticesReadPayload { user_errors: error.explain()?, ..Default::default() },
+            Err(error) => MarkNoticesReadPayload { user_errors: error.into_user_error()?, ..Default::default() },
         }))
     }
 }

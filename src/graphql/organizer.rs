@@ -1,5 +1,5 @@
 //! Queries about organizers.
-//! Not here: the object (`account`), and events of an organizer (`programme`).
+//! Not here: the object (`account`), and events of an organizer (`catalog`).
 
 use async_graphql::{Context, ID, Object, Result};
 

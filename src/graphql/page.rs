@@ -7,8 +7,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
 use super::fault::Fault;
-use crate::clock::Micros;
-use crate::id::Noun;
+use crate::clock::Timestamp;
+use crate::id::NodeId;
 use crate::page::{PAGE_MAX, Page, Paging};
 
 /// Version of the cursor text; old ones are refused instead of misread.
@@ -51,7 +51,7 @@ macro_rules! id_keys {
             }
         }
 
-        impl Key for (Micros, $id) {
+        impl Key for (Timestamp, $id) {
             const KIND: &'static str = concat!(stringify!($name), "-time");
 
             fn write(&self) -> String {
@@ -60,7 +60,7 @@ macro_rules! id_keys {
 
             fn read(text: &str) -> Option<Self> {
                 let (first, second) = text.split_once('.')?;
-                Some((Micros(first.parse().ok()?), <$id>::read(second)?))
+                Some((Timestamp(first.parse().ok()?), <$id>::read(second)?))
             }
         }
 
@@ -157,6 +157,6 @@ pub fn connection<K: Key, T, N: OutputType, F: async_graphql::ObjectType>(
 }
 
 /// The opaque id of a noun, as GraphQL sends it.
-pub fn id<N: Noun>(noun: N) -> async_graphql::ID {
-    noun.opaque().into()
+pub fn id<N: NodeId>(noun: N) -> async_graphql::ID {
+    noun.to_global_id().into()
 }

@@ -1,4 +1,4 @@
-//! What organizers see of their events: bookings, participants, the line.
+//! What organizers see of their events: bookings, participants, the waitlist.
 //! Not here: the root fields; these hang on `Event`, whose guards ask for the role. Here it is asked whose event it is.
 
 use async_graphql::connection::{Connection, Edge, EmptyFields};
@@ -20,13 +20,13 @@ use crate::status::BookingStatus;
 
 pub use super::booking::BookingConnection;
 
-/// Somebody who has places at an event. A value without an id.
+/// Somebody who has tickets at an event. A value without an id.
 #[derive(SimpleObject)]
 pub struct Participant {
     /// Who.
     customer: Option<User>,
-    /// How many places they have in all their bookings.
-    places: i32,
+    /// How many tickets they have in all their bookings.
+    tickets: i32,
 }
 
 /// A page of participants.
@@ -36,12 +36,12 @@ pub type ParticipantConnection = Connection<Cursor<UserId>, Participant, EmptyFi
 pub type LineConnection =
     Connection<Cursor<(i64, EntryId)>, WaitlistEntry, EmptyFields, EmptyFields, LineName, LineEdgeName>;
 
-/// Names the line's connection apart from a customer's own entries, whose cursors are of another kind.
+/// Names the waitlist's connection apart from a customer's own entries, whose cursors are of another kind.
 pub struct LineName;
 
 impl async_graphql::connection::ConnectionNameType for LineName {
     fn type_name<T: async_graphql::OutputType>() -> String {
-        "WaitlistLineConnection".to_owned()
+        "EventWaitlistConnection".to_owned()
     }
 }
 
@@ -50,13 +50,13 @@ pub struct LineEdgeName;
 
 impl async_graphql::connection::EdgeNameType for LineEdgeName {
     fn type_name<T: async_graphql::OutputType>() -> String {
-        "WaitlistLineEdge".to_owned()
+        "EventWaitlistEdge".to_owned()
     }
 }
 
 /// Whether the viewer may see this event's sales; if not, the field is null as if there were none.
 fn may_see(ctx: &Context<'_>, event: &event::Model) -> Result<bool> {
-    Ok(acting(ctx)?.allow(Action::SeeSalesOf(event.organizer_id)).is_ok())
+    Ok(acting(ctx)?.allow(Action::ReadSalesOf(event.organizer_id)).is_ok())
 }
 
 /// One page of an event's bookings.
@@ -72,7 +72,7 @@ pub async fn bookings(
     page(ctx, Whose::Event(event.id), Filter { status, ..Filter::default() }, args).await
 }
 
-/// One page of who has places.
+/// One page of who has tickets.
 pub async fn participants(
     ctx: &Context<'_>,
     event: &event::Model,
@@ -88,21 +88,21 @@ pub async fn participants(
     let mut connection = Connection::new(paging.after.is_some(), more);
     connection.edges.extend(rows.into_iter().map(|row| {
         let customer = people.get(&row.user).cloned().map(User::customer);
-        Edge::new(Cursor(row.user), Participant { customer, places: int(row.places) })
+        Edge::new(Cursor(row.user), Participant { customer, tickets: int(row.tickets) })
     }));
     Ok(Some(connection))
 }
 
-/// One page of the line.
+/// One page of the waitlist.
 pub async fn line(ctx: &Context<'_>, event: &event::Model, args: Args) -> Result<Option<LineConnection>> {
     if !may_see(ctx, event)? {
         return Ok(None);
     }
     let paging: Paging<(i64, EntryId)> = args.paging()?;
-    let page = list::line_of(acting(ctx)?.db.read(), event.id, &paging).await.map_err(|error| db_fault(&error))?;
+    let page = list::waitlist_of(acting(ctx)?.db.read(), event.id, &paging).await.map_err(|error| db_fault(&error))?;
     let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, EmptyFields);
     connection
         .edges
-        .extend(page.rows.into_iter().map(|row| Edge::new(Cursor((row.line_no, row.id)), WaitlistEntry(row))));
+        .extend(page.rows.into_iter().map(|row| Edge::new(Cursor((row.position_key, row.id)), WaitlistEntry(row))));
     Ok(Some(connection))
 }

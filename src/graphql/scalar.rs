@@ -4,8 +4,8 @@
 use async_graphql::{ID, InputValueError, InputValueResult, Result, Scalar, ScalarType, SimpleObject, Value};
 
 use super::fault::Fault;
-use crate::clock::Micros;
-use crate::id::{BadId, Noun};
+use crate::clock::Timestamp;
+use crate::id::{BadId, NodeId};
 use crate::money;
 
 /// The format of each scalar of this service, as a refusal names it.
@@ -27,20 +27,20 @@ fn misfit<T: async_graphql::InputType>(scalar: &str) -> InputValueError<T> {
 
 /// An instant as RFC 3339 text. Sent in UTC with up to six decimals of a second; read with any offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DateTime(pub Micros);
+pub struct DateTime(pub Timestamp);
 
 /// An instant as RFC 3339 text. Sent in UTC with up to six decimals of a second; read with any offset.
 #[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => Micros::from_rfc3339(text).map(Self).ok_or_else(|| misfit("DateTime")),
+            Value::String(text) => Timestamp::from_rfc3339(text).map(Self).ok_or_else(|| misfit("DateTime")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }
 
     fn is_valid(value: &Value) -> bool {
-        matches!(value, Value::String(text) if Micros::from_rfc3339(text).is_some())
+        matches!(value, Value::String(text) if Timestamp::from_rfc3339(text).is_some())
     }
 
     fn to_value(&self) -> Value {
@@ -130,7 +130,7 @@ impl From<money::Money> for Money {
 }
 
 /// Reads an id a client sent. Malformed: a fault. Of another type: `None`, the same as an id nobody has.
-pub fn id_of<N: Noun>(id: &ID) -> Result<Option<N>> {
+pub fn id_of<N: NodeId>(id: &ID) -> Result<Option<N>> {
     match N::parse(id) {
         Ok(id) => Ok(Some(id)),
         Err(BadId::OtherType { .. }) => Ok(None),
@@ -139,6 +139,6 @@ pub fn id_of<N: Noun>(id: &ID) -> Result<Option<N>> {
 }
 
 /// The same where nothing can be done without the object: an id nobody has, so that the verb says "not found".
-pub fn id_or_nobody<N: Noun>(id: &ID) -> Result<N> {
+pub fn id_or_nobody<N: NodeId>(id: &ID) -> Result<N> {
     Ok(id_of(id)?.unwrap_or_else(|| N::from(uuid::Uuid::nil())))
 }

@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use super::Services;
 use super::account::{SignInPayload, User, signed_in};
 use super::booking::me;
-use super::error::{Explain, UserError, int, stored};
+use super::error::{IntoUserError, UserError, int, stored};
 use super::guard::{May, acting};
 use super::load::{Load, failed};
 use super::page::{Args, Cursor, connection, id};
@@ -91,7 +91,7 @@ pub struct SignOutInput {
 pub struct SignOutEverywhereInput {
     /// Whether the session you ask with goes on.
     #[graphql(default)]
-    stay_here: bool,
+    keep_current: bool,
 }
 
 /// Outcome of `signOut` and `signOutEverywhere`.
@@ -163,7 +163,7 @@ impl SessionMutation {
                 ctx.data::<Services>()?.sessions.forget([session.0]);
                 SignOutPayload { ended: Some(1), user_errors: Vec::new() }
             }
-            Err(error) => SignOutPayload { ended: None, user_errors: error.explain()? },
+            Err(error) => SignOutPayload { ended: None, user_errors: error.into_user_error()? },
         }))
     }
 
@@ -177,12 +177,12 @@ impl SessionMutation {
     ) -> Result<Option<SignOutPayload>> {
         let acting = acting(ctx)?;
         let here = acting.actor.session();
-        Ok(Some(match sign_out::end_all(acting, here.filter(|_| input.stay_here)).await {
+        Ok(Some(match sign_out::end_all(acting, here.filter(|_| input.keep_current)).await {
             Ok(ended) => {
                 ctx.data::<Services>()?.sessions.forget(here.map(|here| here.0));
                 SignOutPayload { ended: Some(int(i64::try_from(ended).unwrap_or(i64::MAX))), user_errors: Vec::new() }
             }
-            Err(error) => SignOutPayload { ended: None, user_errors: error.explain()? },
+            Err(error) => SignOutPayload { ended: None, user_errors: error.into_user_error()? },
         }))
     }
 
@@ -204,7 +204,7 @@ impl SessionMutation {
                 let viewer = stored(ctx.data::<Load>()?.load_one(me(ctx)?).await.map_err(failed)?)?;
                 ChangePasswordPayload { viewer: Some(User::new(viewer)), user_errors: Vec::new() }
             }
-            Err(error) => ChangePasswordPayload { viewer: None, user_errors: error.explain()? },
+            Err(error) => ChangePasswordPayload { viewer: None, user_errors: error.into_user_error()? },
         }))
     }
 }

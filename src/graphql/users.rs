@@ -5,7 +5,7 @@ use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::account::User;
-use super::error::{Explain, UserError, stored};
+use super::error::{IntoUserError, UserError, stored};
 use super::guard::{May, acting};
 use super::load::{Load, failed};
 use super::page::{Args, Cursor, connection};
@@ -128,6 +128,6 @@ async fn payload(ctx: &Context<'_>, done: Result<UserId, account::Error>) -> Res
             let user = stored(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?)?;
             UserPayload { user: Some(User::new(user)), user_errors: Vec::new() }
         }
-        Err(error) => UserPayload { user: None, user_errors: error.explain()? },
+        Err(error) => UserPayload { user: None, user_errors: error.into_user_error()? },
     }))
 }

@@ -1,4 +1,4 @@
-//! All GraphQL about the line as a customer sees it: the entry, joining, leaving, my entries.
+//! All GraphQL about the waitlist as a customer sees it: the entry, joining, leaving, my entries.
 //! Not here: rules (`crate::booking`), and an event's whole line (`sales`).
 
 use async_graphql::connection::{Connection, EmptyFields};
@@ -6,24 +6,24 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 
 use super::account::User;
 use super::booking::{me, sees};
-use super::error::{Explain, UserError, db_fault, int, stored};
+use super::error::{IntoUserError, UserError, db_fault, int, stored};
 use super::event::{Event, TicketType};
 use super::guard::{May, acting};
 use super::load::{AvailabilityOf, Load, PositionOf, TypesOf, failed};
 use super::page::{Args, Cursor, connection, id};
 use super::scalar::{DateTime, id_or_nobody};
 use crate::access::Action;
-use crate::booking::settle::ASIDE;
+use crate::booking::change_set::ASIDE;
 use crate::booking::{list, waitlist};
 use crate::entity::waitlist_entry;
 use crate::id::EntryId;
 use crate::status::WaitlistStatus;
 
-/// A place in the line.
+/// A waitlist entry.
 #[derive(Clone)]
 pub struct WaitlistEntry(pub waitlist_entry::Model);
 
-/// A place in the line for an event. Seen by its customer, the event's organizer and admins.
+/// A waitlist entry for an event. Seen by its customer, the event's organizer and admins.
 #[Object]
 impl WaitlistEntry {
     /// Opaque id.
@@ -51,18 +51,18 @@ impl WaitlistEntry {
         self.0.status
     }
 
-    /// Place in the line, 1 for its head, up to 1,000; null beyond that (see `positionAtLeast`) and when it no longer
+    /// Place in the waitlist, 1 for its head, up to 1,000; null beyond that (see `positionAtLeast`) and when it no longer
     /// waits.
     async fn position(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         Ok(self.place(ctx).await?.filter(|position| *position <= list::POSITION_MAX).map(int))
     }
 
-    /// The least its place in the line can be: `position` where that is known, 1,001 beyond; null when it no longer waits.
+    /// The least its place in the waitlist can be: `position` where that is known, 1,001 beyond; null when it no longer waits.
     async fn position_at_least(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         Ok(self.place(ctx).await?.map(int))
     }
 
-    /// Reason why tickets pass it over for now; null when it is in turn, or no longer waits. It keeps its place in the line.
+    /// Reason why tickets pass it over for now; null when it is in turn, or no longer waits. It keeps its place in the waitlist.
     async fn pause(&self, ctx: &Context<'_>) -> Result<Option<WaitlistPause>> {
         if self.0.status != WaitlistStatus::Waiting {
             return Ok(None);
@@ -76,17 +76,17 @@ impl WaitlistEntry {
         })
     }
 
-    /// Places still wanted.
+    /// Tickets still wanted.
     async fn quantity(&self) -> i32 {
         int(self.0.quantity)
     }
 
-    /// Places the line has given so far, as bookings of their own.
+    /// Tickets the waitlist has given so far, as bookings of their own.
     async fn granted(&self) -> i32 {
         int(self.0.granted)
     }
 
-    /// Whether fewer places than wanted are taken when that is what is free; the rest keeps waiting.
+    /// Whether fewer tickets than wanted are taken when that is what is free; the rest keeps waiting.
     async fn accepts_part(&self) -> bool {
         self.0.accepts_part != 0
     }
@@ -122,17 +122,17 @@ pub enum WaitlistPause {
     TicketsGivenBack,
 }
 
-/// A page of places in lines.
+/// A page of tickets in lines.
 pub type WaitlistEntryConnection = Connection<Cursor<EntryId>, WaitlistEntry, EmptyFields, EmptyFields>;
 
-/// Queries about the line.
+/// Queries about the waitlist.
 #[derive(Default)]
 pub struct WaitlistQuery;
 
 #[Object]
 impl WaitlistQuery {
-    /// Your places in lines, newest first; those that ended too. Needs CUSTOMER.
-    #[graphql(guard = "May(Action::BookPlaces)")]
+    /// Your waitlist entries, newest first; those that ended too. Needs CUSTOMER.
+    #[graphql(guard = "May(Action::BookTickets)")]
     async fn my_waitlist_entries(
         &self,
         ctx: &Context<'_>,
@@ -154,7 +154,7 @@ pub struct JoinWaitlistInput {
     event_id: ID,
     /// For which kind of place; may be left out when there is one.
     ticket_type_id: Option<ID>,
-    /// How many places; 1 to 100.
+    /// How many tickets; 1 to 100.
     quantity: i32,
     /// Whether fewer will do for now; the rest keeps waiting.
     #[graphql(default)]
@@ -177,7 +177,7 @@ pub struct LeaveWaitlistInput {
     entry_id: ID,
 }
 
-/// Outcome of joining or leaving a line.
+/// Outcome of joining or leaving a waitlist.
 #[derive(SimpleObject, Default)]
 pub struct WaitlistPayload {
     /// The entry as it is now; null when the request was refused.
@@ -201,19 +201,19 @@ async fn payload(
             let entry = sees(ctx, entry.user_id, entry.event_id).await?.then_some(WaitlistEntry(entry));
             WaitlistPayload { waitlist_entry: entry, event, user_errors: Vec::new() }
         }
-        Err(error) => WaitlistPayload { user_errors: error.explain()?, ..Default::default() },
+        Err(error) => WaitlistPayload { user_errors: error.into_user_error()?, ..Default::default() },
     }))
 }
 
-/// Mutations about the line.
+/// Mutations about the waitlist.
 #[derive(Default)]
 pub struct WaitlistMutation;
 
 #[Object]
 impl WaitlistMutation {
-    /// Waits for places of a full event. First come, first served; nobody overtakes. While an entry is paused, joining
+    /// Waits for tickets of a full event. First come, first served; nobody overtakes. While an entry is paused, joining
     /// again confirms it. Needs CUSTOMER.
-    #[graphql(guard = "May(Action::BookPlaces)")]
+    #[graphql(guard = "May(Action::BookTickets)")]
     async fn join_waitlist(
         &self,
         ctx: &Context<'_>,
@@ -221,7 +221,7 @@ impl WaitlistMutation {
     ) -> Result<Option<WaitlistPayload>> {
         let join = waitlist::Join {
             event: id_or_nobody(&input.event_id)?,
-            kind: input.ticket_type_id.as_ref().map(id_or_nobody).transpose()?,
+            ticket_type: input.ticket_type_id.as_ref().map(id_or_nobody).transpose()?,
             quantity: input.quantity.into(),
             accepts_part: input.accepts_part,
         };
@@ -229,7 +229,7 @@ impl WaitlistMutation {
     }
 
     /// Puts an entry that is paused back in turn, where it stands: a yes to the event as it is now. Needs its CUSTOMER.
-    #[graphql(guard = "May(Action::BookPlaces)")]
+    #[graphql(guard = "May(Action::BookTickets)")]
     async fn confirm_waitlist_entry(
         &self,
         ctx: &Context<'_>,
@@ -238,8 +238,8 @@ impl WaitlistMutation {
         payload(ctx, waitlist::confirm(acting(ctx)?, id_or_nobody(&input.entry_id)?).await).await
     }
 
-    /// Leaves a line; who stands behind may be served at once. Needs its CUSTOMER.
-    #[graphql(guard = "May(Action::BookPlaces)")]
+    /// Leaves a waitlist; who stands behind may be served at once. Needs its CUSTOMER.
+    #[graphql(guard = "May(Action::BookTickets)")]
     async fn leave_waitlist(
         &self,
         ctx: &Context<'_>,

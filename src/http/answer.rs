@@ -65,7 +65,7 @@ pub(super) fn respond(media: Media, reply: &Reply) -> Response {
     response
 }
 
-/// The answer to a read of the programme by somebody without an account: caches may keep it for a second, in which places
+/// The answer to a read of the catalog by somebody without an account: caches may keep it for a second, in which places
 /// may be sold. It says nothing of who asked, such as how much they may still ask.
 pub(super) fn respond_to_all(media: Media, mut reply: Reply) -> Response {
     reply.response.extensions.remove("cost");

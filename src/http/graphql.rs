@@ -21,7 +21,7 @@ use super::answer::{self, Problem};
 use super::cors::Origins;
 use super::negotiate::{self, Framing, Media};
 use super::parameters::{self, Asked, Credential};
-use super::{Edge, body, sse, stream};
+use super::{HttpState, body, sse, stream};
 use crate::access::{Actor, Peer};
 use crate::account::session::Unauthenticated;
 use crate::graphql::document::Ask;
@@ -55,22 +55,32 @@ impl Sender {
 }
 
 /// `POST /graphql`.
-pub(super) async fn post(State(edge): State<Edge>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn post(State(edge): State<HttpState>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
     negotiated(Takes::at_graphql(&headers), async |takes| take_body(&edge, takes, sender, &headers, body).await).await
 }
 
 /// `POST /graphql/stream`.
-pub(super) async fn post_stream(State(edge): State<Edge>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn post_stream(
+    State(edge): State<HttpState>,
+    sender: Sender,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     negotiated(Takes::at_stream(&headers), async |takes| take_body(&edge, takes, sender, &headers, body).await).await
 }
 
 /// `GET /graphql?query=…`.
-pub(super) async fn get(State(edge): State<Edge>, sender: Sender, headers: HeaderMap, pairs: Pairs) -> Response {
+pub(super) async fn get(State(edge): State<HttpState>, sender: Sender, headers: HeaderMap, pairs: Pairs) -> Response {
     negotiated(Takes::at_graphql(&headers), async |takes| take_pairs(&edge, takes, sender, &headers, pairs).await).await
 }
 
 /// `GET /graphql/stream?query=…`.
-pub(super) async fn get_stream(State(edge): State<Edge>, sender: Sender, headers: HeaderMap, pairs: Pairs) -> Response {
+pub(super) async fn get_stream(
+    State(edge): State<HttpState>,
+    sender: Sender,
+    headers: HeaderMap,
+    pairs: Pairs,
+) -> Response {
     negotiated(Takes::at_stream(&headers), async |takes| take_pairs(&edge, takes, sender, &headers, pairs).await).await
 }
 
@@ -124,7 +134,7 @@ async fn negotiated(
 }
 
 async fn take_body(
-    edge: &Edge,
+    edge: &HttpState,
     takes: Takes,
     sender: Sender,
     headers: &HeaderMap,
@@ -152,7 +162,7 @@ async fn take_body(
 }
 
 async fn take_pairs(
-    edge: &Edge,
+    edge: &HttpState,
     takes: Takes,
     sender: Sender,
     headers: &HeaderMap,
@@ -176,7 +186,7 @@ async fn take_pairs(
 /// Somebody who asks.
 #[derive(Clone, Copy)]
 struct Call<'a> {
-    edge: &'a Edge,
+    edge: &'a HttpState,
     takes: Takes,
     actor: Actor,
     sender: &'a Sender,
@@ -246,7 +256,7 @@ impl Call<'_> {
 }
 
 /// Who is asking.
-async fn identify(edge: &Edge, peer: Option<Peer>, credential: Credential) -> Result<Actor, Problem> {
+async fn identify(edge: &HttpState, peer: Option<Peer>, credential: Credential) -> Result<Actor, Problem> {
     let sessions = &edge.sessions;
     if let Credential::Bearer(token) = &credential
         && sessions.is_unknown(token)

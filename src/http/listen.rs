@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::crowd::{Crowd, Place};
-use super::flow::{Flow, Progress, Serving};
+use super::io_timeout::{Progress, Serving, TimedStream};
+use super::keyed_limiter::{KeyedLimiter, Permit};
 use crate::access::Peer;
 use crate::clock::Sparse;
 use crate::graphql::fault::Fault;
@@ -72,22 +72,22 @@ const HEAD: usize = 32 * 1024;
 /// until it is answered.
 #[derive(Debug, Clone)]
 pub struct Held {
-    _service: Arc<Place<()>>,
+    _service: Arc<Permit<()>>,
     _client: Arc<Client>,
 }
 
 /// A client that is counted, by its address and by its network of IPv6.
 #[derive(Debug)]
 struct Client {
-    _address: Place<IpAddr>,
-    _network: Option<Place<IpAddr>>,
+    _address: Permit<IpAddr>,
+    _network: Option<Permit<IpAddr>>,
 }
 
 /// The clients that are here.
 #[derive(Debug, Clone, Default)]
 struct Clients {
-    addresses: Crowd<IpAddr>,
-    networks: Crowd<IpAddr>,
+    addresses: KeyedLimiter<IpAddr>,
+    networks: KeyedLimiter<IpAddr>,
 }
 
 impl Clients {
@@ -144,7 +144,7 @@ const FULL: &str = "There are too many connections; try again.";
 
 /// Serves until `stop`, then lets begun requests finish.
 pub async fn serve(listener: TcpListener, router: Router, settings: Settings, stop: CancellationToken) {
-    let (all, clients) = (Crowd::default(), Clients::default());
+    let (all, clients) = (KeyedLimiter::default(), Clients::default());
     let notes = Arc::new(Notes::default());
     let connections = TaskTracker::new();
     loop {
@@ -198,7 +198,7 @@ struct Accepted {
     router: Router,
     settings: Settings,
     neighbour: Peer,
-    service: Arc<Place<()>>,
+    service: Arc<Permit<()>>,
     room: Room,
     stop: CancellationToken,
     notes: Arc<Notes>,
@@ -217,7 +217,7 @@ impl Accepted {
     async fn serve(self, stream: TcpStream) {
         let progress = Progress::default();
         let service = service_fn(|request| self.answer(request, &progress));
-        let io = TokioIo::new(Flow::new(stream, progress.clone(), self.settings.headers, self.settings.write));
+        let io = TokioIo::new(TimedStream::new(stream, progress.clone(), self.settings.headers, self.settings.write));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -17,8 +17,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use self::answer::Problem;
 use self::cors::Origins;
-use self::crowd::Crowd;
 use self::hosts::Hosts;
+use self::keyed_limiter::KeyedLimiter;
 use self::negotiate::Media;
 use crate::account::session::Sessions;
 use crate::graphql::execute::{Engine, Reply, RequestId};
@@ -29,13 +29,13 @@ mod answer;
 pub mod assets;
 pub mod body;
 pub mod cors;
-pub mod crowd;
 pub mod demo;
-mod flow;
 pub mod graphql;
 mod headers;
 pub mod health;
 pub mod hosts;
+mod io_timeout;
+pub mod keyed_limiter;
 pub mod listen;
 mod multipart;
 pub mod negotiate;
@@ -48,7 +48,7 @@ pub use health::{NotReady, Readiness};
 
 /// What every transport needs; cheap to clone.
 #[derive(Clone)]
-pub struct Edge {
+pub struct HttpState {
     /// Executes requests. Its tasks hold the sockets too, so that a graceful stop can wait for them.
     pub engine: Engine,
     /// Knows who is behind a token.
@@ -66,14 +66,14 @@ pub struct Edge {
     /// Times and sizes of sockets.
     pub sockets: websocket::Settings,
     /// Who has how many sockets.
-    pub crowd: Crowd<UserId>,
+    pub keyed_limiter: KeyedLimiter<UserId>,
     /// Whether the GraphiQL page may list the people of the demo.
     pub demo: bool,
     /// Whether there is a GraphiQL page.
     pub page: bool,
 }
 
-impl Edge {
+impl HttpState {
     /// An edge with the limits of the design and no foreign origins.
     pub fn new(engine: Engine, sessions: Sessions, shutdown: CancellationToken) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Edge {
             batch_max: 0,
             body: body::Body::default(),
             sockets: websocket::Settings::default(),
-            crowd: Crowd::default(),
+            keyed_limiter: KeyedLimiter::default(),
             demo: false,
             page: true,
         }
@@ -93,7 +93,7 @@ impl Edge {
 }
 
 /// Everything that is served.
-pub fn router(edge: Edge, readiness: Readiness) -> Router {
+pub fn router(edge: HttpState, readiness: Readiness) -> Router {
     let page = match edge.page {
         true => assets::routes().merge(demo::routes(edge.demo)),
         false => Router::new(),

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::Problem;
 use super::negotiate::Framing;
 use super::websocket::Settings;
-use super::{Edge, multipart, sse};
+use super::{HttpState, multipart, sse};
 use crate::access::Actor;
 use crate::account::session::Change;
 use crate::graphql::execute::{Prepared, Reply};
@@ -46,7 +46,7 @@ pub(super) enum Part {
 
 /// The answer to an operation that was prepared, or refused. A subscription counts as one of its user's sockets.
 pub(super) fn respond(
-    edge: &Edge,
+    edge: &HttpState,
     actor: Actor,
     prepared: Result<Prepared, Reply>,
     framing: Framing,
@@ -56,8 +56,9 @@ pub(super) fn respond(
     match prepared {
         Ok(prepared) => {
             let user = actor.user_id().filter(|_| prepared.kind() == OperationType::Subscription);
-            seat =
-                user.map(|user| edge.crowd.enter(user, edge.sockets.per_user).ok_or_else(|| full(edge))).transpose()?;
+            seat = user
+                .map(|user| edge.keyed_limiter.enter(user, edge.sockets.per_user).ok_or_else(|| full(edge)))
+                .transpose()?;
             let (told, patience) = (out.clone(), edge.sockets.write);
             let produced = produce(edge, actor, prepared, out);
             let engine = edge.engine.clone();
@@ -89,7 +90,7 @@ pub(super) fn respond(
     Ok(response)
 }
 
-fn full(edge: &Edge) -> Problem {
+fn full(edge: &HttpState) -> Problem {
     edge.engine.refused_by_rate("too many streams of a user");
     let message = "You have as many streams and sockets as you may have; close one.";
     Problem::new(StatusCode::TOO_MANY_REQUESTS, Fault::RateLimited, message).with(header::RETRY_AFTER, "1")
@@ -100,7 +101,7 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Executes and sends until one side ends it.
 fn produce(
-    edge: &Edge,
+    edge: &HttpState,
     actor: Actor,
     prepared: Prepared,
     out: mpsc::Sender<Part>,

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::connection::Connection;
 use self::protocol::{Close, SUBPROTOCOL};
-use super::Edge;
+use super::HttpState;
 use super::listen::Held;
 use super::parameters::Credential;
 use crate::access::Peer;
@@ -42,7 +42,7 @@ pub struct Settings {
     /// How long one write may take; 10 s. A client that reads more slowly is cut off.
     pub write: Duration,
     /// How long it may take to say why a socket closes; 5 s. Then it is closed without a word.
-    pub farewell: Duration,
+    pub close_frame: Duration,
     /// How long answers may take that are begun when the service stops; 5 s.
     pub drain: Duration,
     /// Operations at a time; 64.
@@ -67,7 +67,7 @@ impl Default for Settings {
             pong: Duration::from_secs(10),
             recheck: Duration::from_millis(500),
             write: Duration::from_secs(10),
-            farewell: Duration::from_secs(5),
+            close_frame: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             operations: 64,
             message: 64 * 1024,
@@ -84,7 +84,7 @@ const BUFFER: usize = 4 * 1024;
 
 /// `GET /graphql/ws`.
 pub(super) async fn upgrade(
-    State(edge): State<Edge>,
+    State(edge): State<HttpState>,
     peer: Option<Extension<Peer>>,
     held: Option<Extension<Held>>,
     headers: HeaderMap,
@@ -126,10 +126,10 @@ pub(super) async fn upgrade(
     )
 }
 
-async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Credential, acceptable: bool) {
+async fn serve(edge: HttpState, socket: WebSocket, peer: Option<Peer>, credential: Credential, acceptable: bool) {
     let (sink, mut stream) = socket.split();
     let (out, queue) = mpsc::channel(edge.sockets.queue);
-    let (farewell, told) = oneshot::channel();
+    let (close_frame, told) = oneshot::channel();
     // A queue without senders ends the writer. Held until the writer has ended by itself: it may look for the close frame
     // just before that is sent, and at the queue just after.
     let open = out.clone();
@@ -142,8 +142,8 @@ async fn serve(edge: Edge, socket: WebSocket, peer: Option<Peer>, credential: Cr
         Some(Close::SUBPROTOCOL.into())
     };
     match last {
-        Some(last) => drop(farewell.send(last)), // it comes back when the writer is gone; there is nobody to say it to
-        None => drop(farewell),
+        Some(last) => drop(close_frame.send(last)), // it comes back when the writer is gone; there is nobody to say it to
+        None => drop(close_frame),
     }
     writer::part(writer, stream).await;
     drop(open);

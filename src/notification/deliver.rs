@@ -1,7 +1,7 @@
 //! Delivering: a notice leaves the app on another channel; for now the log, with stable lines.
 //! Not here: the app itself, where the notice already stands.
 //!
-//! The job completes together with its `delivery` row, so each message is on record once; the line itself may be
+//! The job completes together with its `delivery` row, so each message is on record once; the waitlist itself may be
 //! repeated when the process dies between writing it and committing.
 
 use std::collections::HashMap;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use sea_orm::FromQueryResult;
 use serde::Deserialize;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, record};
-use crate::fact::Fact;
-use crate::id::{EventId, FactId, Noun, UserId};
+use crate::domain_event::DomainEvent;
+use crate::id::{DomainEventId, EventId, NodeId, UserId};
 use crate::queue::claim::Job;
 use crate::queue::worker::{Effects, Handled, Handler, Outcome};
 
@@ -32,32 +32,32 @@ pub enum Channel {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Args {
-    fact: FactId,
+    domain_event: DomainEventId,
     user: UserId,
 }
 
 record! {
     struct Key {
-        fact_id: FactId,
+        domain_event_id: DomainEventId,
         user_id: UserId,
     }
 }
 
 record! {
     struct DeliveryRow {
-        fact_id: FactId,
+        domain_event_id: DomainEventId,
         user_id: UserId,
         channel: &'static str,
         state: &'static str,
         attempts: i64,
-        delivered_at: Micros,
+        delivered_at: Timestamp,
     }
 }
 
-/// A notice with what its line shows.
+/// A notice with what its waitlist shows.
 #[derive(Debug, Clone, FromQueryResult)]
 struct Message {
-    fact_id: FactId,
+    domain_event_id: DomainEventId,
     user_id: UserId,
     kind: String,
     v: i64,
@@ -86,16 +86,16 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, 
     let mut outcomes = HashMap::new();
     let mut rows = HashMap::new();
     for job in jobs {
-        let message = args.get(&job.id).and_then(|args| messages.get(&(args.fact, args.user)));
+        let message = args.get(&job.id).and_then(|args| messages.get(&(args.domain_event, args.user)));
         let outcome = match message {
             None => Outcome::GiveUp("there is no such notice".into()),
             // It may have words that this release does not know.
-            Some(message) if !Fact::is_known(&message.kind, message.v) => Outcome::newer(),
+            Some(message) if !DomainEvent::is_known(&message.kind, message.v) => Outcome::newer(),
             Some(message) => send(channel, message),
         };
         if let (Outcome::Done, Some(message)) = (&outcome, message) {
             let row = DeliveryRow {
-                fact_id: message.fact_id,
+                domain_event_id: message.domain_event_id,
                 user_id: message.user_id,
                 channel: "log",
                 state: "sent",
@@ -109,24 +109,27 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, 
     let effects: Effects = Arc::new(move |tx, ours| {
         let rows: Vec<DeliveryRow> = ours.iter().filter_map(|id| rows.get(id).cloned()).collect();
         Box::pin(async move {
-            db::insert(&tx, "delivery", &rows, "ON CONFLICT (fact_id, user_id, channel) DO NOTHING").await?;
+            db::insert(&tx, "delivery", &rows, "ON CONFLICT (domain_event_id, user_id, channel) DO NOTHING").await?;
             Ok(())
         })
     });
     Ok(Handled { outcomes, effects: Some(effects) })
 }
 
-async fn load(ctx: &Ctx, wanted: impl Iterator<Item = &Args>) -> Result<HashMap<(FactId, UserId), Message>, DbError> {
-    let keys: Vec<Key> = wanted.map(|args| Key { fact_id: args.fact, user_id: args.user }).collect();
-    let sql = "SELECT n.fact_id, n.user_id, n.kind, n.v, n.event_id, b.reference,
+async fn load(
+    ctx: &Ctx,
+    wanted: impl Iterator<Item = &Args>,
+) -> Result<HashMap<(DomainEventId, UserId), Message>, DbError> {
+    let keys: Vec<Key> = wanted.map(|args| Key { domain_event_id: args.domain_event, user_id: args.user }).collect();
+    let sql = "SELECT n.domain_event_id, n.user_id, n.kind, n.v, n.event_id, b.reference,
                CAST(COALESCE((SELECT SUM(i.quantity) FROM booking_item i WHERE i.booking_id = b.id), 0) AS bigint) AS seats
-               FROM {records} JOIN notice n ON n.fact_id = r.fact_id AND n.user_id = r.user_id
+               FROM {records} JOIN notice n ON n.domain_event_id = r.domain_event_id AND n.user_id = r.user_id
                LEFT JOIN booking b ON b.id = n.booking_id";
     let rows: Vec<Message> = db::select_by(ctx.db.read(), sql, &keys, []).await?;
-    Ok(rows.into_iter().map(|row| ((row.fact_id, row.user_id), row)).collect())
+    Ok(rows.into_iter().map(|row| ((row.domain_event_id, row.user_id), row)).collect())
 }
 
-/// One line per fact and recipient.
+/// One line per domain event and recipient.
 fn send(channel: &Channel, message: &Message) -> Outcome {
     match channel {
         Channel::Failing(fails) if fails(message.user_id) => {
@@ -135,10 +138,10 @@ fn send(channel: &Channel, message: &Message) -> Outcome {
         Channel::Quiet => return Outcome::Done,
         Channel::Failing(_) | Channel::Log => {}
     }
-    let user = message.user_id.opaque();
+    let user = message.user_id.to_global_id();
     let reference = message.reference.as_deref().unwrap_or("-");
     if message.kind == "booking.confirmed" {
-        let event = message.event_id.map(Noun::opaque).unwrap_or_default();
+        let event = message.event_id.map(NodeId::to_global_id).unwrap_or_default();
         tracing::info!(target: "boxoffice::notification", ref = %reference, seats = message.seats, customer = %user, event = %event, "booking confirmed");
     } else {
         tracing::info!(target: "boxoffice::notification", kind = %message.kind, ref = %reference, user = %user, channel = %"log", "notified");

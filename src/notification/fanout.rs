@@ -13,9 +13,9 @@ use super::audience::{self, Customers};
 use super::{NewNotice, inbox};
 use crate::bus::Bus;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Lane};
-use crate::fact::{Recorded, UnreadableFact};
-use crate::id::{EventId, FactId, UserId};
+use crate::db::{self, DbError, Priority};
+use crate::domain_event::{Recorded, UnreadableDomainEvent};
+use crate::id::{DomainEventId, EventId, UserId};
 use crate::queue::claim::{self, Job, Token};
 use crate::queue::worker::{Handled, Handler, Outcome};
 use crate::queue::{NewJob, Queue};
@@ -27,15 +27,15 @@ pub const KIND: &str = "fanout";
 /// What a fan-out is about.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Args {
-    fact: FactId,
+    domain_event: DomainEventId,
     event: EventId,
     customers: Customers,
 }
 
-/// The job that tells these customers of a fact.
-pub fn job(fact: &Recorded, event: EventId, customers: Customers, now: crate::clock::Micros) -> NewJob {
-    let args = serde_json::json!({ "fact": fact.id, "event": event, "customers": customers });
-    NewJob::new(Queue::Notifications, KIND, &args, now).because_of(fact.id).once(fact.id.to_string())
+/// The job that tells these customers of a domain event.
+pub fn job(domain_event: &Recorded, event: EventId, customers: Customers, now: crate::clock::Timestamp) -> NewJob {
+    let args = serde_json::json!({ "domain_event": domain_event.id, "event": event, "customers": customers });
+    NewJob::new(Queue::Notifications, KIND, &args, now).because_of(domain_event.id).once(domain_event.id.to_string())
 }
 
 /// Works fan-outs off, until `stop`.
@@ -74,17 +74,16 @@ impl From<DbError> for Stopped {
 
 async fn tell_all(ctx: &Ctx, bus: &Bus, stop: &CancellationToken, job: &Job, token: Token) -> Result<(), Stopped> {
     let args: Args = serde_json::from_str(&job.args).map_err(|error| Stopped::Nonsense(error.to_string()))?;
-    let sql =
-        "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM fact WHERE id = $1 AND seq IS NOT NULL";
-    let row: Option<Row> = db::one(ctx.db.read(), sql, [args.fact.into()]).await?;
-    let fact = row.ok_or_else(|| Stopped::Nonsense("the fact is gone".into()))?;
-    let fact = fact.read().map_err(|error| match error {
-        UnreadableFact::Newer => Stopped::Newer,
-        UnreadableFact::Damaged(_) => Stopped::Nonsense(error.to_string()),
+    let sql = "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM domain_event WHERE id = $1 AND seq IS NOT NULL";
+    let row: Option<Row> = db::one(ctx.db.read(), sql, [args.domain_event.into()]).await?;
+    let domain_event = row.ok_or_else(|| Stopped::Nonsense("the domain_event is gone".into()))?;
+    let domain_event = domain_event.read().map_err(|error| match error {
+        UnreadableDomainEvent::Newer => Stopped::Newer,
+        UnreadableDomainEvent::Damaged(_) => Stopped::Nonsense(error.to_string()),
     })?;
     let mut after: Option<UserId> = job.progress.as_deref().and_then(|text| serde_json::from_str(text).ok());
     while !stop.is_cancelled() {
-        let (heads, last) = chunk(ctx, job, token, &fact, args, after).await?;
+        let (heads, last) = chunk(ctx, job, token, &domain_event, args, after).await?;
         bus.wake_inboxes(heads);
         match last {
             Some(last) => after = Some(last),
@@ -99,12 +98,12 @@ async fn chunk(
     ctx: &Ctx,
     job: &Job,
     token: Token,
-    fact: &Recorded,
+    domain_event: &Recorded,
     args: Args,
     after: Option<UserId>,
 ) -> Result<(Vec<(UserId, i64)>, Option<UserId>), DbError> {
     ctx.db
-        .write(Lane::Worker, |tx| async move {
+        .write(Priority::Worker, |tx| async move {
             let customers = audience::customers(&tx, args.event, args.customers, after, audience::CHUNK).await?;
             let Some(last) = customers.last().map(|customer| customer.user) else { return Ok((Vec::new(), None)) };
             let progress = serde_json::json!(last).to_string();
@@ -115,11 +114,11 @@ async fn chunk(
                 .iter()
                 .map(|customer| NewNotice {
                     user: customer.user,
-                    fact_id: fact.id,
+                    domain_event_id: domain_event.id,
                     booking: customer.booking,
                     event: Some(args.event),
-                    fact: fact.fact.clone(),
-                    at: fact.occurred_at,
+                    domain_event: domain_event.domain_event.clone(),
+                    at: domain_event.occurred_at,
                 })
                 .collect();
             let heads = inbox::write(&tx, &notices, ctx.now()).await?;

@@ -1,4 +1,4 @@
-//! Writing notices: set-based, numbered per person without gaps, once per fact and person.
+//! Writing notices: set-based, numbered per person without gaps, once per domain event and person.
 //! Not here: choosing the recipients (`audience`).
 //!
 //! Bumping `inbox.last_seq` locks the person's row until commit, so commit order is number order and a reader's cursor
@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sea_orm::FromQueryResult;
 
 use super::NewNotice;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::db::{self, DbError, Tx, record};
-use crate::fact::VERSION;
-use crate::id::{BookingId, EventId, FactId, UserId};
+use crate::domain_event::VERSION;
+use crate::id::{BookingId, DomainEventId, EventId, UserId};
 use crate::queue::{self, NewJob, Queue};
 
 /// The kind of job that carries a notice to another channel.
@@ -20,7 +20,7 @@ pub const DELIVER: &str = "deliver";
 
 record! {
     struct Key {
-        fact_id: FactId,
+        domain_event_id: DomainEventId,
         user_id: UserId,
     }
 }
@@ -36,19 +36,19 @@ record! {
     struct Row {
         user_id: UserId,
         seq: i64,
-        fact_id: FactId,
+        domain_event_id: DomainEventId,
         kind: &'static str,
         v: i64,
         data: String,
         event_id: Option<EventId>,
         booking_id: Option<BookingId>,
-        created_at: Micros,
+        created_at: Timestamp,
     }
 }
 
 #[derive(FromQueryResult)]
 struct Told {
-    fact_id: FactId,
+    domain_event_id: DomainEventId,
     user_id: UserId,
 }
 
@@ -60,7 +60,7 @@ struct Bumped {
 
 /// Writes notices in the order given, passing over those that were written before, and enqueues their deliveries.
 /// Returns the newest number of each person concerned.
-pub async fn write(tx: &Tx, notices: &[NewNotice], now: Micros) -> Result<Vec<(UserId, i64)>, DbError> {
+pub async fn write(tx: &Tx, notices: &[NewNotice], now: Timestamp) -> Result<Vec<(UserId, i64)>, DbError> {
     let fresh = without_known(tx, notices).await?;
     if fresh.is_empty() {
         return Ok(Vec::new());
@@ -88,10 +88,10 @@ pub async fn write(tx: &Tx, notices: &[NewNotice], now: Micros) -> Result<Vec<(U
         rows.push(Row {
             user_id: notice.user,
             seq: *seq,
-            fact_id: notice.fact_id,
-            kind: notice.fact.kind(),
+            domain_event_id: notice.domain_event_id,
+            kind: notice.domain_event.kind(),
             v: VERSION,
-            data: notice.fact.data().to_string(),
+            data: notice.domain_event.data().to_string(),
             event_id: notice.event,
             booking_id: notice.booking,
             created_at: notice.at,
@@ -104,19 +104,20 @@ pub async fn write(tx: &Tx, notices: &[NewNotice], now: Micros) -> Result<Vec<(U
 }
 
 /// The job that carries a notice to the log, the one channel there is besides the app.
-fn delivery(notice: &NewNotice, now: Micros) -> NewJob {
-    let args = serde_json::json!({ "fact": notice.fact_id, "user": notice.user, "channel": "log" });
-    NewJob::new(Queue::of(notice.fact.kind()), DELIVER, &args, now)
-        .because_of(notice.fact_id)
-        .once(format!("{}:{}:log", notice.fact_id, notice.user))
+fn delivery(notice: &NewNotice, now: Timestamp) -> NewJob {
+    let args = serde_json::json!({ "domain_event": notice.domain_event_id, "user": notice.user, "channel": "log" });
+    NewJob::new(Queue::of(notice.domain_event.kind()), DELIVER, &args, now)
+        .because_of(notice.domain_event_id)
+        .once(format!("{}:{}:log", notice.domain_event_id, notice.user))
 }
 
-/// What of `notices` nobody was told yet; also one only of two for the same fact and person.
+/// What of `notices` nobody was told yet; also one only of two for the same domain event and person.
 async fn without_known<'a>(tx: &Tx, notices: &'a [NewNotice]) -> Result<Vec<&'a NewNotice>, DbError> {
-    let keys: Vec<Key> = notices.iter().map(|notice| Key { fact_id: notice.fact_id, user_id: notice.user }).collect();
-    let sql =
-        "SELECT n.fact_id, n.user_id FROM {records} JOIN notice n ON n.fact_id = r.fact_id AND n.user_id = r.user_id";
+    let keys: Vec<Key> =
+        notices.iter().map(|notice| Key { domain_event_id: notice.domain_event_id, user_id: notice.user }).collect();
+    let sql = "SELECT n.domain_event_id, n.user_id FROM {records} JOIN notice n ON n.domain_event_id = r.domain_event_id AND n.user_id = r.user_id";
     let told: Vec<Told> = db::select_by(tx, sql, &keys, []).await?;
-    let mut seen: HashSet<(FactId, UserId)> = told.into_iter().map(|told| (told.fact_id, told.user_id)).collect();
-    Ok(notices.iter().filter(|notice| seen.insert((notice.fact_id, notice.user))).collect())
+    let mut seen: HashSet<(DomainEventId, UserId)> =
+        told.into_iter().map(|told| (told.domain_event_id, told.user_id)).collect();
+    Ok(notices.iter().filter(|notice| seen.insert((notice.domain_event_id, notice.user))).collect())
 }

@@ -1,12 +1,12 @@
 //! Notifications: what people are told, in the app and on other channels.
-//! Not here: whether a fact tells anybody (`reactions`), and the streams that show notices live (`graphql`).
+//! Not here: whether a domain event tells anybody (`reactions`), and the streams that show notices live (`graphql`).
 //!
-//! A notice is written once per fact and person, in the reaction's transaction (`inbox`); audiences above a thousand go
+//! A notice is written once per domain event and person, in the reaction's transaction (`inbox`); audiences above a thousand go
 //! through a resumable job (`fanout`). Each notice brings a `deliver` job per other channel; `deliver` sends.
 
-use crate::clock::Micros;
-use crate::fact::Fact;
-use crate::id::{BookingId, EventId, FactId, UserId};
+use crate::clock::Timestamp;
+use crate::domain_event::DomainEvent;
+use crate::id::{BookingId, DomainEventId, EventId, UserId};
 
 pub mod audience;
 pub mod deliver;
@@ -21,14 +21,14 @@ pub mod words;
 pub struct NewNotice {
     /// Whom it tells.
     pub user: UserId,
-    /// Of which fact.
-    pub fact_id: FactId,
+    /// Of which domain event.
+    pub domain_event_id: DomainEventId,
     /// Which booking of theirs it is about, if of one.
     pub booking: Option<BookingId>,
     /// Which event it is about, if of one.
     pub event: Option<EventId>,
     /// What happened: kind and data of the notice.
-    pub fact: Fact,
+    pub domain_event: DomainEvent,
     /// When it happened.
-    pub at: Micros,
+    pub at: Timestamp,
 }

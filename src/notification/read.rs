@@ -5,9 +5,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryF
 
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
-use crate::db::{self, DbError, Lane, MaybeDb};
+use crate::db::{self, DbError, MaybeDb, Priority};
+use crate::domain_event::{DomainEvent, VERSION};
 use crate::entity::{inbox, notice};
-use crate::fact::{Fact, VERSION};
 use crate::id::UserId;
 use crate::page::{Page, Paging};
 
@@ -65,7 +65,7 @@ struct HeadRow {
 /// The condition of notices that a later release wrote. The index `notice_newer` has the same one: a new kind, or version,
 /// needs a step that makes it anew.
 fn newer() -> String {
-    format!("(n.v > {VERSION} OR n.kind NOT IN ('{}'))", Fact::KINDS.join("', '"))
+    format!("(n.v > {VERSION} OR n.kind NOT IN ('{}'))", DomainEvent::KINDS.join("', '"))
 }
 
 /// The state of a user's inbox. It ends before the first notice of a later release: nothing behind that is shown, counted
@@ -140,7 +140,7 @@ pub async fn mark_read(ctx: &Ctx, up_to: i64) -> Result<Marked, Error> {
     ctx.allow(Action::ReadNotices)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             let Head { last, read: from } = head(&tx, user).await?;
             // Not beyond the last one that can be shown: those to come are unread.
             let up_to = up_to.min(last);

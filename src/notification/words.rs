@@ -1,8 +1,8 @@
 //! The words of notices, in English; rendered when somebody reads, never stored.
 //! Not here: markup, mails, and other languages, which will stand beside this one.
 
-use crate::clock::Micros;
-use crate::fact::Fact;
+use crate::clock::Timestamp;
+use crate::domain_event::DomainEvent;
 use crate::status::{CancelReason, EventField, LeaveReason};
 use crate::zone;
 
@@ -16,12 +16,12 @@ pub struct Names<'a> {
     /// Changes of the event, of a notice about them.
     pub changes: &'a [Change<'a>],
     /// Time zone and currency of the event, for its times and prices.
-    pub place: Place<'a>,
+    pub locality: Locality<'a>,
 }
 
 /// Where the times and prices of an event are those of.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Place<'a> {
+pub struct Locality<'a> {
     /// IANA name.
     pub zone: &'a str,
     /// ISO 4217 code.
@@ -41,78 +41,85 @@ pub struct Change<'a> {
 
 /// One change in words: `Starts at: Sat 5 June 2027, 19:00 → Sun 6 June 2027, 20:00`. `all` are the changes of the same
 /// update: when the time zone is one of them, times before it are told in the old one.
-pub fn change(one: &Change<'_>, all: &[Change<'_>], place: Place<'_>) -> String {
+pub fn change(one: &Change<'_>, all: &[Change<'_>], locality: Locality<'_>) -> String {
     let zones = all.iter().find(|change| change.field == EventField::TimeZone);
-    let (old_zone, new_zone) = zones.map_or((place.zone, place.zone), |change| (change.old, change.new));
+    let (old_zone, new_zone) = zones.map_or((locality.zone, locality.zone), |change| (change.old, change.new));
     let time = |text: &str, zone: &str| {
-        Micros::from_rfc3339(text).map_or_else(|| text.to_owned(), |instant| zone::words(instant, zone))
+        Timestamp::from_rfc3339(text).map_or_else(|| text.to_owned(), |instant| zone::words(instant, zone))
     };
     let (old, new) = match one.field {
         EventField::Description => return "Description changed".to_owned(),
         EventField::StartsAt | EventField::EndsAt => (time(one.old, old_zone), time(one.new, new_zone)),
-        EventField::Price => (format!("{} {}", one.old, place.currency), format!("{} {}", one.new, place.currency)),
+        EventField::Price => {
+            (format!("{} {}", one.old, locality.currency), format!("{} {}", one.new, locality.currency))
+        }
         EventField::Title | EventField::Venue | EventField::TimeZone => (one.old.to_owned(), one.new.to_owned()),
     };
     format!("{}: {old} → {new}", field_label(one.field))
 }
 
-/// One sentence for a notice. Exhaustive: a new kind of fact does not compile without its words.
-pub fn render(fact: &Fact, names: &Names<'_>) -> String {
+/// One sentence for a notice. Exhaustive: a new kind of domain event does not compile without its words.
+pub fn render(domain_event: &DomainEvent, names: &Names<'_>) -> String {
     let event = names.event.unwrap_or("the event");
     let reference = names.reference.unwrap_or("your booking");
-    match fact {
-        Fact::UserRegistered { .. } => "Welcome to Boxoffice.".to_owned(),
-        Fact::EventPublished { .. } => format!("{event} is on sale."),
-        Fact::EventUpdated { fields, .. } => {
+    match domain_event {
+        DomainEvent::UserRegistered { .. } => "Welcome to Boxoffice.".to_owned(),
+        DomainEvent::EventPublished { .. } => format!("{event} is on sale."),
+        DomainEvent::EventUpdated { fields, .. } => {
             let changes: Vec<String> =
-                names.changes.iter().map(|one| change(one, names.changes, names.place)).collect();
+                names.changes.iter().map(|one| change(one, names.changes, names.locality)).collect();
             if changes.is_empty() {
                 let fields: Vec<&str> = fields.iter().map(|field| field_words(*field)).collect();
                 return format!("{event} changed: {}.", fields.join(", "));
             }
             format!("{event} changed. {}.", changes.join(". "))
         }
-        Fact::EventCancelled { .. } => match names.reference {
+        DomainEvent::EventCancelled { .. } => match names.reference {
             Some(reference) => format!("{event} was called off. {reference} is cancelled."),
             None => format!("{event} was called off, so its waitlist is closed."),
         },
-        Fact::BookingCreated { quantity, .. } => format!("New booking {reference}: {} for {event}.", places(*quantity)),
-        Fact::BookingConfirmed { quantity, .. } => {
-            format!("{reference} is confirmed: {} for {event}.", places(*quantity))
+        DomainEvent::BookingCreated { quantity, .. } => {
+            format!("New booking {reference}: {} for {event}.", tickets(*quantity))
         }
-        Fact::BookingCancelled { quantity, reason, .. } => {
+        DomainEvent::BookingConfirmed { quantity, .. } => {
+            format!("{reference} is confirmed: {} for {event}.", tickets(*quantity))
+        }
+        DomainEvent::BookingCancelled { quantity, reason, .. } => {
             let why = match reason {
                 CancelReason::ByCustomer => "by the customer",
                 CancelReason::ByOrganizer => "by the organizer",
                 CancelReason::EventCancelled => "because the event was called off",
             };
-            format!("{reference} was cancelled {why}: {} for {event}.", places(*quantity))
+            format!("{reference} was cancelled {why}: {} for {event}.", tickets(*quantity))
         }
-        Fact::WaitlistJoined { quantity, .. } => format!("You are in line for {} at {event}.", places(*quantity)),
-        Fact::WaitlistPromoted { quantity, remaining: 0, .. } => {
-            format!("The line moved: you have {} for {event} ({reference}).", places(*quantity))
+        DomainEvent::WaitlistJoined { quantity, .. } => {
+            format!("You are on the waitlist for {} at {event}.", tickets(*quantity))
         }
-        Fact::WaitlistPromoted { quantity, remaining, .. } => format!(
-            "The line moved: you have {} for {event} ({reference}) and still wait for {}.",
-            places(*quantity),
-            places(*remaining)
+        DomainEvent::WaitlistPromoted { quantity, remaining: 0, .. } => {
+            format!("The waitlist moved: you have {} for {event} ({reference}).", tickets(*quantity))
+        }
+        DomainEvent::WaitlistPromoted { quantity, remaining, .. } => format!(
+            "The waitlist moved: you have {} for {event} ({reference}) and still wait for {}.",
+            tickets(*quantity),
+            tickets(*remaining)
         ),
-        Fact::WaitlistLeft { reason: LeaveReason::Left, .. } => format!("You left the line for {event}."),
-        Fact::WaitlistLeft { reason: LeaveReason::EventCancelled, .. } => {
-            format!("{event} was called off, so its line is closed.")
+        DomainEvent::WaitlistLeft { reason: LeaveReason::Left, .. } => format!("You left the waitlist for {event}."),
+        DomainEvent::WaitlistLeft { reason: LeaveReason::EventCancelled, .. } => {
+            format!("{event} was called off, so its waitlist is closed.")
         }
-        Fact::WaitlistLeft { reason: LeaveReason::EventOver, .. } => {
+        DomainEvent::WaitlistLeft { reason: LeaveReason::EventOver, .. } => {
             format!("{event} has begun, so its waitlist is closed. You got no further tickets.")
         }
-        Fact::WaitlistLeft { reason: LeaveReason::AccountClosed, .. } => {
+        DomainEvent::WaitlistLeft { reason: LeaveReason::AccountClosed, .. } => {
             format!("Your account may not book tickets any more, so you no longer wait for {event}.")
         }
-        Fact::AvailabilityChanged { .. } => format!("Places at {event} changed."),
+        DomainEvent::AvailabilityChanged { .. } => format!("Tickets at {event} changed."),
     }
 }
 
-fn places(n: i64) -> String {
-    if n == 1 { "1 place".to_owned() } else { format!("{n} places") }
+/// A number of tickets, in words.
+pub fn tickets(n: i64) -> String {
+    if n == 1 { "1 ticket".to_owned() } else { format!("{n} tickets") }
 }
 
 fn field_label(field: EventField) -> &'static str {

@@ -16,9 +16,9 @@ pub enum Backoff {
 }
 
 impl Backoff {
-    /// The wait after the `failed`-th attempt (1 for the first). `chance` in `0.0..1.0` spreads it by up to ±10 %, so
+    /// The wait after the `failed`-th attempt (1 for the first). `random` in `0.0..1.0` spreads it by up to ±10 %, so
     /// that what failed together does not come back together; 0.5 means exactly.
-    pub fn after(self, failed: i64, chance: f64) -> Duration {
+    pub fn after(self, failed: i64, random: f64) -> Duration {
         let exact = match self {
             Self::Fixed(base) => base,
             Self::Exponential(base) => {
@@ -26,6 +26,6 @@ impl Backoff {
                 base.checked_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).unwrap_or(LONGEST)
             }
         };
-        exact.min(LONGEST).mul_f64(0.9 + 0.2 * chance.clamp(0.0, 1.0))
+        exact.min(LONGEST).mul_f64(0.9 + 0.2 * random.clamp(0.0, 1.0))
     }
 }

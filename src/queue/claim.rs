@@ -19,9 +19,9 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::Queue;
-use crate::clock::Micros;
-use crate::db::{self, Cell, Column, Db, DbError, Lane, Tx, record};
-use crate::id::FactId;
+use crate::clock::Timestamp;
+use crate::db::{self, Cell, Column, Db, DbError, Priority, Tx, record};
+use crate::id::DomainEventId;
 
 /// A job in hand.
 #[derive(Debug, Clone, FromQueryResult)]
@@ -34,8 +34,8 @@ pub struct Job {
     pub kind: String,
     /// JSON of ids.
     pub args: String,
-    /// The fact it follows from.
-    pub fact_id: Option<FactId>,
+    /// The domain event it follows from.
+    pub domain_event_id: Option<DomainEventId>,
     /// Attempts begun, this one included.
     pub attempt: i64,
     /// Attempts in all.
@@ -98,12 +98,12 @@ impl Wanted<'_> {
 pub async fn claim(
     db: &Db,
     wanted: Wanted<'_>,
-    now: Micros,
+    now: Timestamp,
     lease: Duration,
     token: Token,
 ) -> Result<Vec<Job>, DbError> {
     let mut jobs: Vec<Job> = db
-        .write(Lane::Worker, |tx| async move {
+        .write(Priority::Worker, |tx| async move {
             let mut taken = Vec::new();
             for n in 0..Queue::ALL.len() {
                 let queue = Queue::ALL[(wanted.first % Queue::ALL.len() + n) % Queue::ALL.len()];
@@ -123,7 +123,7 @@ async fn claim_of(
     tx: &Tx,
     queue: Queue,
     wanted: Wanted<'_>,
-    now: Micros,
+    now: Timestamp,
     lease: Duration,
     token: Token,
 ) -> Result<Vec<Job>, DbError> {
@@ -131,7 +131,7 @@ async fn claim_of(
         "UPDATE job SET state = 'running', attempt = attempt + 1, lease_until = $1, lease_token = $2
          WHERE id IN (SELECT id FROM job WHERE queue = $3 AND state = 'available' AND run_at <= $4{}
                       ORDER BY priority, run_at, id LIMIT $5{})
-         RETURNING id, queue, kind, args, fact_id, attempt, max_attempts, progress",
+         RETURNING id, queue, kind, args, domain_event_id, attempt, max_attempts, progress",
         wanted.kinds.condition(),
         db::skip_locked(tx)
     );
@@ -140,7 +140,7 @@ async fn claim_of(
 }
 
 /// Whether any such job is due; spares the writer an empty claim.
-pub async fn is_any_due(db: &Db, wanted: Wanted<'_>, now: Micros) -> Result<bool, DbError> {
+pub async fn is_any_due(db: &Db, wanted: Wanted<'_>, now: Timestamp) -> Result<bool, DbError> {
     let sql = format!(
         "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE queue IN ('emails', 'notifications', 'tickets')
          AND state = 'available' AND run_at <= $1{} LIMIT 1) found",
@@ -164,7 +164,7 @@ struct Finished {
 #[derive(FromQueryResult)]
 struct PutBack {
     id: i64,
-    finished_at: Option<Micros>,
+    finished_at: Option<Timestamp>,
 }
 
 fn held(ids: &[i64], token: Token) -> Vec<Held> {
@@ -172,7 +172,7 @@ fn held(ids: &[i64], token: Token) -> Vec<Held> {
 }
 
 /// Ends jobs well. Returns those that were still ours; the others' effects must not be written.
-pub async fn succeed(tx: &Tx, ids: &[i64], token: Token, now: Micros) -> Result<Vec<i64>, DbError> {
+pub async fn succeed(tx: &Tx, ids: &[i64], token: Token, now: Timestamp) -> Result<Vec<i64>, DbError> {
     let sql = "UPDATE job SET state = 'succeeded', lease_token = NULL, lease_until = NULL, finished_at = $2, last_error = NULL
                FROM {records} WHERE job.id = r.id AND job.lease_token = r.lease_token
                RETURNING job.id";
@@ -192,14 +192,14 @@ record! {
         /// 1: no attempt can do it.
         hopeless: i64,
         /// The next attempt.
-        run_at: Micros,
+        run_at: Timestamp,
         /// What went wrong; internal.
         last_error: String,
     }
 }
 
 /// Puts jobs back for another attempt, or away when none is left. Says which were put away.
-pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<Vec<i64>, DbError> {
+pub async fn fail(tx: &Tx, failed: &[Failed], now: Timestamp) -> Result<Vec<i64>, DbError> {
     // The row counts, not the claim: a chunk may have set the attempts back meanwhile.
     let dead = "r.hopeless = 1 OR (r.charge = 1 AND job.attempt >= job.max_attempts)";
     let sql = format!(
@@ -214,8 +214,8 @@ pub async fn fail(tx: &Tx, failed: &[Failed], now: Micros) -> Result<Vec<i64>, D
 }
 
 /// Makes the lease longer. Fewer rows than jobs: some are no longer ours.
-pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Micros) -> Result<u64, DbError> {
-    db.write(Lane::Worker, |tx| async move {
+pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Timestamp) -> Result<u64, DbError> {
+    db.write(Priority::Worker, |tx| async move {
         let sql = "UPDATE job SET lease_until = $2 FROM {records}
                    WHERE job.id = r.id AND job.lease_token = r.lease_token";
         db::update_by(&tx, sql, &held(ids, token), [until.into()]).await
@@ -231,7 +231,7 @@ pub async fn advance(tx: &Tx, id: i64, token: Token, progress: &str) -> Result<b
 }
 
 /// Frees jobs whose worker died: back to the queue, or away when that happened too often.
-pub async fn rescue(db: &Db, kinds: Kinds<'_>, now: Micros) -> Result<u64, DbError> {
+pub async fn rescue(db: &Db, kinds: Kinds<'_>, now: Timestamp) -> Result<u64, DbError> {
     let sql = format!(
         "UPDATE job SET crashes = crashes + 1, lease_token = NULL, lease_until = NULL, run_at = $1,
                    last_error = 'the worker disappeared',
@@ -241,11 +241,11 @@ pub async fn rescue(db: &Db, kinds: Kinds<'_>, now: Micros) -> Result<u64, DbErr
         kinds.condition()
     );
     let sql = &sql;
-    db.write(Lane::Worker, |tx| async move { db::run(&tx, sql, [now.into(), CRASHES_MAX.into()]).await }).await
+    db.write(Priority::Worker, |tx| async move { db::run(&tx, sql, [now.into(), CRASHES_MAX.into()]).await }).await
 }
 
 /// Whether any lease ran out; spares the writer an empty rescue.
-pub async fn is_any_orphaned(db: &Db, kinds: Kinds<'_>, now: Micros) -> Result<bool, DbError> {
+pub async fn is_any_orphaned(db: &Db, kinds: Kinds<'_>, now: Timestamp) -> Result<bool, DbError> {
     let sql = format!(
         "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE state = 'running' AND lease_until < $1{} LIMIT 1) found",
         kinds.condition()

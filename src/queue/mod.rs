@@ -1,14 +1,14 @@
 //! The queue: durable jobs for work outside the transaction, with attempts, backoff and a lease.
 //! Not here: what a job does; the worker is given the handlers by `app`.
 //!
-//! The three queues, which fact goes where and how often it is tried come from the documents the product was conceived
+//! The three queues, which domain event goes where and how often it is tried come from the documents the product was conceived
 //! from. Five attempts at two seconds exponential are four waits: 2 + 4 + 8 + 16 = 30 seconds.
 
 use std::time::Duration;
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::db::{self, Cell, Column, DbError, Tx, record};
-use crate::id::FactId;
+use crate::id::DomainEventId;
 
 pub mod backoff;
 pub mod claim;
@@ -65,9 +65,9 @@ impl Queue {
         Policy { attempts, backoff }
     }
 
-    /// Which queue tells people of a kind of fact. Kinds without a place of their own go to `notifications`.
-    pub fn of(fact_kind: &str) -> Self {
-        match fact_kind {
+    /// Which queue tells people of a kind of domain event. Kinds without a place of their own go to `notifications`.
+    pub fn of(domain_event_kind: &str) -> Self {
+        match domain_event_kind {
             "booking.created" | "booking.confirmed" | "booking.cancelled" | "booking.rejected" | "booking.modified"
             | "event.updated" | "event.cancelled" | "user.registered" => Self::Emails,
             "payment.failed" => Self::Tickets,
@@ -85,27 +85,27 @@ record! {
         kind: &'static str,
         /// JSON of ids.
         args: String,
-        /// The fact it follows from.
-        fact_id: Option<FactId>,
+        /// The domain event it follows from.
+        domain_event_id: Option<DomainEventId>,
         /// Attempts in all.
         max_attempts: i64,
         /// Not before this.
-        run_at: Micros,
+        run_at: Timestamp,
         /// (kind, key) is done at most once.
         unique_key: Option<String>,
         /// When it was enqueued.
-        created_at: Micros,
+        created_at: Timestamp,
     }
 }
 
 impl NewJob {
     /// A job that may run at once.
-    pub fn new(queue: Queue, kind: &'static str, args: &serde_json::Value, now: Micros) -> Self {
+    pub fn new(queue: Queue, kind: &'static str, args: &serde_json::Value, now: Timestamp) -> Self {
         Self {
             queue,
             kind,
             args: args.to_string(),
-            fact_id: None,
+            domain_event_id: None,
             max_attempts: queue.policy().attempts,
             run_at: now,
             unique_key: None,
@@ -113,9 +113,9 @@ impl NewJob {
         }
     }
 
-    /// Because of this fact.
-    pub fn because_of(self, fact: FactId) -> Self {
-        Self { fact_id: Some(fact), ..self }
+    /// Because of this domain event.
+    pub fn because_of(self, domain_event: DomainEventId) -> Self {
+        Self { domain_event_id: Some(domain_event), ..self }
     }
 
     /// At most once per kind and key, whatever is repeated.
@@ -129,8 +129,9 @@ pub async fn enqueue(tx: &Tx, jobs: &[NewJob]) -> Result<u64, DbError> {
     if jobs.is_empty() {
         return Ok(0);
     }
-    let sql = "INSERT INTO job (queue, kind, args, fact_id, max_attempts, run_at, unique_key, created_at, state)
-               SELECT queue, kind, args, fact_id, max_attempts, run_at, unique_key, created_at, 'available'
+    let sql =
+        "INSERT INTO job (queue, kind, args, domain_event_id, max_attempts, run_at, unique_key, created_at, state)
+               SELECT queue, kind, args, domain_event_id, max_attempts, run_at, unique_key, created_at, 'available'
                FROM {records} WHERE true ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING";
     db::update_by(tx, sql, jobs, []).await
 }

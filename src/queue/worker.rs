@@ -1,6 +1,6 @@
 //! The worker: claims what is due, hands it to the handlers, completes it under the fence.
 //! Not here: what handlers do; `app` registers them. It is the notification task of this process: a receiver of the
-//! broadcast bus that a fact wakes, and that looks every half second anyway.
+//! broadcast bus that a domain event wakes, and that looks every half second anyway.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +18,7 @@ use super::Queue;
 use super::claim::{self, Failed, Job, Kinds, Token, Wanted};
 use crate::bus::Bus;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Lane, Tx};
+use crate::db::{self, DbError, Priority, Tx};
 
 /// Groups of jobs a process works on at the same time.
 const QUICK: usize = 5;
@@ -144,7 +144,7 @@ impl Worker {
     /// Runs until `stop`, then finishes what it has in hand.
     pub async fn run(self, stop: CancellationToken) {
         let room = Room::new(&self);
-        let mut facts = self.bus.listen();
+        let mut domain_events = self.bus.listen();
         while !stop.is_cancelled() {
             let took = match self.round(&room).await {
                 Ok(took) => took,
@@ -157,7 +157,7 @@ impl Worker {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = self.enqueued.notified() => {}
-                    () = heard(&mut facts) => {}
+                    () = heard(&mut domain_events) => {}
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
             }
@@ -289,7 +289,7 @@ impl Worker {
                 lease_token: token,
                 charge,
                 hopeless,
-                run_at: now.plus(policy.backoff.after(job.attempt, self.ctx.chance.fraction())),
+                run_at: now.plus(policy.backoff.after(job.attempt, self.ctx.random.fraction())),
                 last_error: error,
             });
         }
@@ -297,7 +297,7 @@ impl Worker {
         let dead = self
             .ctx
             .db
-            .write(Lane::Worker, |tx| async move {
+            .write(Priority::Worker, |tx| async move {
                 let ours = claim::succeed(&tx, done, token, now).await?;
                 if let (Some(effects), false) = (effects, ours.is_empty()) {
                     effects(tx.clone(), ours).await?;
@@ -313,11 +313,11 @@ impl Worker {
 }
 
 /// Returns when anything was heard; having missed something counts as having heard of it.
-async fn heard(facts: &mut broadcast::Receiver<Arc<crate::fact::Recorded>>) {
-    match facts.recv().await {
+async fn heard(domain_events: &mut broadcast::Receiver<Arc<crate::domain_event::Recorded>>) {
+    match domain_events.recv().await {
         Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
         Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
     }
     // One look serves everything that has come by now.
-    *facts = facts.resubscribe();
+    *domain_events = domain_events.resubscribe();
 }

@@ -1,4 +1,4 @@
-//! The feed: reads numbered facts from the table and puts them on this process's bus; looks after connected inboxes.
+//! The feed: reads numbered domain events from the table and puts them on this process's bus; looks after connected inboxes.
 //! Not here: numbering. Every process has a feed, whichever process numbered.
 
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError, record};
 use crate::id::UserId;
 
-/// Facts read at once.
+/// Domain events read at once.
 const CHUNK: i64 = 500;
 
 /// How often connected inboxes are compared with the table at most.
 const INBOXES_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the feed lets facts gather after reading: a burst is read in a few statements.
+/// How long the feed lets domain events gather after reading: a burst is read in a few statements.
 const GATHER: Duration = Duration::from_millis(2);
 
 record! {
@@ -67,14 +67,14 @@ pub(super) async fn run(ctx: Ctx, bus: Bus, numbered: Arc<Notify>, stop: Cancell
         }
     };
     let elsewhere = async {
-        // Notices written by another process: facts that arrive on our bus say so.
-        let mut facts = bus.listen();
+        // Notices written by another process: domain events that arrive on our bus say so.
+        let mut domain_events = bus.listen();
         loop {
-            if let Err(tokio::sync::broadcast::error::RecvError::Closed) = facts.recv().await {
+            if let Err(tokio::sync::broadcast::error::RecvError::Closed) = domain_events.recv().await {
                 return std::future::pending::<()>().await;
             }
             tokio::time::sleep(INBOXES_EVERY).await;
-            facts = facts.resubscribe();
+            domain_events = domain_events.resubscribe();
             if let Err(error) = look_after_inboxes(&ctx, &bus).await {
                 tracing::error!(%error, "cannot look after connected inboxes");
             }
@@ -95,8 +95,8 @@ async fn feed(ctx: &Ctx, bus: &Bus, last: &mut i64) -> Result<(), DbError> {
         for row in rows {
             *last = row.seq;
             match row.read() {
-                Ok(fact) => bus.publish(Arc::new(fact)),
-                Err(error) => tracing::warn!(fact = %row.id, %error, "a fact is not fed to the bus"),
+                Ok(domain_event) => bus.publish(Arc::new(domain_event)),
+                Err(error) => tracing::warn!(domain_event = %row.id, %error, "a domain_event is not fed to the bus"),
             }
         }
         bus.set_head(*last);

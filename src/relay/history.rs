@@ -1,18 +1,18 @@
-//! Reading numbered facts back: all from a number on, or those about a user or organizer.
+//! Reading numbered domain events back: all from a number on, or those about a user or organizer.
 //! Not here: waiting for new ones.
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::db::{self, DbError};
-use crate::fact::{Fact, Recorded, UnreadableFact};
-use crate::id::{EventId, FactId, OrganizerId, UserId};
+use crate::domain_event::{DomainEvent, Recorded, UnreadableDomainEvent};
+use crate::id::{DomainEventId, EventId, OrganizerId, UserId};
 
-/// A row of `fact` that has its number.
+/// A row of `domain_event` that has its number.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct Row {
     /// Its id.
-    pub id: FactId,
+    pub id: DomainEventId,
     /// Its number.
     pub seq: i64,
     /// As stored.
@@ -20,7 +20,7 @@ pub struct Row {
     /// As stored.
     pub v: i64,
     /// When it happened.
-    pub occurred_at: Micros,
+    pub occurred_at: Timestamp,
     /// Who caused it.
     pub actor_id: Option<UserId>,
     /// The event it is about; readable whatever the kind.
@@ -30,10 +30,10 @@ pub struct Row {
 }
 
 impl Row {
-    /// Reads the fact in it.
-    pub fn read(&self) -> Result<Recorded, UnreadableFact> {
-        let fact = Fact::read(&self.kind, self.v, &self.data)?;
-        Ok(Recorded { id: self.id, seq: self.seq, occurred_at: self.occurred_at, actor: self.actor_id, fact })
+    /// Reads the domain event in it.
+    pub fn read(&self) -> Result<Recorded, UnreadableDomainEvent> {
+        let domain_event = DomainEvent::read(&self.kind, self.v, &self.data)?;
+        Ok(Recorded { id: self.id, seq: self.seq, occurred_at: self.occurred_at, actor: self.actor_id, domain_event })
     }
 }
 
@@ -52,7 +52,7 @@ pub async fn head(c: &impl ConnectionTrait) -> Result<Head, DbError> {
     Ok(head.ok_or_else(|| sea_orm::DbErr::RecordNotFound("stream_head".into()))?)
 }
 
-/// Which facts.
+/// Which domain events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     /// Every one.
@@ -63,9 +63,9 @@ pub enum About {
     Organizer(OrganizerId),
 }
 
-/// Facts behind `after`, in order, at most `limit`.
+/// Domain events behind `after`, in order, at most `limit`.
 pub async fn since(c: &impl ConnectionTrait, about: About, after: i64, limit: i64) -> Result<Vec<Row>, DbError> {
-    let columns = "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM fact WHERE";
+    let columns = "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM domain_event WHERE";
     let order = "seq > $1 ORDER BY seq LIMIT $2";
     match about {
         About::Anything => db::all(c, &format!("{columns} {order}"), [after.into(), limit.into()]).await,
@@ -80,10 +80,10 @@ pub async fn since(c: &impl ConnectionTrait, about: About, after: i64, limit: i6
     }
 }
 
-/// Number of the newest such fact up to `head`; 0: there is none.
+/// Number of the newest such domain event up to `head`; 0: there is none.
 pub async fn newest(c: &impl ConnectionTrait, about: About, head: i64) -> Result<i64, DbError> {
     let newest =
-        |of: &str| format!("SELECT seq AS n FROM fact WHERE {of} = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1");
+        |of: &str| format!("SELECT seq AS n FROM domain_event WHERE {of} = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1");
     match about {
         About::Anything => Ok(head),
         About::Customer(user) => db::number(c, &newest("user_id"), [user.into(), head.into()]).await,

@@ -1,5 +1,5 @@
-//! The relay: facts get their numbers, reactions follow, everybody is woken.
-//! Not here: what follows from a fact (`reactions`, given by `app`), and streams to clients.
+//! The relay: domain events get their numbers, reactions effects_of, everybody is woken.
+//! Not here: what follows from a domain event (`reactions`, given by `app`), and streams to clients.
 //!
 //! Every process runs one; the lock on `stream_head` elects the one that numbers in a round, the lock on the consumer's
 //! row the one that reacts. Numbering and reacting have transactions and cursors of their own.
@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::Bus;
 use crate::ctx::Ctx;
 use crate::db::{DbError, Tx};
-use crate::fact::Recorded;
-use crate::id::{EventId, FactId, Noun, UserId};
+use crate::domain_event::Recorded;
+use crate::id::{DomainEventId, EventId, NodeId, UserId};
 
 pub mod feed;
 pub mod history;
@@ -35,12 +35,12 @@ const TRY_AGAIN: Duration = Duration::from_millis(10);
 /// How soon to try again after an error.
 const AFTER_ERROR: Duration = Duration::from_millis(250);
 
-/// What reactions to a batch of facts did.
+/// What reactions to a batch of domain events did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reacted {
     /// The newest notice number of each user concerned.
     pub heads: Vec<(UserId, i64)>,
-    /// The facts that people are told of.
+    /// The domain events that people are told of.
     pub told: Vec<Told>,
 }
 
@@ -51,11 +51,11 @@ impl Reacted {
     }
 }
 
-/// A fact that triggered notices.
+/// A domain event that triggered notices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// The fact.
-    pub fact: FactId,
+    /// The domain event.
+    pub domain_event: DomainEventId,
     /// Its kind.
     pub kind: &'static str,
     /// The event it is about, if of one.
@@ -66,7 +66,7 @@ pub struct Told {
     pub fan_out: bool,
 }
 
-/// Writes what follows from facts, in the transaction that moves the cursor over them.
+/// Writes what follows from domain events, in the transaction that moves the cursor over them.
 pub type React = Arc<dyn Fn(Tx, Vec<Recorded>) -> BoxFuture<'static, Result<Reacted, DbError>> + Send + Sync>;
 
 /// The relay of this process.
@@ -76,11 +76,11 @@ pub struct Relay {
     pub ctx: Ctx,
     /// Whom it wakes.
     pub bus: Bus,
-    /// What follows from facts.
+    /// What follows from domain events.
     pub react: React,
     /// Signalled when reactions enqueued jobs.
     pub enqueued: Arc<Notify>,
-    /// Signalled when there are numbered facts to feed to the bus.
+    /// Signalled when there are numbered domain events to feed to the bus.
     pub numbered: Arc<Notify>,
 }
 
@@ -148,15 +148,15 @@ enum Round {
     Outdated,
 }
 
-/// One line per fact that triggers notices, once it is committed; the lines of its recipients follow.
+/// One line per domain event that triggers notices, once it is committed; the lines of its recipients follow.
 fn log(told: &Told) {
     let recipients = match told.fan_out {
         true => "more than a reaction tells by itself".to_owned(),
         false => told.recipients.to_string(),
     };
-    let event = told.event.map(Noun::opaque).unwrap_or_default();
+    let event = told.event.map(NodeId::to_global_id).unwrap_or_default();
     tracing::info!(
-        target: "boxoffice::notification", kind = told.kind, fact = %told.fact, event = %event, recipients = %recipients,
+        target: "boxoffice::notification", kind = told.kind, domain_event = %told.domain_event, event = %event, recipients = %recipients,
         "notices triggered"
     );
 }

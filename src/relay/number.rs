@@ -1,4 +1,4 @@
-//! Numbering: facts get a contiguous `seq` in commit order.
+//! Numbering: domain events get a contiguous `seq` in commit order.
 //! Not here: what follows from them.
 //!
 //! Identity values are taken at INSERT but rows appear at COMMIT, so `pos > last` would miss rows. Here one process at a
@@ -6,15 +6,15 @@
 
 use sea_orm::FromQueryResult;
 
-use crate::db::{self, Db, DbError, Lane};
+use crate::db::{self, Db, DbError, Priority};
 
-/// Facts numbered in one transaction at most.
+/// Domain events numbered in one transaction at most.
 const CHUNK: i64 = 500;
 
 /// What a round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Some facts got their numbers.
+    /// Some domain events got their numbers.
     Numbered,
     /// There were none.
     Nothing,
@@ -29,17 +29,17 @@ struct Head {
 
 /// Numbers what is committed.
 pub async fn number(db: &Db) -> Result<Step, DbError> {
-    let sql = "SELECT count(*) AS n FROM (SELECT 1 FROM fact WHERE seq IS NULL LIMIT 1) found";
+    let sql = "SELECT count(*) AS n FROM (SELECT 1 FROM domain_event WHERE seq IS NULL LIMIT 1) found";
     if db::number(db.read(), sql, []).await? == 0 {
         return Ok(Step::Nothing);
     }
-    db.write(Lane::Relay, |tx| async move {
+    db.write(Priority::Relay, |tx| async move {
         let sql = format!("SELECT last FROM stream_head WHERE one = 1{}", db::skip_locked(&tx));
         let Some(head) = db::one::<Head, 0>(&tx, &sql, []).await? else { return Ok(Step::Elsewhere) };
-        let sql = "UPDATE fact SET seq = $1 + z.rn
+        let sql = "UPDATE domain_event SET seq = $1 + z.rn
                    FROM (SELECT pos, row_number() OVER (ORDER BY pos) AS rn
-                         FROM (SELECT pos FROM fact WHERE seq IS NULL ORDER BY pos LIMIT $2) y) z
-                   WHERE fact.pos = z.pos";
+                         FROM (SELECT pos FROM domain_event WHERE seq IS NULL ORDER BY pos LIMIT $2) y) z
+                   WHERE domain_event.pos = z.pos";
         let numbered = db::run(&tx, sql, [head.last.into(), CHUNK.into()]).await?;
         if numbered == 0 {
             return Ok(Step::Nothing);

@@ -1,23 +1,23 @@
-//! Reacting: what follows from each fact is written in the transaction that moves the cursor over it.
+//! Reacting: what follows from each domain event is written in the transaction that moves the cursor over it.
 //! Not here: what follows (`reactions`), and numbering.
 //!
-//! A fact that cannot be read, or whose reaction fails alone and not for a passing reason, is parked with its error and the
-//! cursor moves on. A fact of a later release is left to a process of that release: this one stops reacting there.
+//! A domain event that cannot be read, or whose reaction fails alone and not for a passing reason, is parked with its error and the
+//! cursor moves on. A domain event of a later release is left to a process of that release: this one stops reacting there.
 
 use sea_orm::FromQueryResult;
 
 use super::history::{self, Row};
 use super::{CHANNEL, React, Reacted};
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{self, Db, DbError, Lane, Tx, is_transient, record};
-use crate::fact::{Recorded, UnreadableFact};
-use crate::id::FactId;
+use crate::db::{self, Db, DbError, Priority, Tx, is_transient, record};
+use crate::domain_event::{Recorded, UnreadableDomainEvent};
+use crate::id::DomainEventId;
 
 /// The name of this consumer.
 pub const CONSUMER: &str = "reactions";
 
-/// Facts reacted to in one transaction at most.
+/// Domain events reacted to in one transaction at most.
 const CHUNK: i64 = 200;
 
 /// What a round did.
@@ -29,7 +29,7 @@ pub enum Step {
     Nothing,
     /// Another process is reacting.
     Elsewhere,
-    /// The next fact is of a later release: a process of that release reacts from here on.
+    /// The next domain event is of a later release: a process of that release reacts from here on.
     Resigned,
 }
 
@@ -41,14 +41,14 @@ struct Cursor {
 record! {
     struct Parked {
         consumer: &'static str,
-        fact_id: FactId,
+        domain_event_id: DomainEventId,
         seq: i64,
         error: String,
-        parked_at: Micros,
+        parked_at: Timestamp,
     }
 }
 
-/// Reacts to the next facts.
+/// Reacts to the next domain events.
 pub async fn react(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
     let sql = "SELECT last FROM consumer WHERE name = $1";
     let last = db::one::<Cursor, 1>(ctx.db.read(), sql, [CONSUMER.into()]).await?.map_or(0, |cursor| cursor.last);
@@ -58,17 +58,17 @@ pub async fn react(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
     match attempt(ctx, react, CHUNK).await {
         Ok(step) => Ok(step),
         Err(error) => {
-            tracing::warn!(%error, "a reaction failed; facts are taken one by one");
+            tracing::warn!(%error, "a reaction failed; domain_events are taken one by one");
             one_by_one(ctx, react).await
         }
     }
 }
 
-/// One transaction over up to `limit` facts.
+/// One transaction over up to `limit` domain events.
 async fn attempt(ctx: &Ctx, react: &React, limit: i64) -> Result<Step, DbError> {
     let now = ctx.now();
     ctx.db
-        .write(Lane::Relay, |tx| async move {
+        .write(Priority::Relay, |tx| async move {
             let Some(last) = lock_cursor(&tx).await? else { return Ok(Step::Elsewhere) };
             let rows = history::since(&tx, history::About::Anything, last, limit).await?;
             let Some(batch) = sort(&rows, now) else { return Ok(Step::Nothing) };
@@ -76,14 +76,14 @@ async fn attempt(ctx: &Ctx, react: &React, limit: i64) -> Result<Step, DbError> 
                 return Ok(Step::Resigned);
             }
             park(&tx, &batch.damaged).await?;
-            let reacted = react(tx.clone(), batch.facts.clone()).await?;
+            let reacted = react(tx.clone(), batch.domain_events.clone()).await?;
             move_cursor(&tx, batch.up_to).await?;
             Ok(Step::Reacted(reacted))
         })
         .await
 }
 
-/// The same, a fact at a time; one that fails alone is parked.
+/// The same, a domain event at a time; one that fails alone is parked.
 async fn one_by_one(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
     let mut all: Option<Reacted> = None;
     for _ in 0..CHUNK {
@@ -92,7 +92,7 @@ async fn one_by_one(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
             Ok(step) => return Ok(all.map_or(step, Step::Reacted)),
             Err(error) => {
                 if is_transient(&error) {
-                    return Err(error); // says nothing about the fact: the relay tries again
+                    return Err(error); // says nothing about the domain event: the relay tries again
                 }
                 park_next(&ctx.db, ctx.now(), &error).await?;
                 all.get_or_insert_default();
@@ -103,23 +103,29 @@ async fn one_by_one(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
 }
 
 struct Batch {
-    facts: Vec<Recorded>,
+    domain_events: Vec<Recorded>,
     damaged: Vec<Parked>,
     up_to: i64,
 }
 
 /// Sorts rows into readable and damaged ones, up to the first of a later release. `None`: no rows.
-fn sort(rows: &[Row], now: Micros) -> Option<Batch> {
-    let mut batch = Batch { facts: Vec::new(), damaged: Vec::new(), up_to: rows.first()?.seq - 1 };
+fn sort(rows: &[Row], now: Timestamp) -> Option<Batch> {
+    let mut batch = Batch { domain_events: Vec::new(), damaged: Vec::new(), up_to: rows.first()?.seq - 1 };
     for row in rows {
         match row.read() {
-            Ok(fact) => batch.facts.push(fact),
-            Err(UnreadableFact::Damaged(error)) => {
-                tracing::error!(fact = %row.id, error, "a fact cannot be read and is parked");
-                batch.damaged.push(Parked { consumer: CONSUMER, fact_id: row.id, seq: row.seq, error, parked_at: now });
+            Ok(domain_event) => batch.domain_events.push(domain_event),
+            Err(UnreadableDomainEvent::Damaged(error)) => {
+                tracing::error!(domain_event = %row.id, error, "a domain_event cannot be read and is parked");
+                batch.damaged.push(Parked {
+                    consumer: CONSUMER,
+                    domain_event_id: row.id,
+                    seq: row.seq,
+                    error,
+                    parked_at: now,
+                });
             }
-            Err(UnreadableFact::Newer) => {
-                tracing::debug!(fact = %row.id, kind = row.kind, v = row.v, "a fact of a later release is left alone");
+            Err(UnreadableDomainEvent::Newer) => {
+                tracing::debug!(domain_event = %row.id, kind = row.kind, v = row.v, "a domain_event of a later release is left alone");
                 break;
             }
         }
@@ -138,21 +144,21 @@ async fn move_cursor(tx: &Tx, to: i64) -> Result<(), DbError> {
     db::notify(tx, CHANNEL, "").await
 }
 
-async fn park(tx: &Tx, facts: &[Parked]) -> Result<(), DbError> {
-    db::insert(tx, "parked_fact", facts, "ON CONFLICT (consumer, fact_id) DO NOTHING").await?;
+async fn park(tx: &Tx, domain_events: &[Parked]) -> Result<(), DbError> {
+    db::insert(tx, "parked_domain_event", domain_events, "ON CONFLICT (consumer, domain_event_id) DO NOTHING").await?;
     Ok(())
 }
 
-/// Parks the fact behind the cursor with the error of its reaction.
-async fn park_next(db: &Db, now: Micros, error: &DbError) -> Result<(), DbError> {
-    db.write(Lane::Relay, |tx| async move {
+/// Parks the domain event behind the cursor with the error of its reaction.
+async fn park_next(db: &Db, now: Timestamp, error: &DbError) -> Result<(), DbError> {
+    db.write(Priority::Relay, |tx| async move {
         let Some(last) = lock_cursor(&tx).await? else { return Ok(()) };
         let rows = history::since(&tx, history::About::Anything, last, 1).await?;
-        // Whatever failed, it was not the reaction to a fact that nobody here could read.
-        let Some(row) = rows.first().filter(|row| row.read() != Err(UnreadableFact::Newer)) else { return Ok(()) };
-        tracing::error!(fact = %row.id, kind = row.kind, %error, "a reaction failed; the fact is parked");
+        // Whatever failed, it was not the reaction to a domain event that nobody here could read.
+        let Some(row) = rows.first().filter(|row| row.read() != Err(UnreadableDomainEvent::Newer)) else { return Ok(()) };
+        tracing::error!(domain_event = %row.id, kind = row.kind, %error, "a reaction failed; the domain_event is parked");
         let parked =
-            Parked { consumer: CONSUMER, fact_id: row.id, seq: row.seq, error: error.to_string(), parked_at: now };
+            Parked { consumer: CONSUMER, domain_event_id: row.id, seq: row.seq, error: error.to_string(), parked_at: now };
         park(&tx, &[parked]).await?;
         move_cursor(&tx, row.seq).await
     })

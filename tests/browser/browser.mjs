@@ -11,8 +11,8 @@ import { PATIENCE } from '../clients/harness.mjs';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 
 function executable() {
-  const places = process.env.PATH.split(delimiter).flatMap((folder) => NAMES.map((name) => join(folder, name)));
-  const found = process.env.BOXOFFICE_CHROMIUM ?? places.find(existsSync);
+  const tickets = process.env.PATH.split(delimiter).flatMap((folder) => NAMES.map((name) => join(folder, name)));
+  const found = process.env.BOXOFFICE_CHROMIUM ?? tickets.find(existsSync);
   assert.ok(found, 'there is no Chromium. fix: install chromium, or set BOXOFFICE_CHROMIUM');
   return found;
 }

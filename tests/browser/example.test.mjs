@@ -97,7 +97,7 @@ test('it lists, signs in, books, and tells live through a cut, a restart and new
     await signIn('correct horse battery');
     await page.getByRole('heading', { name: 'Notices for customer' }).waitFor();
     await page.getByRole('button', { name: `Book ${title}` }).click();
-    await notice(`is confirmed: 1 place for ${title}`);
+    await notice(`is confirmed: 1 ticket for ${title}`);
     await page.getByRole('listitem').filter({ hasText: '19 left' }).waitFor(); // from the reply, through the cache
 
     const cut = socketCloses();

@@ -1,5 +1,5 @@
 // schema.graphql as a product: what it takes from clients of the last release, how it reads, and whether a gateway can take it in.
-// Each check has a twin that shows it can fail. Not here: whether it is what the binary serves (tests/it/schema.rs).
+// Each check has a negative control that shows it can fail. Not here: whether it is what the binary serves (tests/it/schema.rs).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -61,7 +61,7 @@ test('what breaks clients is found', async () => {
 
 const eslint = new ESLint({ cwd: fileURLToPath(new URL('.', import.meta.url)) });
 
-/** Findings as `rule: the line it names`. */
+/** Findings as `rule: the waitlist it names`. */
 async function findings(sdl) {
   const [{ messages }] = await eslint.lintText(sdl, { filePath: 'schema.graphql' });
   const lines = sdl.split('\n');

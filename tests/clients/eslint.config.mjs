@@ -1,9 +1,9 @@
 // How the contract is linted: @graphql-eslint's recommended and Relay rules, and each exception from them with its reason.
-// Not here: running it (contract.test.mjs). Laws of our own, such as which field may be null, are in tests/it/schema.rs.
+// Not here: running it (contract.test.mjs). Conventions of our own, such as which field may be null, are in tests/it/schema.rs.
 import { fileURLToPath } from 'node:url';
 import graphql from '@graphql-eslint/eslint-plugin';
 
-/** Findings that stay, one by one: the rule and the line it names. A line that is no longer found has to go from here. */
+/** Findings that stay, one by one: the rule and the waitlist it names. A line that is no longer found has to go from here. */
 export const accepted = [
   // OAuth 2.0 calls it access_token, and so do the clients' libraries.
   'no-typename-prefix: accessToken: String!',

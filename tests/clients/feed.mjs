@@ -49,7 +49,7 @@ export async function follow(begin) {
 /** How many bookings it told to be confirmed. */
 export const confirmed = ({ notices }) => notices.filter(({ kind }) => kind === 'BOOKING_CONFIRMED').length;
 
-/** A booking of one place. */
+/** A booking of one ticket. */
 export async function book(boxoffice, eventId, { token }) {
   return accepted((await boxoffice.request(BOOK, { input: order(eventId) }, token)).createBooking).booking;
 }

@@ -56,7 +56,7 @@ test('a query', async () => {
   );
 });
 
-test('a mutation books a place, and its key books it once', async () => {
+test('a mutation books a ticket, and its key books it once', async () => {
   const customer = await signUp(boxoffice, 'CUSTOMER');
   const client = connect({ token: customer.token });
   const input = order(eventId, 2);

@@ -29,7 +29,7 @@ const AVAILABILITY = 'subscription Availability($eventIds: [ID!]) { availability
 const BOOK = `mutation Book($input: CreateBookingInput!) {
   createBooking(input: $input) {
     booking { id status event { id myBookings { id status } } }
-    userErrors { message ... on NotEnoughPlacesError { available } }
+    userErrors { message ... on NotEnoughTicketsError { available } }
   }
 }`;
 const NOTICES = 'query Notices { notices(first: 20) { unreadCount nodes { id text read changes { field text } } } }';

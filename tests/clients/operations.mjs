@@ -47,7 +47,7 @@ export async function signUp(boxoffice, role, email = `${randomUUID()}@example.o
   return { id: viewer.id, token: token.accessToken };
 }
 
-/** An event with this many places that is not on sale yet. */
+/** An event with this many tickets that is not on sale yet. */
 export async function draftEvent(boxoffice, organizer, capacity) {
   const day = 24 * 60 * 60 * 1000;
   const startsAt = new Date(Date.now() + 30 * day);
@@ -66,7 +66,7 @@ export async function draftEvent(boxoffice, organizer, capacity) {
   return accepted(createEvent).event.id;
 }
 
-/** A published event with this many places. */
+/** A published event with this many tickets. */
 export async function publishedEvent(boxoffice, organizer, capacity) {
   const eventId = await draftEvent(boxoffice, organizer, capacity);
   const { publishEvent } = await boxoffice.request(PUBLISH_EVENT, { input: { eventId } }, organizer.token);

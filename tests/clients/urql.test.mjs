@@ -60,7 +60,7 @@ test('a query by POST and by GET', async () => {
   }
 });
 
-test('a mutation books a place, and what was cached of the event is asked for again', async () => {
+test('a mutation books a ticket, and what was cached of the event is asked for again', async () => {
   const client = connect((await signUp(boxoffice, 'CUSTOMER')).token);
   const seen = async () => (await client.query(EVENTS, {})).data.events.nodes[0].availability.available;
   const before = await seen();

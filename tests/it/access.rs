@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition};
 use boxoffice::access::{Action, Actor as Who, Role, SignedIn, Via, decide};
-use boxoffice::clock::Micros;
-use boxoffice::id::{BookingId, Noun, OrganizerId, SessionId, UserId};
+use boxoffice::clock::Timestamp;
+use boxoffice::id::{BookingId, NodeId, OrganizerId, SessionId, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -205,7 +205,7 @@ impl Transport {
     }
 
     /// Follows a route to an object and asks for these of its fields.
-    async fn follow(
+    async fn effects_of(
         self,
         world: &World,
         types: &Types,
@@ -260,7 +260,7 @@ scene! {
         for (row, cells) in matrix().iter().filter(|(row, _)| is_root(row.split('.').next().unwrap())) {
             let route = world.root(row);
             for (viewer, actor, transport) in ways(&world, &route) {
-                let (body, path) = transport.follow(&world, &types, actor, &route, "__typename").await;
+                let (body, path) = transport.effects_of(&world, &types, actor, &route, "__typename").await;
                 compare(row, cells, viewer, &verdict(&body, path), &mut wrong);
             }
         }
@@ -289,7 +289,7 @@ scene! {
             let open: Vec<String> = open.into_keys().collect();
             fields.push("__typename".into());
             for (viewer, actor, transport) in ways(&world, &route) {
-                let (body, path) = transport.follow(&world, &types, actor, &route, &fields.join(" ")).await;
+                let (body, path) = transport.effects_of(&world, &types, actor, &route, &fields.join(" ")).await;
                 let has = at(&body["data"], path)["__typename"] == of;
                 if has {
                     reached.extend(open.iter().map(|field| format!("{of}.{field}")));
@@ -327,11 +327,11 @@ scene! {
             for (viewer, actor, transport) in ways(&world, &route) {
                 asked += 1;
                 // The parent first: an error of the field must not look like one of the way to it.
-                let (body, path) = transport.follow(&world, &types, actor, &route, "__typename").await;
+                let (body, path) = transport.effects_of(&world, &types, actor, &route, "__typename").await;
                 let got = match at(&body["data"], path)["__typename"] == of {
                     true => {
                         let fields = format!("__typename {}", types.asked(field));
-                        let (body, path) = transport.follow(&world, &types, actor, &route, &fields).await;
+                        let (body, path) = transport.effects_of(&world, &types, actor, &route, &fields).await;
                         verdict(&body, &format!("{path}.{}", field.name.node))
                     }
                     false => "-".to_owned(),
@@ -349,8 +349,8 @@ scene! {
     async fn nodes_shows_each_object_to_those_who_may(stage: Stage) {
         let app = stage.app().await;
         let world = World::build(&app).await;
-        let unknown = BookingId(Uuid::from_u128(7)).opaque();
-        let ids = json!([world.event, "hello", world.booking, unknown, world.entry, world.viewers[1].user.opaque()]);
+        let unknown = BookingId(Uuid::from_u128(7)).to_global_id();
+        let ids = json!([world.event, "hello", world.booking, unknown, world.entry, world.viewers[1].user.to_global_id()]);
         let query = "query($ids: [ID!]!) { them: nodes(ids: $ids) { __typename } }";
         let names = |answer: &Answer| -> Vec<String> {
             let names = answer.at("them").as_array().unwrap_or_else(|| panic!("{}", answer.body)).iter();
@@ -388,7 +388,7 @@ scene! {
         };
         let before = notices().await;
         assert!(before["booking"]["customer"]["email"].is_string(), "{before}");
-        let role = |role: &str| json!({ "userId": organizer.user.opaque(), "role": role });
+        let role = |role: &str| json!({ "userId": organizer.user.to_global_id(), "role": role });
         admin.mutate("setUserRole", role("CUSTOMER"), "user { role }").await.ok();
         app.eventually("the customer is out of sight", || async { notices().await["booking"].is_null() }).await;
         let after = notices().await;
@@ -404,13 +404,13 @@ fn number(action: Action) -> usize {
     match action {
         Action::Browse => 0,
         Action::UseAccount => 1,
-        Action::BookPlaces => 2,
-        Action::RunEvents => 3,
-        Action::SeeSales => 4,
+        Action::BookTickets => 2,
+        Action::ManageEvents => 3,
+        Action::ReadSales => 4,
         Action::CancelBooking => 5,
         Action::Administer => 6,
         Action::ManageEventOf(_) => 7,
-        Action::SeeSalesOf(_) => 8,
+        Action::ReadSalesOf(_) => 8,
         Action::OwnThingOf(_) => 9,
         Action::BookingOf { .. } => 10,
         Action::ReadNotices => 11,
@@ -431,7 +431,7 @@ fn the_policy_as_a_table() {
             role,
             organizer,
             via: Via::Session(SessionId(Uuid::nil())),
-            expires_at: Micros(0),
+            expires_at: Timestamp(0),
         })
     };
     let actors = [
@@ -449,15 +449,15 @@ fn the_policy_as_a_table() {
         ("use an account", Action::UseAccount),
         ("read notices", Action::ReadNotices),
         ("manage one's account", Action::ManageAccount),
-        ("book places", Action::BookPlaces),
-        ("run events", Action::RunEvents),
-        ("see sales", Action::SeeSales),
+        ("book tickets", Action::BookTickets),
+        ("run events", Action::ManageEvents),
+        ("see sales", Action::ReadSales),
         ("cancel a booking", Action::CancelBooking),
         ("administer", Action::Administer),
         ("manage an event of mine", Action::ManageEventOf(mine)),
         ("manage an event of theirs", Action::ManageEventOf(theirs)),
-        ("see sales of mine", Action::SeeSalesOf(mine)),
-        ("see sales of theirs", Action::SeeSalesOf(theirs)),
+        ("see sales of mine", Action::ReadSalesOf(mine)),
+        ("see sales of theirs", Action::ReadSalesOf(theirs)),
         ("my account", Action::AccountOf(me)),
         ("another's account", Action::AccountOf(other)),
         ("something of my own", Action::OwnThingOf(me)),

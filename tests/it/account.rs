@@ -2,7 +2,7 @@
 //! Not here: tokens and addresses by themselves (`units`), and the command line (`binary`).
 
 use boxoffice::account::password::Cost;
-use boxoffice::id::Noun;
+use boxoffice::id::NodeId;
 use serde_json::json;
 
 use crate::harness::TestApp;
@@ -45,9 +45,9 @@ scene! {
         let unknown = sign_in(&app, "nobody@example.org", "wrong horse battery").await;
         assert_eq!(wrong.body, unknown.body);
         assert_eq!(wrong.refusal(), "INVALID_CREDENTIALS");
-        // One fact, one welcome.
+        // One domain event, one welcome.
         app.settled().await;
-        assert_eq!(app.facts("user.registered").await, 1);
+        assert_eq!(app.domain_events("user.registered").await, 1);
         assert_eq!(ada_notices(&ada).await, ["USER_REGISTERED"]);
     }
 }
@@ -132,7 +132,7 @@ scene! {
     async fn a_failed_sign_in_costs_the_same_work_for_every_address(stage: Stage) {
         let app = stage.app().await;
         sessions::sign_up(&app, "grace@example.org").await;
-        let disabled = sessions::sign_up(&app, "alan@example.org").await.actor.user.opaque();
+        let disabled = sessions::sign_up(&app, "alan@example.org").await.actor.user.to_global_id();
         app.admin().await.mutate("disableUser", json!({ "userId": disabled }), "user { id }").await.ok();
         let hasher = &app.app.services.hasher;
         let work = async |email: &str, password: &str| {
@@ -267,7 +267,7 @@ scene! {
         let event = organizer.event(3).await;
         customer.books(&event, 1).await;
         let admin = app.admin().await;
-        let user = customer.user.opaque();
+        let user = customer.user.to_global_id();
         let role = json!({ "userId": user, "role": "ORGANIZER" });
         admin.mutate("setUserRole", role, "user { role organizer { name } }").await.ok();
         app.eventually("the old role is gone", || async {

@@ -1,7 +1,7 @@
-//! The laws of the code base, read from its text: which way arrows go, how files open, what stands nowhere.
-//! Not here: the laws clippy holds (`clippy.toml`), and reading Rust (`source`).
+//! The conventions of the code base, read from its text: which way arrows go, how files open, what stands nowhere.
+//! Not here: the conventions clippy holds (`clippy.toml`), and reading Rust (`source`).
 //!
-//! Each law is a function from a source to what is wrong with it, so that it can be shown to find its offender.
+//! Each convention is a function from a source to what is wrong with it, so that it can be shown to find its violation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use source::{Placed, Token, arrows, tokens};
 
 /// What uses what: a module uses those of lower rows and, in its own row, those on its left.
 ///
-/// Within a row the order is the one that holds today: ids are made of instants, facts are made of ids and words, tables
+/// Within a row the order is the one that holds today: ids are made of instants, domain events are made of ids and words, tables
 /// hold all three; `db` turns the vocabulary into cells, `page` reads through it, `access` knows neither; queues listen to
-/// the bus; events know nothing of bookings, which move their places; the demo is made by verbs and shown by `http`.
+/// the bus; events know nothing of bookings, which move their tickets; the demo is made by verbs and shown by `http`.
 const ROWS: &[(&str, &[&str])] = &[
-    ("vocabulary", &["clock", "zone", "id", "money", "status", "text", "fact", "entity"]),
+    ("vocabulary", &["clock", "zone", "id", "money", "status", "text", "domain_event", "entity"]),
     ("the database, and who may do what", &["db", "page", "access"]),
     ("the context of a verb", &["ctx"]),
     ("around a commit", &["bus", "outbox", "queue", "relay", "idempotency"]),
@@ -64,11 +64,11 @@ pub fn sources(folder: &str) -> Vec<(String, String)> {
     files.into_iter().map(named).collect()
 }
 
-/// Holds a law over folders; fails with everything that breaks it.
-fn hold(folders: &[&str], law: impl Fn(&str, &str) -> Vec<String>) {
+/// Holds a convention over folders; fails with everything that breaks it.
+fn hold(folders: &[&str], convention: impl Fn(&str, &str) -> Vec<String>) {
     let files = folders.iter().flat_map(|folder| sources(folder));
     let wrong: Vec<String> = files
-        .flat_map(|(name, text)| law(&name, &text).into_iter().map(move |what| format!("{name}:{what}")))
+        .flat_map(|(name, text)| convention(&name, &text).into_iter().map(move |what| format!("{name}:{what}")))
         .collect();
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
@@ -99,7 +99,7 @@ fn wrong_arrows(name: &str, text: &str) -> Vec<String> {
             Some((other, at, _)) if (other, at) <= (row, place) => {}
             Some((other, _, of_other)) => wrong.push(format!(
                 "{line}: {own} → {to}: `{to}` (row {other}, {of_other}) stands above `{own}` (row {row}, {of}). What both \
-                 need could live in {}; what `{to}` is to do about it, `{own}` can say as a fact",
+                 need could live in {}; what `{to}` is to do about it, `{own}` can say as a domain_event",
                 below(row, place)
             )),
             None => wrong.push(format!("{line}: {own} → {to}: stands in no row: give it one in tests/it/architecture.rs")),
@@ -131,11 +131,11 @@ fn arrows_go_down_or_left() {
 fn an_arrow_up_is_found_however_it_is_written() {
     let source = r##"
         //! crate::cli is only talked about here, as in [`crate::app`].
-        use crate::clock::Micros;
+        use crate::clock::Timestamp;
         use crate::{db::{self, Db}, notification::{inbox, read as reads}, text};
         /* crate::app /* nested */ crate::http */
         fn f<'a>(x: &'a str) -> char { let _ = "crate::app // no comment"; let _ = r#"" crate::cli"#; '"' }
-        fn g() { let _ = crate::graphql::sdl(); let _: Vec<super::super::reactions::Consequence> = super::f(); }
+        fn g() { let _ = crate::graphql::sdl(); let _: Vec<super::super::reactions::Effect> = super::f(); }
         mod inner { use super::super::super::http; use super::super::place; use super::g; }
         macro_rules! m { () => { $crate::app::App }; }
     "##;
@@ -148,8 +148,11 @@ fn an_arrow_up_is_found_however_it_is_written() {
     assert!(wrong[0].starts_with("4: "), "{wrong:?}");
     assert!(wrong[0].contains("`account`, `event`, rows 0 to 3"), "says where the shared thing could live: {wrong:?}");
 
-    assert_eq!(wrong_arrows("src/id.rs", "use super::fact::Fact;").len(), 1, "right in the same row");
-    assert!(wrong_arrows("src/fact.rs", "use crate::{id, clock::Micros}; mod x { use super::super::id; }").is_empty());
+    assert_eq!(wrong_arrows("src/id.rs", "use super::domain_event::DomainEvent;").len(), 1, "right in the same row");
+    assert!(
+        wrong_arrows("src/domain_event.rs", "use crate::{id, clock::Timestamp}; mod x { use super::super::id; }")
+            .is_empty()
+    );
     assert_eq!(wrong_arrows("src/nowhere.rs", "").len(), 1, "a new module needs a row");
     assert_eq!(wrong_arrows("src/id.rs", "use crate::nowhere::X;").len(), 1);
     assert!(wrong_arrows("src/main.rs", "use boxoffice::cli; fn main() { boxoffice::app::run() }").is_empty());
@@ -324,18 +327,18 @@ fn tests_neither_sleep_nor_skip() {
 }
 
 #[test]
-fn each_law_finds_its_offender() {
-    let good = "//! Places on shelves.\n//! Not here: shelves without places.\n";
+fn each_convention_finds_its_violation() {
+    let good = "//! Tickets on shelves.\n//! Not here: shelves without tickets.\n";
     assert_eq!(wrong_opening("src/x.rs", good), Vec::<String>::new());
     for bad in [
         "",
         "use std::fs;",
-        "//! Places on shelves.",
+        "//! Tickets on shelves.",
         "//! x",
-        "//! Not here: shelves without places.",
-        "//! Places on shelves.\n//! Not here.",
-        "// Places on shelves. Not here: shelves without places.",
-        "use std::fs;\n//! Places on shelves.\n//! Not here: shelves without places.",
+        "//! Not here: shelves without tickets.",
+        "//! Tickets on shelves.\n//! Not here.",
+        "// Tickets on shelves. Not here: shelves without tickets.",
+        "use std::fs;\n//! Tickets on shelves.\n//! Not here: shelves without tickets.",
     ] {
         assert_ne!(wrong_opening("src/x.rs", bad), Vec::<String>::new(), "{bad:?}");
     }

@@ -1,13 +1,13 @@
 //! The auditor: compares what customers were promised with what the database holds, and the database with itself.
 //! Not here: the scenes that try to make them differ (`kill`, `unclear`), and the proof that the auditor notices
-//! (`kill::twin`).
+//! (`kill::negative_control`).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use boxoffice::clock::{Clock, Micros};
+use boxoffice::clock::{Clock, Timestamp};
 use boxoffice::db::{self, Db};
-use boxoffice::id::{BookingId, EventId, Noun, UserId};
+use boxoffice::id::{BookingId, EventId, NodeId, UserId};
 use boxoffice::status::BookingStatus;
 use sea_orm::FromQueryResult;
 
@@ -26,7 +26,7 @@ pub struct Promise {
     pub cancelled: bool,
 }
 
-/// What holds of every database at rest that knows bookings and cancellations by customers, as a count of offenders.
+/// What holds of every database at rest that knows bookings and cancellations by customers, as a count of violations.
 pub const LAWS: &[(&str, &str)] = &[
     (
         "a counter differs from its bookings",
@@ -35,33 +35,33 @@ pub const LAWS: &[(&str, &str)] = &[
          WHERE t.quota_id = q.id AND b.status = 'CONFIRMED')",
     ),
     (
-        "more places are sold than there are",
+        "more tickets are sold than there are",
         "SELECT count(*) AS n FROM quota q WHERE q.held <> 0 OR q.capacity < (SELECT COALESCE(SUM(i.quantity), 0)
          FROM booking_item i JOIN booking b ON b.id = i.booking_id JOIN ticket_type t ON t.id = i.ticket_type_id
          WHERE t.quota_id = q.id AND b.status = 'CONFIRMED')",
     ),
     (
-        "places are free while somebody waits",
+        "tickets are free while somebody waits",
         "SELECT count(*) AS n FROM quota q JOIN stock s ON s.event_id = q.event_id WHERE q.sold < q.capacity AND EXISTS
          (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING' AND w.terms = s.terms)",
     ),
     (
         "a customer was not told exactly once of a confirmation",
         "SELECT count(*) AS n FROM booking b WHERE 1 <> (SELECT count(*) FROM notice n
-         WHERE n.user_id = b.user_id AND n.booking_id = b.id AND n.kind = 'booking.confirmed')",
+         WHERE n.user_id = b.user_id AND n.booking_id = b.id AND n.ticket_type = 'booking.confirmed')",
     ),
     (
         "an organizer was not told exactly once of a booking",
         "SELECT count(*) AS n FROM booking b JOIN event e ON e.id = b.event_id
          JOIN membership m ON m.organizer_id = e.organizer_id WHERE 1 <> (SELECT count(*) FROM notice n
-         WHERE n.user_id = m.user_id AND n.booking_id = b.id AND n.kind = 'booking.created')",
+         WHERE n.user_id = m.user_id AND n.booking_id = b.id AND n.ticket_type = 'booking.created')",
     ),
     (
         "somebody was not told exactly once of a cancellation",
         "SELECT count(*) AS n FROM booking b JOIN event e ON e.id = b.event_id
          JOIN membership m ON m.organizer_id = e.organizer_id
          WHERE CASE WHEN b.status = 'CANCELLED' THEN 2 ELSE 0 END <> (SELECT count(*) FROM notice n
-         WHERE n.booking_id = b.id AND n.kind = 'booking.cancelled' AND n.user_id IN (b.user_id, m.user_id))",
+         WHERE n.booking_id = b.id AND n.ticket_type = 'booking.cancelled' AND n.user_id IN (b.user_id, m.user_id))",
     ),
     (
         "a notice tells of a booking that is not there",
@@ -78,27 +78,27 @@ pub const LAWS: &[(&str, &str)] = &[
         "SELECT count(*) AS n FROM inbox i
          WHERE i.last_seq <> (SELECT COALESCE(max(n.seq), 0) FROM notice n WHERE n.user_id = i.user_id)",
     ),
-    ("a fact has no number", "SELECT count(*) AS n FROM fact WHERE seq IS NULL"),
+    ("a domain_event has no number", "SELECT count(*) AS n FROM domain_event WHERE seq IS NULL"),
     (
-        "the facts are not numbered 1, 2, 3, …",
-        "SELECT count(*) AS n FROM (SELECT min(seq) AS first, max(seq) AS last, count(seq) AS many FROM fact) f,
+        "the domain_events are not numbered 1, 2, 3, …",
+        "SELECT count(*) AS n FROM (SELECT min(seq) AS first, max(seq) AS last, count(seq) AS many FROM domain_event) f,
          stream_head h WHERE f.many <> h.last OR (f.many > 0 AND (f.first <> 1 OR f.last <> f.many))",
     ),
     (
-        "not every fact was reacted to",
+        "not every domain_event was reacted to",
         "SELECT count(*) AS n FROM consumer c, stream_head h WHERE c.name = 'reactions' AND c.last <> h.last",
     ),
-    ("a fact was parked", "SELECT count(*) AS n FROM parked_fact"),
+    ("a domain_event was parked", "SELECT count(*) AS n FROM parked_domain_event"),
     ("a job did not end well", "SELECT count(*) AS n FROM job WHERE state <> 'succeeded'"),
     (
         "a notice was not delivered exactly once to the log",
         "SELECT count(*) AS n FROM notice n WHERE 1 <> (SELECT count(*) FROM delivery d
-         WHERE d.fact_id = n.fact_id AND d.user_id = n.user_id AND d.channel = 'log')",
+         WHERE d.domain_event_id = n.domain_event_id AND d.user_id = n.user_id AND d.channel = 'log')",
     ),
     (
         "a delivery has no notice",
         "SELECT count(*) AS n FROM delivery d WHERE NOT EXISTS
-         (SELECT 1 FROM notice n WHERE n.fact_id = d.fact_id AND n.user_id = d.user_id)",
+         (SELECT 1 FROM notice n WHERE n.domain_event_id = d.domain_event_id AND n.user_id = d.user_id)",
     ),
     (
         "a job kept the token of its lease",
@@ -124,8 +124,8 @@ pub const COUNTED: &[(&str, &str)] = &[
 ];
 
 /// Whether anything is still to follow: numbers, reactions, jobs. Zero: the database is at rest.
-async fn unrest(db: &Db, now: Micros) -> i64 {
-    let sql = "SELECT (SELECT count(*) FROM fact WHERE seq IS NULL)
+async fn unrest(db: &Db, now: Timestamp) -> i64 {
+    let sql = "SELECT (SELECT count(*) FROM domain_event WHERE seq IS NULL)
                + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions')
                + (SELECT count(*) FROM job WHERE state = 'running' OR (state = 'available' AND run_at <= $1)) AS n";
     db::number(db.read(), sql, [now.into()]).await.unwrap()
@@ -144,19 +144,19 @@ pub async fn rest(db: &Db) {
 
 /// Everything that is wrong; empty: every promise was kept, to its letter and once.
 pub async fn complaints(db: &Db, promises: &[Promise]) -> Vec<String> {
-    let mut complaints = broken_laws(db).await;
+    let mut complaints = broken_invariants(db).await;
     complaints.extend(broken_promises(db, promises).await);
     complaints.extend(broken_waits(db, promises).await);
     complaints
 }
 
 /// What is wrong whatever was promised to whom.
-pub async fn broken_laws(db: &Db) -> Vec<String> {
+pub async fn broken_invariants(db: &Db) -> Vec<String> {
     let mut complaints = Vec::new();
-    for (law, sql) in LAWS.iter().chain(COUNTED) {
-        let offenders = db::number(db.read(), sql, []).await.unwrap();
-        if offenders > 0 {
-            complaints.push(format!("{law}: {offenders}"));
+    for (invariant, sql) in LAWS.iter().chain(COUNTED) {
+        let violations = db::number(db.read(), sql, []).await.unwrap();
+        if violations > 0 {
+            complaints.push(format!("{invariant}: {violations}"));
         }
     }
     complaints
@@ -168,16 +168,16 @@ struct Booked {
     user_id: UserId,
     event_id: EventId,
     status: BookingStatus,
-    places: i64,
+    tickets: i64,
 }
 
 /// Every promised booking is there as promised; and there is none that nobody was promised.
 async fn broken_promises(db: &Db, promises: &[Promise]) -> Vec<String> {
     let sql = "SELECT b.id, b.user_id, b.event_id, b.status,
-               CAST((SELECT COALESCE(SUM(i.quantity), 0) FROM booking_item i WHERE i.booking_id = b.id) AS bigint) AS places
+               CAST((SELECT COALESCE(SUM(i.quantity), 0) FROM booking_item i WHERE i.booking_id = b.id) AS bigint) AS tickets
                FROM booking b WHERE b.entry_id IS NULL";
     let booked: Vec<Booked> = db::all(db.read(), sql, []).await.unwrap();
-    let mut there: HashMap<String, Booked> = booked.into_iter().map(|row| (row.id.opaque(), row)).collect();
+    let mut there: HashMap<String, Booked> = booked.into_iter().map(|row| (row.id.to_global_id(), row)).collect();
     let mut complaints = Vec::new();
     let mut promised = HashSet::new();
     for promise in promises {
@@ -191,8 +191,8 @@ async fn broken_promises(db: &Db, promises: &[Promise]) -> Vec<String> {
             Some(row) => {
                 let cancelled = row.status == BookingStatus::Cancelled;
                 let as_promised = row.user_id == promise.user
-                    && row.event_id.opaque() == promise.event
-                    && row.places == promise.booked
+                    && row.event_id.to_global_id() == promise.event
+                    && row.tickets == promise.booked
                     && cancelled == promise.cancelled;
                 if !as_promised {
                     complaints.push(format!("not as promised: {id}"));
@@ -208,12 +208,12 @@ async fn broken_promises(db: &Db, promises: &[Promise]) -> Vec<String> {
 struct Waiting {
     user_id: UserId,
     event_id: EventId,
-    places: i64,
+    tickets: i64,
 }
 
-/// Everybody waits for, or got from the line, as many places as their answers said in all.
+/// Everybody waits for, or got from the waitlist, as many tickets as their answers said in all.
 async fn broken_waits(db: &Db, promises: &[Promise]) -> Vec<String> {
-    let sql = "SELECT user_id, event_id, CAST(SUM(quantity + granted) AS bigint) AS places
+    let sql = "SELECT user_id, event_id, CAST(SUM(quantity + granted) AS bigint) AS tickets
                FROM waitlist_entry GROUP BY user_id, event_id";
     let waiting: Vec<Waiting> = db::all(db.read(), sql, []).await.unwrap();
     let mut owed: HashMap<(UserId, String), i64> = HashMap::new();
@@ -222,11 +222,11 @@ async fn broken_waits(db: &Db, promises: &[Promise]) -> Vec<String> {
     }
     let mut complaints = Vec::new();
     for row in waiting {
-        let promised = owed.remove(&(row.user_id, row.event_id.opaque())).unwrap_or(0);
-        if promised != row.places {
-            complaints.push(format!("in line for {} instead of {promised}: {}", row.places, row.user_id));
+        let promised = owed.remove(&(row.user_id, row.event_id.to_global_id())).unwrap_or(0);
+        if promised != row.tickets {
+            complaints.push(format!("on the waitlist for {} instead of {promised}: {}", row.tickets, row.user_id));
         }
     }
-    complaints.extend(owed.into_keys().map(|(user, _)| format!("lost their place in line: {user}")));
+    complaints.extend(owed.into_keys().map(|(user, _)| format!("lost their place on the waitlist: {user}")));
     complaints
 }

@@ -120,7 +120,7 @@ async fn a_flag_counts_more_than_the_environment() {
 const BOOK: &str = "mutation($input: CreateBookingInput!) { createBooking(input: $input) {
     booked waitlisted booking { id } userErrors { code } } }";
 
-/// Books one place after the other until no answer comes any more; what was promised, and the key nobody answered.
+/// Books one ticket after the other until no answer comes any more; what was promised, and the key nobody answered.
 async fn book_until_silence(
     guest: Guest,
     address: String,
@@ -140,7 +140,7 @@ async fn book_until_silence(
     unreachable!("somebody stops it")
 }
 
-/// One order; none: it was not answered with places.
+/// One order; none: it was not answered with tickets.
 async fn order(guest: &Guest, address: &str, event: &str, key: &str) -> Option<Promise> {
     let input = json!({ "eventId": event, "quantity": 1, "idempotencyKey": key });
     let answer = guest.try_ask(address, BOOK, json!({ "input": input })).await?;
@@ -231,7 +231,7 @@ scene! {
         let guests = Guest::invite(&db, Role::Customer, 8).await;
         let served = place.serve().begin().ready().await;
         let event = organizer.event(&served.address, 100).await;
-        // Held up at the desk: somebody else has the lock that every order needs first.
+        // Held up at the batcher: somebody else has the lock that every order needs first.
         let lock = HeldStock::take(&db, &event).await;
         let mut sockets = Vec::new();
         for guest in &guests {

@@ -1,5 +1,5 @@
 //! Scenes of booking: what is asked, what is got, what is refused.
-//! Not here: many at once (`desk`, `race`) and the line by itself (`waitlist`).
+//! Not here: many at once (`batcher`, `race`) and the waitlist by itself (`waitlist`).
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ scene! {
         assert_eq!(answer.text("createBooking.booking.status"), "CONFIRMED");
         assert_eq!(answer.int("createBooking.waitlistEntry.position"), 1);
         assert_eq!(answer.int("createBooking.waitlistEntry.quantity"), 8);
-        assert_eq!(answer.text("createBooking.message"), "Booked 2 of 10; in line for 8.");
+        assert_eq!(answer.text("createBooking.message"), "Booked 2 of 10; on the waitlist for 8.");
         app.assert_sound(&event).await;
     }
 }
@@ -27,14 +27,14 @@ scene! {
         let (organizer, customer) = (app.organizer().await, app.customer().await);
         let event = organizer.event(4).await;
         let refused = customer.book(&event, 5, "ALL_OR_NOTHING", None).await;
-        assert_eq!(refused.refusal(), "NOT_ENOUGH_PLACES");
+        assert_eq!(refused.refusal(), "NOT_ENOUGH_TICKETS");
         assert_eq!(refused.int("createBooking.userErrors.0.available"), 4);
         assert_eq!(refused.int("createBooking.userErrors.0.requested"), 5);
         let part = customer.book(&event, 5, "PARTIAL", None).await.ok();
         assert_eq!(part.text("createBooking.outcome"), "PARTIALLY_BOOKED");
         assert_eq!(part.int("createBooking.booked"), 4);
         assert!(part.at("createBooking.waitlistEntry").is_null());
-        assert_eq!(customer.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
+        assert_eq!(customer.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
         let waits = customer.book(&event, 1, "PARTIAL_AND_WAITLIST", None).await.ok();
         assert_eq!(waits.text("createBooking.outcome"), "WAITLISTED");
         assert!(waits.at("createBooking.booking").is_null());
@@ -63,7 +63,7 @@ scene! {
         let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
         let event = organizer.event(3).await;
         // A refusal is not kept: the same key may succeed later.
-        assert_eq!(customer.book(&event, 9, "ALL_OR_NOTHING", Some("k1")).await.refusal(), "NOT_ENOUGH_PLACES");
+        assert_eq!(customer.book(&event, 9, "ALL_OR_NOTHING", Some("k1")).await.refusal(), "NOT_ENOUGH_TICKETS");
         let first = customer.book(&event, 2, "ALL_OR_NOTHING", Some("k1")).await.ok();
         let again = customer.book(&event, 2, "ALL_OR_NOTHING", Some("k1")).await.ok();
         assert_eq!(first.text("createBooking.booking.id"), again.text("createBooking.booking.id"));
@@ -113,9 +113,9 @@ scene! {
         assert_eq!(beyond.fault(), "BAD_USER_INPUT", "{}", beyond.body);
         let draft = organizer.draft(5).await;
         assert_eq!(customer.book(&draft, 1, "PARTIAL", None).await.refusal(), "NOT_FOUND");
-        let unknown = boxoffice::id::Noun::opaque(boxoffice::id::EventId(uuid::Uuid::from_u128(7)));
+        let unknown = boxoffice::id::NodeId::to_global_id(boxoffice::id::EventId(uuid::Uuid::from_u128(7)));
         assert_eq!(customer.book(&unknown, 1, "PARTIAL", None).await.refusal(), "NOT_FOUND");
-        let of_another_type = boxoffice::id::Noun::opaque(customer.user);
+        let of_another_type = boxoffice::id::NodeId::to_global_id(customer.user);
         assert_eq!(customer.book(&of_another_type, 1, "PARTIAL", None).await.refusal(), "NOT_FOUND");
         assert_eq!(customer.book("hello", 1, "PARTIAL", None).await.fault(), "BAD_USER_INPUT");
         // Organizers do not book, not even their own events; admins neither.
@@ -125,7 +125,7 @@ scene! {
         let booking = customer.books(&event, 1).await;
         let over = organizer.event(5).await;
         organizer.mutate("cancelEvent", json!({ "eventId": over }), "event { status }").await.ok();
-        assert_eq!(customer.book(&over, 1, "PARTIAL", None).await.refusal(), "WRONG_STATUS");
+        assert_eq!(customer.book(&over, 1, "PARTIAL", None).await.refusal(), "INVALID_TRANSITION");
         app.clock.advance(std::time::Duration::from_secs(32 * 24 * 3_600));
         // The token of a month ago has ended too; a new one is not what this scene is about.
         let customer = app.renewed(&customer).await;
@@ -187,10 +187,10 @@ scene! {
             assert!(node.at("node").is_null());
         }
         let sales = "query($id: ID!) { event(id: $id) { bookings(first: 5) { totalCount nodes { id } }
-                     participants(first: 5) { nodes { places } } } }";
+                     participants(first: 5) { nodes { tickets } } } }";
         let seen = organizer.ask(sales, json!({ "id": event })).await.ok();
         assert_eq!(seen.int("event.bookings.totalCount"), 1);
-        assert_eq!(seen.int("event.participants.nodes.0.places"), 2);
+        assert_eq!(seen.int("event.participants.nodes.0.tickets"), 2);
         assert!(rival.ask(sales, json!({ "id": event })).await.ok().at("event.bookings").is_null());
         assert_eq!(stranger.ask(sales, json!({ "id": event })).await.fault(), "FORBIDDEN");
     }
@@ -291,7 +291,7 @@ scene! {
         let cancelled = customer.mutate("cancelBooking", input, &format!("message {figures}")).await.ok();
         assert_eq!(cancelled.at("cancelBooking.event"), &seen(0, 3, 0));
         let refused = customer.mutate("createBooking", json!({ "eventId": event, "quantity": 9 }), figures).await;
-        assert_eq!((refused.refusal(), refused.at("createBooking.event")), ("NOT_ENOUGH_PLACES", &json!(null)));
+        assert_eq!((refused.refusal(), refused.at("createBooking.event")), ("NOT_ENOUGH_TICKETS", &json!(null)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scenes of the demo: what it consists of, that it is as sound as anything made by people, how it goes away.
 //! Not here: when it is made and what the terminal says (`binary`).
 
-use boxoffice::clock::{Clock, Micros};
+use boxoffice::clock::{Clock, Timestamp};
 use boxoffice::db;
 use boxoffice::demo::cast::{EVENTS, LINE, PASSWORD, PEOPLE};
 use boxoffice::demo::{self, remove};
@@ -41,8 +41,8 @@ scene! {
         assert_eq!(counts.waiting, LINE.len() as i64);
         assert!(counts.bookings > 150, "{} bookings are no history", counts.bookings);
         let list = "{ events(first: 50) { nodes { id title slug availability { capacity sold available waiting } } } }";
-        let programme = app.anonymous().ask(list, json!({})).await.ok();
-        let events = programme.at("events.nodes").as_array().unwrap().clone();
+        let catalog = app.anonymous().ask(list, json!({})).await.ok();
+        let events = catalog.at("events.nodes").as_array().unwrap().clone();
         assert_eq!(events.len(), EVENTS.iter().filter(|play| !play.draft).count());
         for event in &events {
             let play = EVENTS.iter().find(|play| play.title == event["title"]).unwrap();
@@ -53,11 +53,11 @@ scene! {
         assert_eq!(by_slug("rust-nation")["available"], 2);
         assert_eq!((&by_slug("jazz-on-the-roof")["available"], &by_slug("jazz-on-the-roof")["waiting"]), (&json!(0), &json!(9)));
         assert_eq!(by_slug("pottery-evening")["available"], 7);
-        // Everything followed, quietly: one notice per fact and person, every delivery on record.
+        // Everything followed, quietly: one notice per domain event and person, every delivery on record.
         assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state <> 'succeeded'", []).await, 0);
         let undelivered = "SELECT (SELECT count(*) FROM notice) - (SELECT count(*) FROM delivery) AS n";
         assert_eq!(app.number(undelivered, []).await, 0);
-        assert_eq!(app.number("SELECT count(*) AS n FROM parked_fact", []).await, 0);
+        assert_eq!(app.number("SELECT count(*) AS n FROM parked_domain_event", []).await, 0);
         // The bookings have a history, none of it in the future.
         let now = app.clock.now();
         assert_eq!(app.number("SELECT count(*) AS n FROM booking WHERE created_at > $1", [now.into()]).await, 0);
@@ -71,8 +71,8 @@ struct Line {
     line: String,
 }
 
-/// Everything of the demo that a person sees, a line each; times as microseconds after `today`.
-async fn contents(app: &TestApp, today: Micros) -> Vec<String> {
+/// Everything of the demo that a person sees, a waitlist each; times as microseconds after `today`.
+async fn contents(app: &TestApp, today: Timestamp) -> Vec<String> {
     let after = |time: &str| format!("cast({time} - {} AS text)", today.0);
     let columns = [
         (
@@ -93,12 +93,15 @@ async fn contents(app: &TestApp, today: Micros) -> Vec<String> {
              JOIN booking_item i ON i.booking_id = b.id",
         ),
         (
-            format!("u.email || ' ' || cast(w.line_no AS text) || ' ' || w.status || ' ' || {}", after("w.created_at")),
+            format!(
+                "u.email || ' ' || cast(w.position_key AS text) || ' ' || w.status || ' ' || {}",
+                after("w.created_at")
+            ),
             "FROM waitlist_entry w JOIN users u ON u.id = w.user_id",
         ),
         (
             format!("u.email || ' ' || cast(n.seq AS text) || ' ' || n.kind || ' ' || {}", after("f.occurred_at")),
-            "FROM notice n JOIN users u ON u.id = n.user_id JOIN fact f ON f.id = n.fact_id
+            "FROM notice n JOIN users u ON u.id = n.user_id JOIN domain_event f ON f.id = n.domain_event_id
              WHERE n.booking_id IS NOT NULL",
         ),
     ];
@@ -123,9 +126,9 @@ scene! {
         // The same day, some hours later: to the letter. Three days later: everything three days later.
         for (later, days) in [(5 * 3_600 * 1_000_000 + 37, 0), (3 * day + 7, 3)] {
             assert!(remove::wipe(app.db()).await.unwrap());
-            let now = Micros(app.clock.now().0 + later);
+            let now = Timestamp(app.clock.now().0 + later);
             demo::make(app.db(), now).await.unwrap();
-            assert_eq!(contents(&app, Micros(app.clock.now().0 + days * day)).await, first);
+            assert_eq!(contents(&app, Timestamp(app.clock.now().0 + days * day)).await, first);
         }
         // And on every machine and both databases: README and GraphiQL count on it.
         let event = app.anonymous().ask("{ event(slug: \"rust-nation\") { id } }", json!({})).await.ok();
@@ -170,7 +173,7 @@ scene! {
         assert!(demo::accounts(app.db()).await.unwrap() > 0);
         assert!(remove::wipe(app.db()).await.unwrap());
         assert!(demo::is_fresh(app.db()).await.unwrap());
-        assert_eq!(app.number("SELECT (SELECT count(*) FROM fact) + (SELECT count(*) FROM event) AS n", []).await, 0);
+        assert_eq!(app.number("SELECT (SELECT count(*) FROM domain_event) + (SELECT count(*) FROM event) AS n", []).await, 0);
         // And it can be made anew.
         demo::make(app.db(), app.clock.now()).await.unwrap();
         let real = app.customer().await;

@@ -1,5 +1,5 @@
 //! Scenes of events: from draft to archive, browsing, calling off.
-//! Not here: who is told (`notification`) and places (`booking`, `waitlist`).
+//! Not here: who is told (`notification`) and tickets (`booking`, `waitlist`).
 
 use serde_json::{Value, json};
 
@@ -45,11 +45,11 @@ scene! {
         assert_eq!(organizer.ask(by_id, json!({ "id": id })).await.ok().text("event.status"), "DRAFT");
         assert_eq!(rival.mutate("publishEvent", json!({ "eventId": id }), "event { id }").await.refusal(), "NOT_FOUND");
         organizer.mutate("publishEvent", json!({ "eventId": id }), "event { id }").await.ok();
-        assert_eq!(organizer.mutate("publishEvent", json!({ "eventId": id }), "event { id }").await.refusal(), "WRONG_STATUS");
+        assert_eq!(organizer.mutate("publishEvent", json!({ "eventId": id }), "event { id }").await.refusal(), "INVALID_TRANSITION");
         let by_slug = "{ event(slug: \"jazz-on-the-roof\") { status } }";
         assert_eq!(app.anonymous().ask(by_slug, json!({})).await.ok().text("event.status"), "PUBLISHED");
-        assert_eq!(organizer.mutate("deleteEvent", json!({ "eventId": id }), "deletedId").await.refusal(), "WRONG_STATUS");
-        assert_eq!(app.facts("event.published").await, 1);
+        assert_eq!(organizer.mutate("deleteEvent", json!({ "eventId": id }), "deletedId").await.refusal(), "INVALID_TRANSITION");
+        assert_eq!(app.domain_events("event.published").await, 1);
     }
 }
 
@@ -128,11 +128,11 @@ scene! {
         let id = organizer.event(5).await;
         let edit = |input: Value| organizer.mutate("updateEvent", input, "changed event { venue title price { amount } }");
         assert_eq!(edit(json!({ "eventId": id, "venue": "Hall A" })).await.ok().at("updateEvent.changed"), &json!([]));
-        assert_eq!(app.facts("event.updated").await, 0, "nothing changed, nobody is told");
+        assert_eq!(app.domain_events("event.updated").await, 0, "nothing changed, nobody is told");
         let changed = edit(json!({ "eventId": id, "venue": "Hall B", "price": "12.00" })).await.ok();
         assert_eq!(changed.at("updateEvent.changed"), &json!(["VENUE", "PRICE"]));
         assert_eq!(changed.text("updateEvent.event.price.amount"), "12.00");
-        assert_eq!(app.facts("event.updated").await, 1);
+        assert_eq!(app.domain_events("event.updated").await, 1);
         assert_eq!(edit(json!({ "eventId": id, "startsAt": "2025-01-01T00:00:00Z" })).await.refusal(), "INVALID");
         assert_eq!(edit(json!({ "eventId": id, "title": " " })).await.refusal(), "INVALID");
         let foreign = rival.mutate("updateEvent", json!({ "eventId": id, "venue": "Mine" }), "changed").await;
@@ -202,8 +202,8 @@ scene! {
         assert_eq!(list("first: 9, filter: { text: \" \" }").await, (4, "Rust Nation,Alpha 100%,Beta,Gamma".into()));
         assert_eq!(list("first: 9, filter: { from: \"2026-04-02T10:00:00Z\", until: \"2026-04-03T10:00:00Z\" }").await, (1, "Beta".into()));
         customer.books(&ids[1], 1).await;
-        assert_eq!(list("first: 9, filter: { hasPlaces: true, from: \"2026-04-01T00:00:00Z\" }").await, (2, "Alpha 100%,Gamma".into()));
-        assert_eq!(list("first: 9, filter: { hasPlaces: false }").await, (1, "Beta".into()));
+        assert_eq!(list("first: 9, filter: { hasTickets: true, from: \"2026-04-01T00:00:00Z\" }").await, (2, "Alpha 100%,Gamma".into()));
+        assert_eq!(list("first: 9, filter: { hasTickets: false }").await, (1, "Beta".into()));
         let mine = organizer.ask("{ myEvents(first: 9) { nodes { title status } totalCount } }", json!({})).await.ok();
         assert_eq!(mine.int("myEvents.totalCount"), 4, "drafts included, the rival's not");
         let all = app.admin().await.ask("{ myEvents(first: 9, filter: { status: DRAFT }) { nodes { title } totalCount } }", json!({})).await.ok();
@@ -226,7 +226,7 @@ scene! {
         let id = organizer.event(5).await;
         app.clock.advance(std::time::Duration::from_secs(40 * 24 * 3_600));
         let listed = app.anonymous().ask("{ events(first: 5) { totalCount } }", json!({})).await.ok();
-        assert_eq!(listed.int("events.totalCount"), 0, "not on the programme even before the sweep");
+        assert_eq!(listed.int("events.totalCount"), 0, "not on the catalog even before the sweep");
         assert_eq!(boxoffice::event::archive::archive(app.db(), app.clock.now()).await.unwrap(), 1);
         assert_eq!(boxoffice::event::archive::archive(app.db(), app.clock.now()).await.unwrap(), 0);
         let status = app.anonymous().ask("query($id: ID!) { event(id: $id) { status } }", json!({ "id": id })).await.ok();
@@ -252,10 +252,10 @@ scene! {
         let cancelled = organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { status }").await.ok();
         assert_eq!(cancelled.text("cancelEvent.event.status"), "CANCELLED");
         // At once every verb obeys.
-        assert_eq!(people[0].book(&id, 1, "PARTIAL_AND_WAITLIST", None).await.refusal(), "WRONG_STATUS");
-        assert_eq!(people[0].join(&id, 1, true).await.refusal(), "WRONG_STATUS");
-        assert_eq!(organizer.resize(&id, 20).await.refusal(), "WRONG_STATUS");
-        assert_eq!(organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { id }").await.refusal(), "WRONG_STATUS");
+        assert_eq!(people[0].book(&id, 1, "PARTIAL_AND_WAITLIST", None).await.refusal(), "INVALID_TRANSITION");
+        assert_eq!(people[0].join(&id, 1, true).await.refusal(), "INVALID_TRANSITION");
+        assert_eq!(organizer.resize(&id, 20).await.refusal(), "INVALID_TRANSITION");
+        assert_eq!(organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { id }").await.refusal(), "INVALID_TRANSITION");
         app.settled().await;
         assert_eq!(app.sold(&id).await, 0);
         assert_eq!(app.number("SELECT count(*) AS n FROM booking WHERE status <> 'CANCELLED'", []).await, 0);
@@ -292,14 +292,14 @@ scene! {
             app.eventually("it waits for the event", || async { app.number(waits, []).await == 1 }).await;
         }
         archiving.release().await;
-        assert_eq!(asked.await.unwrap(), "WRONG_STATUS");
+        assert_eq!(asked.await.unwrap(), "INVALID_TRANSITION");
 
         let id = organizer.event(5).await;
         app.clock.advance(std::time::Duration::from_secs(40 * 24 * 3_600));
         let organizer = app.renewed(&organizer).await;
         let refused = organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { id }").await;
         assert_eq!(refused.refusal(), "EVENT_OVER");
-        assert_eq!(app.facts("event.cancelled").await, 0);
+        assert_eq!(app.domain_events("event.cancelled").await, 0);
     }
 }
 
@@ -312,7 +312,7 @@ scene! {
         crate::notification::fill(&app, &id, 1_100).await;
         organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { status }").await.ok();
         app.reacted().await;
-        let event: boxoffice::id::EventId = boxoffice::id::Noun::parse(&id).unwrap();
+        let event: boxoffice::id::EventId = boxoffice::id::NodeId::parse(&id).unwrap();
         // One chunk, as if the process died behind it; another process goes on.
         assert!(boxoffice::booking::call_off::chunk(&app.app.ctx, event, None).await.unwrap());
         let left = app.sold(&id).await;
@@ -324,7 +324,7 @@ scene! {
         assert_eq!(app.number(told, []).await, 1_100);
         let twice = "SELECT count(*) AS n FROM (SELECT user_id FROM notice WHERE kind = 'event.cancelled' GROUP BY user_id HAVING count(*) > 1) t";
         assert_eq!(app.number(twice, []).await, 0);
-        assert_eq!(app.facts("booking.cancelled").await, 1_100);
+        assert_eq!(app.domain_events("booking.cancelled").await, 1_100);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Scenes of the waitlist's edges: long lines, entries that are passed over, and entries that end.
-//! Not here: the ordinary course of a line (`waitlist`).
+//! Not here: the ordinary course of a waitlist (`waitlist`).
 
-use boxoffice::booking::{close, floor, promote};
-use boxoffice::clock::Micros;
-use boxoffice::id::{EventId, Noun};
+use boxoffice::booking::{close, inventory, promote};
+use boxoffice::clock::Timestamp;
+use boxoffice::id::{EventId, NodeId};
 use serde_json::{Value, json};
 
 use crate::harness::{Actor, TestApp};
@@ -24,14 +24,14 @@ async fn fill_line(app: &TestApp, event: &str, n: i64) {
     );
     app.sql(&users, [n.into()]).await;
     let entries = format!(
-        "INSERT INTO waitlist_entry (id, event_id, ticket_type_id, quota_id, user_id, status, quantity, accepts_part, line_no,
+        "INSERT INTO waitlist_entry (id, event_id, ticket_type_id, quota_id, user_id, status, quantity, accepts_part, position_key,
                                      asked, created_at, updated_at)
-         SELECT {uuid}, t.event_id, t.id, t.quota_id, u.id, 'WAITING', 1, 0, s.line_tail + u.created_at, 1, 0, 0
+         SELECT {uuid}, t.event_id, t.id, t.quota_id, u.id, 'WAITING', 1, 0, s.waitlist_tail + u.created_at, 1, 0, 0
          FROM users u, ticket_type t JOIN stock s ON s.event_id = t.event_id
          WHERE t.event_id = $1 AND u.email_key LIKE 'w%@example.org'"
     );
     app.sql(&entries, [event.into()]).await;
-    app.sql("UPDATE stock SET line_tail = line_tail + $2 WHERE event_id = $1", [event.into(), n.into()]).await;
+    app.sql("UPDATE stock SET waitlist_tail = waitlist_tail + $2 WHERE event_id = $1", [event.into(), n.into()]).await;
     app.sql("UPDATE quota SET waiting = waiting + $2, open = 0 WHERE event_id = $1", [event.into(), n.into()]).await;
 }
 
@@ -52,21 +52,21 @@ async fn has(person: &Actor) -> i64 {
 }
 
 scene! {
-    /// A raise longer than one transaction serves, and a line longer than the raise: served in chunks to the last ticket,
+    /// A raise longer than one transaction serves, and a waitlist longer than the raise: served in chunks to the last ticket,
     /// and no newcomer gets any of them meanwhile.
     async fn a_raise_serves_a_long_line_in_chunks(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, first, newcomer) = (app.organizer().await, app.customer().await, app.customer().await);
         let event = organizer.event(1).await;
         first.books(&event, 1).await;
-        let (chunk, raise) = (floor::SERVED_MAX, 2 * floor::SERVED_MAX + 30);
+        let (chunk, raise) = (inventory::SERVED_MAX, 2 * inventory::SERVED_MAX + 30);
         fill_line(&app, &event, raise + 5).await;
         let raised = organizer.resize(&event, 1 + raise).await.ok();
         assert_eq!(app.sold(&event).await, 1 + chunk, "one transaction serves one chunk");
         assert_eq!(raised.at("setEventCapacity.event.availability.available"), &json!(0));
-        assert_eq!(newcomer.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
+        assert_eq!(newcomer.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
         app.assert_counted(&event).await;
-        let jobs = "SELECT count(*) AS n FROM job WHERE kind = 'serve_line'";
+        let jobs = "SELECT count(*) AS n FROM job WHERE kind = 'serve_waitlist'";
         assert_eq!(app.number(jobs, []).await, 1, "one job serves the rest, whoever asked meanwhile");
         let id = EventId::parse(&event).unwrap();
         assert!(promote::chunk(&app.app.ctx, id, None).await.unwrap(), "there is more");
@@ -75,10 +75,10 @@ scene! {
         assert_eq!(app.sold(&event).await, 1 + raise);
         app.assert_sound(&event).await;
         assert_eq!(app.number("SELECT count(*) AS n FROM waitlist_entry WHERE status = 'WAITING'", []).await, 5);
-        assert_eq!(newcomer.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
-        // The order is that of the line.
-        let late = "SELECT count(*) AS n FROM waitlist_entry w WHERE w.status = 'FULFILLED' AND w.line_no >
-                    (SELECT min(line_no) FROM waitlist_entry WHERE status = 'WAITING')";
+        assert_eq!(newcomer.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
+        // The order is that of the waitlist.
+        let late = "SELECT count(*) AS n FROM waitlist_entry w WHERE w.status = 'FULFILLED' AND w.position_key >
+                    (SELECT min(position_key) FROM waitlist_entry WHERE status = 'WAITING')";
         assert_eq!(app.number(late, []).await, 0);
     }
 }
@@ -90,17 +90,17 @@ scene! {
         let (organizer, first) = (app.organizer().await, app.customer().await);
         let event = organizer.event(1).await;
         first.books(&event, 1).await;
-        let raise = floor::SERVED_MAX + 30;
+        let raise = inventory::SERVED_MAX + 30;
         fill_line(&app, &event, raise + 5).await;
         organizer.resize(&event, 1 + raise).await.ok();
-        app.eventually("the line is served", || async { app.sold(&event).await == 1 + raise }).await;
+        app.eventually("the waitlist is served", || async { app.sold(&event).await == 1 + raise }).await;
         app.settled().await;
         app.assert_sound(&event).await;
     }
 }
 
 scene! {
-    /// What it costs to say where an entry stands does not grow with the line.
+    /// What it costs to say where an entry stands does not grow with the waitlist.
     async fn positions_are_exact_up_to_a_thousand(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, people) = (app.organizer().await, app.customers(3).await);
@@ -139,7 +139,7 @@ scene! {
         assert_eq!(entry(giver, &remainder).await["pause"], "TICKETS_GIVEN_BACK");
         app.assert_sound(&event).await;
         let bought = late.books(&event, 1).await;
-        // It is sold: the entry is in turn again, first in line, for what others give back.
+        // It is sold: the entry is in turn again, first on the waitlist, for what others give back.
         assert_eq!(entry(giver, &remainder).await["pause"], Value::Null);
         late.cancel(&bought).await.ok();
         assert_eq!(has(giver).await, 1);
@@ -164,7 +164,7 @@ scene! {
 }
 
 scene! {
-    /// After a change of venue, day or price nobody in line is booked unasked.
+    /// After a change of venue, day or price nobody on the waitlist is booked unasked.
     async fn a_changed_event_asks_who_waits_first(stage: Stage) {
         let app = stage.app().await;
         let (organizer, people) = (app.organizer().await, app.customers(4).await);
@@ -181,7 +181,7 @@ scene! {
             people[0].cancel(&booked).await.ok();
             assert_eq!(has(&people[1]).await, before, "{change}");
             app.assert_sound(&event).await;
-            // Passed over: a newcomer books what is free, and who says yes is in turn at the place they have.
+            // Passed over: a newcomer books what is free, and who says yes is in turn at the ticket they have.
             let taken = people[3].books(&event, 1).await;
             assert_eq!(people[2].join(&event, 1, false).await.ok().text("joinWaitlist.waitlistEntry.id"), willing);
             let input = json!({ "entryId": unasked });
@@ -234,14 +234,14 @@ scene! {
         let (ends, stays) = (waits(&people[1], &event, 1).await, waits(&people[1], &other, 1).await);
         fill_line(&app, &event, 250).await; // more than one chunk
         assert_eq!(close::close_begun(&app.app.ctx).await.unwrap(), 0);
-        app.clock.set(Micros::from_rfc3339(BEGIN).unwrap());
+        app.clock.set(Timestamp::from_rfc3339(BEGIN).unwrap());
         assert_eq!(close::close_begun(&app.app.ctx).await.unwrap(), 251);
         assert_eq!(close::close_begun(&app.app.ctx).await.unwrap(), 0);
         let person = app.renewed(&people[1]).await;
         assert_eq!((entry(&person, &ends).await["status"].clone(), entry(&person, &stays).await["status"].clone()), (json!("CLOSED"), json!("WAITING")));
         app.assert_sound(&event).await;
         // The sweep does it by itself.
-        app.clock.set(Micros::from_rfc3339("2026-03-01T18:00:00Z").unwrap());
+        app.clock.set(Timestamp::from_rfc3339("2026-03-01T18:00:00Z").unwrap());
         let sweeping = stage.app_with(|options| options.clock = app.clock.clone()).await;
         let person = app.renewed(&people[1]).await;
         app.eventually("the other one has ended", || async { entry(&person, &stays).await["status"] == "CLOSED" }).await;
@@ -261,10 +261,10 @@ scene! {
         for person in &people[1..] {
             waits(person, &event, 1).await;
         }
-        admin.mutate("disableUser", json!({ "userId": people[1].user.opaque() }), "user { id }").await.ok();
+        admin.mutate("disableUser", json!({ "userId": people[1].user.to_global_id() }), "user { id }").await.ok();
         people[0].cancel(&booked[0]).await.ok();
         assert_eq!((has(&people[2]).await, app.sold(&event).await), (1, 2), "nobody had ended its entry yet");
-        let role = json!({ "userId": people[3].user.opaque(), "role": "ORGANIZER" });
+        let role = json!({ "userId": people[3].user.to_global_id(), "role": "ORGANIZER" });
         admin.mutate("setUserRole", role, "user { id }").await.ok();
         people[0].cancel(&booked[1]).await.ok();
         assert_eq!(has(&people[4]).await, 1);
@@ -281,7 +281,7 @@ scene! {
 }
 
 scene! {
-    /// A disabled account at the head of a line that its wish blocks: who stands behind is served when its entry ends.
+    /// A disabled account at the head of a waitlist that its wish blocks: who stands behind is served when its entry ends.
     async fn whom_a_disabled_account_blocked_is_served(stage: Stage) {
         let app = stage.app().await;
         let (organizer, admin, people) = (app.organizer().await, app.admin().await, app.customers(3).await);
@@ -293,7 +293,7 @@ scene! {
         fill_line(&app, &event, 59).await; // more than one transaction serves that came for something else
         people[0].cancel(&booked).await.ok();
         assert_eq!(app.sold(&event).await, 2, "sixty are free, the head wants one more");
-        admin.mutate("disableUser", json!({ "userId": people[1].user.opaque() }), "user { id }").await.ok();
+        admin.mutate("disableUser", json!({ "userId": people[1].user.to_global_id() }), "user { id }").await.ok();
         app.eventually("those behind have them", || async { app.sold(&event).await == 62 }).await;
         assert_eq!(has(&people[2]).await, 1);
         app.settled().await;

@@ -1,13 +1,13 @@
 //! Inventories read in every way they can be: availability, lists of events, counted columns and bookings say the same.
 //! Not here: the rules by themselves (`allocate`).
 
-use boxoffice::id::Chance;
+use boxoffice::id::RandomSource;
 use serde_json::json;
 
 use crate::harness::{Actor, TestApp, seeded};
 
-fn below(chance: &Chance, n: usize) -> usize {
-    ((chance.fraction() * n as f64) as usize).min(n - 1)
+fn below(random: &RandomSource, n: usize) -> usize {
+    ((random.fraction() * n as f64) as usize).min(n - 1)
 }
 
 async fn available(app: &TestApp, event: &str) -> i64 {
@@ -15,10 +15,10 @@ async fn available(app: &TestApp, event: &str) -> i64 {
     app.anonymous().ask(query, json!({ "id": event })).await.ok().int("event.availability.available")
 }
 
-/// Whether lists of events show it among those with places, and not among the others.
+/// Whether lists of events show it among those with tickets, and not among the others.
 async fn is_listed_with_places(app: &TestApp, event: &str) -> bool {
-    let query = "{ yes: events(first: 100, filter: { hasPlaces: true }) { nodes { id } }
-                   no: events(first: 100, filter: { hasPlaces: false }) { nodes { id } } }";
+    let query = "{ yes: events(first: 100, filter: { hasTickets: true }) { nodes { id } }
+                   no: events(first: 100, filter: { hasTickets: false }) { nodes { id } } }";
     let answer = app.anonymous().ask(query, json!({})).await.ok();
     let has = |list: &str| answer.at(list).as_array().unwrap().iter().any(|node| node["id"] == event);
     let (yes, no) = (has("yes.nodes"), has("no.nodes"));
@@ -30,9 +30,9 @@ async fn is_listed_with_places(app: &TestApp, event: &str) -> bool {
 async fn compare(app: &TestApp, newcomer: &Actor, event: &str) {
     app.assert_sound(event).await;
     let available = available(app, event).await;
-    assert_eq!(is_listed_with_places(app, event).await, available > 0, "hasPlaces with {available} available");
+    assert_eq!(is_listed_with_places(app, event).await, available > 0, "hasTickets with {available} available");
     let refused = newcomer.book(event, available + 1, "ALL_OR_NOTHING", None).await;
-    assert_eq!(refused.refusal(), "NOT_ENOUGH_PLACES");
+    assert_eq!(refused.refusal(), "NOT_ENOUGH_TICKETS");
     assert_eq!(refused.int("createBooking.userErrors.0.available"), available);
     if available > 0 {
         let booking = newcomer.books(event, available).await;
@@ -49,39 +49,39 @@ struct Done {
 }
 
 /// Something happens to an event.
-async fn step(chance: &Chance, organizer: &Actor, people: &[Actor], event: &str, done: &mut Done) {
-    let who = below(chance, people.len());
-    let (person, quantity) = (&people[who], 1 + below(chance, 4) as i64);
-    match below(chance, 12) {
+async fn step(random: &RandomSource, organizer: &Actor, people: &[Actor], event: &str, done: &mut Done) {
+    let who = below(random, people.len());
+    let (person, quantity) = (&people[who], 1 + below(random, 4) as i64);
+    match below(random, 12) {
         0..=3 => {
-            let fulfilment = ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLIST"][below(chance, 3)];
+            let fulfilment = ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLIST"][below(random, 3)];
             let answer = person.book(event, quantity, fulfilment, None).await;
             let text = |path: &str| answer.at(path).as_str().map(str::to_owned);
             done.bookings.extend(text("createBooking.booking.id").map(|id| (who, id)));
             done.entries.extend(text("createBooking.waitlistEntry.id").map(|id| (who, id)));
         }
         4..=5 => {
-            let answer = person.join(event, quantity, chance.fraction() < 0.5).await;
+            let answer = person.join(event, quantity, random.fraction() < 0.5).await;
             done.entries.extend(answer.at("joinWaitlist.waitlistEntry.id").as_str().map(|id| (who, id.to_owned())));
         }
         6..=8 if !done.bookings.is_empty() => {
-            let (who, booking) = done.bookings.swap_remove(below(chance, done.bookings.len()));
+            let (who, booking) = done.bookings.swap_remove(below(random, done.bookings.len()));
             people[who].cancel(&booking).await.ok();
         }
         9 if !done.entries.is_empty() => {
-            let (who, entry) = done.entries.swap_remove(below(chance, done.entries.len()));
+            let (who, entry) = done.entries.swap_remove(below(random, done.entries.len()));
             people[who].leave(&entry).await;
         }
         10 if !done.entries.is_empty() => {
-            let (who, entry) = &done.entries[below(chance, done.entries.len())];
+            let (who, entry) = &done.entries[below(random, done.entries.len())];
             people[*who].mutate("confirmWaitlistEntry", json!({ "entryId": entry }), "event { id }").await;
         }
-        11 if chance.fraction() < 0.3 => {
-            let venue = format!("Hall {}", below(chance, 1_000));
+        11 if random.fraction() < 0.3 => {
+            let venue = format!("Hall {}", below(random, 1_000));
             organizer.mutate("updateEvent", json!({ "eventId": event, "venue": venue }), "changed").await.ok();
         }
         _ => {
-            organizer.resize(event, 1 + below(chance, 8) as i64).await;
+            organizer.resize(event, 1 + below(random, 8) as i64).await;
         }
     }
 }
@@ -90,12 +90,12 @@ scene! {
     async fn random_inventories_read_alike(stage: Stage) {
         let app = stage.app().await;
         let (organizer, newcomer, people) = (app.organizer().await, app.customer().await, app.customers(5).await);
-        let chance = seeded("random_inventories_read_alike");
+        let random = seeded("random_inventories_read_alike");
         for _ in 0..6 {
-            let event = organizer.event(1 + below(&chance, 6) as i64).await;
+            let event = organizer.event(1 + below(&random, 6) as i64).await;
             let mut done = Done::default();
             for _ in 0..14 {
-                step(&chance, &organizer, &people, &event, &mut done).await;
+                step(&random, &organizer, &people, &event, &mut done).await;
                 compare(&app, &newcomer, &event).await;
             }
         }
@@ -120,7 +120,7 @@ scene! {
 }
 
 scene! {
-    /// From its beginning on nothing of an event can be booked, and everything that tells of places says so.
+    /// From its beginning on nothing of an event can be booked, and everything that tells of tickets says so.
     async fn nothing_is_available_once_an_event_has_begun(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -131,7 +131,7 @@ scene! {
         let before = socket.next("a").await["availabilityChanged"].clone();
         assert_eq!(before["available"], 5);
         assert!(is_listed_with_places(&app, &event).await);
-        app.clock.set(boxoffice::clock::Micros::from_rfc3339("2026-02-01T18:00:00Z").unwrap());
+        app.clock.set(boxoffice::clock::Timestamp::from_rfc3339("2026-02-01T18:00:00Z").unwrap());
         let after = socket.next("a").await["availabilityChanged"].clone();
         assert_eq!((&after["available"], &after["capacity"]), (&json!(0), &json!(5)));
         assert_eq!(after["revision"], before["revision"], "nothing was written");

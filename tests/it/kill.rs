@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use boxoffice::access::Role;
-use boxoffice::clock::{Clock, Micros};
-use boxoffice::db::{self, DbError, Lane, Target};
-use boxoffice::id::Chance;
+use boxoffice::clock::{Clock, Timestamp};
+use boxoffice::db::{self, DbError, Priority, Target};
+use boxoffice::id::RandomSource;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -20,7 +20,7 @@ use crate::harness::{Answer, PATIENCE, apart, postgres, seeded};
 
 #[cfg(target_os = "linux")]
 mod full;
-pub mod twin;
+pub mod negative_control;
 
 /// How often the program is killed.
 const ROUNDS: usize = 20;
@@ -31,7 +31,7 @@ const CUSTOMERS: usize = 12;
 /// How many new box offices die while they make their database.
 const FIRST_STARTS: usize = 10;
 
-/// Places of each event: one that sells out at once, one that sells out on the way, one that does not.
+/// Tickets of each event: one that sells out at once, one that sells out on the way, one that does not.
 const CAPACITIES: [i64; 3] = [40, 400, 5_000];
 
 const BOOK: &str = "mutation($input: CreateBookingInput!) { createBooking(input: $input) {
@@ -42,54 +42,56 @@ const CANCEL: &str =
 
 /// What a customer wants of the program, until it answers.
 #[derive(Debug, Clone)]
-enum Wish {
+enum AllocationRequest {
     Book { key: String, event: String, quantity: i64, fulfilment: &'static str },
     Cancel { nth: usize, booking: String },
 }
 
-/// Somebody who wants many places, and remembers every answer.
+/// Somebody who wants many tickets, and remembers every answer.
 struct Customer {
     guest: Guest,
-    chance: Chance,
+    random: RandomSource,
     events: Arc<Vec<String>>,
     asked: usize,
-    open: Option<Wish>,
-    /// Each order that was answered with places, and what it was promised.
-    kept: Vec<(Wish, Promise)>,
+    open: Option<AllocationRequest>,
+    /// Each order that was answered with tickets, and what it was promised.
+    kept: Vec<(AllocationRequest, Promise)>,
     refused: usize,
     /// Orders asked again, and how many of those had been booked already when their answer was lost.
     again: usize,
     unheard: usize,
 }
 
-fn pick(chance: &Chance, n: usize) -> usize {
-    ((chance.fraction() * n as f64) as usize).min(n - 1)
+fn pick(random: &RandomSource, n: usize) -> usize {
+    ((random.fraction() * n as f64) as usize).min(n - 1)
 }
 
 impl Customer {
-    /// What they want next: mostly places, now and then to give some back.
-    fn next(&mut self) -> Wish {
+    /// What they want next: mostly tickets, now and then to give some back.
+    fn next(&mut self) -> AllocationRequest {
         self.asked += 1;
         let live = self.kept.iter().position(|(_, promise)| promise.booking.is_some() && !promise.cancelled);
-        if let (Some(nth), 0) = (live, pick(&self.chance, 8)) {
-            return Wish::Cancel { nth, booking: self.kept[nth].1.booking.clone().unwrap() };
+        if let (Some(nth), 0) = (live, pick(&self.random, 8)) {
+            return AllocationRequest::Cancel { nth, booking: self.kept[nth].1.booking.clone().unwrap() };
         }
-        Wish::Book {
+        AllocationRequest::Book {
             key: format!("order-{}", self.asked),
-            event: self.events[pick(&self.chance, self.events.len())].clone(),
-            quantity: 1 + pick(&self.chance, 5) as i64,
-            fulfilment: ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLIST"][pick(&self.chance, 3)],
+            event: self.events[pick(&self.random, self.events.len())].clone(),
+            quantity: 1 + pick(&self.random, 5) as i64,
+            fulfilment: ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLIST"][pick(&self.random, 3)],
         }
     }
 
-    async fn ask(&self, address: &str, wish: &Wish) -> Option<Answer> {
+    async fn ask(&self, address: &str, wish: &AllocationRequest) -> Option<Answer> {
         match wish {
-            Wish::Book { key, event, quantity, fulfilment } => {
+            AllocationRequest::Book { key, event, quantity, fulfilment } => {
                 let input =
                     json!({ "eventId": event, "quantity": quantity, "fulfilment": fulfilment, "idempotencyKey": key });
                 self.guest.try_ask(address, BOOK, json!({ "input": input })).await
             }
-            Wish::Cancel { booking, .. } => self.guest.try_ask(address, CANCEL, json!({ "id": booking })).await,
+            AllocationRequest::Cancel { booking, .. } => {
+                self.guest.try_ask(address, CANCEL, json!({ "id": booking })).await
+            }
         }
     }
 
@@ -104,18 +106,18 @@ impl Customer {
         }
     }
 
-    fn note(&mut self, wish: Wish, answer: Answer, begun: Micros) {
-        let made = answer.at("createBooking.booking.createdAt").as_str().and_then(Micros::from_rfc3339);
+    fn note(&mut self, wish: AllocationRequest, answer: Answer, begun: Timestamp) {
+        let made = answer.at("createBooking.booking.createdAt").as_str().and_then(Timestamp::from_rfc3339);
         self.unheard += usize::from(made.is_some_and(|made| made < begun));
         assert_eq!(answer.fault(), "", "{wish:?}: {}", answer.body);
         match (&wish, answer.refusal()) {
-            (Wish::Book { event, .. }, "") => {
+            (AllocationRequest::Book { event, .. }, "") => {
                 let promise = self.promise(event, &answer);
                 self.kept.push((wish, promise));
             }
-            (Wish::Book { .. }, "NOT_ENOUGH_PLACES" | "ALREADY_WAITING") => self.refused += 1,
+            (AllocationRequest::Book { .. }, "NOT_ENOUGH_TICKETS" | "ALREADY_WAITING") => self.refused += 1,
             // Asked again after its answer was lost.
-            (Wish::Cancel { nth, .. }, "" | "ALREADY_CANCELLED") => self.kept[*nth].1.cancelled = true,
+            (AllocationRequest::Cancel { nth, .. }, "" | "ALREADY_CANCELLED") => self.kept[*nth].1.cancelled = true,
             (_, refusal) => panic!("{wish:?}: {refusal}"),
         }
     }
@@ -149,7 +151,7 @@ impl Customer {
             self.note(wish, answer, begun);
         }
         for (wish, promise) in &self.kept {
-            let Wish::Book { event, .. } = wish else { continue };
+            let AllocationRequest::Book { event, .. } = wish else { continue };
             let answer = self.ask(&address, wish).await.expect("an answer").ok();
             assert_eq!(self.promise(event, &answer), *promise, "{wish:?} is answered as it was");
         }
@@ -185,7 +187,7 @@ async fn ticks(n: usize, each: Duration) {
 
 scene! {
     async fn at_random_instants(stage: Stage) {
-        let chance = seeded("kill::at_random_instants");
+        let random = seeded("kill::at_random_instants");
         let folder = tempfile::tempdir().unwrap();
         let place = Place::of(&stage.target, folder.path());
         let db = place.db().await;
@@ -203,7 +205,7 @@ scene! {
             .into_iter()
             .map(|guest| Customer {
                 guest,
-                chance: apart(&chance),
+                random: apart(&random),
                 events: events.clone(),
                 asked: 0,
                 open: None,
@@ -221,14 +223,14 @@ scene! {
             for customer in customers.drain(..) {
                 shopping.spawn(customer.shop(served.address.clone(), round.clone()));
             }
-            round.answered(pick(&chance, 120)).await;
-            ticks(pick(&chance, 12), Duration::from_millis(1)).await;
+            round.answered(pick(&random, 120)).await;
+            ticks(pick(&random, 12), Duration::from_millis(1)).await;
             log += &served.running.kill().await.stderr;
             customers = shopping.join_all().await;
             // Now and then it does not even come up before it dies again.
-            if pick(&chance, 4) == 0 {
+            if pick(&random, 4) == 0 {
                 let stillborn = place.serve().begin();
-                ticks(pick(&chance, 40), Duration::from_millis(5)).await;
+                ticks(pick(&random, 40), Duration::from_millis(5)).await;
                 log += &stillborn.kill().await.stderr;
             }
             served = place.serve().begin().ready().await;
@@ -240,7 +242,7 @@ scene! {
         let expire = |tx: db::Tx| async move {
             db::run(&tx, "UPDATE job SET lease_until = 1 WHERE state = 'running'", []).await
         };
-        let orphans = db.write::<_, DbError, _, _>(Lane::Worker, expire).await.unwrap();
+        let orphans = db.write::<_, DbError, _, _>(Priority::Worker, expire).await.unwrap();
         db.close().await;
 
         let served = place.serve().begin().ready().await;
@@ -260,7 +262,7 @@ scene! {
             customers.iter().flat_map(|customer| customer.kept.iter().map(|(_, promise)| promise.clone())).collect();
         let sum = |of: fn(&Customer) -> usize| customers.iter().map(of).sum::<usize>();
         println!(
-            "killed {ROUNDS} times; {} orders answered with places, {} refused, {} asked again of which {} had happened, \
+            "killed {ROUNDS} times; {} orders answered with tickets, {} refused, {} asked again of which {} had happened, \
              {orphans} jobs orphaned",
             promises.len(), sum(|customer| customer.refused), sum(|customer| customer.again),
             sum(|customer| customer.unheard),
@@ -284,7 +286,7 @@ struct Reference {
 scene! {
     /// The very first start dies while it makes its database and its demo; the next one goes on where it stopped.
     async fn while_it_makes_its_database(stage: Stage) {
-        let chance = seeded("kill::while_it_makes_its_database");
+        let random = seeded("kill::while_it_makes_its_database");
         for _ in 0..FIRST_STARTS {
             let folder = tempfile::tempdir().unwrap();
             let target = match &stage.target {
@@ -293,14 +295,14 @@ scene! {
             };
             let place = Place::of(&target, folder.path());
             let stillborn = place.serve_demo().begin();
-            ticks(pick(&chance, 500), Duration::from_millis(1)).await;
+            ticks(pick(&random, 500), Duration::from_millis(1)).await;
             let log = stillborn.kill().await.stderr;
             let served = place.serve().begin().ready().await;
             let db = place.db().await;
             let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
             organizer.event(&served.address, 1).await;
             audit::rest(&db).await;
-            assert_eq!(audit::broken_laws(&db).await, Vec::<String>::new(), "{log}");
+            assert_eq!(audit::broken_invariants(&db).await, Vec::<String>::new(), "{log}");
             db.close().await;
         }
     }
@@ -313,7 +315,7 @@ scene! {
         let place = Place::of(&stage.target, folder.path());
         let db = place.db().await;
         let behead = |tx: db::Tx| async move { db::run(&tx, "DELETE FROM stream_head", []).await };
-        db.write::<_, DbError, _, _>(Lane::Interactive, behead).await.unwrap();
+        db.write::<_, DbError, _, _>(Priority::Interactive, behead).await.unwrap();
         db.close().await;
         let served = place.serve().begin().ready().await;
         let db = place.db().await;

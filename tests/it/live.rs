@@ -46,7 +46,7 @@ scene! {
 async fn cut_often(app: &crate::harness::TestApp, cuts: usize, total: usize) {
     let (organizer, customer) = (app.organizer().await, app.customer().await);
     let event = organizer.event(1_000).await;
-    let chance = seeded("cut_often");
+    let random = seeded("cut_often");
     let (mut socket, opening) = notices(&customer, Value::Null).await;
     let mut cursor = opening["cursor"].clone();
     let booking = tokio::spawn({
@@ -60,7 +60,7 @@ async fn cut_often(app: &crate::harness::TestApp, cuts: usize, total: usize) {
     let mut seen: Vec<i64> = Vec::new();
     let mut made = 0;
     while seen.len() < total {
-        if made < cuts && chance.fraction() < 0.6 {
+        if made < cuts && random.fraction() < 0.6 {
             made += 1;
             socket.cut();
             let (again, opening) = notices(&customer, cursor.clone()).await;

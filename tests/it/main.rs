@@ -1,4 +1,4 @@
-//! The one test binary: scenes with actors, the laws of the code base, and what keeps both honest.
+//! The one test binary: scenes with actors, the conventions of the code base, and what keeps both honest.
 //! Not here: clients in other languages (`tests/clients`) and speed (`benches`).
 //!
 //! A scene that touches the database runs on both: `booking::books_places::sqlite` and `…::postgres`. PostgreSQL is the
@@ -13,13 +13,12 @@ mod account;
 mod allocate;
 mod architecture;
 mod audit;
+mod batcher;
 mod binary;
 mod booking;
 mod demo;
-mod desk;
 mod edge;
 mod event;
-mod gate;
 mod in_turn;
 mod inventory;
 mod kill;
@@ -39,3 +38,4 @@ mod storage;
 mod unclear;
 mod units;
 mod waitlist;
+mod write_queue;

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use boxoffice::bus::Bus;
-use boxoffice::fact::{Fact, VERSION};
-use boxoffice::id::{BookingId, EventId, FactId, Noun, OrganizerId, UserId};
+use boxoffice::domain_event::{DomainEvent, VERSION};
+use boxoffice::id::{BookingId, DomainEventId, EventId, NodeId, OrganizerId, UserId};
 use boxoffice::notification::{deliver, fanout, inbox};
 use boxoffice::queue::worker::{LEASE, Worker};
 use boxoffice::status::CancelReason;
@@ -23,11 +23,11 @@ use crate::harness::{Actor, TestApp};
 /// What a later release may write: a kind that is new, and a known one in a new version.
 const NEWER: [(&str, i64); 2] = [("booking.teleported", VERSION), ("booking.cancelled", VERSION + 1)];
 
-fn fact_id(n: u128) -> FactId {
-    FactId(Uuid::from_u128(n))
+fn domain_event_id(n: u128) -> DomainEventId {
+    DomainEventId(Uuid::from_u128(n))
 }
 
-/// A booking as facts tell of it.
+/// A booking as domain events tell of it.
 struct Sold {
     event: EventId,
     organizer: OrganizerId,
@@ -49,34 +49,41 @@ impl Sold {
     }
 
     /// A later release records something about it.
-    async fn put_newer_fact(&self, app: &TestApp, n: u128, (kind, v): (&str, i64)) {
-        let sql = "INSERT INTO fact (id, kind, v, occurred_at, event_id, organizer_id, user_id, data)
+    async fn put_newer_domain_event(&self, app: &TestApp, n: u128, (kind, v): (&str, i64)) {
+        let sql = "INSERT INTO domain_event (id, kind, v, occurred_at, event_id, organizer_id, user_id, data)
                    VALUES ($1, $2, $3, 0, $4, $5, $6, '{\"to\":\"another\"}')";
-        let binds: [Bind; 6] =
-            [fact_id(n).into(), kind.into(), v.into(), self.event.into(), self.organizer.into(), self.user.into()];
+        let binds: [Bind; 6] = [
+            domain_event_id(n).into(),
+            kind.into(),
+            v.into(),
+            self.event.into(),
+            self.organizer.into(),
+            self.user.into(),
+        ];
         app.sql(sql, binds).await;
     }
 
     /// The same in words of this release, as if this process were of the later one: a cancellation.
-    fn read(&self) -> Fact {
+    fn read(&self) -> DomainEvent {
         let Self { event, organizer, user, booking } = *self;
         let reason = CancelReason::ByOrganizer;
-        Fact::BookingCancelled { booking, event, organizer, user, quantity: 1, reason }
+        DomainEvent::BookingCancelled { booking, event, organizer, user, quantity: 1, reason }
     }
 
     async fn make_readable(&self, app: &TestApp, table: &str, n: u128) {
-        let fact = self.read();
-        let id = if table == "fact" { "id" } else { "fact_id" };
+        let domain_event = self.read();
+        let id = if table == "domain_event" { "id" } else { "domain_event_id" };
         let sql = format!("UPDATE {table} SET kind = $2, v = 1, data = $3 WHERE {id} = $1");
-        let binds: [Bind; 3] = [fact_id(n).into(), fact.kind().into(), fact.data().to_string().into()];
+        let binds: [Bind; 3] =
+            [domain_event_id(n).into(), domain_event.kind().into(), domain_event.data().to_string().into()];
         assert_eq!(app.sql(&sql, binds).await, 1);
     }
 }
 
-/// Waits until every fact has its number; reacting may have stopped.
+/// Waits until every domain event has its number; reacting may have stopped.
 async fn numbered(app: &TestApp) {
     app.eventually("everything is numbered", || async {
-        app.number("SELECT count(*) AS n FROM fact WHERE seq IS NULL", []).await == 0
+        app.number("SELECT count(*) AS n FROM domain_event WHERE seq IS NULL", []).await == 0
     })
     .await;
 }
@@ -120,7 +127,7 @@ scene! {
                     *cursor = frame["cursor"].clone();
                 }
             }
-            sold.put_newer_fact(&app, n, newer).await;
+            sold.put_newer_domain_event(&app, n, newer).await;
             numbered(&app).await;
             customer.books(&other, 1).await;
             stops(&mut mine).await;
@@ -131,7 +138,7 @@ scene! {
             let (mut again, _) = watch(&customer, MINE, json!({ "after": cursors[0] })).await;
             stops(&mut again).await;
             // At a process of the later release everything is there.
-            sold.make_readable(&app, "fact", n).await;
+            sold.make_readable(&app, "domain_event", n).await;
             for (person, query, cursor) in [(&customer, MINE, &cursors[0]), (&organizer, SALES, &cursors[1])] {
                 let (mut resumed, _) = watch(person, query, json!({ "after": cursor })).await;
                 for change in ["CANCELLED", "CREATED", "CONFIRMED"] {
@@ -155,9 +162,9 @@ scene! {
             let sold = Sold::to(&app, &customer, &event).await;
             app.settled().await;
             let (mut live, cursor) = watch(&customer, NOTICES, json!({})).await;
-            let put = "INSERT INTO notice (user_id, seq, fact_id, kind, v, data, created_at) VALUES ($1, 2, $2, $3, $4, '{}', 0)";
+            let put = "INSERT INTO notice (user_id, seq, domain_event_id, kind, v, data, created_at) VALUES ($1, 2, $2, $3, $4, '{}', 0)";
             app.sql("UPDATE inbox SET last_seq = 2 WHERE user_id = $1", [customer.user.into()]).await;
-            app.sql(put, [customer.user.into(), fact_id(n).into(), newer.0.into(), newer.1.into()]).await;
+            app.sql(put, [customer.user.into(), domain_event_id(n).into(), newer.0.into(), newer.1.into()]).await;
             customer.books(&event, 1).await;
             app.settled().await;
 
@@ -217,7 +224,7 @@ scene! {
             let sold = Sold::to(&app, &customer, &event).await;
             app.settled().await;
             let told = app.notices(customer.user, "booking.confirmed").await;
-            sold.put_newer_fact(&app, n, newer).await;
+            sold.put_newer_domain_event(&app, n, newer).await;
             customer.books(&event, 1).await;
             numbered(&app).await;
             // Another process tries too.
@@ -226,9 +233,9 @@ scene! {
             other.organizer().await.event(1).await; // which makes the relay look again
             numbered(&app).await;
             assert_eq!(app.number(behind, []).await, 5);
-            assert_eq!(app.number("SELECT count(*) AS n FROM parked_fact", []).await, 0);
+            assert_eq!(app.number("SELECT count(*) AS n FROM parked_domain_event", []).await, 0);
             assert_eq!(app.notices(customer.user, "booking.confirmed").await, told);
-            sold.make_readable(&app, "fact", n).await;
+            sold.make_readable(&app, "domain_event", n).await;
             app.settled().await;
             assert_eq!(app.notices(customer.user, "booking.cancelled").await, n as i64, "told of it at last");
             assert_eq!(app.notices(customer.user, "booking.confirmed").await, told + 1);
@@ -295,23 +302,23 @@ scene! {
         worker(CancellationToken::new()).drain().await.unwrap();
         assert_eq!(app.number(done, []).await, 2);
         for (n, newer) in (1..).zip(NEWER) {
-            sold.put_newer_fact(&app, n, newer).await;
+            sold.put_newer_domain_event(&app, n, newer).await;
             numbered(&app).await;
-            let put = "INSERT INTO notice (user_id, seq, fact_id, kind, v, data, created_at) VALUES ($1, $2, $3, $4, $5, '{}', 0)";
+            let put = "INSERT INTO notice (user_id, seq, domain_event_id, kind, v, data, created_at) VALUES ($1, $2, $3, $4, $5, '{}', 0)";
             let seq = n as i64 + 1;
-            app.sql(put, [customer.user.into(), seq.into(), fact_id(n).into(), newer.0.into(), newer.1.into()]).await;
+            app.sql(put, [customer.user.into(), seq.into(), domain_event_id(n).into(), newer.0.into(), newer.1.into()]).await;
             let job = "INSERT INTO job (queue, kind, args, state, run_at, max_attempts, created_at)
                        VALUES ('emails', $1, $2, 'available', 0, 1, 0)";
-            let delivery = json!({ "fact": fact_id(n), "user": customer.user, "channel": "log" });
+            let delivery = json!({ "domain_event": domain_event_id(n), "user": customer.user, "channel": "log" });
             app.sql(job, [inbox::DELIVER.into(), delivery.to_string().into()]).await;
-            let fan_out = json!({ "fact": fact_id(n), "event": sold.event, "customers": "with_live_booking" });
+            let fan_out = json!({ "domain_event": domain_event_id(n), "event": sold.event, "customers": "with_live_booking" });
             app.sql(job, [fanout::KIND.into(), fan_out.to_string().into()]).await;
             for _ in 0..3 {
                 worker(CancellationToken::new()).drain().await.unwrap();
                 assert_eq!(untouched(&app, "state = 'available' AND max_attempts = 1").await, 2, "{newer:?}");
                 app.clock.advance(std::time::Duration::from_secs(20));
             }
-            sold.make_readable(&app, "fact", n).await;
+            sold.make_readable(&app, "domain_event", n).await;
             sold.make_readable(&app, "notice", n).await;
             worker(CancellationToken::new()).drain().await.unwrap();
             let rescued = "SELECT count(*) AS n FROM job WHERE state = 'succeeded' AND attempt = 1 AND max_attempts = 1";

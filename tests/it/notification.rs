@@ -1,11 +1,11 @@
-//! Scenes of telling: facts, notices, jobs, log lines, exactly once each.
+//! Scenes of telling: domain events, notices, jobs, log lines, exactly once each.
 //! Not here: live streams (`live`) and crashes (`kill`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use boxoffice::fact::Fact;
-use boxoffice::id::{EventId, Noun, UserId};
+use boxoffice::domain_event::DomainEvent;
+use boxoffice::id::{EventId, NodeId, UserId};
 use boxoffice::notification::audience::{self, Customers};
 use boxoffice::notification::deliver::Channel;
 use boxoffice::queue::claim::{Kinds, Wanted};
@@ -15,7 +15,7 @@ use crate::harness::TestApp;
 
 mod lines;
 
-/// Puts `n` customers with a confirmed booking of one place each straight into the tables.
+/// Puts `n` customers with a confirmed booking of one ticket each straight into the tables.
 pub async fn fill(app: &TestApp, event: &str, n: i64) {
     let event = EventId::parse(event).unwrap();
     let (numbers, uuid) = match app.db().is_sqlite() {
@@ -43,8 +43,8 @@ pub async fn fill(app: &TestApp, event: &str, n: i64) {
 }
 
 scene! {
-    /// No worker runs: what a booking and an update of its event leave behind is facts, notices and waiting jobs.
-    async fn facts_and_jobs_of_a_booking_and_an_update(stage: Stage) {
+    /// No worker runs: what a booking and an update of its event leave behind is domain events, notices and waiting jobs.
+    async fn domain_events_and_jobs_of_a_booking_and_an_update(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
         let event = organizer.event(5).await;
@@ -52,16 +52,16 @@ scene! {
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B" }), "changed").await.ok();
         app.reacted().await;
         for (kind, n) in [("event.published", 1), ("booking.created", 1), ("booking.confirmed", 1), ("availability.changed", 1), ("event.updated", 1)] {
-            assert_eq!(app.facts(kind).await, n, "{kind}");
+            assert_eq!(app.domain_events(kind).await, n, "{kind}");
         }
-        let numbered = "SELECT count(*) AS n FROM fact f WHERE seq = (SELECT count(*) FROM fact g WHERE g.seq <= f.seq)";
+        let numbered = "SELECT count(*) AS n FROM domain_event f WHERE seq = (SELECT count(*) FROM domain_event g WHERE g.seq <= f.seq)";
         assert_eq!(app.number(numbered, []).await, 5, "contiguous from 1");
         assert_eq!(app.notices(customer.user, "booking.confirmed").await, 1);
         assert_eq!(app.notices(customer.user, "booking.created").await, 0, "under AUTO the customer is told once");
         assert_eq!(app.notices(organizer.user, "booking.created").await, 1);
         assert_eq!(app.notices(customer.user, "event.updated").await, 1);
         let jobs = "SELECT count(*) AS n FROM job WHERE kind = 'deliver' AND queue = 'emails' AND state = 'available'
-                    AND attempt = 0 AND max_attempts = 5 AND unique_key IS NOT NULL AND fact_id IS NOT NULL";
+                    AND attempt = 0 AND max_attempts = 5 AND unique_key IS NOT NULL AND domain_event_id IS NOT NULL";
         assert_eq!(app.number(jobs, []).await, 3);
         assert_eq!(app.number("SELECT count(*) AS n FROM job", []).await, 3);
         assert_eq!(app.number("SELECT count(*) AS n FROM delivery", []).await, 0);
@@ -93,7 +93,7 @@ scene! {
             { "field": "VENUE", "old": "Hall A", "new": "Hall B" },
         ]));
         assert_eq!(notice.text("notices.nodes.0.text"), "Renamed changed. Title: Rust Nation → Renamed. Venue: Hall A → Hall B.");
-        let delivered = "SELECT count(*) AS n FROM delivery d JOIN fact f ON f.id = d.fact_id WHERE f.kind = 'event.updated' AND d.state = 'sent'";
+        let delivered = "SELECT count(*) AS n FROM delivery d JOIN domain_event f ON f.id = d.domain_event_id WHERE f.kind = 'event.updated' AND d.state = 'sent'";
         assert_eq!(app.number(delivered, []).await, 2);
     }
 }
@@ -217,7 +217,7 @@ scene! {
         let ids = &ids;
         let now = app.clock.now();
         let finish = |tx: boxoffice::db::Tx| async move { boxoffice::queue::claim::succeed(&tx, ids, dead, now).await };
-        let ours = app.db().write(boxoffice::db::Lane::Worker, finish).await.unwrap();
+        let ours = app.db().write(boxoffice::db::Priority::Worker, finish).await.unwrap();
         assert!(ours.is_empty());
     }
 }
@@ -239,32 +239,32 @@ scene! {
 }
 
 scene! {
-    /// A fact nobody can read is parked with its error and the next ones are reacted to; one of a later release stops
+    /// A domain event nobody can read is parked with its error and the next ones are reacted to; one of a later release stops
     /// this process from reacting, and nothing is lost.
-    async fn damaged_and_newer_facts(stage: Stage) {
+    async fn damaged_and_newer_domain_events(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
         let event = organizer.event(9).await;
         app.settled().await;
-        let put = "INSERT INTO fact (id, kind, v, occurred_at, data) VALUES ($1, $2, $3, 0, $4)";
-        let id = |n: u128| boxoffice::id::FactId(uuid::Uuid::from_u128(n));
+        let put = "INSERT INTO domain_event (id, kind, v, occurred_at, data) VALUES ($1, $2, $3, 0, $4)";
+        let id = |n: u128| boxoffice::id::DomainEventId(uuid::Uuid::from_u128(n));
         app.sql(put, [id(1).into(), "booking.created".into(), 1_i64.into(), "{\"oops\":1}".into()]).await;
         customer.books(&event, 1).await;
         app.settled().await;
-        let parked = "SELECT count(*) AS n FROM parked_fact WHERE fact_id = $1 AND error LIKE 'missing field%'";
+        let parked = "SELECT count(*) AS n FROM parked_domain_event WHERE domain_event_id = $1 AND error LIKE 'missing field%'";
         assert_eq!(app.number(parked, [id(1).into()]).await, 1);
         assert_eq!(app.notices(customer.user, "booking.confirmed").await, 1, "the cursor moved on");
         app.sql(put, [id(2).into(), "booking.teleported".into(), 1_i64.into(), "{}".into()]).await;
         customer.books(&event, 1).await;
         app.eventually("everything is numbered", || async {
-            app.number("SELECT count(*) AS n FROM fact WHERE seq IS NULL", []).await == 0
+            app.number("SELECT count(*) AS n FROM domain_event WHERE seq IS NULL", []).await == 0
         }).await;
         let behind = "SELECT h.last - c.last AS n FROM stream_head h, consumer c WHERE c.name = 'reactions'";
         app.eventually("reacting stops before it", || async { app.number(behind, []).await >= 4 }).await;
-        assert_eq!(app.number("SELECT count(*) AS n FROM parked_fact", []).await, 1, "newer is not damaged");
+        assert_eq!(app.number("SELECT count(*) AS n FROM parked_domain_event", []).await, 1, "newer is not damaged");
         // A process of that release reacts to it; here it is taken out of the way.
-        app.sql("UPDATE fact SET kind = 'availability.changed', data = $2 WHERE id = $1",
-            [id(2).into(), Fact::AvailabilityChanged { event: EventId::parse(&event).unwrap(), revision: 1 }.data().to_string().into()]).await;
+        app.sql("UPDATE domain_event SET kind = 'availability.changed', data = $2 WHERE id = $1",
+            [id(2).into(), DomainEvent::AvailabilityChanged { event: EventId::parse(&event).unwrap(), revision: 1 }.data().to_string().into()]).await;
         app.settled().await;
         assert_eq!(app.notices(customer.user, "booking.confirmed").await, 2);
     }

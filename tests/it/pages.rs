@@ -2,7 +2,7 @@
 //! them, organizers by name, local times, and one stream for the whole list.
 //! Not here: who may ask (`access`), and the lists themselves (`booking`, `waitlist`, `notification`).
 
-use boxoffice::clock::Micros;
+use boxoffice::clock::Timestamp;
 use boxoffice::zone;
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ scene! {
         assert_eq!(ids(&format!("eventId: \"{early}\"")).await, vec![first.clone()]);
         assert_eq!(ids("when: UPCOMING").await, [second.clone(), first.clone()]);
         assert!(ids("when: PAST").await.is_empty());
-        app.clock.set(Micros::from_rfc3339("2026-02-01T21:00:00Z").unwrap()); // the very end of the first
+        app.clock.set(Timestamp::from_rfc3339("2026-02-01T21:00:00Z").unwrap()); // the very end of the first
         let customer = app.renewed(&customer).await;
         let ids = async |arguments: &str| {
             let query = format!("{{ myBookings(first: 10, {arguments}) {{ nodes {{ id }} }} }}");
@@ -205,7 +205,7 @@ scene! {
         assert_eq!(app.anonymous().ask("{ organizer { id } }", json!({})).await.fault(), "BAD_USER_INPUT");
         // Whoever becomes an organizer gets one too.
         let (admin, customer) = (app.admin().await, app.customer().await);
-        let role = json!({ "userId": boxoffice::id::Noun::opaque(customer.user), "role": "ORGANIZER" });
+        let role = json!({ "userId": boxoffice::id::NodeId::to_global_id(customer.user), "role": "ORGANIZER" });
         let made = admin.mutate("setUserRole", role, "user { organizer { slug } }").await.ok();
         assert!(made.text("setUserRole.user.organizer.slug").starts_with("person"), "{}", made.body);
     }
@@ -246,7 +246,7 @@ scene! {
 
 #[test]
 fn a_zone_this_release_does_not_know_is_told_in_utc() {
-    let at = Micros::from_rfc3339("2027-06-05T17:00:00.5Z").unwrap();
+    let at = Timestamp::from_rfc3339("2027-06-05T17:00:00.5Z").unwrap();
     assert_eq!(zone::words(at, "Europe/Berlin"), "Sat 5 June 2027, 19:00");
     assert_eq!(zone::words(at, "Mars/Olympus"), "Sat 5 June 2027, 17:00");
     assert_eq!(zone::local(at, "America/New_York"), "2027-06-05T13:00:00.500-04:00");

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use boxoffice::db::{self, DbError, Lane};
+use boxoffice::db::{self, DbError, Priority};
 use boxoffice::queue::claim;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::harness::{Stage, TestApp, log};
 const READ_WHOLE: &[(&str, &str)] = &[
     ("stream_head", "has one row"),
     ("quota_waiting", "holds the quotas with a waitlist only"),
-    ("consumer", "has a row per consumer of facts"),
+    ("consumer", "has a row per consumer of domain_events"),
     ("meta", "has a handful of rows"),
     ("sqlite_master", "the catalogue, at a start"),
     ("seaql_migrations", "a row per step, at a start"),
@@ -28,7 +28,7 @@ const OPEN_ONLY: &[(&str, &str)] = &[
     ("SELECT i.last_seq, i.read_seq", "notice_newer"),
 ];
 
-/// Whether a statement pages or counts the programme by what its index has, of which the test is that no event is read.
+/// Whether a statement pages or counts the catalog by what its index has, of which the test is that no event is read.
 fn is_programme(sql: &str) -> bool {
     sql.contains("FROM event WHERE event.status = 'PUBLISHED'") && !sql.contains("(SELECT true")
 }
@@ -121,7 +121,7 @@ async fn a_day(app: &TestApp) {
         assert!(answer.at("viewer").is_object(), "{}", answer.body);
     }
     let browse = "query($after: String, $organizer: ID) {
-        events(first: 1, after: $after, filter: { text: \"rust\", hasPlaces: true }) { totalCount nodes { id } pageInfo { endCursor } }
+        events(first: 1, after: $after, filter: { text: \"rust\", hasTickets: true }) { totalCount nodes { id } pageInfo { endCursor } }
         latest: events(last: 3, sort: PUBLISHED_AT_DESC, filter: { organizerId: $organizer }) { nodes { id } }
         cheap: events(first: 5, filter: { from: \"2026-01-01T00:00:00Z\", price: { to: \"99\" } }) { totalCount nodes { id } }
         free: events(first: 5, sort: PUBLISHED_AT_DESC, filter: { free: true }) { totalCount nodes { id } }
@@ -143,7 +143,7 @@ async fn a_day(app: &TestApp) {
     admin.ask(own, json!({})).await.ok();
     boxoffice::event::search::reindex(app.db()).await.unwrap();
     hold_and_lose_a_job(app).await;
-    let id = boxoffice::id::Noun::parse(&event).unwrap();
+    let id = boxoffice::id::NodeId::parse(&event).unwrap();
     boxoffice::booking::promote::chunk(&app.app.ctx, id, None).await.unwrap();
     boxoffice::booking::close::chunk_of_account(&app.app.ctx, people[3].user, None).await.unwrap();
     boxoffice::booking::close::close_begun(&app.app.ctx).await.unwrap();
@@ -169,7 +169,7 @@ async fn hold_and_lose_a_job(app: &TestApp) {
     };
     let failed = &[failed];
     let lost = |tx: db::Tx| async move { claim::fail(&tx, failed, now).await };
-    app.db().write::<_, DbError, _, _>(Lane::Worker, lost).await.unwrap();
+    app.db().write::<_, DbError, _, _>(Priority::Worker, lost).await.unwrap();
 }
 
 #[derive(FromQueryResult)]
@@ -280,8 +280,8 @@ async fn play(stage: Stage) {
     for (statement, _) in OPEN_ONLY {
         assert!(ran.iter().any(|sql| sql.starts_with(statement)), "never ran: {statement}");
     }
-    let programme = ran.iter().filter(|sql| is_programme(sql)).count();
-    assert!(programme >= 4, "pages and counts by price, pages by time: only {programme} were seen");
+    let catalog = ran.iter().filter(|sql| is_programme(sql)).count();
+    assert!(catalog >= 4, "pages and counts by price, pages by time: only {catalog} were seen");
     assert!(ran.len() > 60, "only {} statements were seen", ran.len());
     assert!(whole.is_empty(), "{} of {}:\n{}", whole.len(), ran.len(), whole.join("\n"));
     if !app.db().is_sqlite() {

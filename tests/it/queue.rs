@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use boxoffice::booking::call_off;
 use boxoffice::bus::Bus;
-use boxoffice::db::{self, Lane};
-use boxoffice::id::{EventId, Noun};
+use boxoffice::db::{self, Priority};
+use boxoffice::id::{EventId, NodeId};
 use boxoffice::notification::fanout;
 use boxoffice::queue::claim::{self, Kinds, Token, Wanted};
 use boxoffice::queue::worker::{Handled, Handler, LEASE, Outcome, Worker};
@@ -116,7 +116,7 @@ async fn put(app: &TestApp, queue: &str, kind: &str, n: i64) {
 }
 
 scene! {
-    /// One claim holds more kinds than there are places: who waits for a place keeps the lease meanwhile, and nothing is
+    /// One claim holds more kinds than there are tickets: who waits for a ticket keeps the lease meanwhile, and nothing is
     /// begun twice.
     async fn a_group_that_waits_keeps_its_lease(stage: Stage) {
         const KINDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
@@ -132,7 +132,7 @@ scene! {
             let worker = worker.clone();
             async move { worker.drain().await.unwrap() }
         });
-        app.eventually("all places are taken", || async { begun.load(Ordering::SeqCst) == 5 }).await;
+        app.eventually("all tickets are taken", || async { begun.load(Ordering::SeqCst) == 5 }).await;
         app.clock.advance(Duration::from_millis(300));
         let renewed = "SELECT count(*) AS n FROM job WHERE state = 'running' AND lease_until > $1";
         let at_first = app.clock.now().plus(Duration::from_millis(300));
@@ -145,7 +145,7 @@ scene! {
 }
 
 scene! {
-    /// More e-mails are due than a claim holds, and more long jobs than there are places: everything else goes on.
+    /// More e-mails are due than a claim holds, and more long jobs than there are tickets: everything else goes on.
     async fn nobody_keeps_the_others_waiting(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (begun, may_end) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
@@ -165,7 +165,7 @@ scene! {
         }
         put(&app, "notifications", call_off::KIND, 4).await;
         put(&app, "emails", "mail", 1).await;
-        app.eventually("quick jobs have places of their own", || async { mails.load(Ordering::SeqCst) == 1 }).await;
+        app.eventually("quick jobs have tickets of their own", || async { mails.load(Ordering::SeqCst) == 1 }).await;
         assert_eq!(begun.load(Ordering::SeqCst), 2);
         assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state = 'available'", []).await, 4, "nobody hoards them");
         may_end.add_permits(100);
@@ -212,7 +212,7 @@ scene! {
         ] {
             let job = &[NewJob::new(queue, "fails", &json!({}), app.clock.now())];
             let put = |tx: db::Tx| async move { queue::enqueue(&tx, job).await };
-            app.db().write::<_, db::DbError, _, _>(Lane::Interactive, put).await.unwrap();
+            app.db().write::<_, db::DbError, _, _>(Priority::Interactive, put).await.unwrap();
             let look = || async {
                 let sql = "SELECT state, attempt, run_at FROM job ORDER BY id DESC LIMIT 1";
                 let row: Option<Attempted> = db::one(app.db().read(), sql, []).await.unwrap();

@@ -1,10 +1,10 @@
-//! The race: many customers at once for the last places, with cancellations, resizing and repeats in between.
+//! The race: many customers at once for the last tickets, with cancellations, resizing and repeats in between.
 //! Not here: crashes (`kill`).
 //!
-//! The twin plays the same race against a seller that checks in one transaction and takes in another, and shows that the
+//! The negative control plays the same race against a seller that checks in one transaction and takes in another, and shows that the
 //! referee notices: a race nobody can lose proves nothing.
 
-use boxoffice::id::{BookingId, Chance, EventId, Noun};
+use boxoffice::id::{BookingId, EventId, NodeId, RandomSource};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -19,31 +19,31 @@ struct Told {
     confirmed: Vec<String>,
 }
 
-/// One customer: asks for some places with a key, often repeats the request, sometimes cancels.
-async fn play(person: &Actor, event: &str, n: usize, chance: &Chance) -> Told {
+/// One customer: asks for some tickets with a key, often repeats the request, sometimes cancels.
+async fn play(person: &Actor, event: &str, n: usize, random: &RandomSource) -> Told {
     let fulfilment = FULFILMENTS[n % 3];
-    let quantity = 1 + (chance.fraction() * 3.0) as i64;
+    let quantity = 1 + (random.fraction() * 3.0) as i64;
     let key = format!("race-{n}");
     let send = || person.book(event, quantity, fulfilment, Some(&key));
     let (first, second) = tokio::join!(send(), send());
     let id = |answer: &crate::harness::Answer| answer.at("createBooking.booking.id").as_str().map(str::to_owned);
     for answer in [&first, &second] {
         assert!(answer.fault().is_empty(), "{}", answer.body);
-        assert!(["", "NOT_ENOUGH_PLACES"].contains(&answer.refusal()), "{}", answer.body);
+        assert!(["", "NOT_ENOUGH_TICKETS"].contains(&answer.refusal()), "{}", answer.body);
     }
     if first.refusal().is_empty() && second.refusal().is_empty() {
         assert_eq!(id(&first), id(&second), "two answers to one key");
     }
     let Some(booking) = id(&first).or_else(|| id(&second)) else { return Told::default() };
-    if chance.fraction() < 0.3 {
+    if random.fraction() < 0.3 {
         person.cancel(&booking).await.ok();
         return Told::default();
     }
     Told { confirmed: vec![booking] }
 }
 
-/// Two hundred customers, ten places, two processes where the database allows them.
-async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str, chance: &Chance) {
+/// Two hundred customers, ten tickets, two processes where the database allows them.
+async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str, random: &RandomSource) {
     let resizing = async {
         for capacity in [14, 10, 12, 9, 11, 10] {
             let answer = organizer.resize(event, capacity).await;
@@ -51,8 +51,8 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
         }
     };
     let playing = join_all(people.iter().enumerate().map(|(n, person)| {
-        let (person, chance) = (person.at(&apps[n % apps.len()]), apart(chance));
-        async move { (play(&person, event, n, &chance).await, person) }
+        let (person, random) = (person.at(&apps[n % apps.len()]), apart(random));
+        async move { (play(&person, event, n, &random).await, person) }
     }));
     let (told, ()) = tokio::join!(playing, resizing);
 
@@ -70,13 +70,13 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
             );
         }
         // Exactly one notice per thing that happened to them.
-        for (fact, rows) in [
+        for (domain_event, rows) in [
             ("booking.confirmed", "SELECT count(*) AS n FROM booking WHERE user_id = $1"),
             ("booking.cancelled", "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND status = 'CANCELLED'"),
             ("waitlist.promoted", "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND entry_id IS NOT NULL"),
         ] {
             let happened = app.number(rows, [person.user.into()]).await;
-            assert_eq!(app.notices(person.user, fact).await, happened, "{fact}");
+            assert_eq!(app.notices(person.user, domain_event).await, happened, "{domain_event}");
         }
         let numbered =
             "SELECT CASE WHEN count(*) = COALESCE(MAX(seq), 0) THEN CAST(0 AS bigint) ELSE CAST(1 AS bigint) END AS n
@@ -84,32 +84,32 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
         assert_eq!(app.number(numbered, [person.user.into()]).await, 0, "numbered without gaps");
     }
     let id = EventId::parse(event).unwrap();
-    let twice = "SELECT count(*) AS n FROM (SELECT fact_id, user_id FROM notice GROUP BY fact_id, user_id HAVING count(*) > 1) t";
+    let twice = "SELECT count(*) AS n FROM (SELECT domain_event_id, user_id FROM notice GROUP BY domain_event_id, user_id HAVING count(*) > 1) t";
     assert_eq!(app.number(twice, []).await, 0);
     let revision = app.number("SELECT revision AS n FROM stock WHERE event_id = $1", [id.into()]).await;
-    let told = "SELECT count(*) AS n FROM fact WHERE event_id = $1 AND kind = 'availability.changed'";
+    let told = "SELECT count(*) AS n FROM domain_event WHERE event_id = $1 AND kind = 'availability.changed'";
     assert_eq!(app.number(told, [id.into()]).await, revision, "one revision per commit that changed availability");
-    assert_eq!(app.number("SELECT count(*) AS n FROM parked_fact", []).await, 0);
+    assert_eq!(app.number("SELECT count(*) AS n FROM parked_domain_event", []).await, 0);
 }
 
 scene! {
     async fn two_hundred_for_the_last_ten(stage: Stage) {
-        let chance = seeded("race");
-        let app = stage.app_with(|options| options.chance = apart(&chance)).await;
+        let random = seeded("race");
+        let app = stage.app_with(|options| options.random = apart(&random)).await;
         let organizer = app.organizer().await;
         let people = app.customers(200).await;
         let event = organizer.event(10).await;
-        // PostgreSQL serves several processes: a second one with pools, desk, relay and worker of its own.
+        // PostgreSQL serves several processes: a second one with pools, batcher, relay and worker of its own.
         let apps = match app.db().is_sqlite() {
             true => vec![app],
-            false => vec![app, stage.app_with(|options| options.chance = apart(&chance)).await],
+            false => vec![app, stage.app_with(|options| options.random = apart(&random)).await],
         };
-        race(&apps, &people, &organizer, &event, &chance).await;
+        race(&apps, &people, &organizer, &event, &random).await;
     }
 }
 
 scene! {
-    /// The twin: check in one transaction, take in another. The referee's own figures must show it oversold.
+    /// The negative control: check in one transaction, take in another. The referee's own figures must show it oversold.
     async fn a_naive_seller_loses_the_race(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;

@@ -36,8 +36,8 @@ fn calls() -> Vec<(String, String)> {
 /// An answer without what differs each time: token, time, new references, and the cost, which the README leaves out.
 fn without_chance(answer: &str) -> String {
     let cost = Regex::new(r#","extensions":\{"cost":\{[^}]*\}\}"#).unwrap();
-    let chance = Regex::new(r#""(accessToken|expiresAt|reference)":"[^"]*""#).unwrap();
-    chance.replace_all(&cost.replace(answer, ""), "\"$1\":\"…\"").into_owned()
+    let random = Regex::new(r#""(accessToken|expiresAt|reference)":"[^"]*""#).unwrap();
+    random.replace_all(&cost.replace(answer, ""), "\"$1\":\"…\"").into_owned()
 }
 
 /// What differs from start to start: port and seconds.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use boxoffice::clock::Micros;
+use boxoffice::clock::Timestamp;
 use boxoffice::retention::{self, Settings};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ fn numbered(app: &TestApp, insert: &str) -> String {
 }
 
 /// So many jobs in a state, ended at an instant or never.
-async fn jobs(app: &TestApp, n: i64, state: &str, ended: Option<Micros>) {
+async fn jobs(app: &TestApp, n: i64, state: &str, ended: Option<Timestamp>) {
     let sql = numbered(
         app,
         "INSERT INTO job (queue, kind, args, state, run_at, max_attempts, created_at, finished_at, unique_key)
@@ -31,16 +31,16 @@ async fn jobs(app: &TestApp, n: i64, state: &str, ended: Option<Micros>) {
     app.sql(&sql, [n.into(), state.into(), ended.map(|ended| ended.0).into(), tag.into()]).await;
 }
 
-async fn deliveries(app: &TestApp, n: i64, at: Micros) {
+async fn deliveries(app: &TestApp, n: i64, at: Timestamp) {
     let sql = numbered(
         app,
-        "INSERT INTO delivery (fact_id, user_id, channel, state, attempts, delivered_at)
+        "INSERT INTO delivery (domain_event_id, user_id, channel, state, attempts, delivered_at)
          SELECT {uuid}, {uuid}, 'log', 'sent', 1, CAST($2 AS bigint) FROM s",
     );
     app.sql(&sql, [n.into(), at.0.into()]).await;
 }
 
-async fn answers(app: &TestApp, n: i64, at: Micros) {
+async fn answers(app: &TestApp, n: i64, at: Timestamp) {
     let sql = numbered(
         app,
         "INSERT INTO idempotency (user_id, key, operation, fingerprint, outcome, created_at)
@@ -70,7 +70,7 @@ scene! {
         app.reacted().await;
         let (now, keep, stop) = (app.clock.now(), Settings::default(), CancellationToken::new());
         let open = app.number("SELECT count(*) AS n FROM job", []).await;
-        let history = "SELECT (SELECT count(*) FROM fact) + (SELECT count(*) FROM notice) AS n";
+        let history = "SELECT (SELECT count(*) FROM domain_event) + (SELECT count(*) FROM notice) AS n";
         let remembered = app.number(history, []).await;
         jobs(&app, 1_200, "succeeded", Some(now)).await;
         jobs(&app, 700, "dead", Some(now)).await;

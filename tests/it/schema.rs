@@ -1,7 +1,7 @@
-//! The laws of the public contract: it is what is checked in, it explains itself, and it follows its own conventions.
+//! The conventions of the public contract: it is what is checked in, it explains itself, and it follows its own conventions.
 //! Not here: who may use a field (`access`).
 //!
-//! Each law is a function from a contract to what is wrong with it, so that it can be shown to find its offender.
+//! Each convention is a function from a contract to what is wrong with it, so that it can be shown to find its violation.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,19 +28,19 @@ const CONNECTIONS: &[&str] = &[
     "SessionConnection",
     "UserConnection",
     "WaitlistEntryConnection",
-    "WaitlistLineConnection",
+    "EventWaitlistConnection",
 ];
 
-/// Every `Int` there is. Each of these stays inside 32 bits: places (a million per event at most), numbers of notices and
+/// Every `Int` there is. Each of these stays inside 32 bits: tickets (a million per event at most), numbers of notices and
 /// entries of one list, commits of one event. Ids, times and money are never `Int`.
 const INTS: &[&str] = &[
-    // places
+    // tickets
     "available",
     "booked",
     "capacity",
     "granted",
     "held",
-    "places",
+    "tickets",
     "quantity",
     "requested",
     "sold",
@@ -49,7 +49,7 @@ const INTS: &[&str] = &[
     "waitlisted",
     // sign-ins of a person
     "ended",
-    // places in a line, notices of a person, rows of a list
+    // tickets in a waitlist, notices of a person, rows of a list
     "number",
     "position",
     "positionAtLeast",
@@ -60,7 +60,7 @@ const INTS: &[&str] = &[
     // page sizes
     "first",
     "last",
-    // commits that changed an event's places
+    // commits that changed an event's tickets
     "revision",
 ];
 
@@ -110,9 +110,9 @@ impl Contract {
         fields.chain(inputs).collect()
     }
 
-    /// What is wrong according to a law.
-    fn holds(&self, law: impl Fn(&Self) -> Vec<String>) {
-        let wrong = law(self);
+    /// What is wrong according to a convention.
+    fn holds(&self, convention: impl Fn(&Self) -> Vec<String>) {
+        let wrong = convention(self);
         assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
     }
 }
@@ -405,7 +405,7 @@ fn names_follow_one_style() {
 }
 
 #[test]
-fn each_law_finds_its_offender() {
+fn each_convention_finds_its_violation() {
     let bad = Contract::read(
         r#"
         "Described."
@@ -430,8 +430,8 @@ fn each_law_finds_its_offender() {
         enum mood { "Described." Glad SAD }
         "#,
     );
-    let found = |law: fn(&Contract) -> Vec<String>, expected: &[&str]| {
-        let wrong = law(&bad);
+    let found = |convention: fn(&Contract) -> Vec<String>, expected: &[&str]| {
+        let wrong = convention(&bad);
         for expected in expected {
             assert!(wrong.iter().any(|what| what.starts_with(expected)), "{expected:?} was not found: {wrong:#?}");
         }

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use boxoffice::booking::desk;
-use boxoffice::db::{self, DbError, Lane, Target, Tx};
-use boxoffice::id::{BookingId, Noun};
+use boxoffice::booking::batcher;
+use boxoffice::db::{self, DbError, Priority, Target, Tx};
+use boxoffice::id::{BookingId, NodeId};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ async fn pragma(app: &TestApp, pragma: &str) {
         tx.execute_unprepared(sql).await?;
         Ok(())
     };
-    app.db().write::<_, DbError, _, _>(Lane::Interactive, set).await.unwrap();
+    app.db().write::<_, DbError, _, _>(Priority::Interactive, set).await.unwrap();
 }
 
 /// A file that may not grow, as on a full disk: whatever is answered as booked is there after a restart.
@@ -42,7 +42,7 @@ async fn a_full_database_keeps_what_it_acknowledged() {
     let quiet = |options: &mut boxoffice::app::Options| {
         options.relay = false; // so that nothing but what the test does needs room
         options.worker = false;
-        options.desk = Some(desk::Settings { lanes: 1, batch_max: 1 });
+        options.batcher = Some(batcher::Settings { lanes: 1, batch_max: 1 });
     };
     let app = stage.app_with(quiet).await;
     let event = app.organizer().await.event(10_000).await;
@@ -85,7 +85,7 @@ scene! {
             Ok(())
         };
         for _ in 0..20 {
-            let outcome = app.db().write::<_, DbError, _, _>(Lane::Interactive, swallow).await;
+            let outcome = app.db().write::<_, DbError, _, _>(Priority::Interactive, swallow).await;
             assert!(matches!(outcome, Err(DbError::Failed(_))), "{outcome:?}");
         }
         assert_eq!(app.number("SELECT count(*) AS n FROM meta WHERE name IN ('one', 'two')", []).await, 0);
@@ -109,7 +109,7 @@ scene! {
                 std::future::pending::<Result<(), DbError>>().await
             };
             tokio::select! {
-                _ = app.db().write::<_, DbError, _, _>(Lane::Interactive, never) => unreachable!("it never ends"),
+                _ = app.db().write::<_, DbError, _, _>(Priority::Interactive, never) => unreachable!("it never ends"),
                 _ = has_begun => {}
             }
         }
@@ -238,7 +238,7 @@ postgres_scene! {
     until_ready(&app, "").await;
     wire.cut_after(0, 1, Cut::UnheardForLong);
     let lost = |tx: Tx| async move { tx.execute_unprepared("SELECT 1").await.map(drop).map_err(DbError::from) };
-    assert!(app.db().write(Lane::Worker, lost).await.is_err());
+    assert!(app.db().write(Priority::Worker, lost).await.is_err());
     until_ready(&app, "DATABASE_UNREACHABLE").await;
     wire.mend();
     wire.revive();

@@ -4,16 +4,16 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use boxoffice::booking::desk::Settings;
-use boxoffice::db::{self, Lane, Target, Tx};
-use boxoffice::id::{BookingId, BookingItemId, Noun, UserId};
+use boxoffice::booking::batcher::Settings;
+use boxoffice::db::{self, Priority, Target, Tx};
+use boxoffice::id::{BookingId, BookingItemId, NodeId, UserId};
 use futures_util::future::join_all;
 use sea_orm::Value;
 
 use crate::audit::{self, Promise};
 use crate::harness::proxy::{Cut, Proxy};
 use crate::harness::{Actor, Answer, PATIENCE, Stage, TestApp, seeded};
-use crate::kill::twin::enter;
+use crate::kill::negative_control::enter;
 
 /// A scene that needs a wire: on PostgreSQL only.
 macro_rules! wired {
@@ -53,7 +53,7 @@ impl Cast {
         stage.target = Target::Postgres(wire.url.clone());
         let seller = stage
             .app_with(|options| {
-                options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+                options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
                 options.relay = false;
                 options.worker = false;
                 change(&mut options.db);
@@ -64,10 +64,10 @@ impl Cast {
         Self { seller, office, wire, event, customers }
     }
 
-    /// Everybody orders two places: first one by himself, then all others in one transaction.
+    /// Everybody orders two tickets: first one by himself, then all others in one transaction.
     async fn order(&self, key: Option<&'static str>) -> Vec<Answer> {
-        let tally = self.seller.app.services.desk.tally();
-        let before = tally.handed_in.load(Ordering::Relaxed);
+        let stats = self.seller.app.services.batcher.stats();
+        let before = stats.handed_in.load(Ordering::Relaxed);
         let lock = self.office.hold_stock(&self.event).await;
         let ask = |customers: &[Actor]| {
             let (customers, event) = (customers.to_vec(), self.event.clone());
@@ -81,7 +81,7 @@ impl Cast {
                        AND wait_event_type = 'Lock'";
         self.office.eventually("he waits", || async { self.office.number(waiting, []).await > 0 }).await;
         let others = ask(others);
-        let all = || async { tally.handed_in.load(Ordering::Relaxed) == before + self.customers.len() as u64 };
+        let all = || async { stats.handed_in.load(Ordering::Relaxed) == before + self.customers.len() as u64 };
         self.office.eventually("all orders are in", all).await;
         lock.release().await;
         let mut answers = first.await.unwrap();
@@ -136,7 +136,7 @@ fn promise(user: UserId, event: &str, answer: &Answer) -> Promise {
 const SHARED: usize = 1;
 
 wired! {
-    /// The witness is there: everybody is answered, as if nothing had happened.
+    /// The commit marker is there: everybody is answered, as if nothing had happened.
     async fn committed_but_unheard(cast: Cast) {
         cast.wire.cut_after(0, usize::MAX, Cut::Unheard);
         let answers = cast.order(None).await;
@@ -190,7 +190,7 @@ wired! {
     async fn committed_while_it_asks(cast: Cast) {
         cast.wire.cut_after(SHARED, 1, Cut::Late);
         let waits = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()
-                     AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO fact%probe%'";
+                     AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO domain_event%probe%'";
         let deliver = async {
             cast.office.eventually("the probe waits", || async { cast.office.number(waits, []).await > 0 }).await;
             cast.wire.deliver();
@@ -220,18 +220,18 @@ wired! {
 }
 
 wired! {
-    /// The twin: a seller without a witness who takes the error at its word, and sells again.
+    /// The negative control: a seller without a commit marker who takes the error at its word, and sells again.
     async fn who_takes_the_error_at_its_word_sells_twice(cast: Cast) {
         cast.wire.cut_after(0, 1, Cut::Unheard);
         let (ctx, user) = (&cast.seller.app.ctx, cast.customers[0].user);
         let booking = loop {
             let (booking, item): (BookingId, BookingItemId) = (ctx.id(), ctx.id());
             let sell = |tx: Tx| async move { enter(&tx, booking, item, user, 2).await };
-            if ctx.db.write(Lane::Interactive, sell).await.is_ok() {
+            if ctx.db.write(Priority::Interactive, sell).await.is_ok() {
                 break booking;
             }
         };
-        let (event, booking) = (cast.event.clone(), Some(booking.opaque()));
+        let (event, booking) = (cast.event.clone(), Some(booking.to_global_id()));
         let promise = Promise { user, event, booking, booked: 2, queued: 0, cancelled: false };
         let complaints = cast.complaints(&[promise]).await;
         assert!(complaints.iter().any(|complaint| complaint.starts_with("promised to nobody")), "{complaints:?}");
@@ -255,11 +255,11 @@ wired! {
 wired! {
     /// Everything that writes loses connections at its COMMITs, again and again.
     async fn anywhere_at_random(cast: Cast) {
-        let chance = seeded("unclear::anywhere_at_random");
+        let random = seeded("unclear::anywhere_at_random");
         // The one with the direct line stops: numbering, reacting and delivering go over the wire too.
         cast.office.app.stopping().cancel();
         let seller = TestApp::on(Target::Postgres(cast.wire.url.clone()), |_| {}).await;
-        cast.wire.cut_at_random(chance, 0.2, &[Cut::Unheard, Cut::UnheardByAll, Cut::Unsent]);
+        cast.wire.cut_at_random(random, 0.2, &[Cut::Unheard, Cut::UnheardByAll, Cut::Unsent]);
         let shopping = cast.customers.iter().map(|customer| {
             let (customer, event) = (customer.at(&seller), cast.event.clone());
             async move {

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use boxoffice::account::token::{Keys, LIFETIME};
 use boxoffice::account::{email, new_password};
-use boxoffice::clock::Micros;
-use boxoffice::fact::Fact;
-use boxoffice::id::{BadId, BookingId, Chance, EventId, Noun, REFERENCE_LETTERS, SessionId, UserId};
+use boxoffice::clock::Timestamp;
+use boxoffice::domain_event::DomainEvent;
+use boxoffice::id::{BadId, BookingId, EventId, NodeId, REFERENCE_LETTERS, RandomSource, SessionId, UserId};
 use boxoffice::money::{BadAmount, Currency, Money};
 use boxoffice::queue::{Backoff, Queue};
 use boxoffice::status::{BookingStatus, CancelReason, EventStatus, Role, WaitlistStatus};
@@ -61,42 +61,44 @@ fn money_has_its_currencys_digits() {
 
 #[test]
 fn ids_are_opaque_typed_and_in_order() {
-    let chance = Chance::seeded(1);
-    let event: EventId = chance.id(Micros(1_800_000_000_000_000));
-    assert_eq!(EventId::parse(&event.opaque()), Ok(event));
-    assert_eq!(BookingId::parse(&event.opaque()), Err(BadId::OtherType { expected: "Booking" }));
-    for text in ["", "x", "RXZlbnQ6", "ä", &"A".repeat(65), &event.opaque()[1..], &format!("{}=", event.opaque())] {
+    let random = RandomSource::seeded(1);
+    let event: EventId = random.id(Timestamp(1_800_000_000_000_000));
+    assert_eq!(EventId::parse(&event.to_global_id()), Ok(event));
+    assert_eq!(BookingId::parse(&event.to_global_id()), Err(BadId::OtherType { expected: "Booking" }));
+    for text in
+        ["", "x", "RXZlbnQ6", "ä", &"A".repeat(65), &event.to_global_id()[1..], &format!("{}=", event.to_global_id())]
+    {
         assert!(EventId::parse(text).is_err(), "{text:?}");
     }
     // Within a millisecond, when it overflows, and when the clock is set back.
-    let mut last: Uuid = chance.id(Micros(0));
+    let mut last: Uuid = random.id(Timestamp(0));
     for step in 0..600_000_i64 {
         let at = if step < 300_000 { 1_000_000 } else { 1_000_000 - step };
-        let next: Uuid = chance.id(Micros(at));
+        let next: Uuid = random.id(Timestamp(at));
         assert!(next > last, "step {step}");
         assert_eq!(next.get_version_num(), 7);
         last = next;
     }
     for _ in 0..1_000 {
-        let reference = chance.reference();
+        let reference = random.reference();
         assert!(reference.starts_with("EVT-") && reference[4..].bytes().all(|byte| REFERENCE_LETTERS.contains(&byte)));
     }
-    assert_eq!(Chance::seeded(7).reference(), Chance::seeded(7).reference());
+    assert_eq!(RandomSource::seeded(7).reference(), RandomSource::seeded(7).reference());
 }
 
 #[test]
 fn instants_survive_their_text() {
     for text in ["1970-01-01T00:00:00Z", "2026-12-24T18:30:00Z", "2026-12-24T18:30:00.000001Z", "9999-12-31T23:59:59Z"]
     {
-        assert_eq!(Micros::from_rfc3339(text).unwrap().rfc3339(), text);
+        assert_eq!(Timestamp::from_rfc3339(text).unwrap().rfc3339(), text);
     }
-    assert_eq!(Micros::from_rfc3339("2026-12-24T19:30:00+01:00"), Micros::from_rfc3339("2026-12-24T18:30:00Z"));
+    assert_eq!(Timestamp::from_rfc3339("2026-12-24T19:30:00+01:00"), Timestamp::from_rfc3339("2026-12-24T18:30:00Z"));
     for text in
         ["", "yesterday", "2026-12-24", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z", "+12026-01-01T00:00:00Z"]
     {
-        assert_eq!(Micros::from_rfc3339(text), None, "{text}");
+        assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
     }
-    assert_eq!(Micros(i64::MAX).plus(Duration::MAX).0, i64::MAX);
+    assert_eq!(Timestamp(i64::MAX).plus(Duration::MAX).0, i64::MAX);
 }
 
 /// N attempts have N − 1 waits.
@@ -116,7 +118,7 @@ fn queues_wait_as_their_documents_say() {
 
 /// Every kind there is, and those the documents name for later releases.
 #[test]
-fn facts_are_routed_as_their_documents_say() {
+fn domain_events_are_routed_as_their_documents_say() {
     let routes = [
         ("user.registered", Queue::Emails),
         ("event.published", Queue::Notifications),
@@ -139,7 +141,7 @@ fn facts_are_routed_as_their_documents_say() {
     for (kind, queue) in routes {
         assert_eq!(Queue::of(kind), queue, "{kind}");
     }
-    for kind in Fact::KINDS {
+    for kind in DomainEvent::KINDS {
         assert!(routes.iter().any(|(routed, _)| routed == kind), "say where {kind} goes");
     }
 }
@@ -198,7 +200,7 @@ fn tokens_are_good_for_their_key_their_time_and_nothing_else() {
     let (first, ring, other) =
         (Keys::new([&old[..]]).unwrap(), Keys::new([&new[..], &old[..]]).unwrap(), Keys::new([&new[..]]).unwrap());
     let (user, session): (UserId, SessionId) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));
-    let now = Micros(1_800_000_000_000_000);
+    let now = Timestamp(1_800_000_000_000_000);
     let (token, ends) = first.sign(user, session, now).unwrap();
     assert_eq!(ends, now.plus(LIFETIME));
     let claims = ring.verify(&token, now).expect("the key before is still accepted");

@@ -1,4 +1,4 @@
-//! Scenes of the line: joining, waiting, being served, leaving.
+//! Scenes of the waitlist: joining, waiting, being served, leaving.
 //! Not here: the rules by themselves (`allocate`).
 
 use serde_json::json;
@@ -19,7 +19,7 @@ scene! {
         let waiting = json!([{ "position": 1, "quantity": 1 }, { "position": 2, "quantity": 2 }]);
         assert_eq!(line.at("event.waitlist.nodes"), &waiting);
         people[0].cancel(&booking).await.ok();
-        // Before anything else happened, the line has the places: one whole, one part.
+        // Before anything else happened, the waitlist has the tickets: one whole, one part.
         assert_eq!(app.sold(&event).await, 2);
         let entry = second.text("joinWaitlist.waitlistEntry.id");
         let seen = "query($id: ID!) { node(id: $id) { ... on WaitlistEntry { status position quantity granted } } }";
@@ -29,7 +29,7 @@ scene! {
         assert_eq!(promoted.int("myBookings.nodes.0.quantity"), 1);
         assert_eq!(promoted.text("myBookings.nodes.0.promotedFrom.id"), first.text("joinWaitlist.waitlistEntry.id"));
         // Newcomers never overtake, whatever they ask.
-        assert_eq!(people[3].book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
+        assert_eq!(people[3].book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
         organizer.resize(&event, 3).await.ok();
         let state = people[2].ask(seen, json!({ "id": entry })).await.ok();
         assert_eq!(state.at("node"), &json!({ "status": "FULFILLED", "position": null, "quantity": 0, "granted": 2 }));
@@ -50,7 +50,7 @@ scene! {
         people[2].join(&event, 1, false).await.ok();
         people[0].cancel(&bookings[1]).await.ok();
         assert_eq!(app.sold(&event).await, 1, "two are free, the head wants three");
-        assert_eq!(people[3].book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
+        assert_eq!(people[3].book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
         let availability = app.anonymous().ask("query($id: ID!) { event(id: $id) { availability { available waiting } } }", json!({ "id": event })).await.ok();
         assert_eq!(availability.at("event.availability"), &json!({ "available": 0, "waiting": 4 }));
         // When the head leaves, who stands behind is served at once.
@@ -62,7 +62,7 @@ scene! {
 }
 
 scene! {
-    /// Asking again while waiting: the old part keeps its place in line, only what is added stands behind.
+    /// Asking again while waiting: the old part keeps its place on the waitlist, only what is added stands behind.
     async fn who_asks_for_more_keeps_the_place_they_have(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;
@@ -93,7 +93,7 @@ scene! {
 }
 
 scene! {
-    /// Who wants more at once than there are places at all, since the capacity was lowered, is waited for by nobody.
+    /// Who wants more at once than there are tickets at all, since the capacity was lowered, is waited for by nobody.
     async fn who_can_never_fit_does_not_block(stage: Stage) {
         let app = stage.app().await;
         let (organizer, people) = (app.organizer().await, app.customers(2).await);
@@ -104,13 +104,13 @@ scene! {
         let waits = large.join(&event, 6, false).await.ok().text("joinWaitlist.waitlistEntry.id");
         small.cancel(&rest).await.ok();
         let refused = small.book(&event, 1, "PARTIAL", None).await;
-        assert_eq!(refused.refusal(), "NOT_ENOUGH_PLACES", "five are free, for who may get six one day");
+        assert_eq!(refused.refusal(), "NOT_ENOUGH_TICKETS", "five are free, for who may get six one day");
         organizer.resize(&event, 5).await.ok();
         small.books(&event, 1).await;
         app.assert_sound(&event).await;
         // They keep their place: when the event has grown, it is theirs as soon as they fit.
         organizer.resize(&event, 7).await.ok();
-        assert_eq!(small.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_PLACES");
+        assert_eq!(small.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
         small.cancel(&one).await.ok();
         let state = "query($id: ID!) { node(id: $id) { ... on WaitlistEntry { status } } }";
         let state = large.ask(state, json!({ "id": waits })).await.ok();
@@ -128,7 +128,7 @@ scene! {
         let event = organizer.event(100).await;
         other.books(&event, 1).await;
         let refused = griefer.join(&event, 100, false).await;
-        assert_eq!((refused.refusal(), refused.int("joinWaitlist.userErrors.0.available")), ("PLACES_AVAILABLE", 99));
+        assert_eq!((refused.refusal(), refused.int("joinWaitlist.userErrors.0.available")), ("TICKETS_AVAILABLE", 99));
         other.books(&event, 99).await;
     }
 }
@@ -139,10 +139,10 @@ scene! {
         let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
         let event = organizer.event(3).await;
         let free = customer.join(&event, 2, false).await;
-        assert_eq!(free.refusal(), "PLACES_AVAILABLE");
+        assert_eq!(free.refusal(), "TICKETS_AVAILABLE");
         assert_eq!(free.int("joinWaitlist.userErrors.0.available"), 3);
         other.books(&event, 2).await;
-        assert_eq!(customer.join(&event, 2, true).await.refusal(), "PLACES_AVAILABLE", "who takes part can take it now");
+        assert_eq!(customer.join(&event, 2, true).await.refusal(), "TICKETS_AVAILABLE", "who takes part can take it now");
         for quantity in [0, -1, 101] {
             assert_eq!(customer.join(&event, quantity, false).await.refusal(), "INVALID");
         }

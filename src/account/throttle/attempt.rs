@@ -4,9 +4,9 @@
 use super::counter::{Counted, take_back};
 use super::network::KnownNetwork;
 use crate::account::Error;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{DbError, Lane, Tx};
+use crate::db::{DbError, Priority, Tx};
 
 /// One attempt that was let through; counted as failed until it succeeds.
 #[derive(Debug, Clone, Default)]
@@ -23,13 +23,13 @@ pub struct Attempt {
 impl Attempt {
     /// Takes the failure back, in the transaction that opens the session. Only the counter of the account from this network
     /// starts anew, so that an attacker cannot reset a network's counter by signing in to their own account.
-    pub async fn succeeded(&self, tx: &Tx, now: Micros) -> Result<(), DbError> {
+    pub async fn succeeded(&self, tx: &Tx, now: Timestamp) -> Result<(), DbError> {
         take_back(tx, &self.counted, self.released.as_deref()).await?;
         self.known_network.remember(tx, now).await
     }
 
     /// Remembers the network; the attempt stays counted.
-    pub async fn remember_network(&self, tx: &Tx, now: Micros) -> Result<(), DbError> {
+    pub async fn remember_network(&self, tx: &Tx, now: Timestamp) -> Result<(), DbError> {
         self.known_network.remember(tx, now).await
     }
 
@@ -41,7 +41,7 @@ impl Attempt {
         if !is_judged && !self.counted.is_empty() {
             let counted = &self.counted;
             let undo = |tx| async move { take_back(&tx, counted, None).await };
-            if let Err(error) = ctx.db.write::<_, DbError, _, _>(Lane::Interactive, undo).await {
+            if let Err(error) = ctx.db.write::<_, DbError, _, _>(Priority::Interactive, undo).await {
                 tracing::warn!(%error, "attempt without a verdict stays counted");
             }
         }

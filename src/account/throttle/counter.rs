@@ -7,9 +7,9 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use sha2::{Digest, Sha256};
 
 use crate::account::Error;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{self, DbError, Lane, record};
+use crate::db::{self, DbError, Priority, record};
 
 /// A counter without a failure for this long starts anew.
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
@@ -50,7 +50,7 @@ pub(super) struct Counter {
 struct Row {
     key: String,
     failures: i64,
-    last_at: Micros,
+    last_at: Timestamp,
 }
 
 record! {
@@ -68,9 +68,9 @@ record! {
         /// Failures with this one.
         failures: i64,
         /// Time of this one.
-        at: Micros,
+        at: Timestamp,
         /// Time of the one before it.
-        last_at: Micros,
+        last_at: Timestamp,
     }
 }
 
@@ -83,7 +83,7 @@ impl Counter {
     /// The remaining wait. None below the limit, whatever the time of the last failure: it may be later than `now`, when
     /// another attempt of this moment was counted first or the clock of another process is ahead. A failure further ahead
     /// than the longest wait is from a clock that was set back.
-    fn wait(&self, row: &Row, now: Micros) -> Duration {
+    fn wait(&self, row: &Row, now: Timestamp) -> Duration {
         let wait = self.backoff.after(row.failures);
         if wait.is_zero() || row.is_stale(now) || row.last_at > now.plus(self.backoff.longest) {
             return Duration::ZERO;
@@ -93,11 +93,11 @@ impl Counter {
 }
 
 impl Row {
-    fn is_stale(&self, now: Micros) -> bool {
+    fn is_stale(&self, now: Timestamp) -> bool {
         self.last_at <= now.minus(FORGOTTEN_AFTER)
     }
 
-    fn counted(&self, now: Micros) -> Counted {
+    fn counted(&self, now: Timestamp) -> Counted {
         let failures = if self.is_stale(now) { 1 } else { self.failures.saturating_add(1) };
         Counted { key: self.key.clone(), failures, at: now, last_at: self.last_at }
     }
@@ -113,7 +113,7 @@ pub(super) async fn count(ctx: &Ctx, mut counters: Vec<Counter>) -> Result<Vec<C
     admit(&counters, &db::select_by(ctx.db.read(), sql, &keys, []).await?, now)?;
     let (keys, counters) = (&keys, &counters);
     ctx.db
-        .write(Lane::Interactive, |tx| async move {
+        .write(Priority::Interactive, |tx| async move {
             // Makes the rows that are missing and locks all.
             let sql = "INSERT INTO throttle (key, failures, last_at) SELECT r.key, 0, $2 FROM {records}
                        WHERE true ON CONFLICT (key) DO UPDATE SET failures = throttle.failures
@@ -130,7 +130,7 @@ pub(super) async fn count(ctx: &Ctx, mut counters: Vec<Counter>) -> Result<Vec<C
 }
 
 /// Refuses an attempt for as long as the most patient of its counters waits.
-fn admit(counters: &[Counter], rows: &[Row], now: Micros) -> Result<(), Error> {
+fn admit(counters: &[Counter], rows: &[Row], now: Timestamp) -> Result<(), Error> {
     let row = |counter: &Counter| rows.iter().find(|row| row.key == counter.key);
     let waits = counters.iter().filter_map(|counter| Some((counter.wait(row(counter)?, now), counter.name)));
     match waits.max() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::counter;
 use crate::access::Peer;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Tx};
 
@@ -44,7 +44,7 @@ impl KnownNetwork {
     }
 
     /// Remembers the network from now on, to the day. The account must have proved itself.
-    pub async fn remember(&self, tx: &Tx, now: Micros) -> Result<(), DbError> {
+    pub async fn remember(&self, tx: &Tx, now: Timestamp) -> Result<(), DbError> {
         let Some(key) = &self.0 else { return Ok(()) };
         let sql = "INSERT INTO known_network (key, seen_at) VALUES ($1, $2)
                    ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at WHERE known_network.seen_at <= $3";

@@ -35,7 +35,7 @@ const EXPENSIVE: [(&str, u64); 8] = [
 ];
 
 /// Keys of an argument `filter` that look at more rows than the page shows.
-const SCANS: [(&str, u64); 4] = [("free", 20), ("hasPlaces", 20), ("price", 20), ("text", 20)];
+const SCANS: [(&str, u64); 4] = [("free", 20), ("hasTickets", 20), ("price", 20), ("text", 20)];
 
 /// The price of a field itself, without the rows it lists and what stands below it.
 pub(super) fn of(field: &Field) -> u64 {

@@ -72,7 +72,7 @@ pub async fn read(folder: &Path, limits: &Limits) -> Result<HashMap<String, Stri
             if let Err((line, message)) = check(&schema, limits, &text).await {
                 return Err(Untrusted::Invalid { path, id, line, message });
             }
-            // Clients print a document without the line end that editors leave behind it.
+            // Clients print a document without the waitlist end that editors leave behind it.
             let trimmed = text.trim_end();
             documents.extend([(sha256(trimmed), trimmed.to_owned()), (sha256(&text), text.clone())]);
             documents.extend(id.map(|id| (id, text)));

@@ -22,13 +22,13 @@ impl Call {
         let stage = stage(&response);
         match stage {
             Stage::Executed => self.shape.complete(&mut response),
-            Stage::Refused => self.explain(&mut response),
+            Stage::Refused => self.into_user_error(&mut response),
         }
         Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: stage == Stage::Executed }
     }
 
     /// Makes the errors of validation say what a client needs: the format that was expected, and whose fault it is.
-    fn explain(&self, response: &mut Response) {
+    fn into_user_error(&self, response: &mut Response) {
         variables::name_formats(response);
         self.filled.blame(response);
     }
@@ -37,7 +37,7 @@ impl Call {
     pub fn refused(&self, mut response: Response) -> Reply {
         let stage = stage(&response);
         if stage == Stage::Refused {
-            self.explain(&mut response);
+            self.into_user_error(&mut response);
         }
         Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: false }
     }

@@ -10,7 +10,7 @@ use super::{Reply, walk};
 /// The argument that a cursor is for.
 pub(super) const AFTER: &str = "after";
 
-/// Puts a cursor in the place of `after` wherever the root field `root` stands: into the variable that is there, else
+/// Puts a cursor in the ticket of `after` wherever the root field `root` stands: into the variable that is there, else
 /// into the document, which is returned when it had to be changed.
 pub(super) fn behind(
     cursor: &str,

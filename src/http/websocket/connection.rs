@@ -29,14 +29,14 @@ use crate::access::{Actor, Lease, Peer};
 use crate::account::session::{Change, Unauthenticated};
 use crate::graphql::document::Ask;
 use crate::graphql::fault::Fault;
-use crate::http::Edge;
-use crate::http::crowd::Place;
+use crate::http::HttpState;
+use crate::http::keyed_limiter::Permit;
 use crate::http::parameters::Credential;
 use crate::id::UserId;
 
 /// The reading side of a socket.
 pub(super) struct Connection<'a> {
-    edge: &'a Edge,
+    edge: &'a HttpState,
     out: mpsc::Sender<Message>,
     /// An answer that found no room.
     waiting: Option<Message>,
@@ -45,7 +45,7 @@ pub(super) struct Connection<'a> {
     /// How fast the client may send.
     pace: DefaultDirectRateLimiter,
     /// One of the sockets its user may have; it outlives the reading.
-    seat: &'a mut Option<Place<UserId>>,
+    seat: &'a mut Option<Permit<UserId>>,
     /// Nobody before `connection_init` was accepted.
     viewer: Option<Viewer>,
     running: JoinSet<Finished>,
@@ -68,11 +68,11 @@ struct Viewer {
 impl<'a> Connection<'a> {
     /// A socket that was just opened; `credential` is what its upgrade carried.
     pub fn new(
-        edge: &'a Edge,
+        edge: &'a HttpState,
         out: mpsc::Sender<Message>,
         peer: Option<Peer>,
         credential: Credential,
-        seat: &'a mut Option<Place<UserId>>,
+        seat: &'a mut Option<Permit<UserId>>,
     ) -> Self {
         let sockets = edge.sockets;
         let pace = Quota::per_second(sockets.messages_per_second).allow_burst(sockets.messages_at_once);
@@ -156,7 +156,7 @@ impl<'a> Connection<'a> {
                 }
             };
             if let Err(close) = is_open {
-                return Some(self.farewell(close));
+                return Some(self.close_frame(close));
             }
         }
     }
@@ -199,7 +199,7 @@ impl<'a> Connection<'a> {
             Unauthenticated::Unavailable => Close::TRY_LATER,
         })?;
         if let Some(user) = actor.user_id() {
-            let seat = self.edge.crowd.enter(user, self.edge.sockets.per_user);
+            let seat = self.edge.keyed_limiter.enter(user, self.edge.sockets.per_user);
             *self.seat = Some(seat.ok_or_else(|| {
                 self.edge.engine.refused_by_rate("too many sockets of a user");
                 Close::TOO_MANY_SOCKETS
@@ -268,7 +268,7 @@ impl<'a> Connection<'a> {
 
     /// What is said before a close: to each operation that runs, that it ends and why. Streams that a client is to take up
     /// again elsewhere hear nothing.
-    fn farewell(&self, close: Close) -> Farewell {
+    fn close_frame(&self, close: Close) -> Farewell {
         let fault = match &close {
             close if *close == Close::EXPIRED || *close == Close::SIGNED_OUT => Some(Fault::Unauthenticated),
             close if *close == Close::TOO_MANY_MESSAGES => Some(Fault::RateLimited),
@@ -331,14 +331,14 @@ impl<'a> Connection<'a> {
         while let Ok(Some(finished)) = timeout_at(deadline, self.running.join_next()).await {
             self.finished(finished.ok());
         }
-        // Those answers go out before the farewell, which overtakes what waits in the queue.
+        // Those answers go out before the close frame, which overtakes what waits in the queue.
         let _ = timeout_at(deadline, self.out.reserve_many(self.out.max_capacity())).await;
         Some(Close::RESTART.into())
     }
 }
 
 /// Who shows this.
-async fn identify(edge: &Edge, peer: Option<Peer>, credential: &Credential) -> Result<Actor, Unauthenticated> {
+async fn identify(edge: &HttpState, peer: Option<Peer>, credential: &Credential) -> Result<Actor, Unauthenticated> {
     let token = match credential {
         Credential::None => None,
         Credential::Bearer(token) => Some(token.as_str()),

@@ -1,7 +1,7 @@
-//! The writing side of a socket: a queue in, frames out, and a farewell that arrives.
+//! The writing side of a socket: a queue in, frames out, and a close frame that arrives.
 //! Not here: what is written.
 //!
-//! A farewell goes past the queue: what waits there is for somebody who is no longer served, or no longer reads.
+//! A close frame goes past the queue: what waits there is for somebody who is no longer served, or no longer reads.
 
 use std::time::Duration;
 
@@ -40,18 +40,18 @@ enum Broken {
     Slow,
 }
 
-/// Writes what comes until there is a farewell, a close frame was written, or the socket is gone. Whoever takes longer
+/// Writes what comes until there is a close frame, a close frame was written, or the socket is gone. Whoever takes longer
 /// over one message than they may is told to try again later; a mutation of theirs goes on, a stream can be resumed.
 /// True when the other side was told of the end as far as there was something to tell.
 pub async fn run(
     mut sink: SplitSink<WebSocket, Message>,
     mut queue: Receiver<Message>,
-    farewell: oneshot::Receiver<Farewell>,
+    close_frame: oneshot::Receiver<Farewell>,
     settings: Settings,
 ) -> bool {
-    let farewell = tokio::select! {
+    let close_frame = tokio::select! {
         biased;
-        farewell = farewell => farewell.ok(), // none: the other side closed
+        close_frame = close_frame => close_frame.ok(), // none: the other side closed
         written = write(&mut sink, &mut queue, settings.write) => match written {
             Ok(()) => None,
             Err(Broken::Gone) => return false,
@@ -60,7 +60,7 @@ pub async fn run(
     };
     drop(queue); // nobody waits for room in it any more
     let end = async {
-        if let Some(Farewell { last, close }) = farewell {
+        if let Some(Farewell { last, close }) = close_frame {
             for message in last {
                 sink.feed(message).await?;
             }
@@ -68,12 +68,12 @@ pub async fn run(
         }
         sink.close().await // flushes; an error means that the other side is gone
     };
-    timeout(settings.farewell, end).await.is_ok_and(|said| said.is_ok())
+    timeout(settings.close_frame, end).await.is_ok_and(|said| said.is_ok())
 }
 
 /// Writes until there is no more or a close frame was written, and flushes when nothing waits; what is more than a
 /// buffer's worth goes out by itself. A message is taken out of the queue when there is room for it: one that was taken
-/// is not lost when a farewell ends this.
+/// is not lost when a close frame ends this.
 async fn write(
     sink: &mut SplitSink<WebSocket, Message>,
     queue: &mut Receiver<Message>,
@@ -105,7 +105,7 @@ async fn within(patience: Duration, write: impl Future<Output = Result<(), Error
     }
 }
 
-/// Lets the farewell arrive: closing a connection with unread bytes in it resets it, and a reset overtakes what was
+/// Lets the close frame arrive: closing a connection with unread bytes in it resets it, and a reset overtakes what was
 /// written before. So reading goes on, for nobody, until the other side has closed too.
 pub async fn part(writer: JoinHandle<bool>, mut stream: SplitStream<WebSocket>) {
     if !writer.await.unwrap_or(false) {

@@ -10,7 +10,7 @@ use super::{Transport, Types, is_root, matrix, verdict};
 use crate::harness::Actor;
 
 /// What is asked with, after the person.
-const SCOPES: [&str; 4] = ["BOOK", "RUN_EVENTS", "SEE_SALES", "READ_NOTICES"];
+const SCOPES: [&str; 4] = ["BOOK", "MANAGE_EVENTS", "READ_SALES", "READ_NOTICES"];
 
 /// Whose programs: those in whose names there is something to see at the event.
 const WHOSE: [usize; 3] = [1, 3, 5];
@@ -31,7 +31,7 @@ fn rows(world: &World) -> Vec<Row> {
     let below = [
         ("Booking.customer", world.route("Booking"), "customer { email }", "booking.customer.email"),
         ("Event.bookings", event(), "bookings(first: 1) { nodes { id } }", "event.bookings"),
-        ("Event.participants", event(), "participants(first: 1) { nodes { places } }", "event.participants"),
+        ("Event.participants", event(), "participants(first: 1) { nodes { tickets } }", "event.participants"),
         ("Event.waitlist", event(), "waitlist(first: 1) { nodes { id } }", "event.waitlist"),
         ("Notice.booking[mine]", notice("booking { id }"), "", "notices.nodes.kind=WAITLIST_PROMOTED.booking"),
         ("Notice.booking[sold]", notice("booking { id }"), "", "notices.nodes.kind=BOOKING_CREATED.booking"),
@@ -72,7 +72,7 @@ scene! {
             for (whose, actors) in &programs {
                 let mut got = Vec::new();
                 for actor in actors {
-                    let (body, _) = Transport::of(&route)[0].follow(&world, &types, actor, &route, fields).await;
+                    let (body, _) = Transport::of(&route)[0].effects_of(&world, &types, actor, &route, fields).await;
                     got.push(verdict(&body, path));
                 }
                 let more = got[0] != "yes" && got.iter().any(|got| got == "yes");
@@ -91,14 +91,14 @@ scene! {
 
 scene! {
     /// The guard asks for what the frames need: neither is refused at the first booking what it was let in for.
-    async fn the_stream_of_an_events_bookings_is_for_those_who_see_sales(stage: Stage) {
+    async fn the_stream_of_an_events_bookings_is_for_those_who_read_sales(stage: Stage) {
         let app = stage.app().await;
         let world = World::build(&app).await;
         let query = "subscription { eventBookingChanged { change booking { customer { email } } } }";
-        let mut runs = world.program(3, json!(["RUN_EVENTS"])).await.socket().await;
+        let mut runs = world.program(3, json!(["MANAGE_EVENTS"])).await.socket().await;
         runs.subscribe("b", query, json!({})).await;
         assert_eq!(runs.message().await["payload"][0]["extensions"]["code"], "FORBIDDEN");
-        let mut sees = world.program(3, json!(["SEE_SALES"])).await.socket().await;
+        let mut sees = world.program(3, json!(["READ_SALES"])).await.socket().await;
         sees.subscribe("b", query, json!({})).await;
         assert!(sees.next("b").await["eventBookingChanged"]["change"].is_null(), "the opening frame");
         world.viewers[2].books(&world.viewers[3].event(5).await, 1).await;

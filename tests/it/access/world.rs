@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use boxoffice::account::password::{Cost, Hasher};
-use boxoffice::id::{ApiTokenId, AvailabilityId, BookingId, EventId, Noun, SessionId};
+use boxoffice::id::{ApiTokenId, AvailabilityId, BookingId, EventId, NodeId, SessionId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,13 +19,13 @@ pub struct World {
     app: TestApp,
     /// As [`VIEWERS`].
     pub viewers: Vec<Actor>,
-    /// Somebody else with places at the event, who fills fresh ones too.
+    /// Somebody else with tickets at the event, who fills fresh ones too.
     filler: Actor,
-    /// Published, full, with somebody in line.
+    /// Published, full, with somebody on the waitlist.
     pub event: String,
     /// Its organizer's other event, that nobody else knows of.
     pub draft: String,
-    /// Of the own customer, promoted from the line and cancelled since: every field of it has a value.
+    /// Of the own customer, promoted from the waitlist and cancelled since: every field of it has a value.
     pub booking: String,
     reference: String,
     /// Of the own customer, waiting.
@@ -42,7 +42,7 @@ const PASSWORD: &str = "correct horse battery";
 
 /// Id of the figures of an event.
 fn figures_of(event: &str) -> String {
-    AvailabilityId(EventId::parse(event).unwrap().0).opaque()
+    AvailabilityId(EventId::parse(event).unwrap().0).to_global_id()
 }
 
 fn api_token() -> Value {
@@ -57,7 +57,7 @@ impl World {
         let draft = organizer.draft(5).await;
         let first = filler.books(&event, 5).await;
         own.join(&event, 1, false).await.ok();
-        filler.cancel(&first).await.ok(); // the line gives the own customer a booking
+        filler.cancel(&first).await.ok(); // the waitlist gives the own customer a booking
         filler.books(&event, 4).await;
         let mine = own.ask("{ myBookings(first: 1) { nodes { id reference } } }", json!({})).await.ok();
         let (booking, reference) = (mine.text("myBookings.nodes.0.id"), mine.text("myBookings.nodes.0.reference"));
@@ -65,7 +65,7 @@ impl World {
         organizer.mutate("updateEvent", change, "changed").await.ok();
         app.settled().await; // who booked is told of the change before the booking is cancelled
         let entry = own.join(&event, 3, false).await.ok().text("joinWaitlist.waitlistEntry.id");
-        own.cancel(&booking).await.ok(); // one place comes free; the line wants three
+        own.cancel(&booking).await.ok(); // one ticket comes free; the waitlist wants three
         app.settled().await;
         let sold_by =
             organizer.ask("query($id: ID!) { event(id: $id) { organizer { id slug } } }", json!({ "id": event }));
@@ -147,13 +147,15 @@ impl World {
                 json!({ "refreshToken": made.text("signUp.token.refreshToken") })
             }
             // Nobody's: whoever asks is needed for the rows that follow.
-            ("signOut", "") => json!({ "sessionId": SessionId(Uuid::from_u128(7)).opaque() }),
-            ("signOutEverywhere", "") => json!({ "stayHere": true }),
+            ("signOut", "") => json!({ "sessionId": SessionId(Uuid::from_u128(7)).to_global_id() }),
+            ("signOutEverywhere", "") => json!({ "keepCurrent": true }),
             ("changePassword", "") => json!({ "currentPassword": PASSWORD, "newPassword": PASSWORD }),
             ("createApiToken", "") => api_token(),
-            ("revokeApiToken", "") => json!({ "apiTokenId": ApiTokenId(Uuid::from_u128(7)).opaque() }),
-            ("disableUser" | "enableUser", "") => json!({ "userId": self.app.customer().await.user.opaque() }),
-            ("setUserRole", "") => json!({ "userId": self.app.customer().await.user.opaque(), "role": "ORGANIZER" }),
+            ("revokeApiToken", "") => json!({ "apiTokenId": ApiTokenId(Uuid::from_u128(7)).to_global_id() }),
+            ("disableUser" | "enableUser", "") => json!({ "userId": self.app.customer().await.user.to_global_id() }),
+            ("setUserRole", "") => {
+                json!({ "userId": self.app.customer().await.user.to_global_id(), "role": "ORGANIZER" })
+            }
             other => panic!("no input for {other:?}: write one in tests/it/access/world.rs"),
         }
     }
@@ -186,7 +188,7 @@ impl World {
             }
             "User[oneself]" => query("{ viewer { FIELDS } }".into(), "viewer"),
             "User[organizer]" => {
-                let user = self.organizer().user.opaque();
+                let user = self.organizer().user.to_global_id();
                 query(format!("{{ node(id: \"{user}\") {{ ... on User {{ FIELDS }} }} }}"), "node")
             }
             "BookingConnection" => query(at_event("bookings(first: 1) { FIELDS }"), "event.bookings"),
@@ -210,8 +212,8 @@ impl World {
             "WaitlistEntryEdge" => {
                 query("{ myWaitlistEntries(first: 1) { edges { FIELDS } } }".into(), "myWaitlistEntries.edges.0")
             }
-            "WaitlistLineConnection" => query(at_event("waitlist(first: 1) { FIELDS }"), "event.waitlist"),
-            "WaitlistLineEdge" => query(at_event("waitlist(first: 1) { edges { FIELDS } }"), "event.waitlist.edges.0"),
+            "EventWaitlistConnection" => query(at_event("waitlist(first: 1) { FIELDS }"), "event.waitlist"),
+            "EventWaitlistEdge" => query(at_event("waitlist(first: 1) { edges { FIELDS } }"), "event.waitlist.edges.0"),
 
             // Nobody else was promoted, or has a booking whose event changed.
             "Notice" => {
@@ -224,9 +226,9 @@ impl World {
             "NoticeConnection" => query("{ notices(first: 1) { FIELDS } }".into(), "notices"),
             "NoticeEdge" => query("{ notices(first: 1) { edges { FIELDS } } }".into(), "notices.edges.0"),
 
-            "NoticeFrame" => live("subscription { it: noticeReceived { FIELDS } }"),
-            "BookingFrame" => live("subscription { it: bookingChanged { FIELDS } }"),
-            "BookingFrame[of my events]" => live("subscription { it: eventBookingChanged { FIELDS } }"),
+            "NoticeUpdate" => live("subscription { it: noticeReceived { FIELDS } }"),
+            "BookingUpdate" => live("subscription { it: bookingChanged { FIELDS } }"),
+            "BookingUpdate[of my events]" => live("subscription { it: eventBookingChanged { FIELDS } }"),
 
             "Session" => query("{ mySessions(first: 1) { nodes { FIELDS } } }".into(), "mySessions.nodes.0"),
             "SessionConnection" => query("{ mySessions(first: 1) { FIELDS } }".into(), "mySessions"),
@@ -253,10 +255,12 @@ impl World {
             "WaitlistPayload" => mutation("joinWaitlist", "", "it"),
             "MarkNoticesReadPayload" => mutation("markNoticesRead", "", "it"),
             "RefusalError" => mutation("signIn", "wrong password", "it.userErrors.__typename=RefusalError"),
-            "NotEnoughPlacesError" => {
-                mutation("createBooking", "too many", "it.userErrors.__typename=NotEnoughPlacesError")
+            "NotEnoughTicketsError" => {
+                mutation("createBooking", "too many", "it.userErrors.__typename=NotEnoughTicketsError")
             }
-            "PlacesAvailableError" => mutation("joinWaitlist", "free", "it.userErrors.__typename=PlacesAvailableError"),
+            "TicketsAvailableError" => {
+                mutation("joinWaitlist", "free", "it.userErrors.__typename=TicketsAvailableError")
+            }
             "PriceChangedError" => {
                 mutation("createBooking", "another price", "it.userErrors.__typename=PriceChangedError")
             }
@@ -270,8 +274,8 @@ impl World {
     /// How to ask a root field, with the name `it`.
     pub fn root(&self, field: &str) -> Route {
         let Self { event, draft, booking, entry, reference, organizer, slug, .. } = self;
-        let customer = self.own().user.opaque();
-        let unknown = BookingId(Uuid::from_u128(7)).opaque();
+        let customer = self.own().user.to_global_id();
+        let unknown = BookingId(Uuid::from_u128(7)).to_global_id();
         let asked = match field {
             "Query.booking" => format!("booking(id: \"{booking}\") {{ id }}"),
             "Query.booking[by reference]" => format!("booking(reference: \"{reference}\") {{ id }}"),

@@ -1,7 +1,7 @@
 //! Scenes of administrators: roles, disabling, enabling, looking people up.
 //! Not here: what a role may do (`access`), and sockets that a change ends (`sessions`).
 
-use boxoffice::id::Noun;
+use boxoffice::id::NodeId;
 use serde_json::json;
 
 use super::sessions::sign_up;
@@ -11,7 +11,7 @@ scene! {
         let app = stage.app().await;
         let admin = app.admin().await;
         let grace = sign_up(&app, "Grace@example.org").await;
-        let user = grace.actor.user.opaque();
+        let user = grace.actor.user.to_global_id();
         let found = admin.ask(
             "{ users(first: 5, filter: { email: \"grace@EXAMPLE.org\" }) { nodes { id email role } } }", json!({})).await.ok();
         assert_eq!(found.at("users.nodes"), &json!([{ "id": user, "email": "Grace@example.org", "role": "CUSTOMER" }]));
@@ -61,16 +61,16 @@ scene! {
     async fn nobody_changes_their_own_account_or_one_that_is_not_there(stage: Stage) {
         let app = stage.app().await;
         let admin = app.admin().await;
-        let me = json!({ "userId": admin.user.opaque() });
+        let me = json!({ "userId": admin.user.to_global_id() });
         for verb in ["disableUser", "enableUser"] {
             let answer = admin.mutate(verb, me.clone(), "user { id }").await;
             assert_eq!(answer.refusal(), "INVALID", "no administrator locks everybody out by mistake");
         }
-        let demoted = admin.mutate("setUserRole", json!({ "userId": admin.user.opaque(), "role": "CUSTOMER" }), "user { id }").await;
+        let demoted = admin.mutate("setUserRole", json!({ "userId": admin.user.to_global_id(), "role": "CUSTOMER" }), "user { id }").await;
         assert_eq!(demoted.refusal(), "INVALID");
-        let nobody = boxoffice::id::UserId(uuid::Uuid::from_u128(7)).opaque();
+        let nobody = boxoffice::id::UserId(uuid::Uuid::from_u128(7)).to_global_id();
         assert_eq!(admin.mutate("disableUser", json!({ "userId": nobody }), "user { id }").await.refusal(), "NOT_FOUND");
-        let event = boxoffice::id::EventId(uuid::Uuid::from_u128(7)).opaque();
+        let event = boxoffice::id::EventId(uuid::Uuid::from_u128(7)).to_global_id();
         assert_eq!(admin.mutate("disableUser", json!({ "userId": event }), "user { id }").await.refusal(), "NOT_FOUND");
         assert_eq!(admin.mutate("disableUser", json!({ "userId": "?" }), "user { id }").await.fault(), "BAD_USER_INPUT");
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use boxoffice::id::{EventId, Noun};
+use boxoffice::id::{EventId, NodeId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -37,18 +37,18 @@ scene! {
         assert_eq!(reads.book(&event, 1, "PARTIAL", None).await.fault(), "FORBIDDEN");
         assert_eq!(reads.ask("{ myBookings(first: 1) { nodes { id } } }", json!({})).await.fault(), "FORBIDDEN");
         // Within its scopes, but beyond its user's rights.
-        let (over, _) = program(&app, &customer, json!(["RUN_EVENTS", "SEE_SALES"])).await;
+        let (over, _) = program(&app, &customer, json!(["MANAGE_EVENTS", "READ_SALES"])).await;
         let update = json!({ "eventId": event, "venue": "Mine" });
         assert_eq!(over.mutate("updateEvent", update.clone(), "changed").await.fault(), "FORBIDDEN");
-        let (runs, _) = program(&app, &organizer, json!(["RUN_EVENTS"])).await;
+        let (runs, _) = program(&app, &organizer, json!(["MANAGE_EVENTS"])).await;
         runs.mutate("updateEvent", update, "changed").await.ok();
         let sales = "query($id: ID!) { event(id: $id) { bookings(first: 1) { nodes { id } } } }";
         assert_eq!(runs.ask(sales, json!({ "id": event })).await.fault(), "FORBIDDEN");
-        let (sees, _) = program(&app, &organizer, json!(["SEE_SALES"])).await;
+        let (sees, _) = program(&app, &organizer, json!(["READ_SALES"])).await;
         sees.ask(sales, json!({ "id": event })).await.ok();
         // No program touches the account, not even with an administrator's token and every scope.
         let admin = app.admin().await;
-        let (all, _) = program(&app, &admin, json!(["BOOK", "RUN_EVENTS", "SEE_SALES", "READ_NOTICES"])).await;
+        let (all, _) = program(&app, &admin, json!(["BOOK", "MANAGE_EVENTS", "READ_SALES", "READ_NOTICES"])).await;
         for query in ["{ mySessions(first: 1) { nodes { id } } }", "{ myApiTokens(first: 1) { nodes { id } } }", "{ users(first: 1) { nodes { id } } }"] {
             assert_eq!(all.ask(query, json!({})).await.fault(), "FORBIDDEN", "{query}");
         }
@@ -96,7 +96,7 @@ scene! {
         customer.mutate("revokeApiToken", revoke, "apiToken { id }").await.ok();
         // The other one ends by itself; signing out everywhere does not touch it.
         let ends = Actor { token: Some(second), ..till.clone() };
-        customer.mutate("signOutEverywhere", json!({ "stayHere": true }), "ended").await.ok();
+        customer.mutate("signOutEverywhere", json!({ "keepCurrent": true }), "ended").await.ok();
         ends.ask("{ viewer { id } }", json!({})).await.ok();
         app.clock.advance(Duration::from_secs(60 * 24 * 3_600));
         assert_eq!(ends.ask("{ viewer { id } }", json!({})).await.fault(), "UNAUTHENTICATED");
@@ -135,7 +135,7 @@ scene! {
             true => "SELECT id FROM users WHERE id <> $1",
             false => "SELECT id FROM users WHERE id <> $1 FOR UPDATE",
         };
-        let held = HeldStock::by(app.db(), everybody, &EventId(Uuid::nil()).opaque()).await;
+        let held = HeldStock::by(app.db(), everybody, &EventId(Uuid::nil()).to_global_id()).await;
         let asked = [make(), make()];
         if !app.db().is_sqlite() {
             let waits = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";

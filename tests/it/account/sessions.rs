@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use boxoffice::account::password::{Cost, Hasher};
 use boxoffice::account::retention;
 use boxoffice::app::Options;
-use boxoffice::db::{self, DbError, Lane};
+use boxoffice::db::{self, DbError, Priority};
 use boxoffice::id::UserId;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ async fn sign_in(app: &TestApp, email: &str) -> Person {
 }
 
 fn person(app: &TestApp, email: &str, answer: &Answer, of: &str) -> Person {
-    let user: UserId = boxoffice::id::Noun::parse(&answer.text(&format!("{of}.viewer.id"))).unwrap();
+    let user: UserId = boxoffice::id::NodeId::parse(&answer.text(&format!("{of}.viewer.id"))).unwrap();
     let token = answer.text(&format!("{of}.token.accessToken"));
     let actor = Actor::new(app, Some(token), user, None);
     Person { actor, email: email.to_owned(), refresh: answer.text(&format!("{of}.token.refreshToken")) }
@@ -133,7 +133,7 @@ scene! {
         viewer(&elsewhere.actor).await.ok();
         // Twice is once.
         here.actor.mutate("signOut", end(&sessions[1]), "ended").await.ok();
-        let others = here.actor.mutate("signOutEverywhere", json!({ "stayHere": true }), "ended").await.ok();
+        let others = here.actor.mutate("signOutEverywhere", json!({ "keepCurrent": true }), "ended").await.ok();
         assert_eq!(others.int("signOutEverywhere.ended"), 1);
         viewer(&here.actor).await.ok();
         here.actor.mutate("signOut", json!({}), "ended").await.ok();
@@ -207,7 +207,7 @@ scene! {
                     Err(_) => sign_in.await,
                 }
             };
-            let (changed, answer) = tokio::join!(app.db().write::<_, DbError, _, _>(Lane::Interactive, holding), thief);
+            let (changed, answer) = tokio::join!(app.db().write::<_, DbError, _, _>(Priority::Interactive, holding), thief);
             changed.unwrap();
             match is_let_in {
                 true => drop(answer.ok()),
@@ -227,11 +227,11 @@ scene! {
         }
         let till = json!({ "name": "till", "scopes": ["BOOK"], "expiresAt": "2026-01-02T00:00:00Z" });
         grace.actor.mutate("createApiToken", till, "secret").await.ok();
-        grace.actor.mutate("signOutEverywhere", json!({ "stayHere": true }), "ended").await.ok();
+        grace.actor.mutate("signOutEverywhere", json!({ "keepCurrent": true }), "ended").await.ok();
         app.clock.advance(Duration::from_secs(1));
         let revoked = "SELECT count(*) AS n FROM revocation";
         let before = app.number(revoked, []).await;
-        grace.actor.mutate("signOutEverywhere", json!({ "stayHere": true }), "ended").await.ok();
+        grace.actor.mutate("signOutEverywhere", json!({ "keepCurrent": true }), "ended").await.ok();
         assert_eq!(app.number(revoked, []).await, before + 2, "the one that lives, and the program's token");
         app.clock.advance(Duration::from_secs(30 * 24 * 3_600 + 1));
         let grace = sign_in(&app, &grace.email).await;
@@ -258,8 +258,8 @@ fn forgetful_of_nothing(options: &mut Options) {
     options.sessions.remembered = Duration::from_secs(24 * 3_600);
 }
 
-/// Facts that nobody numbered yet.
-async fn backlog(app: &TestApp, user: UserId, facts: i64) {
+/// Domain events that nobody numbered yet.
+async fn backlog(app: &TestApp, user: UserId, domain_events: i64) {
     let (id, rows) = match app.db().is_sqlite() {
         true => (
             "randomblob(16)",
@@ -268,16 +268,16 @@ async fn backlog(app: &TestApp, user: UserId, facts: i64) {
         false => ("gen_random_uuid()", "generate_series(1, $2)"),
     };
     let sql = format!(
-        "INSERT INTO fact (id, kind, v, occurred_at, user_id, data)
+        "INSERT INTO domain_event (id, kind, v, occurred_at, user_id, data)
                        SELECT {id}, 'user.registered', 1, 0, NULL, $1 FROM {rows} AS f"
     );
     let data = json!({ "user": user.0 }).to_string();
-    assert_eq!(app.sql(&sql, [data.into(), facts.into()]).await, facts.unsigned_abs());
+    assert_eq!(app.sql(&sql, [data.into(), domain_events.into()]).await, domain_events.unsigned_abs());
 }
 
 scene! {
     /// Rights stay true on open sockets whatever ends them, in every process, within a second, also when the relay is far
-    /// behind: sixty sockets, 1,200 in the long run, while 50,000 facts and more wait and are numbered.
+    /// behind: sixty sockets, 1,200 in the long run, while 50,000 domain events and more wait and are numbered.
     async fn rights_stay_true_on_open_sockets(stage: Stage) {
         // All of them. A machine that runs other tests beside this one may stand still for as long, but not each time.
         let mut tries = Vec::new();
@@ -287,7 +287,7 @@ scene! {
                 other => tries.push(other),
             }
         }
-        panic!("somebody kept their rights, or fewer than 50,000 facts were behind: {tries:?}");
+        panic!("somebody kept their rights, or fewer than 50,000 domain_events were behind: {tries:?}");
     }
 }
 
@@ -304,7 +304,8 @@ async fn last_to_lose_rights(stage: &Stage) -> Option<Duration> {
         .await;
     let admin = changing.admin().await;
     // More changes take longer, and the relay must not have caught up before the last of them.
-    let (each, facts) = if std::env::var_os("BOXOFFICE_LONG").is_some() { (200, 600_000) } else { (10, 250_000) };
+    let (each, domain_events) =
+        if std::env::var_os("BOXOFFICE_LONG").is_some() { (200, 600_000) } else { (10, 250_000) };
     let live = "subscription { noticeReceived { cursor } }";
     let mut groups: Vec<Vec<(Actor, Socket)>> = Vec::new();
     for kind in 0..6 {
@@ -329,11 +330,11 @@ async fn last_to_lose_rights(stage: &Stage) -> Option<Duration> {
         }
         groups.push(group);
     }
-    backlog(&changing, admin.user, facts).await;
+    backlog(&changing, admin.user, domain_events).await;
     let relay = stage.app_with(|options| options.worker = false).await;
-    let behind = "SELECT count(*) AS n FROM fact WHERE seq IS NULL";
+    let behind = "SELECT count(*) AS n FROM domain_event WHERE seq IS NULL";
 
-    let user = |actor: &Actor| json!({ "userId": boxoffice::id::Noun::opaque(actor.user) });
+    let user = |actor: &Actor| json!({ "userId": boxoffice::id::NodeId::to_global_id(actor.user) });
     let mut losing = Vec::new();
     for (kind, group) in groups[..5].iter_mut().enumerate() {
         losing.extend(group.iter_mut().map(|(actor, socket)| (kind, actor, socket)));
@@ -380,7 +381,7 @@ async fn last_to_lose_rights(stage: &Stage) -> Option<Duration> {
     }
     late.sort();
     let (half, last) = (late[late.len() / 2], late[late.len() - 1]);
-    println!("rights were lost after {half:?}, the last after {last:?}; {left} facts were behind");
+    println!("rights were lost after {half:?}, the last after {last:?}; {left} domain_events were behind");
     for app in [changing, serving, relay] {
         app.app.stopping().cancel();
     }
@@ -424,7 +425,7 @@ scene! {
 }
 
 scene! {
-    /// The twin: without revocations a sign-in that ended in another process goes on.
+    /// The negative control: without revocations a sign-in that ended in another process goes on.
     async fn rights_would_not_stay_true_by_themselves(stage: Stage) {
         let changing = stage.app().await;
         let serving = stage.app_with(|options| {

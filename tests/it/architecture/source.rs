@@ -1,7 +1,7 @@
-//! Rust source as far as the laws need it: tokens without comments, and the paths that lead out of a module.
+//! Rust source as far as the conventions need it: tokens without comments, and the paths that lead out of a module.
 //! Not here: what may be used by whom (`architecture`), and any grammar beyond paths.
 
-/// What the laws look at.
+/// What the conventions look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token {
     /// A name or keyword.
@@ -14,7 +14,7 @@ pub enum Token {
     Sign(char),
 }
 
-/// A token and the line it stands on, from 1.
+/// A token and the waitlist it stands on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     pub token: Token,

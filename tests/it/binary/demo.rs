@@ -22,7 +22,7 @@ scene! {
         assert_eq!(reset.code, Some(0), "{reset:?}");
         assert!(reset.stdout.contains(&format!("{} events", EVENTS.len())), "{}", reset.stdout);
         Guest::invite(&db, Role::Customer, 1).await;
-        let tables = ["users", "event", "booking", "fact", "notice"];
+        let tables = ["users", "event", "booking", "domain_event", "notice"];
         let mut before = Vec::new();
         for table in tables {
             before.push(count(&db, table).await);

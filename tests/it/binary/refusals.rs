@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use boxoffice::db::{self, Db, DbError, Lane, Target};
+use boxoffice::db::{self, Db, DbError, Priority, Target};
 
 use super::holdings;
 use crate::harness::binary::{Call, Ended, Place, secret};
@@ -262,7 +262,9 @@ async fn a_database_of_something_else() {
 /// How many rows each table has.
 async fn census(db: &Db) -> Vec<(String, i64)> {
     let mut counts = Vec::new();
-    for table in ["meta", "users", "event", "booking", "fact", "job", "notice", "seaql_migrations", "stream_head"] {
+    for table in
+        ["meta", "users", "event", "booking", "domain_event", "job", "notice", "seaql_migrations", "stream_head"]
+    {
         let sql = format!("SELECT count(*) AS n FROM {table}");
         counts.push((table.to_owned(), db::number(db.read(), &sql, []).await.unwrap()));
     }
@@ -277,7 +279,7 @@ scene! {
         let raise = |tx: db::Tx| async move {
             db::run(&tx, "UPDATE meta SET value = '999' WHERE name = 'min_compatible'", []).await
         };
-        db.write::<_, DbError, _, _>(Lane::Interactive, raise).await.unwrap();
+        db.write::<_, DbError, _, _>(Priority::Interactive, raise).await.unwrap();
         let before = census(&db).await;
         // Closed, so that everything is in the one file.
         db.clone().close().await;

@@ -44,7 +44,7 @@ async fn each_request_has_its_answer_in_order() {
     let answers = json(response).await;
     assert_eq!(answers[0]["data"]["createBooking"]["booked"], 2);
     assert_eq!(answers[1]["data"], json!({ "viewer": { "role": "CUSTOMER" } }));
-    assert_eq!(answers[2]["data"]["createBooking"]["userErrors"][0]["code"], "NOT_ENOUGH_PLACES", "{answers}");
+    assert_eq!(answers[2]["data"]["createBooking"]["userErrors"][0]["code"], "NOT_ENOUGH_TICKETS", "{answers}");
     assert_eq!(answers[3]["errors"][0]["extensions"]["code"], "GRAPHQL_PARSE_FAILED");
     assert_eq!(answers[4]["data"]["createBooking"]["booked"], 1);
     assert_eq!(app.sold(&event).await, 3);

@@ -169,7 +169,7 @@ fn what_scans_hashes_or_writes_has_a_price_of_its_own() {
     let filtered =
         |filter: &str| counted(&format!("{{ things(first: 1, filter: {filter}) {{ nodes {{ id }} }} }}")).cost;
     assert_eq!(filtered("{ status: OPEN }"), 3);
-    assert_eq!(filtered("{ text: \"a\", hasPlaces: false }"), 3 + 40);
+    assert_eq!(filtered("{ text: \"a\", hasTickets: false }"), 3 + 40);
     assert_eq!(filtered("{ text: null }"), 3);
     assert_eq!(filtered("{ free: true, price: { from: 1 } }"), 3 + 40);
     assert_eq!(counted("{ changed(eventIds: [1, 2, 3]) { id } }").cost, 2 + 3);

@@ -113,22 +113,22 @@ async fn only_the_programme_read_by_strangers_may_be_kept() {
     let app = stage.app_with(|options| options.budget = Some(Default::default())).await;
     let (organizer, customer) = (app.organizer().await, app.customer().await);
     organizer.event(3).await;
-    let programme = "{ events(first: 5) { nodes { title availability { available } } } }";
+    let catalog = "{ events(first: 5) { nodes { title availability { available } } } }";
     let caching = async |request: RequestBuilder| {
         let response = request.send().await.unwrap();
         let header = |name| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
         (header(CACHE_CONTROL), header(VARY).contains("accept, authorization"), response.text().await.unwrap())
     };
-    let (control, varies, body) = caching(get(&app, &format!("query={programme}"))).await;
+    let (control, varies, body) = caching(get(&app, &format!("query={catalog}"))).await;
     assert_eq!((&*control, varies), ("public, max-age=1", true));
     assert!(body.contains("Rust Nation") && !body.contains("extensions"), "who asked is nobody's business: {body}");
-    let hash = sha256(programme);
-    succeeds(post(&app, json!({ "query": programme, "extensions": by(&hash) }).to_string())).await;
+    let hash = sha256(catalog);
+    succeeds(post(&app, json!({ "query": catalog, "extensions": by(&hash) }).to_string())).await;
     assert_eq!(caching(get(&app, &format!("documentId={hash}"))).await.0, "public, max-age=1");
     let token = customer.token.clone().unwrap();
     for request in [
-        ask(&app, programme),
-        get(&app, &format!("query={programme}")).bearer_auth(token),
+        ask(&app, catalog),
+        get(&app, &format!("query={catalog}")).bearer_auth(token),
         get(&app, "query={ viewer { id } }"),
         get(&app, "query={ events(first: 1) { totalCount } viewer { id } }"),
         get(&app, "query={ ...F } fragment F on Query { viewer { id } }"),

@@ -1,5 +1,5 @@
 //! The closed list of faults: one test per code that a client can cause, with its status in both media types and on the
-//! socket, and a law for those that nothing raises yet.
+//! socket, and a convention for those that nothing raises yet.
 //! Not here: all the ways to cause one (`http`, `socket`), and refusals, which are data.
 
 use std::collections::HashSet;
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use boxoffice::graphql::fault::Fault;
-use boxoffice::id::{EventId, Noun};
+use boxoffice::id::{EventId, NodeId};
 use reqwest::header::{ACCEPT, RETRY_AFTER};
 use serde_json::{Value, json};
 
@@ -133,7 +133,7 @@ async fn not_found() {
     let app = stage.app().await;
     fails(app.http.get(format!("http://{}/nothing", app.address)), 404, "NOT_FOUND").await;
     let query = "subscription($id: ID!) { availabilityChanged(eventId: $id) { sold } }";
-    let unknown = json!({ "id": EventId(uuid::Uuid::from_u128(7)).opaque() });
+    let unknown = json!({ "id": EventId(uuid::Uuid::from_u128(7)).to_global_id() });
     refused_on_socket(&app, query, unknown, "NOT_FOUND").await;
 }
 

@@ -55,7 +55,7 @@ async fn what_does_not_fit_is_refused() {
         ("{ events(first: 1, filter: { text\u{feff}: \"a\", text: \"b\" }) { totalCount } }", &none, WRONG),
         (r#"{ events(first: 1, filter: { text: "a", text: "b" }) { totalCount } }"#, &none, WRONG),
         (
-            r#"query($f: EventFilter = { text: "a", hasPlaces: true, text: "a" }) { events(first: 1, filter: $f) { totalCount } }"#,
+            r#"query($f: EventFilter = { text: "a", hasTickets: true, text: "a" }) { events(first: 1, filter: $f) { totalCount } }"#,
             &none,
             WRONG,
         ),
@@ -106,13 +106,13 @@ async fn what_fits_is_not() {
         ("query($s: EventSort) { events(first: 1, sort: $s) { totalCount } }", json!({})),
         // Said once in each of several objects, or in a text or remark.
         (
-            r#"{ a: events(first: 1, filter: { text: "text: text:", hasPlaces: true }) { totalCount }
+            r#"{ a: events(first: 1, filter: { text: "text: text:", hasTickets: true }) { totalCount }
                  b: events(first: 1, filter: { text: """ { text: 1, text: 2 } """ }) { totalCount } # { text: text: }
                }"#,
             json!({}),
         ),
         (
-            "query($t: String) { events(first: 1, filter: { text: $t hasPlaces: true }) { totalCount } }",
+            "query($t: String) { events(first: 1, filter: { text: $t hasTickets: true }) { totalCount } }",
             json!({ "t": "a" }),
         ),
         // One stands for a list of one.

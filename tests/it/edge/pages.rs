@@ -20,7 +20,7 @@ use crate::harness::{BEGINNING, Stage, TestApp};
 
 /// A list of 20 with 14 fields of each event.
 const LIST: &str = "query List($first: Int = 20) {
-    events(first: $first, filter: { text: \"rust\", hasPlaces: true }) {
+    events(first: $first, filter: { text: \"rust\", hasTickets: true }) {
         totalCount
         pageInfo { hasNextPage endCursor }
         nodes { id slug title description venue timeZone startsAt endsAt status publishedAt updatedAt
@@ -95,7 +95,7 @@ async fn twenty_people_behind_one_address() {
     }
 }
 
-/// Whoever has one network of IPv6 has 65,536 places in it, but not as many buckets.
+/// Whoever has one network of IPv6 has 65,536 tickets in it, but not as many buckets.
 #[test]
 fn a_network_of_ipv6_has_a_bucket_of_its_own() {
     let n = |n| NonZeroU32::new(n).unwrap();

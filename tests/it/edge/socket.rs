@@ -413,14 +413,14 @@ async fn stuffed(stand: &Stand) -> (Actor, Socket) {
     (customer, socket)
 }
 
-/// Nothing but the farewell bounds how long a socket is written to whose client does not read.
-async fn stubborn(farewell: Duration) -> Stand {
+/// Nothing but the close frame bounds how long a socket is written to whose client does not read.
+async fn stubborn(close_frame: Duration) -> Stand {
     let sockets = Settings {
         queue: 4,
         recheck: Duration::from_millis(20),
         write: 2 * PATIENCE,
         ping: 2 * PATIENCE,
-        farewell,
+        close_frame,
         per_user: 1,
         messages_at_once: std::num::NonZeroU32::MAX,
         ..Settings::default()
@@ -524,7 +524,7 @@ async fn changed_rights_end_streams_and_count_from_then_on() {
     stand.saboteur.begun.seen().await;
     let book = "{ myBookings(first: 1) { totalCount } }";
     assert_eq!(answer(&mut socket, book).await["myBookings"]["totalCount"], 0);
-    let role = json!({ "userId": boxoffice::id::Noun::opaque(customer.user), "role": "ADMIN" });
+    let role = json!({ "userId": boxoffice::id::NodeId::to_global_id(customer.user), "role": "ADMIN" });
     stand.app.admin().await.mutate("setUserRole", role, "user { role }").await.ok();
     assert_eq!(refusal(&mut socket, "s").await, "FORBIDDEN");
     stand.saboteur.gate.give();

@@ -17,8 +17,8 @@ use axum::middleware::{Next, from_fn};
 use boxoffice::graphql::execute::{Engine, Settings};
 use boxoffice::graphql::live::LiveSubscription;
 use boxoffice::graphql::{Mutation, Query, load};
-use boxoffice::http::{self, Edge, body, listen, websocket};
-use boxoffice::id::Chance;
+use boxoffice::http::{self, HttpState, body, listen, websocket};
+use boxoffice::id::RandomSource;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -77,8 +77,8 @@ impl Stand {
             }),
             ..Settings::default()
         };
-        let engine = Engine::new(schema, app.clock.clone(), Chance::system(), settings, tasks.clone());
-        let mut edge = Edge::new(engine, services.sessions.clone(), shutdown.clone());
+        let engine = Engine::new(schema, app.clock.clone(), RandomSource::system(), settings, tasks.clone());
+        let mut edge = HttpState::new(engine, services.sessions.clone(), shutdown.clone());
         (edge.body, edge.sockets, edge.origins) = (plan.body, plan.sockets, http::cors::Origins::new(plan.origins));
         let asleep = || http::NotReady { code: "DATABASE_FAILING", reason: "the database is asleep".to_owned() };
         let readiness: http::Readiness = Arc::new(move || Box::pin(async move { Err(asleep()) }));

@@ -179,7 +179,7 @@ async fn a_stream_ends_with_its_session_and_its_rights() {
     let rest = events.rest().await;
     assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{rest:?}");
     let (_stage, app, person, mut events) = watched(EVENTS).await;
-    let role = json!({ "userId": boxoffice::id::Noun::opaque(person.user), "role": "ADMIN" });
+    let role = json!({ "userId": boxoffice::id::NodeId::to_global_id(person.user), "role": "ADMIN" });
     app.admin().await.mutate("setUserRole", role, "user { role }").await.ok();
     let rest = events.rest().await;
     assert_eq!(rest[0].data["errors"][0]["extensions"]["code"], "FORBIDDEN", "{rest:?}");
@@ -305,7 +305,7 @@ async fn a_subscription_comes_in_parts() {
     assert_eq!(line.part().await.unwrap()["payload"]["data"]["waitlistEntryChanged"]["position"], 1);
     customer.leave(&entry).await.ok();
     assert_eq!(line.part().await.unwrap()["payload"]["data"]["waitlistEntryChanged"]["position"], Value::Null);
-    assert_eq!(line.farewell().await, "--\r\n");
+    assert_eq!(line.close_frame().await, "--\r\n");
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn what_is_no_subscription_is_answered_as_ever() {
     for (query, code) in [(NOTICES, "UNAUTHENTICATED"), ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED")] {
         let mut open = Events::open(parts(&anybody, query), PARTS).await;
         assert_eq!(open.part().await.unwrap()["payload"]["errors"][0]["extensions"]["code"], code);
-        assert_eq!(open.farewell().await, "--\r\n");
+        assert_eq!(open.close_frame().await, "--\r\n");
     }
     // Of another version, or for something else, it is nothing that is spoken here.
     for accept in ["multipart/mixed;subscriptionSpec=2.0", "multipart/mixed;deferSpec=20220824", "multipart/mixed"] {
@@ -340,5 +340,5 @@ async fn parts_end_with_the_session() {
     app.clock.advance(Duration::from_secs(16 * 60));
     let last = open.part().await.unwrap();
     assert_eq!((&last["payload"], &last["errors"][0]["extensions"]["code"]), (&Value::Null, &json!("UNAUTHENTICATED")));
-    assert_eq!(open.farewell().await, "--\r\n");
+    assert_eq!(open.close_frame().await, "--\r\n");
 }

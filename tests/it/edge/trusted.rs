@@ -15,7 +15,7 @@ use crate::harness::socket::Socket;
 use crate::harness::{Stage, TestApp};
 
 const HELLO: &str = "{ __typename }";
-const PROGRAMME: &str = "query Programme($first: Int!) { events(first: $first) { totalCount } }";
+const PROGRAMME: &str = "query Catalog($first: Int!) { events(first: $first) { totalCount } }";
 const LIVE: &str = "subscription Live($id: ID!) { availabilityChanged(eventId: $id) { revision } }";
 
 /// A folder with a file, Apollo's manifest and a map.
@@ -24,7 +24,7 @@ fn folder() -> tempfile::TempDir {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("hello.graphql", &format!("{HELLO}\n"));
     write("README.md", "not a document");
-    let operations = json!([{ "id": "programme-1", "name": "Programme", "type": "query", "body": PROGRAMME }]);
+    let operations = json!([{ "id": "catalog-1", "name": "Catalog", "type": "query", "body": PROGRAMME }]);
     let manifest = json!({ "format": "apollo-persisted-query-manifest", "version": 1, "operations": operations });
     write("persisted-query-manifest.json", &manifest.to_string());
     write("documents.json", &json!({ "live-1": LIVE }).to_string());
@@ -55,7 +55,7 @@ async fn a_listed_document_runs_by_id_hash_or_text() {
         assert_eq!(succeeds(post(&app, body.to_string())).await["data"], json!({ "__typename": "Query" }), "{body}");
     }
     for body in [
-        json!({ "documentId": "programme-1", "variables": { "first": 1 } }),
+        json!({ "documentId": "catalog-1", "variables": { "first": 1 } }),
         json!({ "query": PROGRAMME, "variables": { "first": 1 } }),
         json!({ "extensions": hash(PROGRAMME), "variables": { "first": 1 } }),
     ] {

@@ -1,11 +1,11 @@
 //! Scenes of finding events: words in any script, what is not over, prices, cursors, and lists of any length.
 //! Not here: the words themselves (`units::search`) and the plans of the statements (`plans`).
 
-use boxoffice::clock::Micros;
+use boxoffice::clock::Timestamp;
 use boxoffice::event::browse::{self, Filter, Price, Scope, Sort};
 use boxoffice::event::search;
 use boxoffice::graphql::expensive::Viewer;
-use boxoffice::id::{EventId, Noun};
+use boxoffice::id::{EventId, NodeId};
 use boxoffice::page::Paging;
 use futures_util::FutureExt;
 use sea_orm::{ConnectionTrait, Statement};
@@ -54,7 +54,7 @@ scene! {
         assert_eq!(titles(&organizer, "myEvents", json!({ "text": "secret" })).await.1, ["Secret Nord"]);
         organizer.mutate("publishEvent", json!({ "eventId": draft }), "event { id }").await.ok();
         assert_eq!(found(&guest, "nord").await.len(), 2);
-        // New words replace the old ones, here and when what is over leaves the programme.
+        // New words replace the old ones, here and when what is over leaves the catalog.
         organizer.mutate("updateEvent", json!({ "eventId": lodz, "title": "Gdańsk" }), "changed").await.ok();
         assert!(found(&guest, "lodz").await.is_empty());
         assert_eq!(found(&guest, "gdansk 東京").await, ["Gdańsk"]);
@@ -101,7 +101,7 @@ scene! {
         assert_eq!(list(json!({ "from": "2026-03-01T20:00:00Z" })).await, "Ten,Yen", "it is over");
         assert_eq!(list(json!({ "startingFrom": "2026-03-01T12:00:00Z" })).await, "Ten,Yen");
         assert_eq!(list(json!({ "from": "2026-03-02T12:00:00Z", "until": "2026-03-03T00:00:00Z" })).await, "Ten");
-        app.clock.set(boxoffice::clock::Micros::from_rfc3339("2026-03-01T12:00:00Z").unwrap());
+        app.clock.set(boxoffice::clock::Timestamp::from_rfc3339("2026-03-01T12:00:00Z").unwrap());
         assert_eq!(list(json!({ "from": "2026-03-01T12:00:00Z" })).await, "Free,Ten,Yen", "and it still runs now");
         assert_eq!(list(json!({ "free": true })).await, "Free");
         assert_eq!(list(json!({ "free": false })).await, "Ten,Yen");
@@ -316,9 +316,9 @@ scene! {
             (words("original common"), 5_000),
             (words("jazz"), 5_000),
         ] {
-            let list = browse::list(ctx, Scope::Programme, &filter).await.unwrap();
+            let list = browse::list(ctx, Scope::Catalog, &filter).await.unwrap();
             for sort in [Sort::StartsAtAsc, Sort::StartsAtDesc, Sort::PublishedAtDesc] {
-                let paging: Paging<(Micros, EventId)> = Paging { after: None, before: None, limit: 20, from_end: false };
+                let paging: Paging<(Timestamp, EventId)> = Paging { after: None, before: None, limit: 20, from_end: false };
                 let page = browse::page(ctx, &list, sort, &paging).await.unwrap();
                 assert!(page.rows.len() <= 20);
                 if !app.db().is_sqlite() {
@@ -346,7 +346,7 @@ scene! {
             "{ events(first: 1) { totalCount } }",
             "{ events(first: 1) { totalCountCapped } }",
             "{ events(first: 1, filter: { text: \"jazz\" }) { nodes { id } } }",
-            "{ events(first: 1, filter: { hasPlaces: true }) { nodes { id } } }",
+            "{ events(first: 1, filter: { hasTickets: true }) { nodes { id } } }",
             "{ myBookings(first: 1) { totalCount } }",
         ];
         for query in asked {

@@ -31,7 +31,7 @@ scene! {
         let bad = json!({ "eventId": id, "title": "", "timeZone": "x", "endsAt": "2019-01-01T00:00:00Z", "price": "-1" });
         let answer = organizer.mutate("updateEvent", bad, "changed").await;
         assert_eq!(paths(&answer, "updateEvent"), ["endsAt", "price", "timeZone", "title"], "{}", answer.body);
-        assert_eq!(app.facts("event.updated").await, 0);
+        assert_eq!(app.domain_events("event.updated").await, 0);
         customer.books(&id, 2).await;
         assert_eq!(paths(&organizer.resize(&id, 1).await, "setEventCapacity"), ["capacity"]);
         assert_eq!(paths(&organizer.resize(&id, 0).await, "setEventCapacity"), ["capacity"]);
@@ -116,7 +116,7 @@ scene! {
         let (organizer, customer) = (app.organizer().await, app.customer().await);
         let id = organizer.event(5).await; // 2026-02-01, 18:00 to 21:00 UTC
         customer.books(&id, 1).await;
-        app.clock.set(boxoffice::clock::Micros::from_rfc3339("2026-02-01T19:00:00Z").unwrap());
+        app.clock.set(boxoffice::clock::Timestamp::from_rfc3339("2026-02-01T19:00:00Z").unwrap());
         let organizer = app.renewed(&organizer).await;
         let edit = |mut input: Value| {
             input["eventId"] = json!(id);
@@ -129,7 +129,7 @@ scene! {
         assert_eq!(app.notices(customer.user, "event.updated").await, 1);
         let refused = edit(json!({ "startsAt": "2026-02-01T20:00:00Z", "price": "1", "endsAt": "2026-02-01T18:30:00Z" })).await;
         assert_eq!(paths(&refused, "updateEvent"), ["endsAt", "price", "startsAt"], "{}", refused.body);
-        app.clock.set(boxoffice::clock::Micros::from_rfc3339("2026-02-01T22:30:00Z").unwrap());
+        app.clock.set(boxoffice::clock::Timestamp::from_rfc3339("2026-02-01T22:30:00Z").unwrap());
         let organizer = app.renewed(&organizer).await;
         let late = organizer.mutate("updateEvent", json!({ "eventId": id, "venue": "Late" }), "changed").await;
         assert_eq!(late.refusal(), "EVENT_OVER");
@@ -137,7 +137,7 @@ scene! {
 }
 
 scene! {
-    /// Dates and prices are written only where they are given: those of other dates and kinds of places stay.
+    /// Dates and prices are written only where they are given: those of other dates and kinds of tickets stay.
     async fn an_edit_touches_only_what_is_given(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;

@@ -95,7 +95,7 @@ impl Actor {
         );
         let query = format!(
             "mutation($input: {kind}!) {{ {name}(input: $input) {{ {fields} userErrors {{ code message path
-             ... on NotEnoughPlacesError {{ available requested }} ... on PlacesAvailableError {{ available }}
+             ... on NotEnoughTicketsError {{ available requested }} ... on TicketsAvailableError {{ available }}
              ... on CapacityBelowTakenError {{ taken }} }} }} }}"
         );
         self.ask(&query, json!({ "input": input })).await

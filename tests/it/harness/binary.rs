@@ -13,9 +13,9 @@ use boxoffice::access::Role;
 use boxoffice::account::store as accounts;
 use boxoffice::account::token::Keys;
 use boxoffice::clock::Clock;
-use boxoffice::db::{Db, Lane, Target};
+use boxoffice::db::{Db, Priority, Target};
 use boxoffice::entity::users;
-use boxoffice::id::{Chance, OrganizerId, SessionId, UserId};
+use boxoffice::id::{OrganizerId, RandomSource, SessionId, UserId};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -185,7 +185,7 @@ impl Running {
         Ended { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
     }
 
-    /// SIGKILL: it gets no chance to do anything. Returns what it had said.
+    /// SIGKILL: it gets no random source to do anything. Returns what it had said.
     pub async fn kill(mut self) -> Ended {
         self.child.kill().unwrap();
         self.ended().await
@@ -297,7 +297,7 @@ impl Place {
 
     /// The database, opened from outside.
     pub async fn db(&self) -> Db {
-        Db::open_with(&self.target, true, Chance::system(), &widened()).await.unwrap()
+        Db::open_with(&self.target, true, RandomSource::system(), &widened()).await.unwrap()
     }
 }
 
@@ -324,14 +324,14 @@ impl Guest {
 
     /// Accounts put straight into the tables, with tokens signed by the secret of the tests.
     pub async fn invite(db: &Db, role: Role, n: usize) -> Vec<Self> {
-        let (clock, chance) = (Clock::System, Chance::system());
+        let (clock, random) = (Clock::System, RandomSource::system());
         let keys = Keys::new([SECRET]).unwrap();
         let http = reqwest::Client::new();
         let mut guests = Vec::with_capacity(n);
         for _ in 0..n {
             let now = clock.now();
-            let (user, session): (UserId, SessionId) = (chance.id(now), chance.id(now));
-            let organizer: OrganizerId = chance.id(now);
+            let (user, session): (UserId, SessionId) = (random.id(now), random.id(now));
+            let organizer: OrganizerId = random.id(now);
             let nth = GUESTS.fetch_add(1, Ordering::Relaxed);
             let row = users::Model {
                 id: user,
@@ -344,7 +344,7 @@ impl Guest {
                 created_at: now,
             };
             let row = &row;
-            db.write(Lane::Interactive, |tx| async move {
+            db.write(Priority::Interactive, |tx| async move {
                 accounts::insert_user(&tx, row.clone()).await?;
                 if role == Role::Organizer {
                     accounts::insert_organizer(

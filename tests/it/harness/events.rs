@@ -108,7 +108,7 @@ impl Events {
     }
 
     /// What stands behind the last delimiter.
-    pub async fn farewell(mut self) -> String {
+    pub async fn close_frame(mut self) -> String {
         while let Some(chunk) = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("no end").unwrap() {
             self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
         }

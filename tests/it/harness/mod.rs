@@ -11,11 +11,11 @@ use boxoffice::account::revocation;
 use boxoffice::account::store as accounts;
 use boxoffice::account::token::Keys;
 use boxoffice::app::{App, Options};
-use boxoffice::clock::{Clock, Micros};
-use boxoffice::db::{self, Db, DbError, Lane, Target};
+use boxoffice::clock::{Clock, Timestamp};
+use boxoffice::db::{self, Db, DbError, Priority, Target};
 use boxoffice::entity::users;
 use boxoffice::http;
-use boxoffice::id::{Chance, Noun, OrganizerId, SessionId, UserId};
+use boxoffice::id::{NodeId, OrganizerId, RandomSource, SessionId, UserId};
 use sea_orm::Value;
 
 pub mod actor;
@@ -29,7 +29,7 @@ pub mod socket;
 pub use actor::{Actor, Answer};
 
 /// When every scene begins: 2026-01-01T00:00:00Z.
-pub const BEGINNING: Micros = Micros(1_767_225_600_000_000);
+pub const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
 
 /// The secret of every test; nothing outside the tests is signed with it.
 pub const SECRET: &[u8] = b"a secret that only tests know, long enough for HS256";
@@ -211,7 +211,7 @@ impl TestApp {
         };
         let row = &row;
         ctx.db
-            .write(Lane::Interactive, |tx| async move {
+            .write(Priority::Interactive, |tx| async move {
                 accounts::insert_user(&tx, row.clone()).await?;
                 if role == Role::Organizer {
                     accounts::insert_organizer(
@@ -249,7 +249,7 @@ impl TestApp {
     pub async fn sql<const N: usize>(&self, sql: &str, binds: [Value; N]) -> u64 {
         let binds = &binds;
         let run = |tx: db::Tx| async move { db::run(&tx, sql, binds.clone()).await };
-        self.db().write::<_, DbError, _, _>(Lane::Interactive, run).await.unwrap()
+        self.db().write::<_, DbError, _, _>(Priority::Interactive, run).await.unwrap()
     }
 
     /// Ends every sign-in of a user behind the service's back, as another process would.
@@ -260,7 +260,7 @@ impl TestApp {
             db::run(&tx, sql, [user.into(), now.into()]).await?;
             revocation::revoke_all(&tx, user, now).await
         };
-        self.db().write::<_, DbError, _, _>(Lane::Interactive, revoke).await.unwrap();
+        self.db().write::<_, DbError, _, _>(Priority::Interactive, revoke).await.unwrap();
     }
 
     /// Waits until a condition holds; gives up loudly.
@@ -278,10 +278,10 @@ impl TestApp {
         assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "waited in vain until {what}");
     }
 
-    /// Waits until every fact was numbered and reacted to, and no job is due or running.
+    /// Waits until every domain event was numbered and reacted to, and no job is due or running.
     pub async fn settled(&self) {
         self.eventually("everything followed", || async {
-            let open = "SELECT (SELECT count(*) FROM fact WHERE seq IS NULL)
+            let open = "SELECT (SELECT count(*) FROM domain_event WHERE seq IS NULL)
                       + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions')
                       + (SELECT count(*) FROM job WHERE state = 'running' OR (state = 'available' AND run_at <= $1)) AS n";
             self.number(open, [self.clock.now().into()]).await == 0
@@ -291,17 +291,17 @@ impl TestApp {
 
     /// The same without a worker: jobs may wait.
     pub async fn reacted(&self) {
-        self.eventually("every fact was reacted to", || async {
-            let open = "SELECT (SELECT count(*) FROM fact WHERE seq IS NULL)
+        self.eventually("every domain_event was reacted to", || async {
+            let open = "SELECT (SELECT count(*) FROM domain_event WHERE seq IS NULL)
                       + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions') AS n";
             self.number(open, []).await == 0
         })
         .await;
     }
 
-    /// Facts of a kind.
-    pub async fn facts(&self, kind: &str) -> i64 {
-        self.number("SELECT count(*) AS n FROM fact WHERE kind = $1", [kind.into()]).await
+    /// Domain events of a kind.
+    pub async fn domain_events(&self, kind: &str) -> i64 {
+        self.number("SELECT count(*) AS n FROM domain_event WHERE kind = $1", [kind.into()]).await
     }
 
     /// Notices of a kind a user has.
@@ -334,14 +334,14 @@ impl TestApp {
         assert_eq!(booked, self.sold(event).await, "the counter tells what the bookings tell");
         let over = "SELECT count(*) AS n FROM quota WHERE event_id = $1 AND (sold + held > capacity OR sold < 0)";
         assert_eq!(self.number(over, [id.into()]).await, 0, "nothing is oversold");
-        let twice = "SELECT count(*) AS n FROM (SELECT quota_id, line_no FROM waitlist_entry WHERE event_id = $1
-                     AND status = 'WAITING' GROUP BY quota_id, line_no HAVING count(*) > 1) t";
+        let twice = "SELECT count(*) AS n FROM (SELECT quota_id, position_key FROM waitlist_entry WHERE event_id = $1
+                     AND status = 'WAITING' GROUP BY quota_id, position_key HAVING count(*) > 1) t";
         assert_eq!(self.number(twice, [id.into()]).await, 0, "nobody shares a place in the line");
         let idle = "SELECT count(*) AS n FROM quota q JOIN event e ON e.id = q.event_id
                     JOIN stock s ON s.event_id = e.id WHERE q.event_id = $1
                     AND e.status = 'PUBLISHED' AND q.capacity > q.sold + q.held AND EXISTS
-                    (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING' AND w.line_no =
-                       (SELECT min(line_no) FROM waitlist_entry x WHERE x.quota_id = q.id AND x.status = 'WAITING'
+                    (SELECT 1 FROM waitlist_entry w WHERE w.quota_id = q.id AND w.status = 'WAITING' AND w.position_key =
+                       (SELECT min(position_key) FROM waitlist_entry x WHERE x.quota_id = q.id AND x.status = 'WAITING'
                         AND x.terms = s.terms AND (x.accepts_part = 1 OR x.quantity <= q.capacity))
                      AND (w.accepts_part = 1 OR w.quantity <= q.capacity - q.sold - q.held))";
         self.assert_counted(event).await;
@@ -351,16 +351,16 @@ impl TestApp {
 
 /// A random source with a printed seed, so that a failure can be played again: `BOXOFFICE_SEED=…`. Whatever runs side by
 /// side draws from a source of its own ([`apart`]), or the scheduler would decide about who draws what.
-pub fn seeded(scene: &str) -> Chance {
+pub fn seeded(scene: &str) -> RandomSource {
     let given = std::env::var("BOXOFFICE_SEED").ok().map(|text| text.parse().expect("BOXOFFICE_SEED is a number"));
-    let seed = given.unwrap_or_else(|| u64::from_le_bytes(Chance::system().bytes()));
+    let seed = given.unwrap_or_else(|| u64::from_le_bytes(RandomSource::system().bytes()));
     println!("{scene}: BOXOFFICE_SEED={seed}");
-    Chance::seeded(seed)
+    RandomSource::seeded(seed)
 }
 
 /// A source for one of many that run side by side.
-pub fn apart(chance: &Chance) -> Chance {
-    Chance::seeded(u64::from_le_bytes(chance.bytes()))
+pub fn apart(random: &RandomSource) -> RandomSource {
+    RandomSource::seeded(u64::from_le_bytes(random.bytes()))
 }
 
 /// Holds the lock of an event's places, or on SQLite of the whole database, until it is released.
@@ -401,7 +401,7 @@ impl HeldStock {
                 }
                 Ok::<_, DbError>(())
             };
-            db.write(Lane::Interactive, hold).await.unwrap();
+            db.write(Priority::Interactive, hold).await.unwrap();
         });
         is_taken.await.unwrap();
         Self { release, held }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use boxoffice::db::{Db, Target};
-use boxoffice::id::Chance;
+use boxoffice::id::RandomSource;
 use sea_orm::{ConnectionTrait, Database};
 use tokio::sync::Mutex;
 
@@ -44,7 +44,7 @@ pub async fn database() -> String {
     let admin = Database::connect(&server).await.unwrap();
     if !*made {
         admin.execute_unprepared(&format!("CREATE DATABASE {template}")).await.unwrap();
-        let db = Db::open(&Target::Postgres(named(&template)), true, Chance::system()).await.unwrap();
+        let db = Db::open(&Target::Postgres(named(&template)), true, RandomSource::system()).await.unwrap();
         db.close().await;
         *made = true;
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use boxoffice::id::Chance;
+use boxoffice::id::RandomSource;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -30,8 +30,8 @@ enum Plan {
     None,
     /// So many are let pass, then so many are cut.
     Next(usize, usize, Cut),
-    /// Each with this chance, one way or another.
-    Random(Chance, f64, Vec<Cut>),
+    /// Each with this random source, one way or another.
+    Random(RandomSource, f64, Vec<Cut>),
 }
 
 /// A wire to the server of a database.
@@ -91,8 +91,8 @@ impl Proxy {
     }
 
     /// Cuts COMMITs at random until [`Self::mend`].
-    pub fn cut_at_random(&self, chance: Chance, often: f64, cuts: &[Cut]) {
-        *self.shared.plan.lock().unwrap() = Plan::Random(chance, often, cuts.to_vec());
+    pub fn cut_at_random(&self, random: RandomSource, often: f64, cuts: &[Cut]) {
+        *self.shared.plan.lock().unwrap() = Plan::Random(random, often, cuts.to_vec());
     }
 
     /// Cuts nothing any more.
@@ -134,9 +134,9 @@ impl Shared {
                 *passing -= 1;
                 None
             }
-            Plan::Random(chance, often, cuts) => {
-                let is_cut = chance.fraction() < *often;
-                is_cut.then(|| cuts[(chance.fraction() * cuts.len() as f64) as usize % cuts.len()])
+            Plan::Random(random, often, cuts) => {
+                let is_cut = random.fraction() < *often;
+                is_cut.then(|| cuts[(random.fraction() * cuts.len() as f64) as usize % cuts.len()])
             }
         };
         self.cuts.fetch_add(usize::from(cut.is_some()), Ordering::SeqCst);

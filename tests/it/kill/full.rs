@@ -1,5 +1,5 @@
 //! The disk is full while customers book, then there is room again, then the program is killed: what was answered is there.
-//! Not here: the same with a limit inside SQLite (`storage`); the seller who loses bookings this way (`twin`).
+//! Not here: the same with a limit inside SQLite (`storage`); the seller who loses bookings this way (`negative_control`).
 //!
 //! A limit on the size of files stands for the disk, because any user may set it. SQLite fails by `IOERR` then instead of
 //! `FULL`, and both roll back by themselves.

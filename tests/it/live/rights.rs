@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use boxoffice::account::session;
-use boxoffice::id::{BookingId, EntryId, EventId, Noun};
+use boxoffice::id::{BookingId, EntryId, EventId, NodeId};
 use serde_json::{Value, json};
 
 use crate::harness::socket::Socket;
@@ -232,7 +232,7 @@ scene! {
 }
 
 scene! {
-    /// A place in the line gets another customer, and the booking that came of another one too.
+    /// A waitlist entry gets another customer, and the booking that came of another one too.
     async fn a_place_in_the_line_that_changed_hands_is_not_shown(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;
@@ -240,7 +240,7 @@ scene! {
         let event = organizer.event(1).await;
         let sold = people[0].books(&event, 1).await;
         people[1].join(&event, 1, false).await.ok();
-        people[0].cancel(&sold).await.ok(); // the first in line is promoted
+        people[0].cancel(&sold).await.ok(); // the first on the waitlist is promoted
         let join = json!({ "eventId": event, "quantity": 1, "idempotencyKey": "k" });
         let joined = people[2].mutate("joinWaitlist", join.clone(), "waitlistEntry { id }").await.ok();
         let entry = joined.text("joinWaitlist.waitlistEntry.id");
@@ -261,8 +261,8 @@ scene! {
         app.sql("UPDATE booking SET user_id = $2 WHERE user_id = $1 AND entry_id IS NOT NULL", [people[1].user.into(), people[3].user.into()]).await;
         let promoted = "{ myBookings(first: 9) { nodes { promotedFrom { customer { name } } } } }";
         let promoted = people[3].ask(promoted, json!({})).await.ok();
-        let places: Vec<&Value> = promoted.at("myBookings.nodes").as_array().unwrap().iter().map(|booking| &booking["promotedFrom"]).collect();
-        assert_eq!(places.len(), 2);
-        assert_eq!(places.iter().filter(|place| place.is_null()).count(), 1, "the place it came from is its customer's: {places:?}");
+        let tickets: Vec<&Value> = promoted.at("myBookings.nodes").as_array().unwrap().iter().map(|booking| &booking["promotedFrom"]).collect();
+        assert_eq!(tickets.len(), 2);
+        assert_eq!(tickets.iter().filter(|place| place.is_null()).count(), 1, "the ticket it came from is its customer's: {tickets:?}");
     }
 }

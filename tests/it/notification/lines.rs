@@ -1,7 +1,7 @@
-//! Scenes of the log: one line per fact that triggers notices, and one per recipient of each.
+//! Scenes of the log: one line per domain event that triggers notices, and one per recipient of each.
 //! Not here: what else is logged, and what no log may hold (`scripts/test`).
 
-use boxoffice::id::{Noun, UserId};
+use boxoffice::id::{NodeId, UserId};
 use sea_orm::FromQueryResult;
 use serde_json::json;
 
@@ -13,15 +13,15 @@ fn lines(message: &str, names: &str) -> Vec<Line> {
     log::notified().into_iter().filter(|line| line.field("message") == message && line.holds(names)).collect()
 }
 
-/// Lines that tell a person of a kind of fact.
+/// Lines that tell a person of a kind of domain event.
 fn told(user: UserId, kind: &str) -> usize {
-    lines("notified", &user.opaque())
+    lines("notified", &user.to_global_id())
         .iter()
-        .filter(|line| line.field("kind") == kind && line.field("user") == user.opaque())
+        .filter(|line| line.field("kind") == kind && line.field("user") == user.to_global_id())
         .count()
 }
 
-/// How many are told, by each line of a kind of fact about an event.
+/// How many are told, by each line of a kind of domain event about an event.
 fn triggered(event: &str, kind: &str) -> Vec<String> {
     let lines = lines("notices triggered", event);
     lines
@@ -43,10 +43,10 @@ scene! {
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B" }), "changed").await.ok();
         app.settled().await;
         for person in &people {
-            let confirmed = lines("booking confirmed", &person.user.opaque());
+            let confirmed = lines("booking confirmed", &person.user.to_global_id());
             assert_eq!(confirmed.len(), 1, "{confirmed:?}");
             let line = &confirmed[0];
-            assert_eq!((line.field("customer"), line.field("event"), line.field("seats")), (&*person.user.opaque(), &*event, "2"));
+            assert_eq!((line.field("customer"), line.field("event"), line.field("seats")), (&*person.user.to_global_id(), &*event, "2"));
             assert!(line.field("ref").starts_with("EVT-"), "{line:?}");
             assert_eq!((told(person.user, "event.updated"), told(person.user, "booking.created")), (1, 0));
         }
@@ -74,7 +74,7 @@ scene! {
             *counts.entry(line.field("user").to_owned()).or_default() += 1;
         }
         for row in rows {
-            assert_eq!(counts.get(&row.user_id.opaque()), Some(&row.told), "a line per notice");
+            assert_eq!(counts.get(&row.user_id.to_global_id()), Some(&row.told), "a line per notice");
         }
     }
 }

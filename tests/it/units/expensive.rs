@@ -1,5 +1,5 @@
 //! Expensive reads: a few of one viewer at a time, the others in turn, too many not at all.
-//! Not here: which reads are expensive (`graphql::programme`, `graphql::booking`).
+//! Not here: which reads are expensive (`graphql::catalog`, `graphql::booking`).
 
 use std::net::{IpAddr, Ipv4Addr};
 

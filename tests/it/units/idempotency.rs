@@ -3,7 +3,7 @@
 
 use boxoffice::booking::place::{Order, Placed};
 use boxoffice::booking::waitlist::Join;
-use boxoffice::clock::Micros;
+use boxoffice::clock::Timestamp;
 use boxoffice::event::create::NewEvent;
 use boxoffice::id::{BookingId, UserId};
 use boxoffice::idempotency::{KEY_MAX, Recall, Stored, answer, fingerprint, is_valid_key};
@@ -65,14 +65,14 @@ fn fingerprints_tell_requests_apart() {
 /// that is under way.
 #[test]
 fn fingerprints_stay_what_they_are() {
-    let join = Join { event: id(1), kind: None, quantity: 2, accepts_part: true };
+    let join = Join { event: id(1), ticket_type: None, quantity: 2, accepts_part: true };
     let event = NewEvent {
         title: "T".into(),
         description: "D".into(),
         venue: "V".into(),
         time_zone: "UTC".into(),
-        starts_at: Micros(1),
-        ends_at: Micros(2),
+        starts_at: Timestamp(1),
+        ends_at: Timestamp(2),
         capacity: 3,
         price: "1.50".into(),
         currency: "EUR".into(),
@@ -90,7 +90,7 @@ fn an_answer_is_recalled_for_the_same_request_only() {
         queued: 8,
         requested: 10,
     };
-    let kept = answer(UserId(Uuid::from_u128(1)), "k".into(), "createBooking", "print".into(), &placed, Micros(7));
+    let kept = answer(UserId(Uuid::from_u128(1)), "k".into(), "createBooking", "print".into(), &placed, Timestamp(7));
     let stored = |outcome: &str| Stored {
         user_id: kept.user_id,
         key: kept.key.clone(),

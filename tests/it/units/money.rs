@@ -40,10 +40,10 @@ fn currencies_and_exponents_are_those_of_iso_4217() {
 
 #[test]
 fn every_amount_survives_its_text() {
-    let chance = seeded("money");
+    let random = seeded("money");
     for currency in currencies() {
         let edges = [0, 1, 9, 10, 99, 100, 999, 1_000, MAX_PRICE_MINOR - 1, MAX_PRICE_MINOR];
-        let drawn = (0..200).map(|_| (chance.fraction() * MAX_PRICE_MINOR as f64) as i64);
+        let drawn = (0..200).map(|_| (random.fraction() * MAX_PRICE_MINOR as f64) as i64);
         for minor in edges.into_iter().chain(drawn) {
             let money = Money { minor, currency };
             let text = money.decimal();
@@ -64,12 +64,12 @@ fn every_amount_survives_its_text() {
 /// Whatever is sent: a price that can be shown again, or a reason.
 #[test]
 fn any_text_is_a_price_or_refused() {
-    let chance = seeded("prices");
+    let random = seeded("prices");
     let letters: Vec<char> = "00123456789...--+eE, '٣\u{0}x".chars().collect();
     let mut accepted = 0;
     for _ in 0..50_000 {
-        let length = (chance.fraction() * 20.0) as usize;
-        let letter = || letters[(chance.fraction() * letters.len() as f64) as usize];
+        let length = (random.fraction() * 20.0) as usize;
+        let letter = || letters[(random.fraction() * letters.len() as f64) as usize];
         let text: String = (0..length).map(|_| letter()).collect();
         for code in ["JPY", "EUR", "BHD"] {
             let currency = Currency::parse(code).unwrap();

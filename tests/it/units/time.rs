@@ -3,20 +3,22 @@
 
 use std::time::Duration;
 
-use boxoffice::clock::{Clock, Micros};
+use boxoffice::clock::{Clock, Timestamp};
 use boxoffice::queue::Backoff;
 
 use crate::harness::{BEGINNING, seeded};
 
 /// The last instant that can be stored: one microsecond before the year 10000.
-const LAST: Micros = Micros(253_402_300_799_999_999);
+const LAST: Timestamp = Timestamp(253_402_300_799_999_999);
 
 #[test]
 fn every_instant_that_is_read_can_be_shown_again() {
-    let chance = seeded("instants");
-    let drawn = (0..5_000).map(|_| Micros((chance.fraction() * LAST.0 as f64) as i64));
-    for instant in [Micros(0), Micros(1), Micros(999), Micros(1_000), BEGINNING, LAST].into_iter().chain(drawn) {
-        assert_eq!(Micros::from_rfc3339(&instant.rfc3339()), Some(instant), "{}", instant.rfc3339());
+    let random = seeded("instants");
+    let drawn = (0..5_000).map(|_| Timestamp((random.fraction() * LAST.0 as f64) as i64));
+    for instant in
+        [Timestamp(0), Timestamp(1), Timestamp(999), Timestamp(1_000), BEGINNING, LAST].into_iter().chain(drawn)
+    {
+        assert_eq!(Timestamp::from_rfc3339(&instant.rfc3339()), Some(instant), "{}", instant.rfc3339());
     }
     for (text, shown) in [
         ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"), // a leap second is the next one
@@ -26,7 +28,7 @@ fn every_instant_that_is_read_can_be_shown_again() {
         ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
         ("1970-01-01T14:00:00+14:00", "1970-01-01T00:00:00Z"),
     ] {
-        assert_eq!(Micros::from_rfc3339(text).unwrap().rfc3339(), shown, "{text}");
+        assert_eq!(Timestamp::from_rfc3339(text).unwrap().rfc3339(), shown, "{text}");
     }
     for text in [
         "1970-01-01T00:59:59+01:00", // before 1970 in UTC
@@ -42,19 +44,19 @@ fn every_instant_that_is_read_can_be_shown_again() {
         " 2026-01-01T00:00:00Z",
         "1767225600",
     ] {
-        assert_eq!(Micros::from_rfc3339(text), None, "{text}");
+        assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
     }
     // What a damaged row may hold is shown as it is, and shows nothing false.
-    assert_eq!(Micros(i64::MAX).rfc3339(), i64::MAX.to_string());
+    assert_eq!(Timestamp(i64::MAX).rfc3339(), i64::MAX.to_string());
 }
 
 #[test]
 fn arithmetic_stays_at_its_ends() {
-    assert_eq!(Micros(5).plus(Duration::from_secs(1)), Micros(1_000_005));
-    assert_eq!(Micros(5).minus(Duration::from_secs(1)), Micros(-999_995));
-    assert_eq!(Micros(i64::MAX - 1).plus(Duration::MAX), Micros(i64::MAX));
-    assert_eq!(Micros(-2).minus(Duration::MAX), Micros(i64::MIN));
-    assert_eq!((Micros(1_999_999).seconds(), Micros(-1).seconds()), (1, -1));
+    assert_eq!(Timestamp(5).plus(Duration::from_secs(1)), Timestamp(1_000_005));
+    assert_eq!(Timestamp(5).minus(Duration::from_secs(1)), Timestamp(-999_995));
+    assert_eq!(Timestamp(i64::MAX - 1).plus(Duration::MAX), Timestamp(i64::MAX));
+    assert_eq!(Timestamp(-2).minus(Duration::MAX), Timestamp(i64::MIN));
+    assert_eq!((Timestamp(1_999_999).seconds(), Timestamp(-1).seconds()), (1, -1));
 }
 
 #[test]
@@ -82,10 +84,10 @@ fn waits_grow_to_a_limit_and_spread_by_a_tenth() {
     let fixed = Backoff::Fixed(Duration::from_secs(5));
     for failed in [i64::MIN, -1, 0, 1, 2, 31, 32, 33, 64, 65, i64::MAX] {
         for backoff in [exponential, fixed, Backoff::Exponential(Duration::MAX), Backoff::Fixed(Duration::MAX)] {
-            let [least, middle, most] = [0.0, 0.5, 1.0].map(|chance| backoff.after(failed, chance).as_secs_f64());
+            let [least, middle, most] = [0.0, 0.5, 1.0].map(|random| backoff.after(failed, random).as_secs_f64());
             assert!((least / middle - 0.9).abs() < 1e-6 && (most / middle - 1.1).abs() < 1e-6, "{backoff:?} {failed}");
             assert!(most <= 990.0, "{backoff:?} {failed}");
-            // A chance from elsewhere does not stretch it.
+            // A random source from elsewhere does not stretch it.
             assert_eq!(backoff.after(failed, 7.0).as_secs_f64(), most);
             assert_eq!(backoff.after(failed, -7.0).as_secs_f64(), least);
         }

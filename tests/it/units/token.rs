@@ -3,7 +3,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use boxoffice::account::token::Keys;
-use boxoffice::clock::Micros;
+use boxoffice::clock::Timestamp;
 use boxoffice::id::{SessionId, UserId};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
@@ -85,11 +85,11 @@ fn no_other_text_is_this_token() {
 #[test]
 fn garbage_is_refused_without_a_panic() {
     let (keys, token) = token();
-    let chance = seeded("garbage tokens");
+    let random = seeded("garbage tokens");
     for _ in 0..5_000 {
-        let bytes: [u8; 24] = chance.bytes();
+        let bytes: [u8; 24] = random.bytes();
         let garbage = URL_SAFE_NO_PAD.encode(bytes);
-        let text = match (chance.fraction() * 4.0) as u8 {
+        let text = match (random.fraction() * 4.0) as u8 {
             0 => garbage,
             1 => format!("{garbage}.{garbage}.{garbage}"),
             2 => format!("{}.{garbage}.{garbage}", token.split('.').next().unwrap()),
@@ -113,7 +113,7 @@ fn a_token_of_the_future_is_refused() {
     let (keys, token) = token();
     let (_, claims, _) = parts(&token);
     let now = BEGINNING.seconds();
-    let accepts = |nbf: Value, at: Micros| {
+    let accepts = |nbf: Value, at: Timestamp| {
         let mut claims = claims.clone();
         claims["nbf"] = nbf;
         keys.verify(&signed(&claims), at).is_some()
@@ -124,7 +124,7 @@ fn a_token_of_the_future_is_refused() {
     for future in [now + 11, now + 600, now + 86_400, i64::MAX] {
         assert!(!accepts(json!(future), BEGINNING), "{future}");
     }
-    assert!(accepts(json!(now + 60), Micros((now + 50) * 1_000_000)), "it has begun");
+    assert!(accepts(json!(now + 60), Timestamp((now + 50) * 1_000_000)), "it has begun");
     for no_time in [json!("soon"), json!([now]), json!(true), json!(u64::MAX)] {
         assert!(!accepts(no_time.clone(), BEGINNING), "{no_time}");
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
-use boxoffice::fact::Fact;
+use boxoffice::domain_event::DomainEvent;
 use boxoffice::queue::Queue;
 use boxoffice::status::{
     BookingStatus, CancelReason, Confirmation, EventField, EventStatus, Fulfilment, LeaveReason, Role, WaitlistStatus,
@@ -34,7 +34,7 @@ fn enums() -> BTreeMap<&'static str, Vec<&'static str>> {
     )
 }
 
-/// LeaveReason stands only in facts; everything else is sent.
+/// LeaveReason stands only in domain events; everything else is sent.
 #[test]
 fn the_contract_has_the_words_of_the_code() {
     let mut sent = BTreeMap::new();
@@ -49,8 +49,8 @@ fn the_contract_has_the_words_of_the_code() {
         let words: BTreeSet<String> = words.into_iter().map(str::to_owned).collect();
         assert_eq!(sent.get(name), Some(&words), "{name}");
     }
-    // A kind of notice is a kind of fact in capitals.
-    let kinds: BTreeSet<String> = Fact::KINDS.iter().map(|kind| kind.to_uppercase().replace('.', "_")).collect();
+    // A kind of notice is a kind of domain event in capitals.
+    let kinds: BTreeSet<String> = DomainEvent::KINDS.iter().map(|kind| kind.to_uppercase().replace('.', "_")).collect();
     assert_eq!(sent["NoticeKind"], kinds);
 }
 
@@ -143,7 +143,7 @@ async fn every_check_lists_the_words_of_a_type() {
 fn statements_agree_on_which_bookings_are_live() {
     for status in BookingStatus::ALL {
         let may_end = status.may_become(BookingStatus::Cancelled);
-        assert_eq!(status.is_live(), may_end, "{status:?}: what claims places can be cancelled, and nothing else");
+        assert_eq!(status.is_live(), may_end, "{status:?}: what claims tickets can be cancelled, and nothing else");
     }
     let live: Vec<&str> =
         BookingStatus::ALL.iter().filter(|status| status.is_live()).map(|status| status.word()).collect();

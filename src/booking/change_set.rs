@@ -1,26 +1,26 @@
-//! Writing what was decided: one ledger per transaction, a statement per table, facts last.
+//! Writing what was decided: one change set per transaction, a statement per table, domain events last.
 //! Not here: deciding (`allocate`), and who asked for it.
 
 use sea_orm::FromQueryResult;
 
-use super::allocate::{Floor, Pool, Promotion, Queued};
+use super::allocate::{Inventory, Promotion, Queued, Quota};
 use super::rows::{
     Agreed, BookingRow, Cancelled, Ended, EntryRow, ItemRow, QuotaDelta, Reference, Served, SoldOut, StockRow,
 };
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Tx};
-use crate::fact::Fact;
+use crate::domain_event::DomainEvent;
 use crate::id::{BookingId, EntryId, EventId, QuotaId, TicketTypeId, UserId};
 use crate::idempotency::{self, Answer};
 use crate::outbox::{self, Draft};
 use crate::queue::{self, NewJob, Queue};
 use crate::status::{BookingStatus, CancelReason, LeaveReason, WaitlistStatus};
 
-/// The kind of job that serves a line in chunks (`promote`).
-pub const SERVE_LINE: &str = "serve_line";
+/// The ticket type of job that serves a waitlist in chunks (`promote`).
+pub const SERVE_LINE: &str = "serve_waitlist";
 
-/// Terms of an entry that is set aside until the places its customer gave back are sold.
+/// Terms of an entry that is set aside until the tickets its customer gave back are sold.
 pub const ASIDE: i64 = -1;
 
 /// A booking that is to be cancelled.
@@ -30,13 +30,13 @@ pub struct Cancellation {
     pub booking: BookingId,
     /// Whose.
     pub user: UserId,
-    /// Its places.
+    /// Its tickets.
     pub quantity: i64,
     /// Why.
     pub reason: CancelReason,
 }
 
-/// An entry that is to end without places.
+/// An entry that is to end without tickets.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaving {
     /// Which.
@@ -52,10 +52,10 @@ pub struct Leaving {
 }
 
 /// Everything one transaction writes about bookings and lines.
-pub struct Ledger {
+pub struct ChangeSet {
     ctx: Ctx,
     besides: bool,
-    now: Micros,
+    now: Timestamp,
     quotas: Vec<QuotaDelta>,
     stocks: Vec<StockRow>,
     bookings: Vec<BookingRow>,
@@ -68,11 +68,11 @@ pub struct Ledger {
     ended: Vec<Ended>,
     answers: Vec<Answer>,
     jobs: Vec<NewJob>,
-    facts: Vec<Draft>,
+    domain_events: Vec<Draft>,
 }
 
-impl Ledger {
-    /// An empty ledger of this moment.
+impl ChangeSet {
+    /// An empty change set of this moment.
     pub fn new(ctx: &Ctx) -> Self {
         Self {
             ctx: ctx.clone(),
@@ -90,24 +90,24 @@ impl Ledger {
             ended: Vec::new(),
             answers: Vec::new(),
             jobs: Vec::new(),
-            facts: Vec::new(),
+            domain_events: Vec::new(),
         }
     }
 
-    /// An empty ledger of a transaction that serves lines in passing, or for a job: where a line was left to a job before,
+    /// An empty change set of a transaction that serves lines in passing, or for a job: where a waitlist was left to a job before,
     /// it asks for no other one.
     pub fn besides(ctx: &Ctx) -> Self {
         Self { besides: true, ..Self::new(ctx) }
     }
 
     /// The moment everything in it happens.
-    pub fn now(&self) -> Micros {
+    pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Adds a fact, caused by `actor`.
-    pub fn tell(&mut self, actor: Option<UserId>, fact: Fact) {
-        self.facts.push(Draft::new(&self.ctx, fact).caused_by(actor));
+    /// Adds a domain event, caused by `actor`.
+    pub fn tell(&mut self, actor: Option<UserId>, domain_event: DomainEvent) {
+        self.domain_events.push(Draft::new(&self.ctx, domain_event).caused_by(actor));
     }
 
     /// Keeps the answer to a keyed request.
@@ -115,21 +115,21 @@ impl Ledger {
         self.answers.push(answer);
     }
 
-    /// A confirmed booking of places that `allocate` already counted.
+    /// A confirmed booking of tickets that `allocate` already counted.
     pub fn book(
         &mut self,
-        floor: &Floor,
+        inventory: &Inventory,
         user: UserId,
-        places: &[(TicketTypeId, i64)],
+        tickets: &[(TicketTypeId, i64)],
         promoted_from: Option<EntryId>,
         actor: Option<UserId>,
     ) -> Option<BookingId> {
-        let slot = places.first().and_then(|(kind, _)| floor.kind(*kind))?.slot;
+        let slot = tickets.first().and_then(|(ticket_type, _)| inventory.ticket_type(*ticket_type))?.slot;
         let id: BookingId = self.ctx.id();
         self.bookings.push(BookingRow {
             id,
-            reference: self.ctx.chance.reference(),
-            event_id: floor.event,
+            reference: self.ctx.random.reference(),
+            event_id: inventory.event,
             slot_id: slot,
             user_id: user,
             status: BookingStatus::Confirmed,
@@ -138,68 +138,70 @@ impl Ledger {
             updated_at: self.now,
         });
         let mut quantity = 0;
-        for (kind, places) in places {
-            quantity += places;
+        for (ticket_type, tickets) in tickets {
+            quantity += tickets;
             self.items.push(ItemRow {
                 id: self.ctx.id(),
                 booking_id: id,
-                ticket_type_id: *kind,
-                quantity: *places,
-                unit_price_minor: floor.kind(*kind).map_or(0, |kind| kind.price_minor),
+                ticket_type_id: *ticket_type,
+                quantity: *tickets,
+                unit_price_minor: inventory.ticket_type(*ticket_type).map_or(0, |ticket_type| ticket_type.price_minor),
             });
         }
-        let (event, organizer) = (floor.event, floor.organizer);
-        self.tell(actor, Fact::BookingCreated { booking: id, event, organizer, user, quantity });
-        self.tell(actor, Fact::BookingConfirmed { booking: id, event, organizer, user, quantity });
+        let (event, organizer) = (inventory.event, inventory.organizer);
+        self.tell(actor, DomainEvent::BookingCreated { booking: id, event, organizer, user, quantity });
+        self.tell(actor, DomainEvent::BookingConfirmed { booking: id, event, organizer, user, quantity });
         Some(id)
     }
 
-    /// What the line gave: a booking per promotion, the entry smaller or fulfilled.
-    pub fn promote(&mut self, floor: &Floor, promotions: &[Promotion]) {
+    /// What the waitlist gave: a booking per promotion, the entry smaller or fulfilled.
+    pub fn promote(&mut self, inventory: &Inventory, promotions: &[Promotion]) {
         for Promotion { waiting, granted } in promotions {
-            let places = [(waiting.kind, *granted)];
-            let Some(booking) = self.book(floor, waiting.user, &places, Some(waiting.entry), None) else { continue };
+            let tickets = [(waiting.ticket_type, *granted)];
+            let Some(booking) = self.book(inventory, waiting.user, &tickets, Some(waiting.entry), None) else {
+                continue;
+            };
             self.served.push(Served { id: waiting.entry, granted: *granted });
-            let fact = Fact::WaitlistPromoted {
+            let domain_event = DomainEvent::WaitlistPromoted {
                 entry: waiting.entry,
                 booking,
-                event: floor.event,
-                organizer: floor.organizer,
+                event: inventory.event,
+                organizer: inventory.organizer,
                 user: waiting.user,
                 quantity: *granted,
                 remaining: waiting.quantity - granted,
             };
-            self.tell(None, fact);
+            self.tell(None, domain_event);
         }
     }
 
-    /// A new place in the line.
-    pub fn queue(&mut self, floor: &Floor, queued: &Queued) -> EntryId {
+    /// A new place in the waitlist.
+    pub fn queue(&mut self, inventory: &Inventory, queued: &Queued) -> EntryId {
         let Queued { quota, waiting } = *queued;
         self.entries.push(EntryRow {
             id: waiting.entry,
-            event_id: floor.event,
-            ticket_type_id: waiting.kind,
+            event_id: inventory.event,
+            ticket_type_id: waiting.ticket_type,
             quota_id: quota,
             user_id: waiting.user,
             status: WaitlistStatus::Waiting,
             quantity: waiting.quantity,
             granted: 0,
             accepts_part: i64::from(waiting.accepts_part),
-            line_no: waiting.line_no,
+            position_key: waiting.position_key,
             terms: waiting.terms,
             asked: waiting.asked,
             created_at: self.now,
             updated_at: self.now,
         });
-        let fact = Fact::WaitlistJoined {
+        let domain_event = DomainEvent::WaitlistJoined {
             entry: waiting.entry,
-            event: floor.event,
-            organizer: floor.organizer,
+            event: inventory.event,
+            organizer: inventory.organizer,
             user: waiting.user,
             quantity: waiting.quantity,
         };
-        self.tell(Some(waiting.user), fact);
+        self.tell(Some(waiting.user), domain_event);
         waiting.entry
     }
 
@@ -208,29 +210,29 @@ impl Ledger {
         self.aside.push(entry);
     }
 
-    /// Bookings that no longer claim places; the caller gave the places back to the floor.
-    pub fn cancel(&mut self, floor: &Floor, cancellations: &[Cancellation], actor: Option<UserId>) {
+    /// Bookings that no longer claim tickets; the caller gave the tickets back to the inventory.
+    pub fn cancel(&mut self, inventory: &Inventory, cancellations: &[Cancellation], actor: Option<UserId>) {
         for Cancellation { booking, user, quantity, reason } in cancellations {
             self.cancelled.push(Cancelled { id: *booking, cancel_reason: *reason });
-            let fact = Fact::BookingCancelled {
+            let domain_event = DomainEvent::BookingCancelled {
                 booking: *booking,
-                event: floor.event,
-                organizer: floor.organizer,
+                event: inventory.event,
+                organizer: inventory.organizer,
                 user: *user,
                 quantity: *quantity,
                 reason: *reason,
             };
-            self.tell(actor, fact);
+            self.tell(actor, domain_event);
         }
     }
 
-    /// Entries that end without places, taken out of the floor's lines.
-    pub fn leave(&mut self, floor: &mut Floor, leavings: &[Leaving], actor: Option<UserId>) {
+    /// Entries that end without tickets, taken out of the inventory's lines.
+    pub fn leave(&mut self, inventory: &mut Inventory, leavings: &[Leaving], actor: Option<UserId>) {
         for Leaving { entry, user, quota, quantity, reason } in leavings {
-            for pool in floor.pools.iter_mut().filter(|pool| pool.id == *quota) {
-                pool.waiting -= quantity;
-                pool.line.retain(|waiting| waiting.entry != *entry);
-                pool.line_goes_on &= pool.waiting > 0;
+            for quota in inventory.quotas.iter_mut().filter(|one| one.id == *quota) {
+                quota.waiting -= quantity;
+                quota.waitlist.retain(|waiting| waiting.entry != *entry);
+                quota.waitlist_continues &= quota.waiting > 0;
             }
             let status = match reason {
                 LeaveReason::Left => WaitlistStatus::Left,
@@ -239,25 +241,25 @@ impl Ledger {
                 }
             };
             self.ended.push(Ended { id: *entry, status });
-            let fact = Fact::WaitlistLeft {
+            let domain_event = DomainEvent::WaitlistLeft {
                 entry: *entry,
-                event: floor.event,
-                organizer: floor.organizer,
+                event: inventory.event,
+                organizer: inventory.organizer,
                 user: *user,
                 quantity: *quantity,
                 reason: *reason,
             };
-            self.tell(actor, fact);
+            self.tell(actor, domain_event);
         }
     }
 
     /// The counters of one event, from how it was read to how it is left. One new revision if anything moved. A line that
     /// can be served further than it was read goes on in a job.
-    pub fn count(&mut self, before: &Floor, after: &Floor, line_moved: bool) {
-        let counted: Vec<(&Pool, QuotaDelta)> = before
-            .pools
+    pub fn count(&mut self, before: &Inventory, after: &Inventory, waitlist_moved: bool) {
+        let counted: Vec<(&Quota, QuotaDelta)> = before
+            .quotas
             .iter()
-            .zip(&after.pools)
+            .zip(&after.quotas)
             .map(|(old, new)| {
                 let delta = QuotaDelta {
                     id: new.id,
@@ -269,32 +271,32 @@ impl Ledger {
                 };
                 (new, delta)
             })
-            .filter(|(pool, delta)| {
+            .filter(|(quota, delta)| {
                 (delta.sold, delta.held, delta.capacity, delta.waiting) != (0, 0, 0, 0)
-                    || delta.open != pool.open_as_read
+                    || delta.open != quota.open_as_read
             })
             .collect();
-        let moved = !counted.is_empty() || line_moved || before.line_tail != after.line_tail;
+        let moved = !counted.is_empty() || waitlist_moved || before.waitlist_tail != after.waitlist_tail;
         if !moved {
             return;
         }
         // Nothing is left of what was given back: who gave it back is in turn again.
-        let sold_out = counted.iter().filter(|(pool, delta)| {
-            pool.free() == 0 && pool.waiting > 0 && (delta.sold, delta.held, delta.capacity) != (0, 0, 0)
+        let sold_out = counted.iter().filter(|(quota, delta)| {
+            quota.free() == 0 && quota.waiting > 0 && (delta.sold, delta.held, delta.capacity) != (0, 0, 0)
         });
-        self.sold_out.extend(sold_out.map(|(pool, _)| SoldOut { quota_id: pool.id, terms: after.terms }));
+        self.sold_out.extend(sold_out.map(|(quota, _)| SoldOut { quota_id: quota.id, terms: after.terms }));
         self.quotas.extend(counted.into_iter().map(|(_, delta)| delta));
         let revision = before.revision + 1;
-        self.stocks.push(StockRow { event_id: after.event, revision, line_tail: after.line_tail });
-        self.tell(None, Fact::AvailabilityChanged { event: after.event, revision });
+        self.stocks.push(StockRow { event_id: after.event, revision, waitlist_tail: after.waitlist_tail });
+        self.tell(None, DomainEvent::AvailabilityChanged { event: after.event, revision });
         // Where the head could be served before, the transaction that left it so has asked for the job.
-        let unserved = after.is_on_sale() && after.pools.iter().any(Pool::is_unfinished);
-        if unserved && !(self.besides && before.pools.iter().any(Pool::head_fits)) {
-            self.jobs.push(serve_line(after.event, revision, self.now));
+        let unserved = after.is_on_sale() && after.quotas.iter().any(Quota::is_unfinished);
+        if unserved && !(self.besides && before.quotas.iter().any(Quota::head_fits)) {
+            self.jobs.push(serve_waitlist(after.event, revision, self.now));
         }
     }
 
-    /// Writes everything, in lock order; facts last.
+    /// Writes everything, in lock order; domain events last.
     pub async fn write(mut self, tx: &Tx) -> Result<(), DbError> {
         self.choose_free_references(tx).await?;
         // Differences, not totals: were the lock ever missing, the CHECK would still refuse to oversell.
@@ -302,7 +304,7 @@ impl Ledger {
                    capacity = quota.capacity + r.capacity, waiting = quota.waiting + r.waiting, open = r.open
                    FROM {records} WHERE quota.id = r.id";
         db::update_by(tx, sql, &self.quotas, []).await?;
-        let sql = "UPDATE stock SET revision = r.revision, line_tail = r.line_tail FROM {records}
+        let sql = "UPDATE stock SET revision = r.revision, waitlist_tail = r.waitlist_tail FROM {records}
                    WHERE stock.event_id = r.event_id";
         db::update_by(tx, sql, &self.stocks, []).await?;
 
@@ -330,10 +332,10 @@ impl Ledger {
 
         idempotency::keep(tx, &self.answers).await?;
         queue::enqueue(tx, &self.jobs).await?;
-        outbox::append(tx, &self.facts).await
+        outbox::append(tx, &self.domain_events).await
     }
 
-    /// Redraws references that are taken, by an older booking or by another one of this ledger.
+    /// Redraws references that are taken, by an older booking or by another one of this change set.
     async fn choose_free_references(&mut self, tx: &Tx) -> Result<(), DbError> {
         #[derive(FromQueryResult)]
         struct Taken {
@@ -348,7 +350,7 @@ impl Ledger {
             let mut redrawn = false;
             for row in &mut self.bookings {
                 if !seen.insert(row.reference.clone()) {
-                    row.reference = self.ctx.chance.reference();
+                    row.reference = self.ctx.random.reference();
                     redrawn = true;
                 }
             }
@@ -359,8 +361,8 @@ impl Ledger {
     }
 }
 
-/// Puts entries in turn by the terms their customer agrees to now; before the line is read.
-pub async fn agree(tx: &Tx, entries: &[EntryId], terms: i64, now: Micros) -> Result<(), DbError> {
+/// Puts entries in turn by the terms their customer agrees to now; before the waitlist is read.
+pub async fn agree(tx: &Tx, entries: &[EntryId], terms: i64, now: Timestamp) -> Result<(), DbError> {
     let agreed: Vec<Agreed> = entries.iter().map(|id| Agreed { id: *id, terms }).collect();
     let sql = "UPDATE waitlist_entry SET terms = r.terms, updated_at = $2
                FROM {records} WHERE waitlist_entry.id = r.id AND status = 'WAITING'";
@@ -381,8 +383,8 @@ async fn restore(tx: &Tx, quotas: &[SoldOut]) -> Result<(), DbError> {
     Ok(())
 }
 
-/// The job that serves what one transaction left of a line. Several for one event do no harm: each looks what is left.
-fn serve_line(event: EventId, revision: i64, now: Micros) -> NewJob {
+/// The job that serves what one transaction left of a waitlist. Several for one event do no harm: each looks what is left.
+fn serve_waitlist(event: EventId, revision: i64, now: Timestamp) -> NewJob {
     let args = serde_json::json!({ "event": event });
     NewJob::new(Queue::Notifications, SERVE_LINE, &args, now).once(format!("{event}:{revision}"))
 }

@@ -1,24 +1,24 @@
-//! Reading an event's floor: lock first, then everything a decision rests on, in later statements.
-//! Not here: the decision (`allocate`) and writing it (`settle`).
+//! Reading an event's inventory: lock first, then everything a decision rests on, in later statements.
+//! Not here: the decision (`allocate`) and writing it (`change_set`).
 
 use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::allocate::{Floor, Kind, Pool, Waiting};
-use crate::clock::Micros;
+use super::allocate::{Inventory, Quota, TicketType, Waiting};
+use crate::clock::Timestamp;
 use crate::db::{self, DbError, Tx, record};
 use crate::id::{EntryId, EventId, OrganizerId, QuotaId, SlotId, TicketTypeId, UserId};
 use crate::status::EventStatus;
 
-/// Entries of a line that one transaction serves at most where it came to serve it: some 50 ms of the writer.
+/// Entries of a waitlist that one transaction serves at most where it came to serve it: some 50 ms of the writer.
 pub const SERVED_MAX: i64 = 200;
 
-/// The same where it came for something else and finds a line that a job is serving.
+/// The same where it came for something else and finds a waitlist that a job is serving.
 pub(super) const SERVED_BESIDES: i64 = 20;
 
 /// The entries of quota `$1` that are in turn, `$2` being the event's terms and `$3` the quota's capacity. They alone are
-/// served, and free places belong to them. Left out are entries for more at once than there are places at all, of
+/// served, and free tickets belong to them. Left out are entries for more at once than there are tickets at all, of
 /// customers who may not book any more, who have not agreed to the event as it is now, or who are set aside.
 pub const IN_TURN: &str = "w.quota_id = $1 AND w.status = 'WAITING' AND w.terms = $2
     AND (w.accepts_part = 1 OR w.quantity <= $3)
@@ -43,17 +43,17 @@ record! {
 struct Root {
     event_id: EventId,
     revision: i64,
-    line_tail: i64,
+    waitlist_tail: i64,
     terms: i64,
 }
 
 #[derive(Debug, FromQueryResult)]
-struct KindRow {
+struct TicketTypeRow {
     event_id: EventId,
     organizer_id: OrganizerId,
     status: EventStatus,
     currency: String,
-    starts_at: Micros,
+    starts_at: Timestamp,
     ticket_type_id: TicketTypeId,
     slot_id: SlotId,
     quota_id: QuotaId,
@@ -74,7 +74,7 @@ struct WaitingRow {
     quantity: i64,
     asked: i64,
     accepts_part: i64,
-    line_no: i64,
+    position_key: i64,
     terms: i64,
 }
 
@@ -83,24 +83,24 @@ impl WaitingRow {
         Waiting {
             entry: self.id,
             user: self.user_id,
-            kind: self.ticket_type_id,
+            ticket_type: self.ticket_type_id,
             quantity: self.quantity,
             asked: self.asked,
             accepts_part: self.accepts_part != 0,
-            line_no: self.line_no,
+            position_key: self.position_key,
             terms: self.terms,
         }
     }
 }
 
-/// Locks the stock of these events in key order and reads their floors; with the open entries of `users`.
+/// Locks the stock of these events in key order and reads their inventories; with the open entries of `users`.
 /// Events that do not exist are missing from the answer.
 pub async fn lock(
     tx: &Tx,
     events: &[EventId],
     users: &[(UserId, EventId)],
-    now: Micros,
-) -> Result<HashMap<EventId, Floor>, DbError> {
+    now: Timestamp,
+) -> Result<HashMap<EventId, Inventory>, DbError> {
     let mut keys: Vec<EventKey> = events.iter().map(|event_id| EventKey { event_id: *event_id }).collect();
     keys.sort_by_key(|key| key.event_id);
     keys.dedup_by_key(|key| key.event_id);
@@ -109,98 +109,98 @@ pub async fn lock(
         _ => " FOR NO KEY UPDATE OF s",
     };
     let sql = format!(
-        "SELECT s.event_id, s.revision, s.line_tail, s.terms FROM {{records}} JOIN stock s ON s.event_id = r.event_id
+        "SELECT s.event_id, s.revision, s.waitlist_tail, s.terms FROM {{records}} JOIN stock s ON s.event_id = r.event_id
          ORDER BY s.event_id{lock}"
     );
     let roots: Vec<Root> = db::select_by(tx, &sql, &keys, []).await?;
     // From here on nobody else changes occupancy of these events.
-    let mut floors = read(tx, &keys, roots, now).await?;
+    let mut inventories = read(tx, &keys, roots, now).await?;
     let open: Vec<OpenKey> =
         users.iter().map(|(user_id, event_id)| OpenKey { user_id: *user_id, event_id: *event_id }).collect();
     let sql =
-        "SELECT w.id, w.user_id, w.event_id, w.ticket_type_id, w.quantity, w.asked, w.accepts_part, w.line_no, w.terms
+        "SELECT w.id, w.user_id, w.event_id, w.ticket_type_id, w.quantity, w.asked, w.accepts_part, w.position_key, w.terms
                FROM {records} JOIN waitlist_entry w
                ON w.user_id = r.user_id AND w.event_id = r.event_id AND w.status = 'WAITING'";
     let rows: Vec<WaitingRow> = db::select_by(tx, sql, &open, []).await?;
     for row in rows {
-        if let Some(floor) = floors.get_mut(&row.event_id) {
-            floor.waits.entry((row.user_id, row.ticket_type_id)).or_default().push(row.waiting());
+        if let Some(inventory) = inventories.get_mut(&row.event_id) {
+            inventory.waits.entry((row.user_id, row.ticket_type_id)).or_default().push(row.waiting());
         }
     }
-    for Floor { pools, terms, .. } in floors.values_mut() {
-        for pool in pools.iter_mut().filter(|pool| pool.line_goes_on && pool.free() > 0) {
-            read_line(tx, pool, *terms, SERVED_BESIDES).await?;
+    for Inventory { quotas, terms, .. } in inventories.values_mut() {
+        for quota in quotas.iter_mut().filter(|one| one.waitlist_continues && one.free() > 0) {
+            read_waitlist(tx, quota, *terms, SERVED_BESIDES).await?;
         }
     }
-    Ok(floors)
+    Ok(inventories)
 }
 
 async fn read(
     c: &impl ConnectionTrait,
     keys: &[EventKey],
     roots: Vec<Root>,
-    now: Micros,
-) -> Result<HashMap<EventId, Floor>, DbError> {
+    now: Timestamp,
+) -> Result<HashMap<EventId, Inventory>, DbError> {
     let sql =
         "SELECT e.id AS event_id, e.organizer_id, e.status, e.currency, e.starts_at, t.id AS ticket_type_id, t.slot_id,
                t.quota_id, t.price_minor, q.capacity, q.sold, q.held, q.open, q.waiting
                FROM {records} JOIN event e ON e.id = r.event_id JOIN ticket_type t ON t.event_id = e.id
                JOIN quota q ON q.id = t.quota_id ORDER BY e.id, t.position, t.id";
-    let rows: Vec<KindRow> = db::select_by(c, sql, keys, []).await?;
+    let rows: Vec<TicketTypeRow> = db::select_by(c, sql, keys, []).await?;
     let mut roots: HashMap<EventId, Root> = roots.into_iter().map(|root| (root.event_id, root)).collect();
-    let mut floors: HashMap<EventId, Floor> = HashMap::new();
+    let mut inventories: HashMap<EventId, Inventory> = HashMap::new();
     for row in rows {
         if let Some(root) = roots.remove(&row.event_id) {
-            let floor = Floor {
+            let inventory = Inventory {
                 event: row.event_id,
                 organizer: row.organizer_id,
                 status: row.status,
                 begun: row.starts_at <= now,
                 currency: row.currency,
                 revision: root.revision,
-                line_tail: root.line_tail,
+                waitlist_tail: root.waitlist_tail,
                 terms: root.terms,
-                kinds: Vec::new(),
-                pools: Vec::new(),
+                ticket_types: Vec::new(),
+                quotas: Vec::new(),
                 waits: HashMap::new(),
             };
-            floors.insert(row.event_id, floor);
+            inventories.insert(row.event_id, inventory);
         }
-        let Some(floor) = floors.get_mut(&row.event_id) else { continue };
-        floor.kinds.push(Kind {
+        let Some(inventory) = inventories.get_mut(&row.event_id) else { continue };
+        inventory.ticket_types.push(TicketType {
             id: row.ticket_type_id,
             slot: row.slot_id,
             quota: row.quota_id,
             price_minor: row.price_minor,
         });
-        if !floor.pools.iter().any(|pool| pool.id == row.quota_id) {
-            floor.pools.push(Pool {
+        if !inventory.quotas.iter().any(|one| one.id == row.quota_id) {
+            inventory.quotas.push(Quota {
                 id: row.quota_id,
                 capacity: row.capacity,
                 sold: row.sold,
                 held: row.held,
                 waiting: row.waiting,
                 open_as_read: row.open,
-                line: Vec::new(),
-                // Where newcomers can book, nobody is in turn. Else nobody need be, but that is seen in the line.
-                line_goes_on: row.waiting > 0 && row.open == 0,
+                waitlist: Vec::new(),
+                // Where newcomers can book, nobody is in turn. Else nobody need be, but that is seen in the waitlist.
+                waitlist_continues: row.waiting > 0 && row.open == 0,
             });
         }
     }
-    Ok(floors)
+    Ok(inventories)
 }
 
-/// Reads as much of a pool's line as its free places could serve and one entry more; `most` at most. Call again after
-/// places came free within the transaction.
-pub async fn read_line(c: &impl ConnectionTrait, pool: &mut Pool, terms: i64, most: i64) -> Result<(), DbError> {
-    let limit = (pool.free().max(0) + 1).min(most);
+/// Reads as much of a quota's line as its free tickets could serve and one entry more; `most` at most. Call again after
+/// tickets came free within the transaction.
+pub async fn read_waitlist(c: &impl ConnectionTrait, quota: &mut Quota, terms: i64, most: i64) -> Result<(), DbError> {
+    let limit = (quota.free().max(0) + 1).min(most);
     let sql = format!(
-        "SELECT w.id, w.user_id, w.event_id, w.ticket_type_id, w.quantity, w.asked, w.accepts_part, w.line_no, w.terms
-         FROM waitlist_entry w WHERE {IN_TURN} ORDER BY w.line_no LIMIT $4"
+        "SELECT w.id, w.user_id, w.event_id, w.ticket_type_id, w.quantity, w.asked, w.accepts_part, w.position_key, w.terms
+         FROM waitlist_entry w WHERE {IN_TURN} ORDER BY w.position_key LIMIT $4"
     );
-    let binds = [pool.id.into(), terms.into(), pool.capacity.into(), (limit + 1).into()];
+    let binds = [quota.id.into(), terms.into(), quota.capacity.into(), (limit + 1).into()];
     let rows: Vec<WaitingRow> = db::all(c, &sql, binds).await?;
-    pool.line_goes_on = rows.len() as i64 > limit;
-    pool.line = rows.iter().take(limit as usize).map(WaitingRow::waiting).collect();
+    quota.waitlist_continues = rows.len() as i64 > limit;
+    quota.waitlist = rows.iter().take(limit as usize).map(WaitingRow::waiting).collect();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! All GraphQL about the programme: which events, in which order, a page at a time, and one by name.
+//! All GraphQL about the catalog: which events, in which order, a page at a time, and one by name.
 //! Not here: the event itself and running it (`event`), and the query behind a page (`crate::event::browse`).
 
 use async_graphql::connection::{Connection, EmptyFields};
@@ -14,7 +14,7 @@ use super::page::{Args, Cursor, Key, connection};
 use super::scalar::{CurrencyCode, DateTime, Decimal, id_of, id_or_nobody};
 use crate::access::{Action, Role};
 use crate::account::store::organizer_by_slug;
-use crate::clock::Micros;
+use crate::clock::Timestamp;
 use crate::entity::event;
 use crate::event::browse::{self, Filter, Price, Scope, Sort};
 use crate::event::{search, store};
@@ -36,8 +36,8 @@ pub struct EventFilter {
     /// Whose title and venue have words that begin with each of these, in any order, whatever the case, accents and
     /// ligatures; up to 100 characters.
     text: Option<String>,
-    /// Where a newcomer can book at least one place now (true), or cannot (false).
-    has_places: Option<bool>,
+    /// Where a newcomer can book at least one ticket now (true), or cannot (false).
+    has_tickets: Option<bool>,
     /// Whose cheapest place costs this much.
     price: Option<PriceFilter>,
     /// Whose cheapest place costs nothing (true), or something (false).
@@ -91,7 +91,7 @@ impl EventFilter {
             starting_from: self.starting_from.map(|at| at.0),
             until: self.until.map(|at| at.0),
             words: text.filter(|text| !text.is_empty()).map(|text| search::asked(&text)),
-            has_places: self.has_places,
+            has_tickets: self.has_tickets,
             price: self.price.map(PriceFilter::into_price).transpose()?,
             free: self.free,
             organizer: self.organizer_id.as_ref().map(id_or_nobody).transpose()?,
@@ -129,7 +129,7 @@ impl EventSort {
 #[derive(Debug, Clone, Copy)]
 pub struct EventKey {
     sort: EventSort,
-    at: Micros,
+    at: Timestamp,
     id: EventId,
 }
 
@@ -142,14 +142,14 @@ impl Key for EventKey {
 
     fn read(text: &str) -> Option<Self> {
         let (sort, key) = text.split_once('.')?;
-        let (at, id) = <(Micros, EventId)>::read(key)?;
+        let (at, id) = <(Timestamp, EventId)>::read(key)?;
         Some(Self { sort: EventSort::of(sort)?, at, id })
     }
 }
 
 impl EventKey {
     /// The position itself, in a list of `sort`.
-    fn within(self, argument: &str, sort: EventSort) -> Result<(Micros, EventId)> {
+    fn within(self, argument: &str, sort: EventSort) -> Result<(Timestamp, EventId)> {
         if self.sort == sort {
             return Ok((self.at, self.id));
         }
@@ -222,7 +222,7 @@ async fn list(
         // Of an organizer that does not exist there are no events.
         filter.organizer = Some(found.map_or(OrganizerId(uuid::Uuid::nil()), |organizer| organizer.id));
     }
-    let is_expensive = filter.words.is_some() || filter.has_places.is_some();
+    let is_expensive = filter.words.is_some() || filter.has_tickets.is_some();
     let turn = if is_expensive { Some(expensive::turn(ctx).await?) } else { None };
     let list = browse::list(acting, scope, &filter).await.map_err(|error| db_fault(&error))?;
     let page = browse::page(acting, &list, order, &paging).await.map_err(|error| db_fault(&error))?;
@@ -237,13 +237,13 @@ async fn list(
     Ok(Some(connection(page, EventList { list, count: OnceCell::new() }, key, Event)))
 }
 
-/// Queries about the programme.
+/// Queries about the catalog.
 #[derive(Default)]
-pub struct ProgrammeQuery;
+pub struct CatalogQuery;
 
 #[Object]
-impl ProgrammeQuery {
-    /// The programme: published events that are not over. No account needed.
+impl CatalogQuery {
+    /// The catalog: published events that are not over. No account needed.
     #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
     async fn events(
         &self,
@@ -255,12 +255,12 @@ impl ProgrammeQuery {
         #[graphql(desc = "Which events.")] filter: Option<EventFilter>,
         #[graphql(desc = "In which order.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
     ) -> Result<Option<EventConnection>> {
-        list(ctx, Scope::Programme, Args { first, after, last, before }, filter, sort).await
+        list(ctx, Scope::Catalog, Args { first, after, last, before }, filter, sort).await
     }
 
     /// Every event of the organizer you act for, drafts included; every event there is for admins. Needs ORGANIZER or
     /// ADMIN.
-    #[graphql(guard = "May(Action::RunEvents)")]
+    #[graphql(guard = "May(Action::ManageEvents)")]
     #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
     async fn my_events(
         &self,

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// The connection.
-pub struct Flow {
+pub struct TimedStream {
     stream: TcpStream,
     progress: Progress,
     /// How long a request's head may take from its first byte, the first one from the beginning.
@@ -63,7 +63,7 @@ impl Drop for Serving {
     }
 }
 
-impl Flow {
+impl TimedStream {
     /// Watches `stream`.
     pub fn new(stream: TcpStream, progress: Progress, head: Duration, write: Duration) -> Self {
         let coming = Some((0, Box::pin(sleep(head))));
@@ -107,7 +107,7 @@ impl Flow {
     }
 }
 
-impl AsyncRead for Flow {
+impl AsyncRead for TimedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -117,7 +117,7 @@ impl AsyncRead for Flow {
     }
 }
 
-impl AsyncWrite for Flow {
+impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.taken(cx, written)

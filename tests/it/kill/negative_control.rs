@@ -1,9 +1,9 @@
-//! The twin of the kill test: sellers that do it the naive way, killed where it hurts, and an auditor who must notice.
+//! The negative control of the kill test: sellers that do it the naive way, killed where it hurts, and an auditor who must notice.
 //! Not here: the real program; nothing in these scenes is how Boxoffice sells.
 
-use boxoffice::db::{self, DbError, Lane, Target, Tx};
-use boxoffice::fact::Fact;
-use boxoffice::id::{BookingId, BookingItemId, EventId, Noun, OrganizerId, UserId};
+use boxoffice::db::{self, DbError, Priority, Target, Tx};
+use boxoffice::domain_event::DomainEvent;
+use boxoffice::id::{BookingId, BookingItemId, EventId, NodeId, OrganizerId, UserId};
 use boxoffice::outbox::{self, Draft};
 use sea_orm::{ConnectionTrait, Database, TransactionTrait};
 
@@ -27,7 +27,7 @@ impl Fair {
         let first = fair.buys(&customer, 3).await;
         fair.buys(&other, 4).await;
         fair.buys(&other, 9).await;
-        // What is given back goes to the line.
+        // What is given back goes to the waitlist.
         customer.cancel(&first).await.ok();
         fair.promises[0].cancelled = true;
         fair.app.settled().await;
@@ -66,15 +66,15 @@ impl Fair {
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<(), DbError>>,
     {
-        self.app.db().write(Lane::Interactive, body).await
+        self.app.db().write(Priority::Interactive, body).await
     }
 
-    /// Both facts of a booking.
-    fn facts(&self, booking: BookingId, quantity: i64, organizer: OrganizerId) -> [Draft; 2] {
+    /// Both domain events of a booking.
+    fn domain_events(&self, booking: BookingId, quantity: i64, organizer: OrganizerId) -> [Draft; 2] {
         let (event, user) = (EventId::parse(&self.event).unwrap(), self.customer.user);
         [
-            Draft::new(&self.app.app.ctx, Fact::BookingCreated { booking, event, organizer, user, quantity }),
-            Draft::new(&self.app.app.ctx, Fact::BookingConfirmed { booking, event, organizer, user, quantity }),
+            Draft::new(&self.app.app.ctx, DomainEvent::BookingCreated { booking, event, organizer, user, quantity }),
+            Draft::new(&self.app.app.ctx, DomainEvent::BookingConfirmed { booking, event, organizer, user, quantity }),
         ]
     }
 
@@ -114,26 +114,26 @@ scene! {
         fair.enlarge().await;
         let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
         let user = fair.customer.user;
-        let answered = fair.promise(&booking.opaque(), user, 2);
+        let answered = fair.promise(&booking.to_global_id(), user, 2);
         fair.promises.push(answered);
         let outcome = fair.write(|tx| async move {
             enter(&tx, booking, item, user, 2).await?;
             Err(DbError::Overloaded) // rolled back, as a kill would have it
         }).await;
         assert!(matches!(outcome, Err(DbError::Overloaded)));
-        assert!(fair.complaints().await.contains(&format!("lost: {}", booking.opaque())));
+        assert!(fair.complaints().await.contains(&format!("lost: {}", booking.to_global_id())));
     }
 }
 
 scene! {
     /// It commits the booking and then records what happened; the kill comes between.
-    async fn who_records_the_fact_apart_leaves_people_untold(stage: Stage) {
+    async fn who_records_the_domain_event_apart_leaves_people_untold(stage: Stage) {
         let mut fair = Fair::open(&stage).await;
         fair.enlarge().await;
         let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
         let user = fair.customer.user;
         fair.write(|tx| async move { enter(&tx, booking, item, user, 2).await }).await.unwrap();
-        let answered = fair.promise(&booking.opaque(), user, 2);
+        let answered = fair.promise(&booking.to_global_id(), user, 2);
         fair.promises.push(answered);
         let complaints = fair.complaints().await;
         for untold in [
@@ -147,7 +147,7 @@ scene! {
 
 scene! {
     /// It records what happened in a transaction of its own, and after a kill, to be safe, once more.
-    async fn who_records_the_fact_again_tells_people_twice(stage: Stage) {
+    async fn who_records_the_domain_event_again_tells_people_twice(stage: Stage) {
         let mut fair = Fair::open(&stage).await;
         fair.enlarge().await;
         let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
@@ -155,11 +155,11 @@ scene! {
         let organizer = fair.organizer().await;
         fair.write(|tx| async move { enter(&tx, booking, item, user, 2).await }).await.unwrap();
         for _ in 0..2 {
-            let facts = fair.facts(booking, 2, organizer);
-            let facts = &facts;
-            fair.write(|tx| async move { outbox::append(&tx, facts).await }).await.unwrap();
+            let domain_events = fair.domain_events(booking, 2, organizer);
+            let domain_events = &domain_events;
+            fair.write(|tx| async move { outbox::append(&tx, domain_events).await }).await.unwrap();
         }
-        let answered = fair.promise(&booking.opaque(), user, 2);
+        let answered = fair.promise(&booking.to_global_id(), user, 2);
         fair.promises.push(answered);
         let complaints = fair.complaints().await;
         assert!(complaints.contains(&"a customer was not told exactly once of a confirmation: 1".to_owned()), "{complaints:?}");
@@ -178,7 +178,7 @@ scene! {
     }
 }
 
-fn laws() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+fn invariants() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     LAWS.iter().chain(COUNTED)
 }
 
@@ -208,60 +208,60 @@ async fn who_keeps_a_connection_after_a_full_disk_loses() {
     enter(&sale, booking, item, fair.customer.user, 2).await.unwrap();
     sale.commit().await.unwrap();
     naive.close().await.unwrap();
-    let answered = fair.promise(&booking.opaque(), fair.customer.user, 2);
+    let answered = fair.promise(&booking.to_global_id(), fair.customer.user, 2);
     fair.promises.push(answered);
     let complaints = fair.complaints().await;
-    assert!(complaints.contains(&format!("lost: {}", booking.opaque())), "{complaints:?}");
+    assert!(complaints.contains(&format!("lost: {}", booking.to_global_id())), "{complaints:?}");
 }
 
-/// For each law, what breaks it.
-const CRIMES: &[(&str, &str)] = &[
+/// For each invariant, what breaks it.
+const VIOLATIONS: &[(&str, &str)] = &[
     ("a counter differs from its bookings", "UPDATE quota SET sold = sold - 1"),
-    ("more places are sold than there are", "UPDATE booking_item SET quantity = quantity + 7"),
-    ("places are free while somebody waits", "UPDATE quota SET capacity = capacity + 1"),
+    ("more tickets are sold than there are", "UPDATE booking_item SET quantity = quantity + 7"),
+    ("tickets are free while somebody waits", "UPDATE quota SET capacity = capacity + 1"),
     ("a customer was not told exactly once of a confirmation", "DELETE FROM notice WHERE kind = 'booking.confirmed'"),
     ("an organizer was not told exactly once of a booking", "DELETE FROM notice WHERE kind = 'booking.created'"),
     ("somebody was not told exactly once of a cancellation", "UPDATE booking SET status = 'CANCELLED'"),
-    ("a notice tells of a booking that is not there", "UPDATE notice SET booking_id = fact_id"),
+    ("a notice tells of a booking that is not there", "UPDATE notice SET booking_id = domain_event_id"),
     ("somebody's notices are not numbered 1, 2, 3, …", "UPDATE notice SET seq = seq + 100"),
     ("somebody's inbox does not end with their last notice", "UPDATE inbox SET last_seq = last_seq + 1000"),
-    ("a fact has no number", "UPDATE fact SET seq = NULL WHERE seq = 1"),
-    ("the facts are not numbered 1, 2, 3, …", "UPDATE fact SET seq = NULL WHERE seq = 1"),
-    ("not every fact was reacted to", "UPDATE consumer SET last = last - 1"),
+    ("a domain_event has no number", "UPDATE domain_event SET seq = NULL WHERE seq = 1"),
+    ("the domain_events are not numbered 1, 2, 3, …", "UPDATE domain_event SET seq = NULL WHERE seq = 1"),
+    ("not every domain_event was reacted to", "UPDATE consumer SET last = last - 1"),
     (
-        "a fact was parked",
-        "INSERT INTO parked_fact (consumer, fact_id, seq, error, parked_at) SELECT 'reactions', id, seq, 'x', 0
-         FROM fact WHERE seq = 2",
+        "a domain_event was parked",
+        "INSERT INTO parked_domain_event (consumer, domain_event_id, seq, error, parked_at) SELECT 'reactions', id, seq, 'x', 0
+         FROM domain_event WHERE seq = 2",
     ),
     ("a job did not end well", "UPDATE job SET state = 'dead'"),
     ("a notice was not delivered exactly once to the log", "DELETE FROM delivery"),
     (
         "a delivery has no notice",
-        "INSERT INTO delivery (fact_id, user_id, channel, state, attempts, delivered_at)
-         SELECT DISTINCT fact_id, fact_id, 'log', 'sent', 1, 0 FROM delivery",
+        "INSERT INTO delivery (domain_event_id, user_id, channel, state, attempts, delivered_at)
+         SELECT DISTINCT domain_event_id, domain_event_id, 'log', 'sent', 1, 0 FROM delivery",
     ),
     (
         "a job kept the token of its lease",
-        "UPDATE job SET lease_token = fact_id WHERE state = 'succeeded' AND fact_id IS NOT NULL",
+        "UPDATE job SET lease_token = domain_event_id WHERE state = 'succeeded' AND domain_event_id IS NOT NULL",
     ),
     ("quota.waiting differs from what its entries want", "UPDATE waitlist_entry SET quantity = quantity + 1"),
     ("quota.open differs from what nobody in turn waits for", "UPDATE quota SET open = open + 1"),
 ];
 
 scene! {
-    async fn every_law_can_be_broken(stage: Stage) {
+    async fn every_invariant_can_be_broken(stage: Stage) {
         let fair = Fair::open(&stage).await;
-        assert_eq!(CRIMES.iter().map(|(law, _)| law).collect::<Vec<_>>(), laws().map(|(law, _)| law).collect::<Vec<_>>());
+        assert_eq!(VIOLATIONS.iter().map(|(invariant, _)| invariant).collect::<Vec<_>>(), invariants().map(|(invariant, _)| invariant).collect::<Vec<_>>());
         // At rest for good: a relay or worker at work would mend, or be misled by, what follows.
         fair.app.app.stopping().cancel();
-        for ((law, count), (_, crime)) in laws().zip(CRIMES) {
-            let seen = fair.app.db().write::<i64, Undone, _, _>(Lane::Interactive, |tx| async move {
-                db::run(&tx, crime, []).await?;
+        for ((invariant, count), (_, violation)) in invariants().zip(VIOLATIONS) {
+            let seen = fair.app.db().write::<i64, Undone, _, _>(Priority::Interactive, |tx| async move {
+                db::run(&tx, violation, []).await?;
                 Err(Undone::After(db::number(&tx, count, []).await?))
             });
             match seen.await.unwrap_err() {
-                Undone::After(offenders) => assert!(offenders > 0, "{law} does not notice: {crime}"),
-                Undone::Db(error) => panic!("{law}: {error}"),
+                Undone::After(violations) => assert!(violations > 0, "{invariant} does not notice: {violation}"),
+                Undone::Db(error) => panic!("{invariant}: {error}"),
             }
         }
         assert_eq!(fair.complaints().await, Vec::<String>::new(), "nothing of it was kept");
@@ -309,7 +309,7 @@ scene! {
             (forged(|promise| promise.event = "another".into()), "not as promised"),
             (anothers, "not as promised"),
             (forged(|promise| promise.booking = None), "promised to nobody"),
-            (forged(|promise| promise.queued += 1), "in line for"),
+            (forged(|promise| promise.queued += 1), "on the waitlist for"),
             (twice, "promised to two requests"),
         ] {
             let complaints = audit::complaints(fair.app.db(), &promises).await;

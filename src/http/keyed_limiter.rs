@@ -7,23 +7,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts those who are here by key; cheap to clone.
 #[derive(Debug)]
-pub struct Crowd<K>(Arc<Mutex<HashMap<K, usize>>>);
+pub struct KeyedLimiter<K>(Arc<Mutex<HashMap<K, usize>>>);
 
-impl<K> Clone for Crowd<K> {
+impl<K> Clone for KeyedLimiter<K> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<K> Default for Crowd<K> {
+impl<K> Default for KeyedLimiter<K> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<K: Eq + Hash + Copy> Crowd<K> {
+impl<K: Eq + Hash + Copy> KeyedLimiter<K> {
     /// A place for one more, unless `max` are here already. It is free again when it is dropped.
-    pub fn enter(&self, key: K, max: usize) -> Option<Place<K>> {
+    pub fn enter(&self, key: K, max: usize) -> Option<Permit<K>> {
         let mut here = self.here();
         let count = here.entry(key).or_default();
         if *count >= max {
@@ -33,7 +33,7 @@ impl<K: Eq + Hash + Copy> Crowd<K> {
             return None;
         }
         *count += 1;
-        Some(Place { crowd: self.clone(), key })
+        Some(Permit { keyed_limiter: self.clone(), key })
     }
 
     fn here(&self) -> MutexGuard<'_, HashMap<K, usize>> {
@@ -43,14 +43,14 @@ impl<K: Eq + Hash + Copy> Crowd<K> {
 
 /// One who is here.
 #[derive(Debug)]
-pub struct Place<K: Eq + Hash + Copy> {
-    crowd: Crowd<K>,
+pub struct Permit<K: Eq + Hash + Copy> {
+    keyed_limiter: KeyedLimiter<K>,
     key: K,
 }
 
-impl<K: Eq + Hash + Copy> Drop for Place<K> {
+impl<K: Eq + Hash + Copy> Drop for Permit<K> {
     fn drop(&mut self) {
-        let mut here = self.crowd.here();
+        let mut here = self.keyed_limiter.here();
         if let Some(count) = here.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {

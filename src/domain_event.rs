@@ -1,22 +1,22 @@
-//! Facts: what happened, past tense, typed and versioned.
+//! Domain events: what happened, past tense, typed and versioned.
 //! Not here: recording them (`outbox`), numbering them (`relay`), and what follows from them (`reactions`).
 //!
-//! Facts hold ids and numbers, never names, addresses or free text: those live in tables that erasure can overwrite.
+//! Domain events hold ids and numbers, never names, addresses or free text: those live in tables that erasure can overwrite.
 //! Names are the field's standard names for what happened and stay for ever; a new meaning is a new version.
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Micros;
-use crate::id::{BookingId, ChangeId, EntryId, EventId, FactId, OrganizerId, UserId};
+use crate::clock::Timestamp;
+use crate::id::{BookingId, ChangeId, DomainEventId, EntryId, EventId, OrganizerId, UserId};
 use crate::status::{CancelReason, EventField, LeaveReason};
 
-/// The version of fact data this release writes. It reads this one and the one before.
+/// The version of domain event data this release writes. It reads this one and the one before.
 pub const VERSION: i64 = 1;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "data", rename_all_fields = "camelCase")]
-pub enum Fact {
+pub enum DomainEvent {
     /// Somebody opened an account.
     #[serde(rename = "user.registered")]
     UserRegistered {
@@ -62,10 +62,10 @@ pub enum Fact {
         organizer: OrganizerId,
         /// Whose booking.
         user: UserId,
-        /// Places.
+        /// Tickets.
         quantity: i64,
     },
-    /// The places are the customer's. Exactly once per booking.
+    /// The tickets are the customer's. Exactly once per booking.
     #[serde(rename = "booking.confirmed")]
     BookingConfirmed {
         /// Which.
@@ -76,10 +76,10 @@ pub enum Fact {
         organizer: OrganizerId,
         /// Whose booking.
         user: UserId,
-        /// Places.
+        /// Tickets.
         quantity: i64,
     },
-    /// A booking no longer claims its places.
+    /// A booking no longer claims its tickets.
     #[serde(rename = "booking.cancelled")]
     BookingCancelled {
         /// Which.
@@ -90,12 +90,12 @@ pub enum Fact {
         organizer: OrganizerId,
         /// Whose booking.
         user: UserId,
-        /// Places given back.
+        /// Tickets given back.
         quantity: i64,
         /// Why.
         reason: CancelReason,
     },
-    /// A customer waits in line for places, or for more than before.
+    /// A customer waits on the waitlist for tickets, or for more than before.
     #[serde(rename = "waitlist.joined")]
     WaitlistJoined {
         /// Their entry.
@@ -106,10 +106,10 @@ pub enum Fact {
         organizer: OrganizerId,
         /// Who.
         user: UserId,
-        /// Places the entry waits for now.
+        /// Tickets the entry waits for now.
         quantity: i64,
     },
-    /// The line gave a customer places.
+    /// The waitlist gave a customer tickets.
     #[serde(rename = "waitlist.promoted")]
     WaitlistPromoted {
         /// Their entry.
@@ -122,12 +122,12 @@ pub enum Fact {
         organizer: OrganizerId,
         /// Who.
         user: UserId,
-        /// Places given.
+        /// Tickets given.
         quantity: i64,
-        /// Places the entry still waits for.
+        /// Tickets the entry still waits for.
         remaining: i64,
     },
-    /// A customer is no longer in line.
+    /// A customer is no longer on the waitlist.
     #[serde(rename = "waitlist.left")]
     WaitlistLeft {
         /// Their entry.
@@ -138,12 +138,12 @@ pub enum Fact {
         organizer: OrganizerId,
         /// Who.
         user: UserId,
-        /// Places given up.
+        /// Tickets given up.
         quantity: i64,
         /// Why.
         reason: LeaveReason,
     },
-    /// How many places are free changed.
+    /// How many tickets are free changed.
     #[serde(rename = "availability.changed")]
     AvailabilityChanged {
         /// Of which event.
@@ -153,7 +153,7 @@ pub enum Fact {
     },
 }
 
-/// What a fact is about; columns of its row, so that streams filter without reading the data.
+/// What a domain event is about; columns of its row, so that streams filter without reading the data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct About {
     /// The event.
@@ -166,7 +166,7 @@ pub struct About {
     pub booking: Option<BookingId>,
 }
 
-impl Fact {
+impl DomainEvent {
     /// The name it is stored, routed and logged under.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -228,26 +228,27 @@ impl Fact {
         tagged.get("data").cloned().unwrap_or_default()
     }
 
-    /// Whether this release can read facts of a kind and version. A later release that says something new, or the same
+    /// Whether this release can read domain events of a kind and version. A later release that says something new, or the same
     /// otherwise, takes a new kind or version, so that nothing here is misread.
     pub fn is_known(kind: &str, v: i64) -> bool {
         v <= VERSION && Self::KINDS.contains(&kind)
     }
 
-    /// Reads a stored fact of this version or the one before.
-    pub fn read(kind: &str, v: i64, data: &str) -> Result<Self, UnreadableFact> {
+    /// Reads a stored domain event of this version or the one before.
+    pub fn read(kind: &str, v: i64, data: &str) -> Result<Self, UnreadableDomainEvent> {
         if !Self::is_known(kind, v) {
-            return Err(UnreadableFact::Newer);
+            return Err(UnreadableDomainEvent::Newer);
         }
-        let data: serde_json::Value = serde_json::from_str(data).map_err(|e| UnreadableFact::Damaged(e.to_string()))?;
+        let data: serde_json::Value =
+            serde_json::from_str(data).map_err(|e| UnreadableDomainEvent::Damaged(e.to_string()))?;
         serde_json::from_value(serde_json::json!({ "kind": kind, "data": data }))
-            .map_err(|e| UnreadableFact::Damaged(e.to_string()))
+            .map_err(|e| UnreadableDomainEvent::Damaged(e.to_string()))
     }
 }
 
-/// Why a stored fact cannot be used.
+/// Why a stored domain event cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnreadableFact {
+pub enum UnreadableDomainEvent {
     /// Written by a later release: leave it to a process of that release.
     #[error("of a kind or version newer than this release")]
     Newer,
@@ -256,17 +257,17 @@ pub enum UnreadableFact {
     Damaged(String),
 }
 
-/// A fact with its envelope, numbered: what consumers and streams see.
+/// A domain event with its envelope, numbered: what consumers and streams see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     /// Its id, made before the transaction that recorded it.
-    pub id: FactId,
+    pub id: DomainEventId,
     /// Its place in the history of this database: contiguous, in commit order.
     pub seq: i64,
     /// When it happened.
-    pub occurred_at: Micros,
+    pub occurred_at: Timestamp,
     /// Who caused it; none: the service itself.
     pub actor: Option<UserId>,
     /// What happened.
-    pub fact: Fact,
+    pub domain_event: DomainEvent,
 }

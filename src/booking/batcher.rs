@@ -1,4 +1,4 @@
-//! The desk: concurrent orders are decided together and committed together.
+//! The batcher: concurrent orders are decided together and committed together.
 //! Not here: what is decided (`place`, `allocate`).
 //!
 //! There is no timer. A lane takes what waits, decides it in one transaction, answers everybody, and takes what has
@@ -24,7 +24,7 @@ use crate::db::{DbError, is_lock_timeout, is_transient, is_unique_violation};
 /// How many orders may wait per lane; beyond that a customer is told to come back.
 const WAITING_MAX: usize = 4_096;
 
-/// How the desk works.
+/// How the batcher works.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Lanes that work side by side.
@@ -42,14 +42,14 @@ impl Settings {
 
 /// Where orders are handed in; cheap to clone.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Batcher {
     lanes: Arc<Vec<mpsc::Sender<Waiting>>>,
-    tally: Arc<Tally>,
+    stats: Arc<Stats>,
 }
 
-/// What the desk did since it opened.
+/// What the batcher did since it opened.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Stats {
     /// Batches committed.
     pub batches: AtomicU64,
     /// Orders answered, refusals included.
@@ -65,23 +65,23 @@ struct Waiting {
     reply: oneshot::Sender<Result<Placed, Error>>,
 }
 
-impl Desk {
-    /// Opens the desk. It closes when the last handle is gone and everybody was answered.
+impl Batcher {
+    /// Opens the batcher. It closes when the last handle is gone and everybody was answered.
     pub fn open(ctx: &Ctx, settings: Settings) -> Self {
-        let tally = Arc::new(Tally::default());
+        let stats = Arc::new(Stats::default());
         let lanes = (0..settings.lanes.max(1))
             .map(|_| {
                 let (entrance, waiting) = mpsc::channel(WAITING_MAX);
-                tokio::spawn(work(ctx.clone(), waiting, settings.batch_max.max(1), tally.clone()));
+                tokio::spawn(work(ctx.clone(), waiting, settings.batch_max.max(1), stats.clone()));
                 entrance
             })
             .collect();
-        Self { lanes: Arc::new(lanes), tally }
+        Self { lanes: Arc::new(lanes), stats }
     }
 
     /// What it did so far.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn stats(&self) -> &Stats {
+        &self.stats
     }
 
     /// Hands an order in and waits for the answer.
@@ -90,17 +90,17 @@ impl Desk {
         let lane = &self.lanes[hash % self.lanes.len()];
         let (reply, answer) = oneshot::channel();
         lane.try_send(Waiting { request, reply }).map_err(|_| DbError::Overloaded)?;
-        self.tally.handed_in.fetch_add(1, Ordering::Relaxed);
+        self.stats.handed_in.fetch_add(1, Ordering::Relaxed);
         answer.await.unwrap_or(Err(Error::Internal))
     }
 }
 
-async fn work(ctx: Ctx, mut entrance: mpsc::Receiver<Waiting>, batch_max: usize, tally: Arc<Tally>) {
+async fn work(ctx: Ctx, mut entrance: mpsc::Receiver<Waiting>, batch_max: usize, stats: Arc<Stats>) {
     let mut batch = Vec::new();
     while entrance.recv_many(&mut batch, batch_max).await > 0 {
         while !batch.is_empty() {
             let (now, later) = apart(std::mem::take(&mut batch));
-            decide(&ctx, now, &tally).await;
+            decide(&ctx, now, &stats).await;
             batch = later;
         }
     }
@@ -116,15 +116,15 @@ fn apart(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
 }
 
 /// Decides a batch and answers it, splitting it when it fails as a whole.
-async fn decide(ctx: &Ctx, batch: Vec<Waiting>, tally: &Tally) {
+async fn decide(ctx: &Ctx, batch: Vec<Waiting>, stats: &Stats) {
     let mut open = vec![(batch, Tried::Never)];
     while let Some((mut batch, tried)) = open.pop() {
         let requests: Vec<Request> = batch.iter().map(|waiting| waiting.request.clone()).collect();
         match attempt(ctx, &requests).await {
             Ok(answers) => {
-                tally.batches.fetch_add(1, Ordering::Relaxed);
-                tally.orders.fetch_add(batch.len() as u64, Ordering::Relaxed);
-                tally.largest.fetch_max(batch.len() as u64, Ordering::Relaxed);
+                stats.batches.fetch_add(1, Ordering::Relaxed);
+                stats.orders.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                stats.largest.fetch_max(batch.len() as u64, Ordering::Relaxed);
                 for (waiting, answer) in batch.into_iter().zip(answers) {
                     // Whoever stopped waiting asks again with the same key.
                     let _ = waiting.reply.send(answer);
@@ -137,7 +137,7 @@ async fn decide(ctx: &Ctx, batch: Vec<Waiting>, tally: &Tally) {
             }
             // The database is away or has no room: it will be for each of them, one after the other.
             Err(error) if is_away(&error) || matches!(error, DbError::Overloaded) => turn_away(batch, &error),
-            // Somebody holds one event: the others must not wait for it in line.
+            // Somebody holds one event: the others must not wait for it on the waitlist.
             Err(error) if is_lock_timeout(&error) => {
                 let event = batch[0].request.order.event; // a batch is never empty
                 let (held, others): (Vec<Waiting>, Vec<Waiting>) =

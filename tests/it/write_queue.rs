@@ -3,27 +3,27 @@
 
 use std::sync::Mutex;
 
-use boxoffice::db::{Db, DbError, Lane};
-use boxoffice::id::Chance;
+use boxoffice::db::{Db, DbError, Priority};
+use boxoffice::id::RandomSource;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::Notify;
 
 use crate::harness::Stage;
 
-/// Somebody always waits for an answer, and still facts are numbered and jobs worked off.
+/// Somebody always waits for an answer, and still domain events are numbered and jobs worked off.
 #[tokio::test]
 async fn nobody_starves() {
-    use Lane::{Interactive, Relay, Worker};
+    use Priority::{Interactive, Relay, Worker};
     let stage = Stage::sqlite();
-    let db = Db::open(&stage.target, true, Chance::seeded(1)).await.unwrap();
+    let db = Db::open(&stage.target, true, RandomSource::seeded(1)).await.unwrap();
     let (everybody_waits, turns) = (Notify::new(), Mutex::new(Vec::new()));
     let (db, everybody_waits, turns) = (&db, &everybody_waits, &turns);
-    let take_turn = |lane| async move {
+    let take_turn = |priority| async move {
         let note = |_| async move {
-            turns.lock().unwrap().push(lane);
+            turns.lock().unwrap().push(priority);
             Ok(())
         };
-        db.write::<_, DbError, _, _>(lane, note).await.unwrap();
+        db.write::<_, DbError, _, _>(priority, note).await.unwrap();
     };
     let hold = |_| async move {
         everybody_waits.notified().await;
@@ -32,8 +32,8 @@ async fn nobody_starves() {
     // Polled in this order, so that they queue up in it behind the first.
     let mut writers: Vec<BoxFuture<'_, ()>> =
         vec![Box::pin(async { db.write::<_, DbError, _, _>(Interactive, hold).await.unwrap() })];
-    for lane in [Worker, Relay, Relay].into_iter().chain([Interactive; 18]) {
-        writers.push(Box::pin(take_turn(lane)));
+    for priority in [Worker, Relay, Relay].into_iter().chain([Interactive; 18]) {
+        writers.push(Box::pin(take_turn(priority)));
     }
     writers.push(Box::pin(async { everybody_waits.notify_one() }));
     join_all(writers).await;

@@ -1,17 +1,17 @@
-//! Scenes of the desk: several orders decided in one commit, and one bad one costing exactly itself.
+//! Scenes of the batcher: several orders decided in one commit, and one bad one costing exactly itself.
 //! Not here: who gets what (`allocate`, `booking`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use boxoffice::booking::desk::Settings;
+use boxoffice::booking::batcher::Settings;
 use futures_util::future::join_all;
 
 scene! {
     /// While the writer is busy, orders gather; then one commit answers all of them.
     async fn one_commit_answers_many(stage: Stage) {
         let app = stage.app_with(|options| {
-            options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+            options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
             options.relay = false;
             options.worker = false;
         })
@@ -19,8 +19,8 @@ scene! {
         let organizer = app.organizer().await;
         let people = app.customers(20).await;
         let event = organizer.event(100).await;
-        let tally = app.app.services.desk.tally();
-        let (batches, orders) = (tally.batches.load(Ordering::Relaxed), tally.orders.load(Ordering::Relaxed));
+        let stats = app.app.services.batcher.stats();
+        let (batches, orders) = (stats.batches.load(Ordering::Relaxed), stats.orders.load(Ordering::Relaxed));
         // Somebody holds the event's lock: the first batch waits at it, and everybody else gathers behind.
         let lock = app.hold_stock(&event).await;
         let asked = tokio::spawn({
@@ -28,14 +28,14 @@ scene! {
             async move { join_all(people.iter().map(|person| person.books(&event, 2))).await }
         });
         app.eventually("all orders are in", || async {
-            tally.handed_in.load(Ordering::Relaxed) == orders + people.len() as u64
+            stats.handed_in.load(Ordering::Relaxed) == orders + people.len() as u64
         })
         .await;
         lock.release().await;
         assert_eq!(asked.await.unwrap().len(), 20);
-        let committed = tally.batches.load(Ordering::Relaxed) - batches;
+        let committed = stats.batches.load(Ordering::Relaxed) - batches;
         assert!(committed < 20, "{committed} commits for 20 orders");
-        assert!(tally.largest.load(Ordering::Relaxed) > 1, "no batch held more than one order");
+        assert!(stats.largest.load(Ordering::Relaxed) > 1, "no batch held more than one order");
         assert_eq!(app.sold(&event).await, 40);
         app.assert_sound(&event).await;
     }
@@ -45,7 +45,7 @@ scene! {
     /// One customer's orders that are decided together are told apart as if they had come one by one.
     async fn orders_of_one_customer_share_a_batch(stage: Stage) {
         let app = stage.app_with(|options| {
-            options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+            options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
             options.relay = false;
             options.worker = false;
         })
@@ -53,20 +53,20 @@ scene! {
         let organizer = app.organizer().await;
         let (eager, other) = (app.customer().await, app.customer().await);
         let event = organizer.event(3).await;
-        let tally = app.app.services.desk.tally();
+        let stats = app.app.services.batcher.stats();
         let lock = app.hold_stock(&event).await;
-        let (batches, mut asked) = (tally.batches.load(Ordering::Relaxed), Vec::new());
+        let (batches, mut asked) = (stats.batches.load(Ordering::Relaxed), Vec::new());
         let orders = [(&other, 2), (&eager, 2), (&eager, 2), (&other, 2), (&eager, 3)];
         for (at, (person, quantity)) in orders.into_iter().enumerate() {
             let (person, event) = (person.clone(), event.clone());
             asked.push(tokio::spawn(async move { person.book(&event, quantity, "PARTIAL_AND_WAITLIST", None).await }));
-            app.eventually("it is in", || async { tally.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
+            app.eventually("it is in", || async { stats.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
         }
         lock.release().await;
         let answers: Vec<_> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
         // The first may have been a batch by itself; the four behind it were one.
-        assert!(tally.batches.load(Ordering::Relaxed) - batches <= 2);
-        assert!(tally.largest.load(Ordering::Relaxed) >= 4);
+        assert!(stats.batches.load(Ordering::Relaxed) - batches <= 2);
+        assert!(stats.largest.load(Ordering::Relaxed) >= 4);
         let told: Vec<(i64, i64)> = [0, 1, 3, 4]
             .map(|at: usize| (answers[at].int("createBooking.booked"), answers[at].int("createBooking.waitlisted")))
             .to_vec();
@@ -83,7 +83,7 @@ postgres_scene! {
     /// Who waits at one event that somebody holds does not hold up the others of their batch. (SQLite has one writer.)
     async fn a_held_event_costs_itself(stage: Stage) {
         let app = stage.app_with(|options| {
-            options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+            options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
             options.relay = false;
             options.worker = false;
             options.db.lock = Duration::from_secs(3);
@@ -91,14 +91,14 @@ postgres_scene! {
         .await;
         let (organizer, people) = (app.organizer().await, app.customers(3).await);
         let (held, open) = (organizer.event(10).await, organizer.event(10).await);
-        let tally = app.app.services.desk.tally();
+        let stats = app.app.services.batcher.stats();
         let lock = app.hold_stock(&held).await;
         let mut asked = Vec::new();
         // The first waits by itself; the two behind it make one batch.
         for (at, event) in [&held, &held, &open].into_iter().enumerate() {
             let (person, event) = (people[at].clone(), event.clone());
             asked.push(tokio::spawn(async move { person.book(&event, 1, "ALL_OR_NOTHING", None).await }));
-            app.eventually("it is in", || async { tally.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
+            app.eventually("it is in", || async { stats.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
         }
         let at_the_open = asked.pop().unwrap().await.unwrap();
         assert_eq!(at_the_open.ok().int("createBooking.booked"), 1, "while the other event is held");
@@ -114,7 +114,7 @@ scene! {
     /// A request that no transaction can serve costs itself; those beside it are decided as if it had never come.
     async fn a_bad_request_costs_itself(stage: Stage) {
         let app = stage.app_with(|options| {
-            options.desk = Some(Settings { lanes: 1, batch_max: 256 });
+            options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
             options.relay = false;
             options.worker = false;
         })
@@ -123,14 +123,14 @@ scene! {
         let mut people = app.customers(9).await;
         let event = organizer.event(100).await;
         // Her account is gone behind the service's back, so that her booking violates a foreign key: nothing that the
-        // desk reads beforehand could tell.
+        // batcher reads beforehand could tell.
         let culprit = people.remove(4);
         culprit.ask("{ viewer { id } }", serde_json::json!({})).await.ok();
         let lock = app.hold_stock(&event).await;
         let gone = boxoffice::booking::place::Request {
             user: boxoffice::id::UserId(uuid::Uuid::from_u128(99)),
             order: boxoffice::booking::place::Order {
-                event: boxoffice::id::Noun::parse(&event).unwrap(),
+                event: boxoffice::id::NodeId::parse(&event).unwrap(),
                 slot: None,
                 items: Vec::new(),
                 quantity: Some(1),
@@ -139,21 +139,21 @@ scene! {
             },
             key: None,
         };
-        let desk = app.app.services.desk.clone();
+        let batcher = app.app.services.batcher.clone();
         let bad = tokio::spawn({
-            let desk = desk.clone();
-            async move { desk.submit(gone).await }
+            let batcher = batcher.clone();
+            async move { batcher.submit(gone).await }
         });
         let asked = tokio::spawn({
             let (people, event) = (people.clone(), event.clone());
             async move { join_all(people.iter().map(|person| person.books(&event, 1))).await }
         });
-        app.eventually("all orders are in", || async { desk.tally().handed_in.load(Ordering::Relaxed) == 9 }).await;
+        app.eventually("all orders are in", || async { batcher.stats().handed_in.load(Ordering::Relaxed) == 9 }).await;
         lock.release().await;
         assert_eq!(asked.await.unwrap().len(), 8, "everybody else has a booking");
         assert!(matches!(bad.await.unwrap(), Err(boxoffice::booking::Error::Internal)));
         assert_eq!(app.sold(&event).await, 8);
-        assert_eq!(app.facts("booking.created").await, 8);
+        assert_eq!(app.domain_events("booking.created").await, 8);
         app.assert_sound(&event).await;
     }
 }

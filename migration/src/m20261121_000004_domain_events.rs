@@ -1,10 +1,10 @@
 //! What happened: the append-only record, its numbering, and how far each consumer has read.
-//! Not here: what follows from a fact (jobs, notices).
+//! Not here: what follows from a domain event (jobs, notices).
 
 crate::step!(
     "
 -- Written by the verb, in the verb's transaction, as its last statement. Never changed afterwards but for `seq`.
-CREATE TABLE fact (
+CREATE TABLE domain_event (
     pos          @serial,                      -- insertion order; never a cursor: rows appear at commit, not in this order
     id           @uuid NOT NULL UNIQUE,        -- made before the transaction: tells after an unclear commit whether it happened
     seq          @int UNIQUE,                  -- contiguous, given by the relay in commit order; null: not relayed yet
@@ -19,11 +19,11 @@ CREATE TABLE fact (
 ) @table;
 
 -- What the relay still has to number.
-CREATE INDEX fact_unnumbered ON fact (pos) WHERE seq IS NULL;
+CREATE INDEX domain_event_unnumbered ON domain_event (pos) WHERE seq IS NULL;
 
 -- Streams: my bookings; an organizer's bookings.
-CREATE INDEX fact_by_user ON fact (user_id, seq) WHERE user_id IS NOT NULL;
-CREATE INDEX fact_by_organizer ON fact (organizer_id, seq) WHERE organizer_id IS NOT NULL;
+CREATE INDEX domain_event_by_user ON domain_event (user_id, seq) WHERE user_id IS NOT NULL;
+CREATE INDEX domain_event_by_organizer ON domain_event (organizer_id, seq) WHERE organizer_id IS NOT NULL;
 
 -- The numbering's single row; its lock elects the relay of a round.
 CREATE TABLE stream_head (
@@ -40,20 +40,20 @@ CREATE TABLE consumer (
 
 INSERT INTO consumer (name, last) VALUES ('reactions', 0);
 
--- Facts whose reaction failed: kept with the error, shown to operators, retried by them. The cursor has moved on.
-CREATE TABLE parked_fact (
+-- DomainEvents whose reaction failed: kept with the error, shown to operators, retried by them. The cursor has moved on.
+CREATE TABLE parked_domain_event (
     consumer  TEXT NOT NULL,
-    fact_id   @uuid NOT NULL,
+    domain_event_id   @uuid NOT NULL,
     seq       @int NOT NULL,
     error     TEXT NOT NULL,
     parked_at @int NOT NULL,
-    PRIMARY KEY (consumer, fact_id)
+    PRIMARY KEY (consumer, domain_event_id)
 ) @table;
 ",
     "
-DROP TABLE parked_fact;
+DROP TABLE parked_domain_event;
 DROP TABLE consumer;
 DROP TABLE stream_head;
-DROP TABLE fact;
+DROP TABLE domain_event;
 "
 );
