@@ -27,13 +27,14 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::db::{self, ConnectError, Db, Target};
-use crate::graphql::budget::{self, Budgets};
-use crate::graphql::document::Documents;
-use crate::graphql::document::trusted::{self, Untrusted};
-use crate::graphql::execute::{self, Engine};
+use crate::engine::budget::{self, Budgets};
+use crate::engine::cost;
+use crate::engine::document::Documents;
+use crate::engine::document::trusted::{self, Untrusted};
+use crate::engine::execute::{self, Engine};
 use crate::graphql::expensive::Expensive;
 use crate::graphql::stream_cursor::{CursorKeys, Underivable};
-use crate::graphql::{Services, cost, load, schema};
+use crate::graphql::{Services, load, price, scalar, schema, validator};
 use crate::http::{self, HttpState, NotReady, Readiness};
 use crate::id::RandomSource;
 use crate::notification::{deliver, fanout, inbox};
@@ -133,7 +134,7 @@ impl Options {
             channel: deliver::Channel::default(),
             throttle: Some(throttle::Settings::default()),
             sessions: session::Settings::default(),
-            limits: cost::Limits::default(),
+            limits: price::limits(),
             bus: Bus::default(),
             demo: false,
             origins: http::cors::Origins::default(),
@@ -185,7 +186,7 @@ impl App {
     /// Opens the database and starts what the options ask for.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let documents = match &options.trusted_documents {
-            Some(folder) => Documents::trusted(trusted::read(folder, &options.limits).await?),
+            Some(folder) => Documents::trusted(trusted::read(folder, &options.limits, &validator()).await?),
             None => Documents::default(),
         };
         let db = Db::open_with(&options.target, options.migrate, options.random.clone(), &options.db).await?;
@@ -326,6 +327,8 @@ fn engine(
         introspection: !options.production,
         patience: options.patience,
         mutation_patience: options.mutation_patience,
+        public: &price::PUBLIC,
+        format_of: scalar::format_of,
         per_request: Arc::new(move |request, actor| {
             let peer = request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
             let lease = request.data.get(&TypeId::of::<Lease>()).and_then(|lease| lease.downcast_ref()).cloned();

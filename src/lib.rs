@@ -36,7 +36,7 @@ pub mod outbox;
 pub mod queue;
 pub mod relay;
 
-// The slices: folders are node_ids, files are verbs.
+// The slices: folders are nouns, files are verbs.
 pub mod account;
 pub mod booking;
 pub mod event;
@@ -49,6 +49,7 @@ pub mod reactions;
 pub mod app;
 pub mod cli;
 pub mod demo;
+pub mod engine;
 pub mod graphql;
 pub mod http;
 pub mod retention;

@@ -1,4 +1,4 @@
-//! What follows each domain event: who is told, and which jobs run. One exhaustive, pure match, printed as a snapshot.
+//! What follows each domain event: who is notified, and which jobs run. One exhaustive, pure match, printed as a snapshot.
 //! Not here: doing it, but for [`react`], which writes the consequences of a batch set-based.
 
 use std::collections::{HashMap, HashSet};
@@ -12,7 +12,7 @@ use crate::id::{EventId, OrganizerId, UserId};
 use crate::notification::audience::{self, Customers};
 use crate::notification::{NewNotice, fanout, inbox};
 use crate::queue::{self, NewJob};
-use crate::relay::{React, Reacted, Told};
+use crate::relay::{Notified, React, Reacted};
 use crate::status::{CancelReason, LeaveReason};
 
 /// Something that follows from a domain event.
@@ -38,7 +38,7 @@ pub fn effects_of(domain_event: &DomainEvent) -> Vec<Effect> {
         DomainEvent::EventCancelled { event, .. } => {
             vec![TellCustomers(event, Customers::WhenCalledOff), CallOff(event)]
         }
-        // Under AUTO the customer is told once, by the confirmation.
+        // Under AUTO the customer is notified once, by the confirmation.
         DomainEvent::BookingCreated { organizer, .. } => vec![TellOrganizer(organizer)],
         DomainEvent::BookingConfirmed { user, .. } => vec![TellUser(user)],
         // Of an event called off, the customer hears once, from `event.cancelled`; its organizer did it.
@@ -49,7 +49,7 @@ pub fn effects_of(domain_event: &DomainEvent) -> Vec<Effect> {
         // Likewise: who waited for an event called off hears once, from `event.cancelled`.
         DomainEvent::WaitlistLeft { reason: LeaveReason::EventCancelled, .. } => vec![],
         DomainEvent::WaitlistLeft { user, .. } => vec![TellUser(user)],
-        // Watched live, told to nobody.
+        // Watched live, notified to nobody.
         DomainEvent::AvailabilityChanged { .. } => vec![],
     }
 }
@@ -80,7 +80,7 @@ async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted
 
     let mut notices: Vec<NewNotice> = Vec::new();
     let mut jobs: Vec<NewJob> = Vec::new();
-    let mut told: Vec<Told> = Vec::new();
+    let mut notified: Vec<Notified> = Vec::new();
     for (domain_event, consequences) in plan {
         let (before, mut fan_out) = (notices.len(), false);
         for consequence in consequences {
@@ -108,12 +108,12 @@ async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted
         let (kind, event, recipients) =
             (domain_event.domain_event.kind(), domain_event.domain_event.about().event, notices.len() - before);
         if fan_out || recipients > 0 {
-            told.push(Told { domain_event: domain_event.id, kind, event, recipients, fan_out });
+            notified.push(Notified { domain_event: domain_event.id, kind, event, recipients, fan_out });
         }
     }
     let heads = inbox::write(tx, &notices, ctx.now()).await?;
     queue::enqueue(tx, &jobs).await?;
-    Ok(Reacted { heads, told })
+    Ok(Reacted { heads, notified })
 }
 
 fn notice(domain_event: &Recorded, user: UserId) -> NewNotice {

@@ -6,11 +6,11 @@
 
 use async_graphql::Variables;
 use async_graphql::parser::parse_query;
-use boxoffice::graphql::cost::{self, Limits};
+use boxoffice::engine::cost::{self, Limits};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|sent: &str| {
-    let limits = Limits::default();
+    let limits = boxoffice::graphql::price::limits();
     let (text, variables) = sent.rsplit_once('\n').unwrap_or((sent, "{}"));
     let Ok(variables) = serde_json::from_str::<Variables>(variables) else { return };
     if limits.check_text(text).is_err() {

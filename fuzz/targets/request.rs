@@ -5,12 +5,12 @@
 
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
-use boxoffice::graphql::execute::Reply;
+use boxoffice::engine::execute::GraphqlResponse;
 use boxoffice::http::negotiate;
 use boxoffice::http::parameters::{self, Asked, Credential};
 use libfuzzer_sys::fuzz_target;
 
-fn in_one_line(refusal: &Reply) {
+fn in_one_line(refusal: &GraphqlResponse) {
     let message = &refusal.response.errors[0].message;
     assert!(!message.contains(['\n', '\r']) && message.len() < 400, "{message}");
 }

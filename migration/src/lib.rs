@@ -65,7 +65,7 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Runs the statements of one step, separated by `;` at the end of a waitlist, in the dialect of this database.
+/// Runs the statements of one step, separated by `;` at the end of a line, in the dialect of this database.
 async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let db = manager.get_connection();
     let words: [(&str, &str); 6] = match db.get_database_backend() {

@@ -1,5 +1,5 @@
 //! Where a request comes from.
-//! Not here: finding it out (`http::listen`), and what is counted by it (`graphql::budget`, `account::throttle`).
+//! Not here: finding it out (`http::listen`), and what is counted by it (`engine::budget`, `account::throttle`).
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;

@@ -20,7 +20,7 @@ use crate::status::BookingStatus;
 
 /// Whose bookings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub enum BookingScope {
     /// Of this customer.
     Customer(UserId),
     /// Of this event.
@@ -38,10 +38,10 @@ pub struct Filter {
     pub upcoming: Option<(bool, Timestamp)>,
 }
 
-fn bookings_of(whose: Whose, filter: Filter) -> Select<booking::Entity> {
+fn bookings_of(whose: BookingScope, filter: Filter) -> Select<booking::Entity> {
     let scope = match whose {
-        Whose::Customer(user) => booking::Column::UserId.eq(user),
-        Whose::Event(event) => booking::Column::EventId.eq(event),
+        BookingScope::Customer(user) => booking::Column::UserId.eq(user),
+        BookingScope::Event(event) => booking::Column::EventId.eq(event),
     };
     let status = filter.status.map(|status| booking::Column::Status.eq(status));
     let event = filter.event.map(|event| booking::Column::EventId.eq(event));
@@ -61,7 +61,7 @@ fn bookings_of(whose: Whose, filter: Filter) -> Select<booking::Entity> {
 /// One page of bookings, newest first.
 pub async fn bookings(
     c: &impl ConnectionTrait,
-    whose: Whose,
+    whose: BookingScope,
     filter: Filter,
     paging: &Paging<BookingId>,
 ) -> Result<Page<booking::Model>, DbError> {
@@ -71,7 +71,7 @@ pub async fn bookings(
 }
 
 /// How many bookings there are on all pages, up to [`COUNT_MAX`].
-pub async fn count_bookings(c: &impl ConnectionTrait, whose: Whose, filter: Filter) -> Result<Count, DbError> {
+pub async fn count_bookings(c: &impl ConnectionTrait, whose: BookingScope, filter: Filter) -> Result<Count, DbError> {
     let limit = COUNT_MAX as u64 + 1;
     let counted = bookings_of(whose, filter).select_only().column(booking::Column::Id).limit(limit).into_query();
     let query = Query::select().expr_as(Expr::cust("count(*)"), "n").from_subquery(counted, "t").to_owned();
@@ -81,7 +81,7 @@ pub async fn count_bookings(c: &impl ConnectionTrait, whose: Whose, filter: Filt
 
 /// How a booking is asked for.
 #[derive(Debug, Clone)]
-pub enum Which {
+pub enum BookingKey {
     /// By id.
     Id(BookingId),
     /// By its human reference, whatever the case.
@@ -90,10 +90,10 @@ pub enum Which {
 
 /// A booking the actor may see: its customer, its organizer, admins. Everybody else gets the same `None` as for one
 /// that does not exist.
-pub async fn visible(ctx: &Ctx, which: Which) -> Result<Option<booking::Model>, DbError> {
+pub async fn visible(ctx: &Ctx, which: BookingKey) -> Result<Option<booking::Model>, DbError> {
     let query = match which {
-        Which::Id(id) => booking::Entity::find_by_id(id),
-        Which::Reference(text) => {
+        BookingKey::Id(id) => booking::Entity::find_by_id(id),
+        BookingKey::Reference(text) => {
             if !text.trim().chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-') {
                 return Ok(None); // PostgreSQL cannot even compare some texts
             }

@@ -118,7 +118,7 @@ impl Bus {
     }
 
     /// Drops every wake-up from now on; for tests, which show that nothing depends on them.
-    pub fn go_deaf(&self) {
+    pub fn mute(&self) {
         self.deaf.store(true, Ordering::Relaxed);
     }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::demo::Counts;
-use crate::demo::cast::{PASSWORD, PEOPLE};
+use crate::demo::seed::{PASSWORD, PEOPLE};
 use crate::status::Role;
 
 /// Contents of the banner.

@@ -1,5 +1,5 @@
 //! Settings for cross-origin pages, trusted documents and batches.
-//! Not here: their enforcement (`http`, `graphql::document`), and limits (`limits`).
+//! Not here: their enforcement (`http`, `engine::document`), and limits (`limits`).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

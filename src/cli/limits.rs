@@ -1,5 +1,5 @@
 //! Limits of requests and connections as settings, with their defaults.
-//! Not here: their enforcement (`graphql::cost`, `graphql::budget`, `http`).
+//! Not here: their enforcement (`engine::cost`, `engine::budget`, `http`).
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::Options;
-use crate::graphql::budget;
+use crate::engine::budget;
 
 /// Factor by which buckets are larger on a service that only this machine can reach.
 const GENEROUS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);

@@ -34,10 +34,10 @@ use crate::reactions;
 use crate::relay::{number, react};
 use crate::status::Fulfilment;
 
-pub mod cast;
 pub mod remove;
+pub mod seed;
 
-use cast::{CROWD, DemoOrder, EVENTS, PASSWORD, PEOPLE, Play};
+use seed::{DemoOrder, EVENTS, PASSWORD, PEOPLE, Play, SEED_CUSTOMERS};
 
 /// Length of the history of bookings.
 const HISTORY: Duration = Duration::from_secs(21 * 24 * 3_600);
@@ -127,44 +127,44 @@ pub async fn make(db: &Db, now: Timestamp) -> Result<Counts, Error> {
         clock: Clock::manual(FOUNDED.min(today.minus(HISTORY))),
         random: RandomSource::seeded(SEED),
     };
-    let cast = sign_everybody_up(&ctx).await?;
-    let events = create_events(&ctx, &cast, today).await?;
+    let users = sign_everybody_up(&ctx).await?;
+    let events = create_events(&ctx, &users, today).await?;
     ctx.clock.set(today.minus(HISTORY));
-    publish_events(&ctx, &cast, &events).await?;
-    play(&ctx, &cast, &events, today).await?;
+    publish_events(&ctx, &users, &events).await?;
+    play(&ctx, &users, &events, today).await?;
     change_set(&ctx).await?;
     mark(db, false).await?;
     Ok(counts(db).await?)
 }
 
-type Cast = HashMap<&'static str, Actor>;
+type SeedUsers = HashMap<&'static str, Actor>;
 
 /// The demo accounts get a real password; the keyed limiter gets an unknown one, hashed cheaply. Their secrets are random: a fixed
 /// seed would make them public. Each signs up at a time of their own, so that the order of accounts is the same whichever
 /// hash is ready first.
-async fn sign_everybody_up(ctx: &Ctx) -> Result<Cast, Error> {
-    let total = (PEOPLE.len() + CROWD.len()) as u64;
+async fn sign_everybody_up(ctx: &Ctx) -> Result<SeedUsers, Error> {
+    let total = (PEOPLE.len() + SEED_CUSTOMERS.len()) as u64;
     let at = |n: usize| {
         let clock = Clock::manual(ctx.now().minus(Duration::from_secs(total - n as u64)));
         Ctx { clock, random: RandomSource::system(), ..ctx.clone() }
     };
     let real = Hasher::new(Cost::STANDARD, 2).map_err(refused)?;
     let cheap = Hasher::new(Cost::TEST, 2).map_err(refused)?;
-    let mut cast = Cast::new();
+    let mut users = SeedUsers::new();
     let known = join_all(PEOPLE.iter().enumerate().map(|(n, person)| {
         sign_one_up(at(n), &real, person.email, person.name, person.organizer, person.role, PASSWORD.to_owned())
     }))
     .await;
     let nobody: String = RandomSource::system().bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let keyed_limiter = join_all(CROWD.iter().enumerate().map(|(n, (email, name))| {
+    let customers = join_all(SEED_CUSTOMERS.iter().enumerate().map(|(n, (email, name))| {
         sign_one_up(at(PEOPLE.len() + n), &cheap, email, name, None, Role::Customer, nobody.clone())
     }))
     .await;
-    for signed_up in known.into_iter().chain(keyed_limiter) {
+    for signed_up in known.into_iter().chain(customers) {
         let (email, actor) = signed_up?;
-        cast.insert(email, actor);
+        users.insert(email, actor);
     }
-    Ok(cast)
+    Ok(users)
 }
 
 async fn sign_one_up(
@@ -189,10 +189,10 @@ async fn sign_one_up(
     Ok((email, Actor::User(signed_in)))
 }
 
-async fn create_events(ctx: &Ctx, cast: &Cast, today: Timestamp) -> Result<Vec<EventId>, Error> {
+async fn create_events(ctx: &Ctx, users: &SeedUsers, today: Timestamp) -> Result<Vec<EventId>, Error> {
     let mut events = Vec::new();
     for play in EVENTS {
-        let ctx = ctx.acting_as(cast[play.organizer]); // the cast holds every organizer of EVENTS; a test creates them all
+        let ctx = ctx.acting_as(users[play.organizer]); // the users holds every organizer of EVENTS; a test creates them all
         let (starts_at, ends_at) = times(play, today)?;
         let new = NewEvent {
             title: play.title.to_owned(),
@@ -210,9 +210,9 @@ async fn create_events(ctx: &Ctx, cast: &Cast, today: Timestamp) -> Result<Vec<E
     Ok(events)
 }
 
-async fn publish_events(ctx: &Ctx, cast: &Cast, events: &[EventId]) -> Result<(), Error> {
+async fn publish_events(ctx: &Ctx, users: &SeedUsers, events: &[EventId]) -> Result<(), Error> {
     for (play, event) in EVENTS.iter().zip(events).filter(|(play, _)| !play.draft) {
-        publish(&ctx.acting_as(cast[play.organizer]), *event).await.map_err(refused)?;
+        publish(&ctx.acting_as(users[play.organizer]), *event).await.map_err(refused)?;
     }
     Ok(())
 }
@@ -229,8 +229,8 @@ fn times(play: &Play, today: Timestamp) -> Result<(Timestamp, Timestamp), Error>
 }
 
 /// Books, cancels and joins the waitlist, spread over the history.
-async fn play(ctx: &Ctx, cast: &Cast, events: &[EventId], today: Timestamp) -> Result<(), Error> {
-    let orders = cast::orders(&ctx.random);
+async fn play(ctx: &Ctx, users: &SeedUsers, events: &[EventId], today: Timestamp) -> Result<(), Error> {
+    let orders = seed::orders(&ctx.random);
     let begin = today.minus(HISTORY);
     let chunk = 8;
     for (at, some) in orders.chunks(chunk).enumerate() {
@@ -238,16 +238,16 @@ async fn play(ctx: &Ctx, cast: &Cast, events: &[EventId], today: Timestamp) -> R
         let done = ((at + 1) * chunk) as f64 / (orders.len() + chunk) as f64;
         let span = HISTORY.mul_f64(done.sqrt()).saturating_sub(Duration::from_secs(600));
         ctx.clock.set(begin.plus(span));
-        let placed = place_all(ctx, &requests(some, cast, events)).await?;
+        let placed = place_all(ctx, &requests(some, users, events)).await?;
         for (placed, order) in placed.into_iter().zip(some) {
             let placed = placed.map_err(refused)?;
             if let (true, Some(booking)) = (order.cancels, placed.booking) {
-                cancel(&ctx.acting_as(cast[order.who]), booking).await.map_err(refused)?;
+                cancel(&ctx.acting_as(users[order.who]), booking).await.map_err(refused)?;
             }
         }
     }
-    for (who, event, quantity) in cast::LINE {
-        let ctx = ctx.acting_as(cast[who]);
+    for (who, event, quantity) in seed::LINE {
+        let ctx = ctx.acting_as(users[who]);
         let wish = Join { event: events[*event], ticket_type: None, quantity: *quantity, accepts_part: *quantity > 2 };
         join(&ctx, wish, None).await.map_err(refused)?;
     }
@@ -255,7 +255,7 @@ async fn play(ctx: &Ctx, cast: &Cast, events: &[EventId], today: Timestamp) -> R
 }
 
 /// The orders as the batcher would collect them into one batch; which orders share a batch must not depend on its timing.
-fn requests(orders: &[DemoOrder], cast: &Cast, events: &[EventId]) -> Vec<Request> {
+fn requests(orders: &[DemoOrder], users: &SeedUsers, events: &[EventId]) -> Vec<Request> {
     let request = |order: &DemoOrder| {
         let wish = Order {
             event: events[order.event],
@@ -265,7 +265,7 @@ fn requests(orders: &[DemoOrder], cast: &Cast, events: &[EventId]) -> Vec<Reques
             fulfilment: Fulfilment::AllOrNothing,
             expected_total: None,
         };
-        cast[order.who].user_id().map(|user| Request { user, order: wish, key: None })
+        users[order.who].user_id().map(|user| Request { user, order: wish, key: None })
     };
     orders.iter().filter_map(request).collect()
 }

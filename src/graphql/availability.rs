@@ -1,20 +1,20 @@
 //! All GraphQL about availability: the object, and the stream of its changes.
 //! Not here: the figures (`crate::booking::availability`), and the availability hub that tells of changes (`crate::booking::watch`).
 
-use async_graphql::{Context, ID, Result, SimpleObject};
+use async_graphql::{Context, ID, Result, SimpleObject, Subscription};
 use futures_util::Stream;
 use futures_util::future::select_all;
 
 use super::Services;
 use super::error::{db_fault, int};
-use super::fault::Fault;
 use super::guard::acting;
-use super::live::{gone, still_may, stream};
 use super::page::id;
 use super::scalar::id_of;
+use super::stream::{gone, still_may, stream};
 use crate::access::Action;
 use crate::booking::availability;
 use crate::booking::watch::AvailabilityWatch;
+use crate::engine::fault::Fault;
 use crate::id::{AvailabilityId, EventId};
 
 /// The most events one stream watches.
@@ -81,7 +81,7 @@ fn absent(id: &ID) -> async_graphql::Error {
 }
 
 /// The figures of these events as they stand now, then each change of any of them.
-pub(super) async fn changes(
+async fn changes(
     ctx: &Context<'_>,
     event_id: Option<ID>,
     event_ids: Option<Vec<ID>>,
@@ -119,4 +119,23 @@ pub(super) async fn changes(
             out.send(Ok(newer.into())).await.map_err(gone)?;
         }
     }))
+}
+
+/// Subscriptions to availability.
+#[derive(Default)]
+pub struct AvailabilitySubscription;
+
+#[Subscription]
+impl AvailabilitySubscription {
+    /// How the tickets of events stand: now, and whenever that changes, a message per event. May skip to the newest, never
+    /// goes back. Name one event or several. No account needed.
+    async fn availability_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "One event.")] event_id: Option<ID>,
+        #[graphql(desc = "Several events, 50 at most; refused as a whole when one of them is not there.")]
+        event_ids: Option<Vec<ID>>,
+    ) -> Result<impl Stream<Item = Result<Availability>> + use<>> {
+        changes(ctx, event_id, event_ids).await
+    }
 }

@@ -3,10 +3,10 @@
 
 use async_graphql::{Enum, Error, Interface, Result, SimpleObject};
 
-use super::fault::Fault;
 use super::guard::denied;
 use super::scalar::Money;
 use crate::db::DbError;
+use crate::engine::fault::Fault;
 use crate::text::{Invalid, Invalids};
 use crate::{account, booking, event, notification};
 

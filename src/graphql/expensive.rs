@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::Services;
-use super::fault::Fault;
 use super::guard::acting;
 use crate::access::Peer;
+use crate::engine::fault::Fault;
 use crate::id::UserId;
 
 /// Expensive reads of one viewer that run at the same time.

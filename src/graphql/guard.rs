@@ -4,9 +4,9 @@
 use async_graphql::{Context, Error, Guard, Result};
 use uuid::Uuid;
 
-use super::fault::Fault;
 use crate::access::{Action, Actor, Decision, Role, SignedIn, Via, decide};
 use crate::ctx::{Ctx, Denied};
+use crate::engine::fault::Fault;
 use crate::id::SessionId;
 
 /// Lets a field be resolved only for those whose role may do this.

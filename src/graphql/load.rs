@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::batch::{Loader, Source};
 use crate::booking::availability::{self, Availability};
 use crate::booking::{list, mine};
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
+use crate::engine::loader::{Loader, Source};
 use crate::entity::{booking, booking_item, event, event_change, organizer, slot, ticket_type, users, waitlist_entry};
 use crate::event::store as events;
 use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, UserId};

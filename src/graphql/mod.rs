@@ -2,7 +2,7 @@
 //! module on top of everything.
 //! Not here: rules and queries (the slices below), and transports (`http`).
 
-use async_graphql::{MergedObject, SDLExportOptions};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 
 use crate::account::password::Hasher;
 use crate::account::session::Sessions;
@@ -10,32 +10,28 @@ use crate::account::throttle::Throttle;
 use crate::booking::batcher::Batcher;
 use crate::booking::watch::AvailabilityHub;
 use crate::bus::Bus;
+use crate::engine::document::trusted::OnlyValidate;
 
 pub mod account;
 pub mod api_token;
 pub mod availability;
-mod batch;
 pub mod booking;
-pub mod budget;
 pub mod catalog;
-pub mod cost;
-pub mod document;
 pub mod error;
 pub mod event;
-pub mod execute;
 pub mod expensive;
-pub mod fault;
 pub mod guard;
-pub mod live;
 pub mod load;
 pub mod mine;
 pub mod node;
 pub mod notice;
 pub mod organizer;
 pub mod page;
+pub mod price;
 pub mod sales;
 pub mod scalar;
 pub mod session;
+mod stream;
 pub mod stream_cursor;
 pub mod users;
 pub mod waitlist;
@@ -63,14 +59,24 @@ pub struct Mutation(
     session::SessionMutation,
     api_token::ApiTokenMutation,
     users::UsersMutation,
-    event::EventMutation,
-    booking::BookingMutation,
+    event::mutations::EventMutation,
+    booking::mutations::BookingMutation,
     waitlist::WaitlistMutation,
     notice::NoticeMutation,
 );
 
+/// What can be watched live, one field per operation. States begin with how they stand now, logs with a cursor to go on
+/// from.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(
+    notice::live::NoticeSubscription,
+    booking::live::BookingSubscription,
+    availability::AvailabilitySubscription,
+    waitlist::WaitlistSubscription,
+);
+
 /// The whole graph.
-pub type Schema = async_graphql::Schema<Query, Mutation, live::LiveSubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// What resolvers need besides the acting context; shared by all requests.
 #[derive(Clone)]
@@ -96,7 +102,7 @@ pub struct Services {
 /// Builds the schema. Without services it can be printed but not executed. With `discreet` it answers no introspection
 /// and does not suggest names to whoever guesses one.
 pub fn schema(services: Option<Services>, discreet: bool) -> Schema {
-    let mut builder = Schema::build(Query::default(), Mutation::default(), live::LiveSubscription)
+    let mut builder = Schema::build(Query::default(), Mutation::default(), Subscription::default())
         // Documents were measured before: these are a second wall that never stands in anybody's way.
         .limit_depth(64)
         .limit_recursive_depth(64);
@@ -107,6 +113,11 @@ pub fn schema(services: Option<Services>, discreet: bool) -> Schema {
         builder = builder.disable_introspection().disable_suggestions();
     }
     builder.finish()
+}
+
+/// A schema that validates documents and executes none; it needs no services.
+pub fn validator() -> Schema {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).extension(OnlyValidate).finish()
 }
 
 /// The public contract as it is checked in: sorted, so that a change is a small difference.

@@ -8,12 +8,12 @@ use super::availability::Availability;
 use super::booking::Booking;
 use super::error::db_fault;
 use super::event::Event;
-use super::fault::Fault;
 use super::guard::acting;
 use super::load::{AvailabilityOf, Load, failed};
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
-use crate::booking::list::{self, Which};
+use crate::booking::list::{self, BookingKey};
+use crate::engine::fault::Fault;
 use crate::id::{self, AvailabilityId, BookingId, EntryId, EventId, NodeId, OrganizerId, UserId};
 
 /// How many objects `nodes` fetches at most.
@@ -47,7 +47,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             found.filter(|row| crate::event::may_see(acting, row)).map(|row| Node::Event(Event(row)))
         }
         BookingId::NAME => {
-            let found = list::visible(acting, Which::Id(BookingId(uuid))).await.map_err(|e| db_fault(&e))?;
+            let found = list::visible(acting, BookingKey::Id(BookingId(uuid))).await.map_err(|e| db_fault(&e))?;
             found.map(|row| Node::Booking(Booking(row)))
         }
         EntryId::NAME => {

@@ -5,10 +5,10 @@ use async_graphql::{Context, ID, Object, Result};
 
 use super::account::{Organizer, organizer_by_id};
 use super::error::db_fault;
-use super::fault::Fault;
 use super::guard::acting;
 use super::scalar::id_of;
 use crate::account::store;
+use crate::engine::fault::Fault;
 
 /// Queries about organizers.
 #[derive(Default)]

@@ -6,8 +6,8 @@ use async_graphql::{OutputType, Result};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::fault::Fault;
 use crate::clock::Timestamp;
+use crate::engine::fault::Fault;
 use crate::id::NodeId;
 use crate::page::{PAGE_MAX, Page, Paging};
 

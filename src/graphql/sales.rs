@@ -12,7 +12,7 @@ use super::load::{Load, failed};
 use super::page::{Args, Cursor};
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
-use crate::booking::list::{self, Filter, Whose};
+use crate::booking::list::{self, BookingScope, Filter};
 use crate::entity::event;
 use crate::id::{EntryId, UserId};
 use crate::page::Paging;
@@ -69,7 +69,7 @@ pub async fn bookings(
     if !may_see(ctx, event)? {
         return Ok(None);
     }
-    page(ctx, Whose::Event(event.id), Filter { status, ..Filter::default() }, args).await
+    page(ctx, BookingScope::Event(event.id), Filter { status, ..Filter::default() }, args).await
 }
 
 /// One page of who has tickets.

@@ -3,8 +3,8 @@
 
 use async_graphql::{ID, InputValueError, InputValueResult, Result, Scalar, ScalarType, SimpleObject, Value};
 
-use super::fault::Fault;
 use crate::clock::Timestamp;
+use crate::engine::fault::Fault;
 use crate::id::{BadId, NodeId};
 use crate::money;
 

@@ -13,8 +13,8 @@ use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, Unbou
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use super::fault::Fault;
 use crate::account::token::Keys;
+use crate::engine::fault::Fault;
 use crate::id::{OrganizerId, UserId};
 
 /// First byte of each cursor; another layout is another number.

@@ -2,8 +2,10 @@
 //! Not here: rules (`crate::booking`), and an event's whole line (`sales`).
 
 use async_graphql::connection::{Connection, EmptyFields};
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription};
+use futures_util::Stream;
 
+use super::Services;
 use super::account::User;
 use super::booking::{me, sees};
 use super::error::{IntoUserError, UserError, db_fault, int, stored};
@@ -11,10 +13,13 @@ use super::event::{Event, TicketType};
 use super::guard::{May, acting};
 use super::load::{AvailabilityOf, Load, PositionOf, TypesOf, failed};
 use super::page::{Args, Cursor, connection, id};
-use super::scalar::{DateTime, id_or_nobody};
+use super::scalar::{DateTime, id_of, id_or_nobody};
+use super::stream::{gone, still_may, stream};
 use crate::access::Action;
 use crate::booking::change_set::ASIDE;
-use crate::booking::{list, waitlist};
+use crate::booking::{availability, list, waitlist};
+use crate::ctx::Ctx;
+use crate::engine::fault::Fault;
 use crate::entity::waitlist_entry;
 use crate::id::EntryId;
 use crate::status::WaitlistStatus;
@@ -246,5 +251,60 @@ impl WaitlistMutation {
         #[graphql(desc = "Which line.")] input: LeaveWaitlistInput,
     ) -> Result<Option<WaitlistPayload>> {
         payload(ctx, waitlist::leave(acting(ctx)?, id_or_nobody(&input.entry_id)?).await).await
+    }
+}
+
+/// Subscriptions to waitlist entries.
+#[derive(Default)]
+pub struct WaitlistSubscription;
+
+#[Subscription]
+impl WaitlistSubscription {
+    /// Your waitlist entry: now, and whenever it moves, until it ends. May skip to the newest. Needs its CUSTOMER.
+    #[graphql(guard = "May(Action::BookTickets)")]
+    async fn waitlist_entry_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which waitlist entry.")] entry_id: ID,
+    ) -> Result<impl Stream<Item = Result<WaitlistEntry>> + use<>> {
+        let services = ctx.data::<Services>()?.clone();
+        let ctx = acting(ctx)?.clone();
+        let absent = || Fault::NotFound.error("There is no such waitlist entry.");
+        let id: EntryId = id_of(&entry_id)?.ok_or_else(absent)?;
+        let find = async |ctx: &Ctx| list::visible_entry(ctx, id).await.map_err(|e| db_fault(&e));
+        let entry = find(&ctx).await?.ok_or_else(absent)?;
+        let owner = Action::OwnThingOf(entry.user_id);
+        ctx.allow(owner).map_err(|_| absent())?;
+        let mut availability_hub = services.availability_hub.watch(entry.event_id); // before the table is read
+        Ok(stream(move |out| async move {
+            let mut sent: Option<(crate::entity::waitlist_entry::Model, Option<i64>, i64)> = None;
+            let mut known = (None, 0);
+            let figures = availability::of(ctx.db.read(), &[entry.event_id], ctx.now()).await;
+            let mut shown = figures.map_err(|e| db_fault(&e))?.into_iter().next().ok_or_else(absent)?;
+            loop {
+                // Read once per revision for all watchers: what has not moved there needs no statement of its own.
+                let front = services.availability_hub.front(&ctx, &shown).await.map_err(|e| db_fault(&e))?;
+                let standing = front.get(&id).copied();
+                if sent.is_none() || standing.is_none() || (standing, shown.terms) != known {
+                    known = (standing, shown.terms);
+                    let found = list::entries_by_ids(ctx.db.read(), &[id]).await.map_err(|e| db_fault(&e))?;
+                    let found = found.into_iter().next().ok_or_else(absent)?;
+                    ctx.allow(Action::OwnThingOf(found.user_id)).map_err(|_| absent())?; // it may be another customer's by now
+                    // Positions beyond the front are not told, so they cannot change.
+                    let state = (found, standing.map(|standing| standing.position()), shown.terms);
+                    if sent.as_ref() != Some(&state) {
+                        out.send(Ok(WaitlistEntry(state.0.clone()))).await.map_err(gone)?;
+                        // By its status: a position may be gone already when the entry was still read as waiting.
+                        let ended = state.0.status != WaitlistStatus::Waiting;
+                        sent = Some(state);
+                        if ended {
+                            return Ok(());
+                        }
+                    }
+                }
+                shown = availability_hub.newer_than(&shown).await;
+                still_may(&services, &ctx, owner).await?;
+            }
+        }))
     }
 }

@@ -7,19 +7,19 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::negotiate::Media;
-use crate::graphql::execute::Reply;
-use crate::graphql::fault::Fault;
+use crate::engine::execute::GraphqlResponse;
+use crate::engine::fault::Fault;
 
 /// A request that fails before there is anything to execute.
 pub(super) struct Problem {
-    pub reply: Reply,
+    pub reply: GraphqlResponse,
     status: StatusCode,
     header: Option<(HeaderName, &'static str)>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, fault: Fault, message: &str) -> Self {
-        Self { reply: Reply::refused(fault, message), status, header: None }
+        Self { reply: GraphqlResponse::refused(fault, message), status, header: None }
     }
 
     pub fn with(self, name: HeaderName, value: &'static str) -> Self {
@@ -28,8 +28,8 @@ impl Problem {
 }
 
 /// What a malformed request is told: the status of its fault whatever the media type.
-impl From<Reply> for Problem {
-    fn from(reply: Reply) -> Self {
+impl From<GraphqlResponse> for Problem {
+    fn from(reply: GraphqlResponse) -> Self {
         let status = status(reply.fault().unwrap_or(Fault::Internal));
         Self { reply, status, header: None }
     }
@@ -41,7 +41,7 @@ fn status(fault: Fault) -> StatusCode {
 
 /// The answer to a well-formed request. What was executed is 200, with errors or without. A document that was not
 /// executed is 200 in `application/json`, as old clients expect, and has the status of its fault in the richer type.
-pub(super) fn respond(media: Media, reply: &Reply) -> Response {
+pub(super) fn respond(media: Media, reply: &GraphqlResponse) -> Response {
     let about_the_document = |fault| {
         use Fault::{BadUserInput, GraphqlParseFailed, GraphqlValidationFailed, PersistedQueryNotFound, TooCostly};
         matches!(
@@ -67,7 +67,7 @@ pub(super) fn respond(media: Media, reply: &Reply) -> Response {
 
 /// The answer to a read of the catalog by somebody without an account: caches may keep it for a second, in which places
 /// may be sold. It says nothing of who asked, such as how much they may still ask.
-pub(super) fn respond_to_all(media: Media, mut reply: Reply) -> Response {
+pub(super) fn respond_to_all(media: Media, mut reply: GraphqlResponse) -> Response {
     reply.response.extensions.remove("cost");
     let mut response = respond(media, &reply);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"));
@@ -76,9 +76,10 @@ pub(super) fn respond_to_all(media: Media, mut reply: Reply) -> Response {
 }
 
 /// The answers to a batch, in its order. `Retry-After` is that of the part that was refused for longest.
-pub(super) fn respond_each(media: Media, replies: &[Reply]) -> Response {
+pub(super) fn respond_each(media: Media, replies: &[GraphqlResponse]) -> Response {
     let mut response = send(media, StatusCode::OK, &replies);
-    let may_come_again = |reply: &&Reply| matches!(reply.fault(), Some(Fault::RateLimited | Fault::Overloaded));
+    let may_come_again =
+        |reply: &&GraphqlResponse| matches!(reply.fault(), Some(Fault::RateLimited | Fault::Overloaded));
     let refused = replies.iter().filter(|reply| !reply.executed).filter(may_come_again);
     if let Some(seconds) = refused.map(wait_of).max() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -86,12 +87,12 @@ pub(super) fn respond_each(media: Media, replies: &[Reply]) -> Response {
     response
 }
 
-fn retry_after(reply: &Reply) -> HeaderValue {
+fn retry_after(reply: &GraphqlResponse) -> HeaderValue {
     HeaderValue::from(wait_of(reply))
 }
 
 /// What `Retry-After` says, in whole seconds: what the fault says, else one.
-fn wait_of(reply: &Reply) -> u64 {
+fn wait_of(reply: &GraphqlResponse) -> u64 {
     let extensions = reply.response.errors.first().and_then(|error| error.extensions.as_ref());
     let millis = match extensions.and_then(|extensions| extensions.get("retryAfterMs")) {
         Some(async_graphql::Value::Number(millis)) => millis.as_u64().unwrap_or(1_000),

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
 
 use super::answer::Problem;
-use crate::graphql::fault::Fault;
+use crate::engine::fault::Fault;
 
 /// What is taken as a body.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::demo::cast::{PASSWORD, PEOPLE};
+use crate::demo::seed::{PASSWORD, PEOPLE};
 
 /// The list, or nothing where there is no demo.
 pub fn routes<S: Clone + Send + Sync + 'static>(shown: bool) -> Router<S> {

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP at `/graphql` and `/graphql/stream`: POST with JSON, GET for queries and subscriptions, the status
 //! codes of the specification.
-//! Not here: reading parameters and headers (`parameters`, `negotiate`, `body`), executing (`graphql::execute`), wording
+//! Not here: reading parameters and headers (`parameters`, `negotiate`, `body`), executing (`engine::execute`), wording
 //! an answer (`answer`), results that come one by one (`stream`).
 //!
 //! Against foreign pages: nothing here reads a cookie, a JSON body makes a browser ask first (`cors` answers), and a GET
@@ -24,9 +24,9 @@ use super::parameters::{self, Asked, Credential};
 use super::{HttpState, body, sse, stream};
 use crate::access::{Actor, Peer};
 use crate::account::session::Unauthenticated;
-use crate::graphql::document::Ask;
-use crate::graphql::execute::{Reply, RequestId};
-use crate::graphql::fault::Fault;
+use crate::engine::document::Params;
+use crate::engine::execute::{GraphqlResponse, RequestId};
+use crate::engine::fault::Fault;
 
 type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
@@ -45,10 +45,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Sender {
 }
 
 impl Sender {
-    fn sign(&self, ask: Ask) -> Ask {
+    fn sign(&self, ask: Params) -> Params {
         let ask = ask.sent_from(self.peer);
         match self.id.clone() {
-            Some(id) => Ask { request: ask.request.data(id), ..ask },
+            Some(id) => Params { request: ask.request.data(id), ..ask },
             None => ask,
         }
     }
@@ -194,7 +194,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn answer(self, ask: Ask) -> Result<Response, Problem> {
+    async fn answer(self, ask: Params) -> Result<Response, Problem> {
         let Self { edge, takes, actor, .. } = self;
         let prepared = edge.engine.prepare(self.sender.sign(ask));
         let kind = prepared.as_ref().ok().map(|prepared| prepared.kind());
@@ -226,9 +226,9 @@ impl Call<'_> {
     }
 
     /// Several requests in one array: each counts for itself, and they run one after the other, as they stand there.
-    async fn answer_all(self, asks: Vec<Result<Ask, Reply>>) -> Result<Response, Problem> {
+    async fn answer_all(self, asks: Vec<Result<Params, GraphqlResponse>>) -> Result<Response, Problem> {
         let max = self.edge.batch_max;
-        let refused = |fault, message: &str| Err(Reply::refused(fault, message).into());
+        let refused = |fault, message: &str| Err(GraphqlResponse::refused(fault, message).into());
         if max == 0 {
             return refused(
                 Fault::BadUserInput,

@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::graphql::fault::Fault;
+use crate::engine::fault::Fault;
 
 /// The names on the list, or any.
 #[derive(Debug, Clone, Default)]

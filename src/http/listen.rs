@@ -30,7 +30,7 @@ use super::io_timeout::{Progress, Serving, TimedStream};
 use super::keyed_limiter::{KeyedLimiter, Permit};
 use crate::access::Peer;
 use crate::clock::Sparse;
-use crate::graphql::fault::Fault;
+use crate::engine::fault::Fault;
 
 /// Numbers and times of connections.
 #[derive(Debug, Clone, Copy)]

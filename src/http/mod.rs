@@ -21,8 +21,8 @@ use self::hosts::Hosts;
 use self::keyed_limiter::KeyedLimiter;
 use self::negotiate::Media;
 use crate::account::session::Sessions;
-use crate::graphql::execute::{Engine, Reply, RequestId};
-use crate::graphql::fault::Fault;
+use crate::engine::execute::{Engine, GraphqlResponse, RequestId};
+use crate::engine::fault::Fault;
 use crate::id::UserId;
 
 mod answer;
@@ -132,7 +132,11 @@ fn compression() -> CompressionLayer<impl Predicate> {
 
 /// An error outside GraphQL, in the same shape.
 fn plain(status: StatusCode, fault: Fault, message: &str) -> Response {
-    (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(Reply::refused(fault, message)))
+    (
+        status,
+        [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        Json(GraphqlResponse::refused(fault, message)),
+    )
         .into_response()
 }
 
@@ -157,7 +161,7 @@ async fn catch_panic(State(engine): State<Engine>, request: Request, next: Next)
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
-            let reply = Reply::from(engine.panicked_in(&id, "a handler", panic.as_ref()));
+            let reply = GraphqlResponse::from(engine.panicked_in(&id, "a handler", panic.as_ref()));
             answer::refuse(Media::Json, Problem::from(reply))
         }
     }

@@ -7,9 +7,9 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use serde_json::{Map, Value};
 
-use crate::graphql::document::{Ask, sha256};
-use crate::graphql::execute::Reply;
-use crate::graphql::fault::{Fault, one_line};
+use crate::engine::document::{Params, sha256};
+use crate::engine::execute::GraphqlResponse;
+use crate::engine::fault::{Fault, one_line};
 
 /// A byte order mark, which some editors and platforms put before their text; JSON has none.
 const BOM: &str = "\u{feff}";
@@ -19,21 +19,21 @@ pub(super) fn without_bom(text: &str) -> &str {
     text.strip_prefix(BOM).unwrap_or(text)
 }
 
-fn bad(message: impl Into<String>) -> Reply {
-    Reply::refused(Fault::BadUserInput, message)
+fn bad(message: impl Into<String>) -> GraphqlResponse {
+    GraphqlResponse::refused(Fault::BadUserInput, message)
 }
 
 /// What a body asks for.
 #[derive(Debug)]
 pub enum Asked {
     /// One request.
-    One(Box<Ask>),
+    One(Box<Params>),
     /// Several, each for itself readable or not.
-    Batch(Vec<Result<Ask, Reply>>),
+    Batch(Vec<Result<Params, GraphqlResponse>>),
 }
 
 /// The requests in the bytes of a JSON body.
-pub fn from_body(body: &[u8]) -> Result<Asked, Reply> {
+pub fn from_body(body: &[u8]) -> Result<Asked, GraphqlResponse> {
     let body: Value = serde_json::from_slice(body.strip_prefix(BOM.as_bytes()).unwrap_or(body))
         .map_err(|error| bad(one_line(&format!("The body is not JSON in UTF-8: {error}."))))?;
     match body {
@@ -43,7 +43,7 @@ pub fn from_body(body: &[u8]) -> Result<Asked, Reply> {
     }
 }
 
-fn from_value(request: Value) -> Result<Ask, Reply> {
+fn from_value(request: Value) -> Result<Params, GraphqlResponse> {
     match request {
         Value::Object(parameters) => from_object(parameters),
         _ => Err(bad("Each request of a batch must be a JSON object.")),
@@ -51,7 +51,7 @@ fn from_value(request: Value) -> Result<Ask, Reply> {
 }
 
 /// A request from the parameters as JSON. Parameters that nobody knows are left alone, as the specification wants.
-pub fn from_object(mut parameters: Map<String, Value>) -> Result<Ask, Reply> {
+pub fn from_object(mut parameters: Map<String, Value>) -> Result<Params, GraphqlResponse> {
     let extensions = match parameters.remove("extensions") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(extensions)) => extensions,
@@ -81,10 +81,10 @@ pub fn from_object(mut parameters: Map<String, Value>) -> Result<Ask, Reply> {
             async_graphql::Value::from_json(value).map_err(|_| bad("The parameter extensions is not usable."))?;
         request.extensions.insert(name, value);
     }
-    Ok(Ask { text, id, request, after: None })
+    Ok(Params { text, id, request, after: None })
 }
 
-fn string(parameters: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Reply> {
+fn string(parameters: &mut Map<String, Value>, name: &str) -> Result<Option<String>, GraphqlResponse> {
     match parameters.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -93,7 +93,7 @@ fn string(parameters: &mut Map<String, Value>, name: &str) -> Result<Option<Stri
 }
 
 /// The hash in `extensions.persistedQuery`, as Apollo's clients send it.
-fn hash(extensions: &Map<String, Value>) -> Result<Option<String>, Reply> {
+fn hash(extensions: &Map<String, Value>) -> Result<Option<String>, GraphqlResponse> {
     let Some(persisted) = extensions.get("persistedQuery").filter(|value| !value.is_null()) else { return Ok(None) };
     match (&persisted["version"], &persisted["sha256Hash"]) {
         (Value::Number(version), Value::String(hash)) if version.as_u64() == Some(1) => {
@@ -105,7 +105,7 @@ fn hash(extensions: &Map<String, Value>) -> Result<Option<String>, Reply> {
 
 /// A request from the decoded pairs of a query string; `variables` and `extensions` are JSON there. An empty parameter
 /// is a missing one, and one that comes twice could mean two things.
-pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Ask, Reply> {
+pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Params, GraphqlResponse> {
     let mut parameters = Map::new();
     for (name, text) in pairs.into_iter().filter(|(_, text)| !text.is_empty()) {
         let value = match name.as_str() {

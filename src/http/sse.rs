@@ -16,8 +16,8 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 
 use super::stream::{Part, json};
-use crate::graphql::execute::Reply;
-use crate::graphql::fault::Fault;
+use crate::engine::execute::GraphqlResponse;
+use crate::engine::fault::Fault;
 
 /// Where a client says that it was cut off.
 const LAST: &str = "last-event-id";
@@ -26,11 +26,14 @@ const LAST: &str = "last-event-id";
 const CURSOR: usize = 128;
 
 /// The id of the last event that arrived, if the client says one.
-pub(super) fn last_event(headers: &HeaderMap) -> Result<Option<String>, Reply> {
+pub(super) fn last_event(headers: &HeaderMap) -> Result<Option<String>, GraphqlResponse> {
     let Some(value) = headers.get(LAST).filter(|value| !value.is_empty()) else { return Ok(None) };
     match value.to_str().ok().filter(|id| is_id(id)) {
         Some(id) => Ok(Some(id.to_owned())),
-        None => Err(Reply::refused(Fault::BadUserInput, "Last-Event-ID is not the id of an event of this service.")),
+        None => Err(GraphqlResponse::refused(
+            Fault::BadUserInput,
+            "Last-Event-ID is not the id of an event of this service.",
+        )),
     }
 }
 

@@ -25,8 +25,8 @@ use super::websocket::Settings;
 use super::{HttpState, multipart, sse};
 use crate::access::Actor;
 use crate::account::session::Change;
-use crate::graphql::execute::{Prepared, Reply};
-use crate::graphql::fault::Fault;
+use crate::engine::execute::{GraphqlResponse, Prepared};
+use crate::engine::fault::Fault;
 
 /// Parts that wait for a slow reader; the subscription waits behind them, in its table.
 const READY: usize = 4;
@@ -35,7 +35,7 @@ const READY: usize = 4;
 #[derive(Debug)]
 pub(super) enum Part {
     /// A result, and where to go on behind it when the operation can be resumed.
-    Next(Reply, Option<String>),
+    Next(GraphqlResponse, Option<String>),
     /// The service ends it, and why.
     Ended(ServerError),
     /// Nothing new; the connection lives.
@@ -48,7 +48,7 @@ pub(super) enum Part {
 pub(super) fn respond(
     edge: &HttpState,
     actor: Actor,
-    prepared: Result<Prepared, Reply>,
+    prepared: Result<Prepared, GraphqlResponse>,
     framing: Framing,
 ) -> Result<Response, Problem> {
     let (out, parts) = mpsc::channel(READY);

@@ -1,7 +1,7 @@
 //! Delivering: a notice leaves the app on another channel; for now the log, with stable lines.
 //! Not here: the app itself, where the notice already stands.
 //!
-//! The job completes together with its `delivery` row, so each message is on record once; the waitlist itself may be
+//! The job completes together with its `delivery` row, so each message is on record once; the line itself may be
 //! repeated when the process dies between writing it and committing.
 
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ record! {
     }
 }
 
-/// A notice with what its waitlist shows.
+/// A notice with what its line shows.
 #[derive(Debug, Clone, FromQueryResult)]
 struct Message {
     domain_event_id: DomainEventId,

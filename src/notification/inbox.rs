@@ -47,7 +47,7 @@ record! {
 }
 
 #[derive(FromQueryResult)]
-struct Told {
+struct Notified {
     domain_event_id: DomainEventId,
     user_id: UserId,
 }
@@ -116,8 +116,8 @@ async fn without_known<'a>(tx: &Tx, notices: &'a [NewNotice]) -> Result<Vec<&'a 
     let keys: Vec<Key> =
         notices.iter().map(|notice| Key { domain_event_id: notice.domain_event_id, user_id: notice.user }).collect();
     let sql = "SELECT n.domain_event_id, n.user_id FROM {records} JOIN notice n ON n.domain_event_id = r.domain_event_id AND n.user_id = r.user_id";
-    let told: Vec<Told> = db::select_by(tx, sql, &keys, []).await?;
+    let notified: Vec<Notified> = db::select_by(tx, sql, &keys, []).await?;
     let mut seen: HashSet<(DomainEventId, UserId)> =
-        told.into_iter().map(|told| (told.domain_event_id, told.user_id)).collect();
+        notified.into_iter().map(|one| (one.domain_event_id, one.user_id)).collect();
     Ok(notices.iter().filter(|notice| seen.insert((notice.domain_event_id, notice.user))).collect())
 }

@@ -41,19 +41,19 @@ pub struct Reacted {
     /// The newest notice number of each user concerned.
     pub heads: Vec<(UserId, i64)>,
     /// The domain events that people are told of.
-    pub told: Vec<Told>,
+    pub notified: Vec<Notified>,
 }
 
 impl Reacted {
     fn add(&mut self, more: Self) {
         self.heads.extend(more.heads);
-        self.told.extend(more.told);
+        self.notified.extend(more.notified);
     }
 }
 
 /// A domain event that triggered notices.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct Notified {
     /// The domain event.
     pub domain_event: DomainEventId,
     /// Its kind.
@@ -124,7 +124,7 @@ impl Relay {
         if let react::Step::Reacted(reacted) = &reacted {
             self.bus.wake_inboxes(reacted.heads.iter().copied());
             self.enqueued.notify_one();
-            reacted.told.iter().for_each(log);
+            reacted.notified.iter().for_each(log);
         }
         let moved = matches!(reacted, react::Step::Reacted(_));
         if moved || numbered == number::Step::Numbered {
@@ -149,14 +149,14 @@ enum Round {
 }
 
 /// One line per domain event that triggers notices, once it is committed; the lines of its recipients follow.
-fn log(told: &Told) {
-    let recipients = match told.fan_out {
+fn log(notified: &Notified) {
+    let recipients = match notified.fan_out {
         true => "more than a reaction tells by itself".to_owned(),
-        false => told.recipients.to_string(),
+        false => notified.recipients.to_string(),
     };
-    let event = told.event.map(NodeId::to_global_id).unwrap_or_default();
+    let event = notified.event.map(NodeId::to_global_id).unwrap_or_default();
     tracing::info!(
-        target: "boxoffice::notification", kind = told.kind, domain_event = %told.domain_event, event = %event, recipients = %recipients,
+        target: "boxoffice::notification", kind = notified.kind, domain_event = %notified.domain_event, event = %event, recipients = %recipients,
         "notices triggered"
     );
 }

@@ -88,7 +88,7 @@ test('every other ready operation does what its first line says', () =>
     await openTab(page, 'AskForMore');
     await eventFilledIn(page);
     const more = accepted((await run(page, 'AskForMore')).data.createBooking);
-    assert.equal(more.message, 'Booked 2 of 10; on the waitlist for 8.');
+    assert.equal(more.message, 'Booked 2 tickets. Remaining 8 tickets added to waitlist.');
     await notice(page, `${more.booking.reference} is confirmed`);
     await openTab(page, 'Forbidden');
     assert.equal((await run(page, 'Forbidden')).errors[0].extensions.code, 'FORBIDDEN');

@@ -61,7 +61,7 @@ test('what breaks clients is found', async () => {
 
 const eslint = new ESLint({ cwd: fileURLToPath(new URL('.', import.meta.url)) });
 
-/** Findings as `rule: the waitlist it names`. */
+/** Findings as `rule: the line it names`. */
 async function findings(sdl) {
   const [{ messages }] = await eslint.lintText(sdl, { filePath: 'schema.graphql' });
   const lines = sdl.split('\n');

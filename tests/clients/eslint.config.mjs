@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import graphql from '@graphql-eslint/eslint-plugin';
 
-/** Findings that stay, one by one: the rule and the waitlist it names. A line that is no longer found has to go from here. */
+/** Findings that stay, one by one: the rule and the line it names. A line that is no longer found has to go from here. */
 export const accepted = [
   // OAuth 2.0 calls it access_token, and so do the clients' libraries.
   'no-typename-prefix: accessToken: String!',

@@ -135,7 +135,7 @@ const TEXTS = [
 
 /** Texts that are cleaned, and what is stored. */
 const CLEANED = [
-  ['a waitlist break', 'Ada\r\nBcc: everybody@example.org', 'Ada Bcc: everybody@example.org'],
+  ['a line break', 'Ada\r\nBcc: everybody@example.org', 'Ada Bcc: everybody@example.org'],
   ['a reversed reading', 'Ada \u202egnp.exe', 'Ada gnp.exe'],
   ['a zero width', 'Ad\u200ba', 'Ada'],
 ];

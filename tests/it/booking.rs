@@ -16,7 +16,7 @@ scene! {
         assert_eq!(answer.text("createBooking.booking.status"), "CONFIRMED");
         assert_eq!(answer.int("createBooking.waitlistEntry.position"), 1);
         assert_eq!(answer.int("createBooking.waitlistEntry.quantity"), 8);
-        assert_eq!(answer.text("createBooking.message"), "Booked 2 of 10; on the waitlist for 8.");
+        assert_eq!(answer.text("createBooking.message"), "Booked 2 tickets. Remaining 8 tickets added to waitlist.");
         app.assert_sound(&event).await;
     }
 }

@@ -3,7 +3,7 @@
 
 use boxoffice::clock::{Clock, Timestamp};
 use boxoffice::db;
-use boxoffice::demo::cast::{EVENTS, LINE, PASSWORD, PEOPLE};
+use boxoffice::demo::seed::{EVENTS, LINE, PASSWORD, PEOPLE};
 use boxoffice::demo::{self, remove};
 use sea_orm::FromQueryResult;
 use serde_json::json;
@@ -71,7 +71,7 @@ struct Line {
     line: String,
 }
 
-/// Everything of the demo that a person sees, a waitlist each; times as microseconds after `today`.
+/// Everything of the demo that a person sees, a line each; times as microseconds after `today`.
 async fn contents(app: &TestApp, today: Timestamp) -> Vec<String> {
     let after = |time: &str| format!("cast({time} - {} AS text)", today.0);
     let columns = [

@@ -88,7 +88,7 @@ scene! {
     /// Every wake-up is lost, on a bus so small that it could hardly hold one: the table tells everything, once.
     async fn nothing_depends_on_the_bus(stage: Stage) {
         let app = stage.app_with(|options| options.bus = Bus::with_capacity(1)).await;
-        app.app.services.bus.go_deaf();
+        app.app.services.bus.mute();
         cut_often(&app, 5, 15).await;
         app.settled().await;
     }

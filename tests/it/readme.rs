@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use boxoffice::cli::Cli;
-use boxoffice::demo::cast::EVENTS;
+use boxoffice::demo::seed::EVENTS;
 use clap::CommandFactory;
 use regex::Regex;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Throttling of sign-ins, sign-ups and token guesses with exponential backoff, shared by all processes through the
 //! database.
-//! Not here: what a viewer may ask otherwise (`graphql::budget`).
+//! Not here: what a viewer may ask otherwise (`engine::budget`).
 //!
 //! An attempt at a password counts under three counters: the account from this client network, the network with all
 //! accounts, and the account with all networks. Below its limit a counter never refuses, whatever runs at the same moment

@@ -27,8 +27,8 @@ use super::protocol::{self, ClientMessage, Close};
 use super::writer::Farewell;
 use crate::access::{Actor, Lease, Peer};
 use crate::account::session::{Change, Unauthenticated};
-use crate::graphql::document::Ask;
-use crate::graphql::fault::Fault;
+use crate::engine::document::Params;
+use crate::engine::fault::Fault;
 use crate::http::HttpState;
 use crate::http::keyed_limiter::Permit;
 use crate::http::parameters::Credential;
@@ -280,7 +280,7 @@ impl<'a> Connection<'a> {
         Farewell { last: last.unwrap_or_default(), close }
     }
 
-    fn subscribe(&mut self, id: String, ask: Ask) -> Result<(), Close> {
+    fn subscribe(&mut self, id: String, ask: Params) -> Result<(), Close> {
         let Some(viewer) = &self.viewer else { return Err(Close::UNAUTHORIZED) };
         if self.ids.contains_key(&id) {
             return Err(Close::duplicate(&id));

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::protocol;
 use crate::access::Actor;
-use crate::graphql::document::Ask;
-use crate::graphql::execute::{Engine, Reply};
-use crate::graphql::fault::Fault;
+use crate::engine::document::Params;
+use crate::engine::execute::{Engine, GraphqlResponse};
+use crate::engine::fault::Fault;
 
 /// What an operation needs.
 pub struct Operation {
@@ -41,7 +41,7 @@ pub struct Finished {
 impl Operation {
     /// Runs to the end. Waits while the client does not read: streams wait with it, or skip what they may skip. A panic
     /// costs this operation only, and its text stays inside.
-    pub async fn run(self, ask: Ask) -> Finished {
+    pub async fn run(self, ask: Params) -> Finished {
         let last = AssertUnwindSafe(self.stream(ask)).catch_unwind().await.unwrap_or_else(|panic| {
             Some(protocol::error(&self.id, &[self.engine.panicked("an operation of a socket", panic.as_ref())]))
         });
@@ -53,7 +53,7 @@ impl Operation {
     }
 
     /// Sends all but the last message and returns that.
-    async fn stream(&self, ask: Ask) -> Option<Message> {
+    async fn stream(&self, ask: Params) -> Option<Message> {
         let prepared = match self.engine.prepare(ask) {
             Ok(prepared) => prepared,
             Err(reply) => return Some(self.error(&reply)),
@@ -81,7 +81,7 @@ impl Operation {
         }
     }
 
-    fn error(&self, reply: &Reply) -> Message {
+    fn error(&self, reply: &GraphqlResponse) -> Message {
         protocol::error(&self.id, &reply.response.errors)
     }
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::account::session::End;
-use crate::graphql::document::Ask;
-use crate::graphql::execute::Reply;
+use crate::engine::document::Params;
+use crate::engine::execute::GraphqlResponse;
 use crate::http::parameters::{self, Credential};
 
 /// The one subprotocol that is spoken.
@@ -152,7 +152,7 @@ pub enum ClientMessage {
         /// The operation's id, chosen by the client.
         id: String,
         /// What to execute.
-        ask: Box<Ask>,
+        ask: Box<Params>,
     },
     /// `complete`.
     Complete {
@@ -254,7 +254,7 @@ pub fn pong(payload: Option<Value>) -> Message {
 }
 
 /// `next`.
-pub fn next(id: &str, reply: &Reply) -> Message {
+pub fn next(id: &str, reply: &GraphqlResponse) -> Message {
     write("next", Some(id), Some(reply))
 }
 

@@ -3,7 +3,7 @@
 
 use boxoffice::access::Role;
 use boxoffice::db::{self, Target};
-use boxoffice::demo::{self, cast::EVENTS};
+use boxoffice::demo::{self, seed::EVENTS};
 
 use super::refusals::refuses;
 use crate::harness::binary::{Guest, Place};

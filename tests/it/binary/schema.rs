@@ -53,7 +53,7 @@ async fn a_stale_file_is_told_what_changed() {
     let [first, second, .., last_old, last_new] = changed.as_slice() else { panic!("{}", shown.stdout) };
     assert_eq!((*first, *second), ("@@ line 7, type AccessToken", "-\tcookie: String"), "{}", shown.stdout);
     assert!(changed.contains(&"+\tcapacity: Int!"), "{}", shown.stdout);
-    assert_eq!(last_old.strip_prefix('-'), last_new.strip_prefix('+'), "only the end of the waitlist differs");
+    assert_eq!(last_old.strip_prefix('-'), last_new.strip_prefix('+'), "only the end of the line differs");
     assert!(shown.stdout.lines().count() < 40, "what did not change is left out:\n{}", shown.stdout);
 }
 

@@ -24,7 +24,7 @@ scene! {
             ("nobody@example.org", "unknown_account"), ("no address at all", "no_address"), ("grace@example.org", "wrong_password"),
         ] {
             assert_eq!(sign_in(email, "wrong horse battery").await.refusal(), "INVALID_CREDENTIALS");
-            let line = until("the waitlist is written", || {
+            let line = until("the line is written", || {
                 let said = served.running.said();
                 said.lines().find(|line| line.contains(&format!("reason=\"{reason}\""))).map(str::to_owned)
             }).await;
@@ -39,7 +39,7 @@ scene! {
             last = sign_in("grace@example.org", "wrong horse battery").await;
         }
         assert_eq!(last.fault(), "RATE_LIMITED");
-        let line = until("the waitlist is written", || {
+        let line = until("the line is written", || {
             served.running.said().lines().find(|line| line.contains("attempt throttled")).map(str::to_owned)
         }).await;
         assert!(line.contains("counter=\"account and network\"") && line.contains("wait_ms=") && line.contains("request_id="), "{line}");

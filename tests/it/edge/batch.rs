@@ -1,8 +1,8 @@
 //! Several requests in one array: off unless switched on, bounded, in order.
 //! Not here: one request at a time (`http`).
 
-use boxoffice::graphql::budget;
-use boxoffice::graphql::document::sha256;
+use boxoffice::engine::budget;
+use boxoffice::engine::document::sha256;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 

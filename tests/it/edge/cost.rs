@@ -3,8 +3,9 @@
 
 use async_graphql::parser::parse_query;
 use async_graphql::{Variables, value};
-use boxoffice::graphql::cost::{Cost, Limits, Refusal, check, tokens};
-use boxoffice::graphql::fault::Fault;
+use boxoffice::engine::cost::{Cost, Limits, Refusal, check, tokens};
+use boxoffice::engine::fault::Fault;
+use boxoffice::graphql::price::limits;
 
 /// Everything allowed but what the test is about.
 fn generous() -> Limits {
@@ -22,7 +23,7 @@ fn generous() -> Limits {
         values: u64::MAX,
         cost: u64::MAX,
         answer: u64::MAX,
-        ..Limits::default()
+        ..limits()
     }
 }
 
@@ -36,7 +37,7 @@ fn counted(document: &str) -> Cost {
 }
 
 fn refused(document: &str) -> String {
-    let refusal = with(document, value!({}), &Limits::default()).expect_err("it is refused");
+    let refusal = with(document, value!({}), &limits()).expect_err("it is refused");
     assert_eq!(refusal.fault, Fault::TooCostly, "{}", refusal.message);
     assert!(!refusal.message.contains('\n') && refusal.message.len() < 200, "{}", refusal.message);
     refusal.message
@@ -71,7 +72,7 @@ fn definitions_that_are_not_executed_are_counted_too() {
     assert!(refused(&bomb(30, "{ hello }")).contains("written out"));
     let text = format!("{} query Other {{ ...F0 }}", bomb(30, "query One { hello }"));
     let document = parse_query(text).expect("GraphQL");
-    let refusal = check(&document, Some("One"), &Variables::default(), &Limits::default()).expect_err("refused");
+    let refusal = check(&document, Some("One"), &Variables::default(), &limits()).expect_err("refused");
     assert_eq!(refusal.fault, Fault::TooCostly);
 }
 
@@ -82,7 +83,7 @@ fn fragments_that_contain_themselves_are_invalid() {
         "{ ...A } fragment A on Query { thing { ...B } } fragment B on Thing { thing { ...A } }",
         "{ hello } fragment A on Query { ...B } fragment B on Query { ...A }",
     ] {
-        let refusal = with(text, value!({}), &Limits::default()).expect_err("refused");
+        let refusal = with(text, value!({}), &limits()).expect_err("refused");
         assert_eq!(refusal.fault, Fault::GraphqlValidationFailed, "{}", refusal.message);
     }
 }
@@ -103,7 +104,7 @@ fn long_chains_of_deep_fragments_do_not_overflow_the_stack() {
 fn depth_counts_fields_through_fragments_and_not_the_fragments() {
     let nested = |levels: usize| format!("{{ {} id {} }}", "thing { ".repeat(levels), "} ".repeat(levels));
     assert_eq!(counted(&nested(9)).depth, 10);
-    assert!(with(&nested(9), value!({}), &Limits::default()).is_ok());
+    assert!(with(&nested(9), value!({}), &limits()).is_ok());
     assert_eq!(refused(&nested(10)), "The operation has 11 levels of fields; at most 10 are allowed.");
     let text = "{ ... on Query { ...A } } fragment A on Query { thing { ... { ...B } } } fragment B on Thing { id }";
     assert_eq!(counted(text).depth, 2);
@@ -112,7 +113,7 @@ fn depth_counts_fields_through_fragments_and_not_the_fragments() {
 #[test]
 fn aliases_directives_and_roots_have_limits_wherever_they_stand() {
     let aliases = |n: usize| (0..n).map(|i| format!("a{i}: id ")).collect::<String>();
-    assert!(with(&format!("{{ thing {{ {} }} }}", aliases(15)), value!({}), &Limits::default()).is_ok());
+    assert!(with(&format!("{{ thing {{ {} }} }}", aliases(15)), value!({}), &limits()).is_ok());
     assert!(refused(&format!("{{ thing {{ {} }} }}", aliases(16))).contains("16 aliases"));
     let spread = format!("{{ thing {{ ...A thing {{ ...A }} }} }} fragment A on Thing {{ {} }}", aliases(8));
     assert!(refused(&spread).contains("16 aliases"));
@@ -191,7 +192,7 @@ fn the_fields_of_an_answer_are_bounded_although_they_read_nothing() {
     let wide = |n: usize| format!("{{ things(first: 100) {{ nodes {{ {} }} }} }}", "id ".repeat(n));
     let answer = counted(&wide(100));
     assert_eq!((answer.answer, answer.cost), (2 + 100 * 100, 2 + 100 + 200));
-    assert!(with(&wide(199), value!({}), &Limits::default()).is_ok());
+    assert!(with(&wide(199), value!({}), &limits()).is_ok());
     assert_eq!(refused(&wide(200)), "The answer has 20002 fields; at most 20000 are allowed.");
 }
 
@@ -224,7 +225,7 @@ fn a_page_size_may_stand_in_a_variable() {
 fn variables_weigh_wherever_they_are_named() {
     let long = value!(vec![1; 1_000]);
     let refusal = |document: &str, x: &async_graphql::Value| {
-        let limits = Limits { cost: u64::MAX, aliases: u64::MAX, root_fields: u64::MAX, ..Limits::default() };
+        let limits = Limits { cost: u64::MAX, aliases: u64::MAX, root_fields: u64::MAX, ..limits() };
         with(document, value!({ "x": (x.clone()) }), &limits).map_err(|refusal| refusal.message)
     };
     let named = |times: usize| format!("query($x: [Int]) {{ things(first: [{}]) {{ id }} }}", "$x ".repeat(times));
@@ -245,14 +246,14 @@ fn variables_weigh_wherever_they_are_named() {
     let unused = "query Used { things { id } } query Other($x: [Int]) { ...A ...A } fragment A on Query { things(x: [$x $x $x $x $x]) { id } }";
     let document = parse_query(unused).unwrap();
     let variables = Variables::from_value(value!({ "x": long }));
-    assert!(check(&document, Some("Used"), &variables, &Limits::default()).is_err());
+    assert!(check(&document, Some("Used"), &variables, &limits()).is_err());
 }
 
 #[test]
 fn the_introspection_of_current_tools_fits_and_circles_do_not() {
     for text in [include_str!("data/introspection.graphql"), include_str!("data/introspection-plain.graphql")] {
-        Limits::default().check_text(text).expect("short enough");
-        let cost = with(text, value!({}), &Limits::default()).expect("introspection works");
+        limits().check_text(text).expect("short enough");
+        let cost = with(text, value!({}), &limits()).expect("introspection works");
         // Four fields cost a point, however few the rows that anything reads: an answer is long, and made anew each time.
         assert_eq!((cost.depth, cost.cost), (1, 1 + cost.fields.div_ceil(4) + cost.fields / 50), "{cost:?}");
         assert!((20..=100).contains(&cost.cost), "{cost:?}");
@@ -271,14 +272,14 @@ fn the_introspection_of_current_tools_fits_and_circles_do_not() {
 #[test]
 fn an_operation_has_to_be_meant() {
     let document = parse_query("query A { hello } query B { thing { id } }").expect("GraphQL");
-    let ask = |name| check(&document, name, &Variables::default(), &Limits::default());
+    let ask = |name| check(&document, name, &Variables::default(), &limits());
     assert_eq!(ask(Some("B")).expect("counted").fields, 2);
     for name in [None, Some(""), Some("C")] {
         assert_eq!(ask(name).expect_err("refused").fault, Fault::BadUserInput);
     }
     let single = parse_query("query A { hello }").expect("GraphQL");
-    assert!(check(&single, None, &Variables::default(), &Limits::default()).is_ok());
-    assert!(check(&single, Some(""), &Variables::default(), &Limits::default()).is_ok());
+    assert!(check(&single, None, &Variables::default(), &limits()).is_ok());
+    assert!(check(&single, Some(""), &Variables::default(), &limits()).is_ok());
 }
 
 #[test]
@@ -303,7 +304,7 @@ fn tokens_are_counted_before_anything_is_parsed() {
     parse_query(&hidden).unwrap();
     assert_eq!(tokens(&hidden).nesting, 51);
     assert_eq!(tokens(r#"{ a(b: ["""x"]) { c(d: "{{{") } }"#).nesting, 3);
-    let limits = Limits::default();
+    let limits = limits();
     assert!(limits.check_text(&format!("{}{}", "[".repeat(64), "]".repeat(64))).is_ok());
     assert_eq!(limits.check_text(&"{".repeat(65)).expect_err("refused").fault, Fault::TooCostly);
     assert!(limits.check_text(&"a ".repeat(2_000)).is_ok());

@@ -1,7 +1,7 @@
 //! Documents that are asked for by name: Apollo's automatic persisted queries, and which answers caches may keep.
 //! Not here: what any document is refused for (`http`, `cost`).
 
-use boxoffice::graphql::document::{Documents, REMEMBERED, sha256};
+use boxoffice::engine::document::{Documents, REMEMBERED, sha256};
 use reqwest::RequestBuilder;
 use reqwest::header::{CACHE_CONTROL, VARY};
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use boxoffice::graphql::fault::Fault;
+use boxoffice::engine::fault::Fault;
 use boxoffice::id::{EventId, NodeId};
 use reqwest::header::{ACCEPT, RETRY_AFTER};
 use serde_json::{Value, json};
@@ -184,7 +184,7 @@ async fn persisted_query_not_found() {
 async fn rate_limited() {
     let stage = Stage::sqlite();
     let one = std::num::NonZeroU32::MIN;
-    let bucket = boxoffice::graphql::budget::Settings { points: one, per_second: one, address_factor: one };
+    let bucket = boxoffice::engine::budget::Settings { points: one, per_second: one, address_factor: one };
     let app = stage.app_with(|options| options.budget = Some(bucket)).await;
     succeeds(post(&app, json!({ "query": "{ __typename }" }).to_string())).await;
     for accept in [RICH, PLAIN] {

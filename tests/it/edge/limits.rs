@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use boxoffice::access::Peer;
-use boxoffice::graphql::budget;
+use boxoffice::engine::budget;
 use boxoffice::http::listen::client;
 use reqwest::header::RETRY_AFTER;
 use serde_json::{Value, json};

@@ -10,8 +10,9 @@ use async_graphql::Variables;
 use async_graphql::parser::parse_query;
 use boxoffice::access::{self, Peer};
 use boxoffice::clock::Clock;
-use boxoffice::graphql::budget;
-use boxoffice::graphql::cost::{Limits, check};
+use boxoffice::engine::budget;
+use boxoffice::engine::cost::check;
+use boxoffice::graphql::price::limits;
 use regex::Regex;
 use serde_json::json;
 
@@ -121,13 +122,13 @@ fn the_documented_prices_are_those_of_the_program() {
         shown.captures_iter(&text).map(|page| (page[1].into(), page[2].into())).collect();
     let cost = |page: &str| {
         let document = parse_query(page).unwrap();
-        check(&document, None, &Variables::default(), &Limits::default()).unwrap().cost.to_string()
+        check(&document, None, &Variables::default(), &limits()).unwrap().cost.to_string()
     };
     let found: Vec<(String, String)> = pages.iter().map(|(_, page)| (cost(page), page.clone())).collect();
     assert_eq!(pages, found);
     assert_eq!(pages.len(), text.matches("```graphql").count());
     assert!(pages.len() >= 4);
-    let usual = (budget::Settings::default(), Limits::default());
+    let usual = (budget::Settings::default(), limits());
     for number in [usual.0.points.get().into(), usual.0.per_second.get().into(), usual.1.cost, usual.1.answer] {
         let written = match number {
             0..1_000 => number.to_string(),

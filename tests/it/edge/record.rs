@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use boxoffice::graphql::budget;
+use boxoffice::engine::budget;
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 
 use async_graphql::parser::parse_query;
 use async_graphql::{EmptyMutation, EmptySubscription, Error, Interface, Object, Result, Schema, SimpleObject};
-use boxoffice::graphql::execute::shape::Types;
+use boxoffice::engine::execute::shape::Types;
 
 struct Query;
 struct Node(i32);

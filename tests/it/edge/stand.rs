@@ -14,9 +14,8 @@ use async_graphql::extensions::{
 use async_graphql::{PathSegment, Response, ServerError, ServerResult, Value};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use boxoffice::graphql::execute::{Engine, Settings};
-use boxoffice::graphql::live::LiveSubscription;
-use boxoffice::graphql::{Mutation, Query, load};
+use boxoffice::engine::execute::{Engine, Settings};
+use boxoffice::graphql::{Mutation, Query, Subscription, load};
 use boxoffice::http::{self, HttpState, body, listen, websocket};
 use boxoffice::id::RandomSource;
 use futures_util::{Stream, StreamExt, stream};
@@ -63,7 +62,7 @@ impl Stand {
         let (saboteur, left) = (Saboteur::default(), Signal::default());
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let services = app.app.services.clone();
-        let schema = async_graphql::Schema::build(Query::default(), Mutation::default(), LiveSubscription)
+        let schema = async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
             .extension(saboteur.clone())
             .data(services.clone())
             .finish();

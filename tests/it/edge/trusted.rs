@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use boxoffice::graphql::cost::Limits;
-use boxoffice::graphql::document::{sha256, trusted};
+use boxoffice::engine::cost::Limits;
+use boxoffice::engine::document::{sha256, trusted};
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ async fn streams_run_by_id_too() {
 }
 
 async fn refusal(folder: &Path) -> String {
-    trusted::read(folder, &Limits::default()).await.unwrap_err().to_string()
+    trusted::read(folder, &Limits::default(), &boxoffice::graphql::validator()).await.unwrap_err().to_string()
 }
 
 #[tokio::test]

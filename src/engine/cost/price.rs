@@ -19,41 +19,38 @@ pub(super) const MUTATION: u64 = 10;
 /// Price of an object that is read from a table.
 const OBJECT: u64 = 1;
 
-/// Objects that come along with their parent. With arguments they are other fields of the same name.
-const FREE: [&str; 8] = ["edges", "node", "nodes", "pageInfo", "token", "total", "unitPrice", "userErrors"];
-
-/// Fields that cost more than others: what counts or ranks rows, and what hashes a password.
-const EXPENSIVE: [(&str, u64); 8] = [
-    ("changePassword", 100),
-    ("createAdmin", 100),
-    ("position", 5),
-    ("positionAtLeast", 5),
-    ("signIn", 100),
-    ("signUp", 100),
-    ("totalCount", 10),
-    ("totalCountCapped", 10),
-];
-
-/// Keys of an argument `filter` that look at more rows than the page shows.
-const SCANS: [(&str, u64); 4] = [("free", 20), ("hasTickets", 20), ("price", 20), ("text", 20)];
+/// Prices that differ from the usual ones. Names alone decide: the engine knows no type of the schema.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// Objects that are read together with their parent and cost nothing. With arguments they cost what others do.
+    pub free: &'static [&'static str],
+    /// Fields that cost more than others, such as those that count rows or hash a password; in points.
+    pub expensive: &'static [(&'static str, u64)],
+    /// Keys of an argument `filter` that look at more rows than the page shows; in points.
+    pub scans: &'static [(&'static str, u64)],
+}
 
 /// The price of a field itself, without the rows it lists and what stands below it.
-pub(super) fn of(field: &Field) -> u64 {
+pub(super) fn of(field: &Field, prices: &Prices) -> u64 {
     let name = field.name.node.as_str();
     let is_scalar = field.selection_set.node.items.is_empty();
-    let expensive = EXPENSIVE.iter().find(|(expensive, _)| *expensive == name);
+    let expensive = prices.expensive.iter().find(|(expensive, _)| *expensive == name);
     match expensive {
         Some((_, price)) => *price,
-        None if is_scalar || (field.arguments.is_empty() && FREE.contains(&name)) => 0,
+        None if is_scalar || (field.arguments.is_empty() && prices.free.contains(&name)) => 0,
         None => OBJECT,
     }
 }
 
 /// The price of what an argument `filter` has to look at.
-pub(super) fn of_scans(arguments: &[(Positioned<Name>, Positioned<Literal>)], values: &Values<'_>) -> u64 {
+pub(super) fn of_scans(
+    arguments: &[(Positioned<Name>, Positioned<Literal>)],
+    values: &Values<'_>,
+    prices: &Prices,
+) -> u64 {
     let filters = arguments.iter().filter(|(name, _)| name.node == "filter");
     let of = |filter: &Literal| {
-        SCANS.iter().filter(|(key, _)| values.says(filter, key)).map(|(_, price)| price).sum::<u64>()
+        prices.scans.iter().filter(|(key, _)| values.says(filter, key)).map(|(_, price)| price).sum::<u64>()
     };
     filters.map(|(_, filter)| of(&filter.node)).sum()
 }

@@ -19,6 +19,7 @@ mod tokens;
 mod values;
 
 pub use escapes::{NoCharacter, without_long_escapes};
+pub use price::Prices;
 pub use tokens::{Tokens, repeated_field, tokens};
 
 /// Introspection may go this deep below `__schema` or `__type`: graphql-js asks for types wrapped ten times.
@@ -69,6 +70,8 @@ pub struct Limits {
     pub page: u64,
     /// How long a connection is taken to be when no length is asked for; 20.
     pub default_page: u64,
+    /// Prices of fields and filters; the usual ones unless set.
+    pub prices: Prices,
 }
 
 impl Default for Limits {
@@ -90,6 +93,7 @@ impl Default for Limits {
             answer: 20_000,
             page: 100,
             default_page: 20,
+            prices: Prices::default(),
         }
     }
 }

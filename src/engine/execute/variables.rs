@@ -11,9 +11,8 @@ use async_graphql::{Name, Pos, Response, Value, Variables};
 use async_graphql_value::Value as Literal;
 
 use super::walk;
-use crate::graphql::cost::Refusal;
-use crate::graphql::fault::{self, Fault};
-use crate::graphql::scalar;
+use crate::engine::cost::Refusal;
+use crate::engine::fault::{self, Fault};
 
 /// Refuses a request that leaves out a variable the operation cannot do without. The engine would notice only in the
 /// field that uses it, when other fields may have run.
@@ -117,11 +116,11 @@ pub(super) fn fill(operation: &OperationDefinition, variables: &mut Variables) {
 }
 
 /// Says the format beside the name of a scalar that a value is not of: the engine says the name alone.
-pub(super) fn name_formats(response: &mut Response) {
+pub(super) fn name_formats(response: &mut Response, format_of: fn(&str) -> Option<&'static str>) {
     for error in &mut response.errors {
         let Some((_, rest)) = error.message.split_once("expected type \"") else { continue };
         let Some((name, _)) = rest.split_once('"') else { continue };
-        if let Some(format) = scalar::format_of(name.trim_end_matches('!')) {
+        if let Some(format) = format_of(name.trim_end_matches('!')) {
             error.message = format!("{}: {format}", error.message);
         }
     }
@@ -129,9 +128,9 @@ pub(super) fn name_formats(response: &mut Response) {
 
 /// The arguments of a document that take their value, or a part of it, from a variable.
 #[derive(Debug, Default)]
-pub(super) struct Filled(HashSet<Pos>);
+pub(super) struct VariablePositions(HashSet<Pos>);
 
-impl Filled {
+impl VariablePositions {
     /// Looks at each argument once; at none when no variable was given.
     pub fn read(document: &ExecutableDocument, variables: &Variables) -> Self {
         let mut filled = Self::default();

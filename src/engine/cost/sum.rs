@@ -160,7 +160,11 @@ impl<'a> Count<'a> {
             return Ok(sum);
         }
         let is_wrapper = matches!(name, "nodes" | "edges") && field.arguments.is_empty();
-        let own = price::of(field).saturating_add(price::of_scans(&field.arguments, &self.values));
+        let own = price::of(field, &self.limits.prices).saturating_add(price::of_scans(
+            &field.arguments,
+            &self.values,
+            &self.limits.prices,
+        ));
         let (rows, children) = match (self.length(field), inner.is_page) {
             (None, false) => (0, inner.load),
             (Some(rows), false) => (rows, inner.load.times(rows)),

@@ -9,7 +9,7 @@ use async_graphql::Request;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::execute::Reply;
+use super::execute::GraphqlResponse;
 use super::fault::Fault;
 use crate::access::{Lease, Peer};
 
@@ -23,7 +23,7 @@ const ENTRY: usize = 256;
 
 /// A request as a transport read it: a text, an id, or both, and everything else.
 #[derive(Debug)]
-pub struct Ask {
+pub struct Params {
     /// The document; none: only its id came.
     pub text: Option<String>,
     /// What the document is called: its SHA-256 in lower case hex, or an id of the trusted list. Beside a text: its hash.
@@ -34,7 +34,7 @@ pub struct Ask {
     pub after: Option<String>,
 }
 
-impl Ask {
+impl Params {
     /// The same, sent from there.
     pub fn sent_from(self, peer: Option<Peer>) -> Self {
         match peer {
@@ -80,18 +80,18 @@ impl Documents {
     }
 
     /// The text of the document that is meant.
-    pub fn find(&self, text: Option<String>, id: Option<&str>) -> Result<String, Reply> {
-        let unknown = || Reply::refused(Fault::PersistedQueryNotFound, "PersistedQueryNotFound");
+    pub fn find(&self, text: Option<String>, id: Option<&str>) -> Result<String, GraphqlResponse> {
+        let unknown = || GraphqlResponse::refused(Fault::PersistedQueryNotFound, "PersistedQueryNotFound");
         match (&self.trusted, text, id) {
             (None, Some(text), _) => Ok(text),
             (None, None, Some(id)) => self.remembered.get(id).map(|text| text.to_string()).ok_or_else(unknown),
             (Some(trusted), Some(text), _) if trusted.contains_key(&sha256(&text)) => Ok(text),
             (Some(_), Some(_), _) => {
                 let message = "This service runs the documents of its trusted list only, and this is none of them.";
-                Err(Reply::refused(Fault::Forbidden, message))
+                Err(GraphqlResponse::refused(Fault::Forbidden, message))
             }
             (Some(trusted), None, Some(id)) => trusted.get(id).cloned().ok_or_else(unknown),
-            (_, None, None) => Err(Reply::refused(Fault::BadUserInput, "The parameter query is missing.")),
+            (_, None, None) => Err(GraphqlResponse::refused(Fault::BadUserInput, "The parameter query is missing.")),
         }
     }
 

@@ -10,14 +10,12 @@ use std::sync::Arc;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::DocumentOperations;
-use async_graphql::{Request, Response, Schema, ServerError, async_trait};
+use async_graphql::{Executor, Request, Response, ServerError, async_trait};
 use serde_json::Value;
 
 use super::sha256;
-use crate::graphql::cost::{self, Limits};
-use crate::graphql::fault;
-use crate::graphql::live::LiveSubscription;
-use crate::graphql::{Mutation, Query};
+use crate::engine::cost::{self, Limits};
+use crate::engine::fault;
 
 /// Why a folder is no trusted list.
 #[derive(Debug, thiserror::Error)]
@@ -47,16 +45,17 @@ pub enum Untrusted {
     },
 }
 
-/// All documents of a folder, text by id.
-pub async fn read(folder: &Path, limits: &Limits) -> Result<HashMap<String, String>, Untrusted> {
+/// All documents of a folder, text by id. `validator` is a schema with the extension [`OnlyValidate`].
+pub async fn read(
+    folder: &Path,
+    limits: &Limits,
+    validator: &impl Executor,
+) -> Result<HashMap<String, String>, Untrusted> {
     let unreadable = |path: &Path, error| Untrusted::Unreadable { path: path.to_owned(), error };
     let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
     let entries = entries.map_err(|error| unreadable(folder, error))?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.sort(); // the same file is named first each time
-    // Nothing of it is executed, so it needs no services.
-    let schema =
-        Schema::build(Query::default(), Mutation::default(), LiveSubscription).extension(OnlyValidate).finish();
     let mut documents = HashMap::new();
     for path in paths {
         let is = |extension: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
@@ -69,10 +68,10 @@ pub async fn read(folder: &Path, limits: &Limits) -> Result<HashMap<String, Stri
             false => vec![(None, text)],
         };
         for (id, text) in named {
-            if let Err((line, message)) = check(&schema, limits, &text).await {
+            if let Err((line, message)) = check(validator, limits, &text).await {
                 return Err(Untrusted::Invalid { path, id, line, message });
             }
-            // Clients print a document without the waitlist end that editors leave behind it.
+            // Clients print a document without the line end that editors leave behind it.
             let trimmed = text.trim_end();
             documents.extend([(sha256(trimmed), trimmed.to_owned()), (sha256(&text), text.clone())]);
             documents.extend(id.map(|id| (id, text)));
@@ -99,7 +98,7 @@ fn manifest(path: &Path, text: &str) -> Result<Vec<(Option<String>, String)>, Un
 }
 
 /// What is wrong with a document, and in which line.
-async fn check(schema: &crate::graphql::Schema, limits: &Limits, text: &str) -> Result<(), (usize, String)> {
+async fn check(validator: &impl Executor, limits: &Limits, text: &str) -> Result<(), (usize, String)> {
     limits.check_text(text).map_err(|refusal| (1, refusal.message))?;
     let wrong = |error: ServerError| {
         let line = error.locations.first().map_or(1, |at| at.line);
@@ -116,14 +115,14 @@ async fn check(schema: &crate::graphql::Schema, limits: &Limits, text: &str) -> 
     let mut request = Request::new(text);
     request.operation_name = name;
     request.set_parsed_query(document);
-    match schema.execute(request).await.errors.into_iter().next() {
+    match validator.execute(request).await.errors.into_iter().next() {
         Some(error) => Err(wrong(error)),
         None => Ok(()),
     }
 }
 
-/// Lets documents be validated, and executes none.
-struct OnlyValidate;
+/// Extension of a schema that validates documents and executes none.
+pub struct OnlyValidate;
 
 impl ExtensionFactory for OnlyValidate {
     fn create(&self) -> Arc<dyn Extension> {

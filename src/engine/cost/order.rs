@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
 
 use super::Refusal;
-use crate::graphql::fault::Fault;
+use crate::engine::fault::Fault;
 
 /// What one walk over the text of a document finds.
 pub(super) struct Order<'a> {

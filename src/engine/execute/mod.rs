@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, ServerError, Value};
+use async_graphql::{ObjectType, Request, Schema, ServerError, SubscriptionType, Value};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -18,12 +18,12 @@ use self::call::Call;
 use self::inputs::Inputs;
 use self::record::Record;
 use self::shape::{Shape, Types};
-use self::variables::Filled;
-use super::Schema;
+use self::variables::VariablePositions;
 use super::budget::{Balance, Budgets};
 use super::cost::{self, Cost, Limits, Refusal};
-use super::document::{Ask, Documents};
+use super::document::{Documents, Params};
 use super::fault::{self, Fault};
+use super::graph::Graph;
 use crate::access::{Actor, Peer};
 use crate::clock::{Clock, Sparse};
 use crate::id::RandomSource;
@@ -40,7 +40,7 @@ mod typename;
 mod variables;
 mod walk;
 
-pub use reply::Reply;
+pub use reply::GraphqlResponse;
 
 /// Attaches what lives as long as one request, such as DataLoaders. Actor, [`OperationType`] and
 /// [`RequestId`] are there already.
@@ -66,6 +66,10 @@ pub struct Settings {
     /// How long the answer of a mutation is waited for, which goes on afterwards; 30 s. Longer than a query, because a
     /// connection that dies while it commits is asked about on another one, and that answer is worth the wait.
     pub mutation_patience: Duration,
+    /// Root fields that show every viewer without an account the same.
+    pub public: &'static [&'static str],
+    /// Format of a scalar by its name, for the message of a refused value.
+    pub format_of: fn(&str) -> Option<&'static str>,
     /// See [`PerRequest`].
     pub per_request: PerRequest,
 }
@@ -79,6 +83,8 @@ impl Default for Settings {
             introspection: true,
             patience: Duration::from_secs(5),
             mutation_patience: Duration::from_secs(30),
+            public: &[],
+            format_of: |_| None,
             per_request: Arc::new(|request, _| request),
         }
     }
@@ -87,15 +93,12 @@ impl Default for Settings {
 /// What it costs a ticket to show a credential that has to be looked up, so that made-up ones end with its bucket.
 const LOOK_UP: u64 = 100;
 
-/// Root fields that show everybody without an account the same.
-const PUBLIC: [&str; 3] = ["event", "events", "__typename"];
-
 /// Executes requests; cheap to clone.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    schema: Schema,
+    graph: Box<dyn Graph>,
     types: Types,
     inputs: Inputs,
     clock: Clock,
@@ -111,7 +114,7 @@ pub struct Prepared {
     kind: OperationType,
     cost: Cost,
     shape: Shape,
-    filled: Filled,
+    filled: VariablePositions,
     resumable: bool,
     public: bool,
     id: RequestId,
@@ -124,7 +127,7 @@ impl Prepared {
         self.kind
     }
 
-    /// Whether it is a subscription that goes on behind a cursor: see [`Reply::cursor`].
+    /// Whether it is a subscription that goes on behind a cursor: see [`GraphqlResponse::cursor`].
     pub fn is_resumable(&self) -> bool {
         self.resumable
     }
@@ -142,7 +145,18 @@ impl Prepared {
 
 impl Engine {
     /// An engine for `schema`. Mutations run on `tasks`, so that a graceful stop can wait for them.
-    pub fn new(schema: Schema, clock: Clock, random: RandomSource, settings: Settings, tasks: TaskTracker) -> Self {
+    pub fn new<Q, M, S>(
+        schema: Schema<Q, M, S>,
+        clock: Clock,
+        random: RandomSource,
+        settings: Settings,
+        tasks: TaskTracker,
+    ) -> Self
+    where
+        Q: ObjectType + 'static,
+        M: ObjectType + 'static,
+        S: SubscriptionType + 'static,
+    {
         let sdl = schema.sdl();
         let read = || Ok((Types::read(&sdl)?, Inputs::read(&sdl)?));
         let (types, inputs) = read().unwrap_or_else(|error: async_graphql::parser::Error| {
@@ -152,7 +166,7 @@ impl Engine {
             Default::default()
         });
         let refusals = Arc::new(Sparse::new(Duration::from_secs(1)));
-        Self(Arc::new(Inner { schema, types, inputs, clock, random, settings, tasks, refusals }))
+        Self(Arc::new(Inner { graph: Box::new(schema), types, inputs, clock, random, settings, tasks, refusals }))
     }
 
     /// Where mutations run, and whatever else a graceful stop has to wait for.
@@ -162,7 +176,7 @@ impl Engine {
 
     /// Finds the document that is meant, parses it once, checks what it costs and what its values are, and takes out what was
     /// left out. Nothing unchecked is ever executed: a [`Prepared`] comes from nowhere else.
-    pub fn prepare(&self, ask: Ask) -> Result<Prepared, Reply> {
+    pub fn prepare(&self, ask: Params) -> Result<Prepared, GraphqlResponse> {
         let given = ask.request.data.get(&TypeId::of::<RequestId>()).and_then(|id| id.downcast_ref::<RequestId>());
         let request_id = given.cloned().unwrap_or_else(|| self.request_id());
         let name = ask.request.operation_name.as_deref();
@@ -176,9 +190,9 @@ impl Engine {
         }
     }
 
-    fn check(&self, ask: Ask, request_id: RequestId, record: &mut Record) -> Result<Prepared, Reply> {
+    fn check(&self, ask: Params, request_id: RequestId, record: &mut Record) -> Result<Prepared, GraphqlResponse> {
         let Settings { limits, documents, .. } = &self.0.settings;
-        let Ask { text, id, mut request, after } = ask;
+        let Params { text, id, mut request, after } = ask;
         let is_new = text.is_some();
         request.query = readable(documents.find(text, id.as_deref())?)?;
         limits.check_text(&request.query)?;
@@ -215,17 +229,17 @@ impl Engine {
         }
         if cost.introspection > 0 && !self.0.settings.introspection {
             let message = "This service answers no introspection; its schema is published as schema.graphql.";
-            return Err(Reply::refused(Fault::Forbidden, message));
+            return Err(GraphqlResponse::refused(Fault::Forbidden, message));
         }
         variables::require(operation, &variables)?;
         self.0.inputs.check(document, operation, &variables, &self.0.types)?;
         merge::check(document, operation, &self.0.types)?;
-        let filled = Filled::read(document, &variables);
+        let filled = VariablePositions::read(document, &variables);
         let asked = rewritten.as_ref().unwrap_or(document);
         rewritten = variables::without_left_out(asked, operation, &variables).or(rewritten);
         variables::fill(operation, &mut variables);
         let shape = self.0.types.shape(document, operation);
-        let public = kind == OperationType::Query && root::asks_only(document, operation, &PUBLIC);
+        let public = kind == OperationType::Query && root::asks_only(document, operation, self.0.settings.public);
         if let Some(document) = rewritten {
             request.set_parsed_query(document);
         }
@@ -238,7 +252,7 @@ impl Engine {
 
     /// Executes a query or a mutation. A mutation runs in a task of its own: whoever stops waiting, its client or this
     /// function's patience, the write goes on.
-    pub async fn execute(&self, actor: Actor, mut prepared: Prepared) -> Reply {
+    pub async fn execute(&self, actor: Actor, mut prepared: Prepared) -> GraphqlResponse {
         let mut record = prepared.record.take();
         record.iter_mut().for_each(Record::runs);
         let reply = self.paid(actor, prepared).await;
@@ -246,7 +260,7 @@ impl Engine {
         reply
     }
 
-    async fn paid(&self, actor: Actor, prepared: Prepared) -> Reply {
+    async fn paid(&self, actor: Actor, prepared: Prepared) -> GraphqlResponse {
         let balance = match self.charge(&actor, &prepared) {
             Ok(balance) => balance,
             Err(refused) => return refused,
@@ -258,15 +272,15 @@ impl Engine {
         reply
     }
 
-    async fn run(&self, actor: Actor, prepared: Prepared) -> Reply {
+    async fn run(&self, actor: Actor, prepared: Prepared) -> GraphqlResponse {
         let Settings { patience, mutation_patience, .. } = self.0.settings;
         let kind = prepared.kind;
         let (request, call) = self.call(actor, prepared);
-        let schema = self.0.schema.clone();
+        let inner = self.0.clone();
         let id = call.id.clone();
         let span = tracing::info_span!("graphql", request_id = %id.0, %kind);
         let run = async move {
-            match AssertUnwindSafe(schema.execute(request)).catch_unwind().await {
+            match AssertUnwindSafe(inner.graph.execute(request)).catch_unwind().await {
                 Ok(response) => call.finish(response),
                 Err(panic) => call.panicked(panic.as_ref()),
             }
@@ -283,16 +297,20 @@ impl Engine {
                 Err(_) => "The mutation takes long and goes on; ask again with the same idempotency key.",
             },
             OperationType::Subscription => {
-                return Reply::refused(Fault::BadUserInput, "A subscription needs a transport that streams.");
+                return GraphqlResponse::refused(Fault::BadUserInput, "A subscription needs a transport that streams.");
             }
         };
         tracing::warn!(request_id = %id.0, %kind, "gave up waiting for an answer");
-        Reply::refused(Fault::Overloaded, late)
+        GraphqlResponse::refused(Fault::Overloaded, late)
     }
 
     /// Executes a subscription as a stream of replies. Its first reply is a request error when the subscription did
     /// not come about. For a query or mutation: its one reply.
-    pub fn subscribe(&self, actor: Actor, mut prepared: Prepared) -> impl Stream<Item = Reply> + Send + use<> {
+    pub fn subscribe(
+        &self,
+        actor: Actor,
+        mut prepared: Prepared,
+    ) -> impl Stream<Item = GraphqlResponse> + Send + use<> {
         if prepared.kind != OperationType::Subscription {
             let engine = self.clone();
             return stream::once(async move { engine.execute(actor, prepared).await }).boxed();
@@ -304,7 +322,7 @@ impl Engine {
             return stream::once(async move { refused }).boxed();
         }
         let (request, call) = self.call(actor, prepared);
-        let mut responses = AssertUnwindSafe(self.0.schema.execute_stream(request)).catch_unwind().fuse().boxed();
+        let mut responses = AssertUnwindSafe(self.0.graph.subscribe(request)).catch_unwind().fuse().boxed();
         let replies = async move {
             let first = responses.next().await;
             // A subscription that did not come about looks like an event that failed, but nothing follows it.
@@ -326,7 +344,7 @@ impl Engine {
     }
 
     /// Takes from a ticket's bucket what it costs to look up who somebody is.
-    pub fn charge_look_up(&self, peer: Option<Peer>) -> Result<(), Reply> {
+    pub fn charge_look_up(&self, peer: Option<Peer>) -> Result<(), GraphqlResponse> {
         let charged = self.charge_points(&Actor::Anonymous, peer, LOOK_UP).map(drop);
         if charged.is_err() {
             self.refused_by_rate("too many unknown tokens");
@@ -342,17 +360,22 @@ impl Engine {
     }
 
     /// Takes what an operation costs from its viewer's bucket.
-    fn charge(&self, actor: &Actor, prepared: &Prepared) -> Result<Option<Balance>, Reply> {
+    fn charge(&self, actor: &Actor, prepared: &Prepared) -> Result<Option<Balance>, GraphqlResponse> {
         let peer = prepared.request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
         self.charge_points(actor, peer, prepared.cost.cost)
     }
 
-    fn charge_points(&self, actor: &Actor, peer: Option<Peer>, points: u64) -> Result<Option<Balance>, Reply> {
+    fn charge_points(
+        &self,
+        actor: &Actor,
+        peer: Option<Peer>,
+        points: u64,
+    ) -> Result<Option<Balance>, GraphqlResponse> {
         let Some(budgets) = &self.0.settings.budgets else { return Ok(None) };
         budgets.charge(actor, peer, points).map(Some).map_err(|(wait, balance)| {
             let seconds = wait.as_millis().div_ceil(1_000);
             let message = format!("You have asked for much in a short time; ask again in {seconds} s.");
-            let mut refused: Reply = Fault::RateLimited.server_error_after(message, wait).into();
+            let mut refused: GraphqlResponse = Fault::RateLimited.server_error_after(message, wait).into();
             refused.response.extensions.insert("cost".to_owned(), balance.extension());
             refused
         })
@@ -377,7 +400,10 @@ impl Engine {
     fn call(&self, actor: Actor, prepared: Prepared) -> (Request, Call) {
         let Prepared { request, kind, shape, filled, id, .. } = prepared;
         let request = request.data(actor).data(kind).data(id.clone());
-        ((self.0.settings.per_request)(request, &actor), Call { id, shape, filled })
+        (
+            (self.0.settings.per_request)(request, &actor),
+            Call { id, shape, filled, format_of: self.0.settings.format_of },
+        )
     }
 }
 

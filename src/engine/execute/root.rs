@@ -4,8 +4,8 @@
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection};
 use async_graphql::{Name, Positioned};
 
-use crate::graphql::cost::Refusal;
-use crate::graphql::fault::Fault;
+use crate::engine::cost::Refusal;
+use crate::engine::fault::Fault;
 
 /// A subscription must have exactly one root field, on which no condition hangs. The engine does not check that, and
 /// looks for the field only in the operation itself, so a field that stands in fragments is written out there: the

@@ -5,7 +5,7 @@
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection};
 use async_graphql::{Name, Positioned, Value, Variables};
 
-use super::{Reply, walk};
+use super::{GraphqlResponse, walk};
 
 /// The argument that a cursor is for.
 pub(super) const AFTER: &str = "after";
@@ -60,7 +60,7 @@ fn put(cursor: &str, field: &mut Positioned<Field>, variables: &mut Variables) -
     false
 }
 
-impl Reply {
+impl GraphqlResponse {
     /// The cursor of a log's message, if the client asked for it: `cursor` in the one root field.
     pub fn cursor(&self) -> Option<String> {
         let Value::Object(data) = &self.response.data else { return None };

@@ -10,8 +10,8 @@ use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinitio
 
 use super::root::has_same_arguments;
 use super::shape::{Output, Types};
-use crate::graphql::cost::Refusal;
-use crate::graphql::fault::{self, Fault};
+use crate::engine::cost::Refusal;
+use crate::engine::fault::{self, Fault};
 
 /// Refuses an operation in which fields of one response name conflict. The cost check bounds its depth and how much it is
 /// with its fragments written out; each field is looked at once for each level above it at most.

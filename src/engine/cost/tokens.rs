@@ -131,7 +131,7 @@ impl<'a> Iterator for Each<'a> {
     }
 }
 
-/// Bytes up to the end of a string, its closing quote included; a string ends with its waitlist at the latest.
+/// Bytes up to the end of a string, its closing quote included; a string ends with its line at the latest.
 fn string(rest: &[u8]) -> usize {
     let mut at = 0;
     while let Some(&byte) = rest.get(at) {

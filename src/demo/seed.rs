@@ -141,13 +141,13 @@ pub const LINE: &[(&str, usize, i64)] = &[
     ("frances@demo.test", 1, 2),
 ];
 
-macro_rules! keyed_limiter {
+macro_rules! customers {
     ($($first:literal $last:literal)*) => { &[$((concat!($first, "@demo.test"), concat!($first, " ", $last)),)*] };
 }
 
 /// Everybody else; their passwords are known to nobody.
 #[rustfmt::skip]
-pub const CROWD: &[(&str, &str)] = keyed_limiter! {
+pub const SEED_CUSTOMERS: &[(&str, &str)] = customers! {
     "barbara" "Liskov" "niklaus" "Wirth" "frances" "Allen" "donald" "Knuth" "alan" "Kay" "adele" "Goldberg" "john" "Backus"
     "jean" "Bartik" "ken" "Thompson" "dennis" "Ritchie" "radia" "Perlman" "leslie" "Lamport" "karen" "Jones" "tony" "Hoare"
     "robin" "Milner" "margaret" "Hamilton" "annie" "Easley" "katherine" "Johnson" "mary" "Wilkes" "ivan" "Sutherland"
@@ -176,10 +176,20 @@ pub fn orders(random: &RandomSource) -> Vec<DemoOrder> {
         while left > 0 {
             let quantity = [1, 1, 1, 1, 2, 2, 3][pick(7)].min(left);
             left -= quantity;
-            orders.push(DemoOrder { who: CROWD[pick(CROWD.len())].0, event, quantity, cancels: false });
+            orders.push(DemoOrder {
+                who: SEED_CUSTOMERS[pick(SEED_CUSTOMERS.len())].0,
+                event,
+                quantity,
+                cancels: false,
+            });
             // Only where there is room for a booking that comes and goes.
             if play.capacity - play.sold > 30 && random.fraction() < 0.4 {
-                orders.push(DemoOrder { who: CROWD[pick(CROWD.len())].0, event, quantity: 1, cancels: true });
+                orders.push(DemoOrder {
+                    who: SEED_CUSTOMERS[pick(SEED_CUSTOMERS.len())].0,
+                    event,
+                    quantity: 1,
+                    cancels: true,
+                });
             }
         }
     }

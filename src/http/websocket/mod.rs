@@ -21,7 +21,7 @@ use super::HttpState;
 use super::listen::Held;
 use super::parameters::Credential;
 use crate::access::Peer;
-use crate::graphql::fault::Fault;
+use crate::engine::fault::Fault;
 
 mod connection;
 mod operation;

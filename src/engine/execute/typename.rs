@@ -6,8 +6,8 @@ use async_graphql::Positioned;
 use async_graphql::parser::types::{ExecutableDocument, Field, InlineFragment, Selection, SelectionSet};
 
 use super::walk;
-use crate::graphql::cost::Refusal;
-use crate::graphql::fault::Fault;
+use crate::engine::cost::Refusal;
+use crate::engine::fault::Fault;
 
 /// The document with the directives of each `__typename` on a fragment around it, which means the same; `None` where
 /// there are none. Arguments and fields of a `__typename` are refused.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_graphql::parser::types::OperationType;
 use tokio::time::Instant;
 
-use super::{Reply, RequestId};
+use super::{GraphqlResponse, RequestId};
 use crate::clock::Sparse;
-use crate::graphql::fault::Fault;
+use crate::engine::fault::Fault;
 
 /// How much of an operation's name is shown.
 const NAME: usize = 64;
@@ -58,7 +58,7 @@ impl Record {
     }
 
     /// What it was answered.
-    pub fn answered(&mut self, reply: &Reply) {
+    pub fn answered(&mut self, reply: &GraphqlResponse) {
         self.messages += 1;
         self.outcome = match (reply.executed, reply.response.errors.is_empty()) {
             (true, true) => "done",

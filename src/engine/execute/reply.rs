@@ -4,19 +4,19 @@
 use async_graphql::{Response, ServerError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::graphql::cost::Refusal;
-use crate::graphql::fault::Fault;
+use crate::engine::cost::Refusal;
+use crate::engine::fault::Fault;
 
 /// A response, and whether anything was executed: without that it has no `data` and is a request error.
 #[derive(Debug)]
-pub struct Reply {
+pub struct GraphqlResponse {
     /// The response; each of its errors carries a code of the closed list.
     pub response: Box<Response>,
     /// Whether fields were resolved.
     pub executed: bool,
 }
 
-impl Reply {
+impl GraphqlResponse {
     /// A request error.
     pub fn refused(fault: Fault, message: impl Into<String>) -> Self {
         fault.server_error(message).into()
@@ -33,20 +33,20 @@ impl Reply {
     }
 }
 
-impl From<ServerError> for Reply {
+impl From<ServerError> for GraphqlResponse {
     fn from(error: ServerError) -> Self {
         Self { response: Box::new(Response::from_errors(vec![error])), executed: false }
     }
 }
 
-impl From<Refusal> for Reply {
+impl From<Refusal> for GraphqlResponse {
     fn from(refusal: Refusal) -> Self {
         Self::refused(refusal.fault, refusal.message)
     }
 }
 
 /// As the specification orders it: errors first, `data` only where something was executed.
-impl Serialize for Reply {
+impl Serialize for GraphqlResponse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if !self.response.errors.is_empty() {

@@ -15,8 +15,8 @@ use async_graphql::{Name, Number, Positioned, Value, Variables};
 use async_graphql_value::Value as Literal;
 
 use super::shape::Types;
-use crate::graphql::cost::{Refusal, repeated_field};
-use crate::graphql::fault::{self, Fault};
+use crate::engine::cost::{Refusal, repeated_field};
+use crate::engine::fault::{self, Fault};
 
 /// Names and their types: the arguments of a field, or the fields of an input object.
 type Fields = HashMap<Name, Type>;
@@ -35,7 +35,7 @@ pub(super) struct Inputs {
 const BUILT_IN: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 
 /// A value that is not of its type.
-struct Misfit {
+struct TypeMismatch {
     /// Where: fields and indices, from the inside out.
     path: Vec<String>,
     /// Its type; none: there is no such argument or field. Only said of those that stand for a variable: when it is left
@@ -43,7 +43,7 @@ struct Misfit {
     expected: Option<String>,
 }
 
-impl Misfit {
+impl TypeMismatch {
     const UNKNOWN: Self = Self { path: Vec::new(), expected: None };
 }
 
@@ -150,7 +150,7 @@ impl Inputs {
                         let Some(arguments) = arguments else { continue };
                         let fits = match (arguments.get(&argument.node), &value.node) {
                             (Some(ty), value) => self.fits(ty, value, true),
-                            (None, Literal::Variable(_)) => Err(Misfit::UNKNOWN),
+                            (None, Literal::Variable(_)) => Err(TypeMismatch::UNKNOWN),
                             (None, _) => Ok(()),
                         };
                         let what = || format!("argument \"{}\" of {name}", argument.node);
@@ -170,27 +170,27 @@ impl Inputs {
     }
 
     /// Whether a value fits; one of a document says enums without quotes.
-    fn fits<V: Look>(&self, ty: &Type, value: &V, is_literal: bool) -> Result<(), Misfit> {
-        let misfit = |name: &Name| Err(Misfit { path: Vec::new(), expected: Some(name.to_string()) });
-        match (value.look(), &ty.base) {
-            (Seen::List(items), BaseType::List(inner)) => {
+    fn fits<V: ValueView>(&self, ty: &Type, value: &V, is_literal: bool) -> Result<(), TypeMismatch> {
+        let misfit = |name: &Name| Err(TypeMismatch { path: Vec::new(), expected: Some(name.to_string()) });
+        match (value.view(), &ty.base) {
+            (View::List(items), BaseType::List(inner)) => {
                 let mut each = items.iter().enumerate();
                 each.try_for_each(|(at, item)| within(self.fits(inner, item, is_literal), at))
             }
             (_, BaseType::List(inner)) => self.fits(inner, value, is_literal), // one stands for a list of one
-            (Seen::Null | Seen::Variable, BaseType::Named(_)) => Ok(()),
+            (View::Null | View::Variable, BaseType::Named(_)) => Ok(()),
             (seen, BaseType::Named(name)) => match (seen, self.objects.get(name)) {
-                (Seen::Object(values), Some(fields)) => values.iter().try_for_each(|(field, value)| {
-                    let fits = match (fields.get(field), value.look()) {
+                (View::Object(values), Some(fields)) => values.iter().try_for_each(|(field, value)| {
+                    let fits = match (fields.get(field), value.view()) {
                         (Some(ty), _) => self.fits(ty, value, is_literal),
-                        (None, Seen::Variable) => Err(Misfit::UNKNOWN),
+                        (None, View::Variable) => Err(TypeMismatch::UNKNOWN),
                         (None, _) => Ok(()),
                     };
                     within(fits, field)
                 }),
                 (_, Some(_)) => misfit(name),
-                (Seen::Text, None) if is_literal && self.enums.contains(name) => misfit(name),
-                (Seen::Number(number), None) if name == "Int" && !has_32_bits(number) => misfit(name),
+                (View::Text, None) if is_literal && self.enums.contains(name) => misfit(name),
+                (View::Number(number), None) if name == "Int" && !has_32_bits(number) => misfit(name),
                 _ => Ok(()),
             },
         }
@@ -209,7 +209,7 @@ fn typed(definitions: Vec<Positioned<InputValueDefinition>>) -> Fields {
     definitions.into_iter().map(|definition| (definition.node.name.node, definition.node.ty.node)).collect()
 }
 
-fn within(inner: Result<(), Misfit>, at: impl ToString) -> Result<(), Misfit> {
+fn within(inner: Result<(), TypeMismatch>, at: impl ToString) -> Result<(), TypeMismatch> {
     inner.map_err(|mut misfit| {
         misfit.path.push(at.to_string());
         misfit
@@ -220,8 +220,8 @@ fn of_variable(declared: &VariableDefinition) -> String {
     format!("variable ${}", declared.name.node)
 }
 
-fn refuse_unless(fits: Result<(), Misfit>, what: impl FnOnce() -> String, fault: Fault) -> Result<(), Refusal> {
-    fits.map_err(|Misfit { path, expected }| {
+fn refuse_unless(fits: Result<(), TypeMismatch>, what: impl FnOnce() -> String, fault: Fault) -> Result<(), Refusal> {
+    fits.map_err(|TypeMismatch { path, expected }| {
         let what = what();
         let inside: String = path.iter().rev().map(|part| format!(".{part}")).collect();
         let message = match expected {
@@ -233,7 +233,7 @@ fn refuse_unless(fits: Result<(), Misfit>, what: impl FnOnce() -> String, fault:
 }
 
 /// A value, as far as it is looked at: of a document, or of a variable.
-enum Seen<'a, V> {
+enum View<'a, V> {
     Null,
     /// Looked at by its own type.
     Variable,
@@ -244,33 +244,33 @@ enum Seen<'a, V> {
     Other,
 }
 
-trait Look: Sized {
-    fn look(&self) -> Seen<'_, Self>;
+trait ValueView: Sized {
+    fn view(&self) -> View<'_, Self>;
 }
 
-impl Look for Literal {
-    fn look(&self) -> Seen<'_, Self> {
+impl ValueView for Literal {
+    fn view(&self) -> View<'_, Self> {
         match self {
-            Self::Null => Seen::Null,
-            Self::Variable(_) => Seen::Variable,
-            Self::Number(number) => Seen::Number(number),
-            Self::String(_) => Seen::Text,
-            Self::List(items) => Seen::List(items),
-            Self::Object(fields) => Seen::Object(fields),
-            Self::Boolean(_) | Self::Enum(_) | Self::Binary(_) => Seen::Other,
+            Self::Null => View::Null,
+            Self::Variable(_) => View::Variable,
+            Self::Number(number) => View::Number(number),
+            Self::String(_) => View::Text,
+            Self::List(items) => View::List(items),
+            Self::Object(fields) => View::Object(fields),
+            Self::Boolean(_) | Self::Enum(_) | Self::Binary(_) => View::Other,
         }
     }
 }
 
-impl Look for Value {
-    fn look(&self) -> Seen<'_, Self> {
+impl ValueView for Value {
+    fn view(&self) -> View<'_, Self> {
         match self {
-            Self::Null => Seen::Null,
-            Self::Number(number) => Seen::Number(number),
-            Self::String(_) => Seen::Text,
-            Self::List(items) => Seen::List(items),
-            Self::Object(fields) => Seen::Object(fields),
-            Self::Boolean(_) | Self::Enum(_) | Self::Binary(_) => Seen::Other,
+            Self::Null => View::Null,
+            Self::Number(number) => View::Number(number),
+            Self::String(_) => View::Text,
+            Self::List(items) => View::List(items),
+            Self::Object(fields) => View::Object(fields),
+            Self::Boolean(_) | Self::Enum(_) | Self::Binary(_) => View::Other,
         }
     }
 }

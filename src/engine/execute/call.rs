@@ -6,47 +6,52 @@ use std::any::Any;
 use async_graphql::{Response, ServerError, Value};
 
 use super::shape::Shape;
-use super::variables::{self, Filled};
-use super::{Reply, RequestId};
-use crate::graphql::fault::{self, Stage};
+use super::variables::{self, VariablePositions};
+use super::{GraphqlResponse, RequestId};
+use crate::engine::fault::{self, Stage};
 
 /// One execution: its name, the shape of what comes out, and what is the variables' fault.
 pub(super) struct Call {
     pub id: RequestId,
     pub shape: Shape,
-    pub filled: Filled,
+    pub filled: VariablePositions,
+    /// See [`super::Settings::format_of`].
+    pub format_of: fn(&str) -> Option<&'static str>,
 }
 
 impl Call {
-    pub fn finish(&self, mut response: Response) -> Reply {
+    pub fn finish(&self, mut response: Response) -> GraphqlResponse {
         let stage = stage(&response);
         match stage {
             Stage::Executed => self.shape.complete(&mut response),
-            Stage::Refused => self.into_user_error(&mut response),
+            Stage::Refused => self.name_causes(&mut response),
         }
-        Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: stage == Stage::Executed }
+        GraphqlResponse {
+            response: Box::new(fault::finish(response, stage, &self.id.0)),
+            executed: stage == Stage::Executed,
+        }
     }
 
     /// Makes the errors of validation say what a client needs: the format that was expected, and whose fault it is.
-    fn into_user_error(&self, response: &mut Response) {
-        variables::name_formats(response);
+    fn name_causes(&self, response: &mut Response) {
+        variables::name_formats(response, self.format_of);
         self.filled.blame(response);
     }
 
     /// The errors of fields that gave no stream.
-    pub fn refused(&self, mut response: Response) -> Reply {
+    pub fn refused(&self, mut response: Response) -> GraphqlResponse {
         let stage = stage(&response);
         if stage == Stage::Refused {
-            self.into_user_error(&mut response);
+            self.name_causes(&mut response);
         }
-        Reply { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: false }
+        GraphqlResponse { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: false }
     }
 
     /// The text of a panic goes through the same mask as any other internal error.
-    pub fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {
+    pub fn panicked(&self, panic: &(dyn Any + Send)) -> GraphqlResponse {
         let text = format!("panic: {}", fault::panic_text(panic));
         let response = Response::from_errors(vec![ServerError::new(text, None)]);
-        Reply { response: Box::new(fault::finish(response, Stage::Executed, &self.id.0)), executed: false }
+        GraphqlResponse { response: Box::new(fault::finish(response, Stage::Executed, &self.id.0)), executed: false }
     }
 }
 

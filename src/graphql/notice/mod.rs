@@ -8,25 +8,27 @@ use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::Services;
-use super::booking::{Booking, me, seen, sees};
-use super::error::{IntoUserError, UserError, db_fault, int};
-use super::event::Event;
-use super::guard::{May, acting};
-use super::load::{ChangesOf, Load, ReadUpTo, failed};
-use super::page::{Args, Cursor, connection};
-use super::scalar::DateTime;
-use super::stream_cursor::Log;
-use super::waitlist::WaitlistEntry;
 use crate::access::Action;
 use crate::domain_event::{DomainEvent, UnreadableDomainEvent};
 use crate::entity::{event, event_change, notice};
 use crate::event::store;
+use crate::graphql::Services;
+use crate::graphql::booking::{Booking, me, seen, sees};
+use crate::graphql::error::{IntoUserError, UserError, db_fault, int};
+use crate::graphql::event::Event;
+use crate::graphql::guard::{May, acting};
+use crate::graphql::load::{ChangesOf, Load, ReadUpTo, failed};
+use crate::graphql::page::{Args, Cursor, connection};
+use crate::graphql::scalar::DateTime;
+use crate::graphql::stream_cursor::Log;
+use crate::graphql::waitlist::WaitlistEntry;
 use crate::id::EntryId;
 use crate::notification::{read, words};
 use crate::page::PAGE_MAX;
 use crate::relay::history;
 use crate::status::EventField;
+
+pub mod live;
 
 /// What a notice is about. New kinds may be added: show unknown ones by their text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]

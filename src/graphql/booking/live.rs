@@ -1,0 +1,151 @@
+//! Subscriptions to bookings: each change of status, of a customer's bookings or of an organizer's.
+//! Not here: what streams share (`graphql::stream`), and the history itself (`relay::history`).
+
+use async_graphql::{Context, Enum, ID, Result, SimpleObject, Subscription};
+use futures_util::Stream;
+
+use super::{Booking, me};
+use crate::access::Action;
+use crate::booking::list::{self, BookingKey};
+use crate::domain_event::{DomainEvent, UnreadableDomainEvent};
+use crate::engine::fault::Fault;
+use crate::graphql::Services;
+use crate::graphql::error::db_fault;
+use crate::graphql::guard::{May, acting};
+use crate::graphql::scalar::{DateTime, id_or_nobody};
+use crate::graphql::stream::{CHUNK, concerned, gone, history_head, newer, still_may, stream};
+use crate::graphql::stream_cursor::Log;
+use crate::id::{BookingId, EventId};
+use crate::relay::history::{self, About};
+
+/// What happened to a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum BookingChange {
+    /// It was placed.
+    Created,
+    /// Its tickets are the customer's.
+    Confirmed,
+    /// It no longer claims tickets.
+    Cancelled,
+}
+
+/// One message of `bookingChanged` and `eventBookingChanged`. A value without an id: what it carries has its own.
+#[derive(SimpleObject)]
+pub struct BookingUpdate {
+    /// Pass it as `after` to go on behind this message.
+    cursor: String,
+    /// True in the opening message when `after` is not of this history: fetch the list anew and go on from `cursor`.
+    resync: bool,
+    /// What happened; null in the opening message.
+    change: Option<BookingChange>,
+    /// When it happened; null in the opening message.
+    occurred_at: Option<DateTime>,
+    /// The booking as it is now; null in the opening message, and when it is no longer yours to see.
+    booking: Option<Booking>,
+}
+
+fn change_of(domain_event: &DomainEvent) -> Option<(BookingChange, BookingId)> {
+    match *domain_event {
+        DomainEvent::BookingCreated { booking, .. } => Some((BookingChange::Created, booking)),
+        DomainEvent::BookingConfirmed { booking, .. } => Some((BookingChange::Confirmed, booking)),
+        DomainEvent::BookingCancelled { booking, .. } => Some((BookingChange::Cancelled, booking)),
+        _ => None,
+    }
+}
+
+/// The stream of domain events about bookings, of a customer or an organizer.
+async fn bookings(
+    ctx: &Context<'_>,
+    log: Log,
+    about: About,
+    action: Action,
+    after: Option<String>,
+    only: Option<EventId>,
+) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
+    let services = ctx.data::<Services>()?.clone();
+    let ctx = acting(ctx)?.clone();
+    let mut heard = services.bus.listen(); // before the table is read: what comes in between is heard
+    let head = history_head(&ctx).await?;
+    // Not the head of the history: that would move with everything that happens to others.
+    let newest = history::newest(ctx.db.read(), about, head.last).await.map_err(|error| db_fault(&error))?;
+    let cursors = services.cursors.of(log, &head.epoch);
+    let (start, resync) = cursors.start(after, newest)?;
+    Ok(stream(move |out| async move {
+        let opening =
+            BookingUpdate { cursor: cursors.seal(start)?, resync, change: None, occurred_at: None, booking: None };
+        out.send(Ok(opening)).await.map_err(gone)?;
+        let mut last = start;
+        let mut known = head.last;
+        loop {
+            let rows = history::since(ctx.db.read(), about, last, CHUNK as i64).await.map_err(|e| db_fault(&e))?;
+            let full = rows.len() as u64 == CHUNK;
+            for row in rows {
+                let is_asked_for = only.is_none() || row.event_id == only;
+                let recorded = match row.read() {
+                    Ok(recorded) => recorded,
+                    // Stops before it: what it says of a booking is not for this release to tell, nor to leave out.
+                    Err(UnreadableDomainEvent::Newer) if is_asked_for => return Err(newer().await),
+                    // Parked by the relay, for an operator to see.
+                    Err(UnreadableDomainEvent::Newer | UnreadableDomainEvent::Damaged(_)) => {
+                        last = row.seq;
+                        continue;
+                    }
+                };
+                last = row.seq;
+                let Some((change, booking)) = change_of(&recorded.domain_event).filter(|_| is_asked_for) else {
+                    continue;
+                };
+                still_may(&services, &ctx, action).await?;
+                // A booking may have another customer by now, and its event another organizer.
+                let booking = list::visible(&ctx, BookingKey::Id(booking)).await.map_err(|e| db_fault(&e))?;
+                let frame = BookingUpdate {
+                    cursor: cursors.seal(recorded.seq)?,
+                    resync: false,
+                    change: Some(change),
+                    occurred_at: Some(DateTime(recorded.occurred_at)),
+                    booking: booking.map(Booking),
+                };
+                out.send(Ok(frame)).await.map_err(gone)?;
+            }
+            if !full {
+                known = known.max(last);
+                known = concerned(&mut heard, &services, about, known).await;
+            }
+        }
+    }))
+}
+
+/// Subscriptions to bookings.
+#[derive(Default)]
+pub struct BookingSubscription;
+
+#[Subscription]
+impl BookingSubscription {
+    /// Each change of status of your bookings, in order. Begins with a message that only carries the cursor. Needs
+    /// CUSTOMER.
+    #[graphql(guard = "May(Action::BookTickets)")]
+    async fn booking_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
+        let user = me(ctx)?;
+        bookings(ctx, Log::Bookings(user), About::Customer(user), Action::BookTickets, after, None).await
+    }
+
+    /// Each change of status of bookings of your events, in order. Begins with a message that only carries the cursor.
+    /// Needs ORGANIZER.
+    #[graphql(guard = "May(Action::ReadSales)")]
+    async fn event_booking_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
+        #[graphql(desc = "Only bookings of this event.")] event_id: Option<ID>,
+    ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
+        let organizer = acting(ctx)?.actor.signed_in().and_then(|user| user.organizer);
+        let organizer = organizer.ok_or_else(|| Fault::Forbidden.error("You act for no organizer."))?;
+        let only: Option<EventId> = event_id.as_ref().map(id_or_nobody).transpose()?;
+        let action = Action::ReadSalesOf(organizer);
+        bookings(ctx, Log::Sales(organizer), About::Organizer(organizer), action, after, only).await
+    }
+}
