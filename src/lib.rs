@@ -27,6 +27,7 @@ pub mod zone;
 pub mod access;
 pub mod ctx;
 pub mod db;
+pub mod engine;
 pub mod page;
 
 // What happens around a commit.
@@ -49,7 +50,6 @@ pub mod reactions;
 pub mod app;
 pub mod cli;
 pub mod demo;
-pub mod engine;
 pub mod graphql;
 pub mod http;
 pub mod retention;

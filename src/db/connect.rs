@@ -9,11 +9,12 @@ use std::time::Duration;
 use migration::Migrator;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{Connection, Error, Executor};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, FromQueryResult, RuntimeErr};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use sea_orm_migration::MigratorTrait;
 
 use super::error::{sqlite, sqlite_code, sqlstate};
 use super::file::DataFile;
+use super::migrated::{applied_steps, table_exists};
 use super::settings::Pool;
 use super::{Db, DbError, Settings, one, pooler, run, write_queue};
 use crate::id::RandomSource;
@@ -382,26 +383,4 @@ async fn check_and_migrate(target: &Target, db: &DatabaseConnection, migrate: bo
     );
     run(db, &sql, []).await.map_err(unusable)?;
     Ok(())
-}
-
-async fn table_exists(db: &DatabaseConnection, table: &str) -> Result<bool, DbError> {
-    let sql = match db.get_database_backend() {
-        DbBackend::Sqlite => "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name = $1",
-        _ => {
-            "SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
-        }
-    };
-    Ok(super::number(db, sql, [table.into()]).await? > 0)
-}
-
-async fn applied_steps(db: &DatabaseConnection) -> Result<Vec<String>, DbError> {
-    #[derive(FromQueryResult)]
-    struct Step {
-        version: String,
-    }
-    if !table_exists(db, "seaql_migrations").await? {
-        return Ok(Vec::new());
-    }
-    let steps: Vec<Step> = super::all(db, "SELECT version FROM seaql_migrations", []).await?;
-    Ok(steps.into_iter().map(|step| step.version).collect())
 }

@@ -22,6 +22,7 @@ use crate::id::{DomainEventId, RandomSource};
 mod connect;
 mod error;
 mod file;
+mod migrated;
 mod pooler;
 mod ready;
 mod records;

@@ -18,6 +18,7 @@ use source::{Placed, Token, arrows, tokens};
 const ROWS: &[(&str, &[&str])] = &[
     ("vocabulary", &["clock", "zone", "id", "money", "status", "text", "domain_event", "entity"]),
     ("the database, and who may do what", &["db", "page", "access"]),
+    ("a request", &["engine"]),
     ("the context of a verb", &["ctx"]),
     ("around a commit", &["bus", "outbox", "queue", "relay", "idempotency"]),
     ("slices", &["account", "event", "booking"]),
