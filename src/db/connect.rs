@@ -9,7 +9,7 @@ use std::time::Duration;
 use migration::Migrator;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{Connection, Error, Executor};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, FromQueryResult, RuntimeErr};
 use sea_orm_migration::MigratorTrait;
 
 use super::error::{sqlite, sqlite_code, sqlstate};
