@@ -1,8 +1,9 @@
-//! What each viewer may still ask: a bucket of points that refills steadily. Each operation pays its cost before it runs.
-//! Not here: what an operation costs (`cost`), and attempts at passwords (`account`).
+//! Rate limits of viewers: a bucket of points per user or address that refills steadily. Each operation pays its cost
+//! before it runs.
+//! Not here: the cost of an operation (`cost`), and sign-in throttling (`account`).
 //!
-//! Buckets belong to one process: a viewer who reaches three of them has three. That bounds the load each of them takes,
-//! which is what buckets are for, and costs no round trip.
+//! Buckets belong to one process: a viewer who reaches three processes has three buckets. That bounds the load on each
+//! process, which is the purpose of the buckets, and costs no round trip.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -27,7 +28,8 @@ pub struct Settings {
     pub points: NonZeroU32,
     /// Points that come back each second; 1,000.
     pub per_second: NonZeroU32,
-    /// So many times larger is the bucket of an address, from which many may ask without an account; 5.
+    /// Factor by which the bucket of an address is larger than a user's, since many viewers without an account may
+    /// share an address; 5.
     pub address_factor: NonZeroU32,
 }
 
@@ -39,26 +41,26 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Buckets `factor` times as large, which refill as much faster.
+    /// Returns settings of a bucket `factor` times as large, which refills as much faster.
     pub fn times(self, factor: NonZeroU32) -> Self {
         let times = |n: NonZeroU32| n.saturating_mul(factor);
         Self { points: times(self.points), per_second: times(self.per_second), ..self }
     }
 }
 
-/// How a bucket stands after a payment.
+/// Balance of a bucket after a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
     /// Points the operation cost.
     pub cost: u32,
-    /// Points left.
+    /// Points left in the bucket.
     pub remaining: u32,
     limit: u32,
     per_second: u32,
 }
 
 impl Balance {
-    /// `extensions.cost`.
+    /// Returns the value of `extensions.cost`.
     pub fn extension(self) -> Value {
         let entry = |name: &str, n: u32| (Name::new(name), Value::from(n));
         Value::Object(
@@ -74,7 +76,7 @@ impl Balance {
     }
 }
 
-/// Buckets of one size, by key.
+/// Buckets of one size by key.
 struct Buckets<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, DashMapStateStore<K>, Ticks, StateInformationMiddleware>,
     ticks: Ticks,
@@ -97,7 +99,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
             Ok(Ok(state)) => Ok(balance(state.remaining_burst_capacity())),
             Ok(Err(not_yet)) => {
                 let wait = not_yet.wait_time_from(self.ticks.now());
-                // What comes back until then is what is missing now.
+                // The points that return during the wait are the points missing now.
                 let missing = (wait.as_secs_f64() * f64::from(per_second.get())).ceil() as u32;
                 Err((wait, balance(cost.get().saturating_sub(missing))))
             }
@@ -111,20 +113,21 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     }
 }
 
-/// Everybody's buckets; cheap to clone.
+/// Buckets of all viewers; cheap to clone.
 #[derive(Clone)]
 pub struct Budgets(Arc<Inner>);
 
 struct Inner {
     users: Buckets<UserId>,
-    /// Requests without an account, by address; none: from nowhere, through no listener.
+    /// Buckets of requests without an account, by address. The key is `None` for a request that came through no
+    /// listener.
     addresses: Buckets<Option<IpAddr>>,
-    /// The same by network of IPv6, so that its addresses do not multiply what it may ask.
+    /// Buckets of requests without an account, by IPv6 network, so that its many addresses do not multiply its points.
     networks: Buckets<IpAddr>,
 }
 
 impl Budgets {
-    /// Full buckets.
+    /// Budgets whose buckets are full.
     pub fn new(settings: Settings, clock: &Clock) -> Self {
         let ticks = Ticks::of(clock);
         let of_address = settings.times(settings.address_factor);
@@ -135,20 +138,20 @@ impl Budgets {
         }))
     }
 
-    /// Takes `cost` out of a bucket; when there is too little in it, how long to wait and what there is.
+    /// Takes `cost` out of a viewer's bucket. When it holds too little, the error is the time to wait and the balance.
     pub fn charge(&self, actor: &Actor, peer: Option<Peer>, cost: u64) -> Result<Balance, (Duration, Balance)> {
         if let Some(user) = actor.user_id() {
             return self.0.users.charge(&user, cost);
         }
         let balance = self.0.addresses.charge(&peer.map(Peer::place), cost)?;
-        // Only then: an address with an empty bucket must not empty its neighbours'.
+        // The network pays after the address: an address with an empty bucket must not empty its network's bucket.
         if let Some(network) = peer.and_then(Peer::network) {
             self.0.networks.charge(&network, cost)?;
         }
         Ok(balance)
     }
 
-    /// Forgets buckets that are full again.
+    /// Drops buckets that are full again.
     pub fn forget(&self) {
         self.0.users.forget();
         self.0.addresses.forget();

@@ -1,5 +1,5 @@
-//! Escapes in strings that the parser does not know: `\u{1F3B7}`, and the pair of halves that JSON writes for a character
-//! beyond the first 65,536. Both are in the specification since September 2025.
+//! Escapes in strings that the parser does not know: `\u{1F3B7}`, and the surrogate pair that JSON writes for a
+//! character beyond the first 65,536. Both are in the specification since September 2025.
 //! Not here: every other escape, which the parser reads.
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use super::tokens::Each;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoCharacter(pub String);
 
-/// The text with the characters themselves in place of these escapes.
+/// Returns the text with these escapes replaced by their characters.
 pub fn without_long_escapes(text: &str) -> Result<Cow<'_, str>, NoCharacter> {
     if !text.contains("\\u") {
         return Ok(Cow::Borrowed(text));
@@ -40,7 +40,7 @@ fn rewrite(string: &str, written: &mut String) -> Result<(), NoCharacter> {
         };
         match character {
             Some(character) => push(character, written),
-            // The parser's to read, or to refuse: the backslash and what it escapes.
+            // Left to the parser, which reads or refuses it: the backslash and the character it escapes.
             None => {
                 let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
                 written.push_str(&rest[..end]);
@@ -54,8 +54,8 @@ fn rewrite(string: &str, written: &mut String) -> Result<(), NoCharacter> {
     Ok(())
 }
 
-/// How long the code behind `\u` is, and its character when the parser would not know it; an error, how long it is, when it
-/// is none.
+/// Returns the length of the code after `\u`, and its character unless the parser knows the escape itself. When the
+/// code names no character, the error is its length.
 fn escape(code: &str) -> Result<(usize, Option<char>), usize> {
     if let Some(braced) = code.strip_prefix('{') {
         let Some(end) = braced.find('}') else { return Ok((0, None)) };
@@ -79,7 +79,7 @@ fn half(code: &str) -> Option<u32> {
     u32::from_str_radix(digits, 16).ok()
 }
 
-/// What cannot stand in a string as it is stays an escape, a short one.
+/// Writes a character. One that a string cannot contain unescaped is written as a four-digit escape.
 fn push(character: char, written: &mut String) {
     if character.is_control() || matches!(character, '"' | '\\') {
         written.push_str(&format!("\\u{:04X}", u32::from(character)));

@@ -1,8 +1,8 @@
-//! What a document costs, counted before anything validates or executes it, and the limits it must keep.
-//! Not here: parsing, the schema (nothing here knows a type) and what a viewer has spent so far.
+//! Cost of a document, counted before it is validated or executed, and the limits it must keep.
+//! Not here: parsing, the schema (no type is known here), and the points a viewer has spent (`budget`).
 //!
-//! The work is linear in the size of the document and its variables whatever its fragments do: each fragment is summed up once, in an
-//! order in which the fragments it spreads come first, and a spread then costs one addition. All sums saturate.
+//! The work is linear in the size of the document and its variables, whatever its fragments do: each fragment is summed
+//! up once, after the fragments it spreads, and a spread then costs one addition. All sums saturate.
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Positioned, Variables};
@@ -22,55 +22,56 @@ pub use escapes::{NoCharacter, without_long_escapes};
 pub use price::Prices;
 pub use tokens::{Tokens, repeated_field, tokens};
 
-/// Introspection may go this deep below `__schema` or `__type`: graphql-js asks for types wrapped ten times.
+/// Levels of fields allowed below `__schema` or `__type`: graphql-js asks for types wrapped ten times.
 const INTROSPECTION_DEPTH: u64 = 16;
 
-/// Fields and spreads below `__schema` and `__type` of one operation: twice the standard query, spreads written out.
+/// Fields and spreads allowed below `__schema` and `__type` of one operation: twice the standard query with its spreads
+/// expanded.
 const INTROSPECTION_SIZE: u64 = 500;
 
-/// How many introspection lists may stand in each other: `types` and the members of each, but not the members of the
-/// types of the members.
+/// Levels of introspection lists that may be nested: `types` and the members of each, but not the members of the types
+/// of the members.
 const INTROSPECTION_LISTS_DEEP: u64 = 2;
 
-/// What a document may ask for at most.
+/// Upper limits of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Size of the document's text; 16 KiB.
     pub document_bytes: usize,
     /// Tokens of the text; 2,000.
     pub tokens: usize,
-    /// Brackets in each other, of selections, arguments, lists and objects alike; 64.
+    /// Nesting of brackets of selections, arguments, lists and objects alike; 64.
     pub nesting: usize,
-    /// Levels of fields; 10. Introspection has a bound of its own.
+    /// Levels of fields; 10. Introspection has a limit of its own.
     pub depth: u64,
-    /// Aliases of an operation, its fragments written out; 15.
+    /// Aliases of an operation with its fragments expanded; 15.
     pub aliases: u64,
     /// Directives anywhere in the document; 10.
     pub directives: u64,
-    /// Fields of the operation's root; 10.
+    /// Root fields of an operation; 10.
     pub root_fields: u64,
     /// Fragments of the document; 50.
     pub fragments: usize,
     /// Operations of the document; 10.
     pub operations: usize,
-    /// Fields and spreads of all definitions with their fragments written out; 10,000. Bounds the work of validation,
-    /// which looks at definitions that are not executed, too.
+    /// Fields and spreads of all definitions with their fragments expanded; 10,000. Bounds the work of validation,
+    /// which reads definitions that are not executed, too.
     pub expanded: u64,
-    /// What the arguments of all definitions weigh with fragments and variables written out; 10,000. A number, list or
-    /// object weighs one, text one more for each 64 bytes. Bounds the copies that validation makes of variables.
+    /// Weight of the arguments of all definitions with fragments and variables expanded; 10,000. A number, list or
+    /// object weighs one, and text one more for each 64 bytes. Bounds the copies that validation makes of variables.
     pub values: u64,
-    /// Cost of the operation in points: one for the operation itself, one for each row or object that is read, more for what
-    /// counts, searches or writes, one for fifty fields of the answer; 2,000.
+    /// Cost of the operation in points; 2,000. One for the operation itself, one for each row or object that is read,
+    /// more for fields that count, search or write, and one for fifty fields of the answer.
     pub cost: u64,
-    /// Cost of a subscription: what each of its results costs, for which nobody is asked again; 200.
+    /// Cost of each result of a subscription, which its viewer does not pay for; 200.
     pub subscription: u64,
-    /// Fields of the answer, those in a list as often as it is long; 20,000.
+    /// Fields of the answer, where a field in a list counts once per item; 20,000.
     pub answer: u64,
-    /// The longest page a list gives; 100. Also assumed where the length cannot be known beforehand.
+    /// Largest page of a list; 100. Also assumed where the length cannot be known beforehand.
     pub page: u64,
-    /// How long a connection is taken to be when no length is asked for; 20.
+    /// Length assumed for a connection whose arguments give none; 20.
     pub default_page: u64,
-    /// Prices of fields and filters; the usual ones unless set.
+    /// Prices of fields and filters; the default prices unless set.
     pub prices: Prices,
 }
 
@@ -99,7 +100,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks the text before it is parsed: its size, then its tokens and how deep its brackets stand in each other.
+    /// Checks the text before it is parsed: its size, then its tokens and the nesting of its brackets.
     pub fn check_text(&self, text: &str) -> Result<(), Refusal> {
         within("The document", text.len() as u64, "bytes", self.document_bytes as u64)?;
         let found = tokens(text);
@@ -107,42 +108,42 @@ impl Limits {
         within("The document", found.nesting as u64, "brackets in each other", self.nesting as u64)
     }
 
-    /// Checks what each result of a subscription costs.
+    /// Checks the cost of each result of a subscription.
     pub fn check_subscription(&self, found: Cost) -> Result<(), Refusal> {
         within("The subscription", found.cost, "points of cost for each result", self.subscription)
     }
 }
 
-/// What an operation was found to ask for.
+/// Measured size and cost of an operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Fields, with fragments written out.
+    /// Fields with fragments expanded.
     pub fields: u64,
     /// Levels of fields, without introspection.
     pub depth: u64,
-    /// Aliases, with fragments written out.
+    /// Aliases with fragments expanded.
     pub aliases: u64,
     /// Directives anywhere in the document.
     pub directives: u64,
-    /// Fields of the root.
+    /// Fields of the operation's root.
     pub root_fields: u64,
-    /// The cost; see [`Limits::cost`].
+    /// Cost in points; see [`Limits::cost`].
     pub cost: u64,
     /// Fields of the answer; see [`Limits::answer`].
     pub answer: u64,
-    /// Fields and spreads below `__schema` and `__type`; 0: no introspection.
+    /// Fields and spreads below `__schema` and `__type`; 0 without introspection.
     pub introspection: u64,
-    /// How many selections were looked at to find all this: at most twice those in the document.
+    /// Selections that were visited for this count: at most twice those in the document.
     pub visited: u64,
 }
 
-/// Why a document is not executed.
+/// Reason why a document is not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// `TOO_COSTLY` for every limit, `BAD_USER_INPUT` when no operation can be chosen, `GRAPHQL_VALIDATION_FAILED` for
     /// fragments that contain themselves.
     pub fault: Fault,
-    /// One line: the limit, and what was asked.
+    /// One line of text: the limit and the amount that was requested.
     pub message: String,
 }
 
@@ -156,12 +157,12 @@ fn within(what: &str, asked: u64, unit: &str, limit: u64) -> Result<(), Refusal>
     if asked <= limit {
         return Ok(());
     }
-    // A sum that saturated says nothing but that it is huge.
+    // The exact value of a saturated sum has no meaning beyond its size.
     let asked = if asked > 1_000_000_000 { "over 1000000000".to_owned() } else { asked.to_string() };
     Err(Refusal::new(Fault::TooCostly, format!("{what} has {asked} {unit}; at most {limit} are allowed.")))
 }
 
-/// Chooses the operation a request means: the named one, or the only one. An empty name is no name.
+/// Returns the operation that a request means: the named one, or the only one. An empty name counts as none.
 pub fn pick<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
@@ -181,8 +182,8 @@ pub fn pick<'a>(
     }
 }
 
-/// Counts a document and refuses it when it asks for more than `limits` allow. `variables` are those of the request:
-/// a page size that stands in a variable counts with its value.
+/// Counts a document and refuses it when it exceeds `limits`. `variables` are those of the request: a page size given
+/// by a variable counts with its value.
 pub fn check(
     document: &ExecutableDocument,
     operation: Option<&str>,

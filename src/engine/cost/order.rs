@@ -1,5 +1,5 @@
-//! The fragments of a document in an order in which each comes behind all those it spreads, and what else one walk over
-//! the text finds. Not here: what anything costs.
+//! Fragments of a document ordered so that each comes after those it spreads, and other counts of the same walk.
+//! Not here: costs (`sum`, `price`).
 
 use std::collections::HashMap;
 
@@ -8,18 +8,18 @@ use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selec
 use super::Refusal;
 use crate::engine::fault::Fault;
 
-/// What one walk over the text of a document finds.
+/// Result of one walk over a document.
 pub(super) struct Order<'a> {
-    /// Fragments, each behind all those it spreads.
+    /// Fragments, each after all those it spreads.
     pub fragments: Vec<(&'a str, &'a FragmentDefinition)>,
-    /// Directives anywhere.
+    /// Directives anywhere in the document.
     pub directives: u64,
-    /// Selections that were looked at: all of them, once.
+    /// Selections that were visited: all of them, once.
     pub visited: u64,
 }
 
 impl<'a> Order<'a> {
-    /// Walks each definition once, without following spreads, then puts the fragments in order.
+    /// Walks each definition once without following spreads, then orders the fragments.
     pub(super) fn of(document: &'a ExecutableDocument) -> Result<Self, Refusal> {
         let mut order = Self { fragments: Vec::with_capacity(document.fragments.len()), directives: 0, visited: 0 };
         let mut edges: HashMap<&str, Vec<&str>> = HashMap::with_capacity(document.fragments.len());
@@ -34,8 +34,8 @@ impl<'a> Order<'a> {
             order.walk(&operation.node.selection_set.node);
         }
 
-        // Depth first with a stack of our own: a fragment is done when all it spreads is done. One that is met again while
-        // it is still open contains itself.
+        // Depth first with an explicit stack: a fragment is done when all its spreads are done. A fragment that is met
+        // again while it is still open contains itself.
         let mut done: HashMap<&str, bool> = HashMap::with_capacity(edges.len());
         for start in edges.keys().copied() {
             let mut stack = vec![(start, 0)];
@@ -53,7 +53,7 @@ impl<'a> Order<'a> {
                 match edges.get(name).and_then(|spread| spread.get(next)) {
                     Some(spread) => {
                         stack.push((name, next + 1));
-                        // An unknown fragment is validation's to report.
+                        // An unknown fragment is reported by validation.
                         if edges.contains_key(spread) {
                             stack.push((spread, 0));
                         }

@@ -1,8 +1,8 @@
-//! Prices of single fields, in points: one point is a row read by its key, or a batch of rows that belongs to one.
-//! Not here: how often a field stands in an answer (`sum`).
+//! Prices of single fields in points: one point is a row read by its key, or a batch of rows that belongs to one row.
+//! Not here: the number of times a field is in an answer (`sum`).
 //!
-//! Names alone decide; nothing here knows a type. A scalar belongs to the row it stands on and is free; an object is read
-//! from a table, unless it came along with its parent.
+//! Prices depend on names alone, since no type is known here. A scalar belongs to the row of its parent and is free. An
+//! object is read from a table, unless it is read together with its parent.
 
 use async_graphql::parser::types::Field;
 use async_graphql::{Name, Positioned};
@@ -10,27 +10,29 @@ use async_graphql_value::Value as Literal;
 
 use super::values::Values;
 
-/// Fields of the answer that cost one point together: they are written, not read.
+/// Number of fields of the answer that cost one point together: they are written, not read.
 pub(super) const FIELDS_PER_POINT: u64 = 50;
 
-/// Price of a mutation beside what its answer reads: locks, writes and a commit.
+/// Price of a mutation in addition to what its answer reads: locks, writes and a commit.
 pub(super) const MUTATION: u64 = 10;
 
 /// Price of an object that is read from a table.
 const OBJECT: u64 = 1;
 
-/// Prices that differ from the usual ones. Names alone decide: the engine knows no type of the schema.
+/// Prices that differ from the default ones. They depend on names alone: the engine knows no type of the schema.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prices {
-    /// Objects that are read together with their parent and cost nothing. With arguments they cost what others do.
+    /// Names of objects that are read together with their parent and cost nothing. With arguments they cost the default
+    /// price.
     pub free: &'static [&'static str],
-    /// Fields that cost more than others, such as those that count rows or hash a password; in points.
+    /// Names of fields that cost more than others, such as those that count rows or hash a password, with their prices
+    /// in points.
     pub expensive: &'static [(&'static str, u64)],
-    /// Keys of an argument `filter` that look at more rows than the page shows; in points.
+    /// Keys of an argument `filter` that read more rows than the page shows, with their prices in points.
     pub scans: &'static [(&'static str, u64)],
 }
 
-/// The price of a field itself, without the rows it lists and what stands below it.
+/// Returns the price of a field itself, without the rows it lists and the fields below it.
 pub(super) fn of(field: &Field, prices: &Prices) -> u64 {
     let name = field.name.node.as_str();
     let is_scalar = field.selection_set.node.items.is_empty();
@@ -42,7 +44,7 @@ pub(super) fn of(field: &Field, prices: &Prices) -> u64 {
     }
 }
 
-/// The price of what an argument `filter` has to look at.
+/// Returns the price of the rows that an argument `filter` reads.
 pub(super) fn of_scans(
     arguments: &[(Positioned<Name>, Positioned<Literal>)],
     values: &Values<'_>,

@@ -1,7 +1,7 @@
-//! What a selection set adds up to: fields, depth, aliases, the weight of values, and the load of its answer with the length
-//! of lists in it.
-//! Not here: limits on the sums, but for one on nesting that keeps the recursion of this very file in bounds; and what a
-//! single field costs (`price`).
+//! Sums of a selection set: fields, depth, aliases, the weight of values, and the load of its answer including the
+//! length of its lists.
+//! Not here: limits on the sums, except the one on nesting that bounds the recursion of this file; and the price of a
+//! single field (`price`).
 
 use std::collections::HashMap;
 
@@ -12,17 +12,18 @@ use super::price;
 use super::values::Values;
 use super::{Limits, Refusal, within};
 
-/// Selections may be nested this deep in the text; the parser stops earlier, but the recursion here trusts nobody.
+/// Nesting of selections in the text that is accepted. The parser stops earlier, but the recursion here does not rely
+/// on that.
 const NESTING: u64 = 200;
 
-/// Introspection fields whose lists multiply with each other.
+/// Introspection fields whose lists multiply when nested.
 const INTROSPECTION_LISTS: [&str; 5] = ["types", "fields", "inputFields", "interfaces", "possibleTypes"];
 
-/// So many fields of introspection cost as much as one of data: they lie in memory and are bounded apart. A page that
-/// introspects whenever it is loaded must not empty its viewer's bucket.
+/// Number of introspection fields that cost as much as one field of data: they are in memory and have a limit of their
+/// own. A page that introspects on each load must not empty its viewer's bucket.
 const INTROSPECTION_DISCOUNT: u64 = 4;
 
-/// Sums of one selection set, fragments written out. Nothing in it depends on where the set stands.
+/// Sums of one selection set with fragments expanded. They do not depend on the position of the set.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sum {
     pub nodes: u64,
@@ -30,14 +31,14 @@ pub(super) struct Sum {
     pub aliases: u64,
     pub roots: u64,
     pub depth: u64,
-    /// What arguments weigh with their variables written out.
+    /// Weight of arguments with their variables expanded.
     pub values: u64,
     pub load: Load,
-    /// The part of `load` that stands below `nodes` and `edges` of this very set: what a page multiplies.
+    /// Part of `load` below `nodes` and `edges` of this set, which is multiplied by the length of the page.
     paged: Load,
-    /// Whether `nodes` or `edges` stand in this very set, so that it is one of a connection.
+    /// True when the set itself contains `nodes` or `edges`, so that it is the set of a connection.
     is_page: bool,
-    /// How many of [`INTROSPECTION_LISTS`] are nested in each other.
+    /// Levels of nested [`INTROSPECTION_LISTS`].
     lists: u64,
     pub introspection: Introspection,
 }
@@ -67,7 +68,7 @@ pub(super) struct Introspection {
 }
 
 impl Sum {
-    /// Both sets beside each other.
+    /// Adds a set that is selected beside this one.
     pub(super) fn add(&mut self, other: Self) {
         self.nodes = self.nodes.saturating_add(other.nodes);
         self.fields = self.fields.saturating_add(other.fields);
@@ -86,17 +87,17 @@ impl Sum {
     }
 }
 
-/// Sums up selection sets, each fragment once.
+/// Sums up selection sets, and each fragment once.
 pub(super) struct Count<'a> {
     fragments: HashMap<&'a str, Sum>,
     values: Values<'a>,
     limits: &'a Limits,
-    /// Selections that were looked at.
+    /// Selections that were visited.
     pub visited: u64,
 }
 
 impl<'a> Count<'a> {
-    /// Counts with the values of these variables.
+    /// Count with the values of these variables.
     pub fn new(
         variables: &'a Variables,
         declared: &'a [Positioned<VariableDefinition>],
@@ -106,7 +107,7 @@ impl<'a> Count<'a> {
         Self { fragments: HashMap::new(), values: Values::of(variables, declared), limits, visited }
     }
 
-    /// Remembers what a fragment adds up to; it is asked for by the definitions that spread it.
+    /// Stores the sum of a fragment for the definitions that spread it.
     pub fn known(&mut self, fragment: &'a str, sum: Sum) {
         self.fragments.insert(fragment, sum);
     }
@@ -129,7 +130,8 @@ impl<'a> Count<'a> {
                     Sum { nodes: inner.nodes.saturating_add(1), ..inner }
                 }
                 Selection::FragmentSpread(spread) => {
-                    // Fragments come in an order in which this one is known, unless the document does not have it.
+                    // The order of the fragments ensures that this one is known, unless the document does not contain
+                    // it.
                     let inner =
                         self.fragments.get(spread.node.fragment_name.node.as_str()).copied().unwrap_or_default();
                     Sum { nodes: inner.nodes.saturating_add(1), ..inner }
@@ -168,7 +170,8 @@ impl<'a> Count<'a> {
         let (rows, children) = match (self.length(field), inner.is_page) {
             (None, false) => (0, inner.load),
             (Some(rows), false) => (rows, inner.load.times(rows)),
-            // A connection: `totalCount` and `pageInfo` come once, only the rows come as often as the page is long.
+            // A connection: `totalCount` and `pageInfo` count once, and only the rows are multiplied by the length of
+            // the page.
             (length, true) => {
                 let rows = length.unwrap_or(self.limits.default_page);
                 (rows, inner.load.plus(inner.paged.times(rows.saturating_sub(1))))
@@ -180,7 +183,7 @@ impl<'a> Count<'a> {
         Ok(sum)
     }
 
-    /// How many rows a field's arguments ask for, if they say.
+    /// Returns the number of rows that a field's arguments ask for, if they give one.
     fn length(&self, field: &Field) -> Option<u64> {
         let lengths = field.arguments.iter().filter_map(|(name, value)| match name.node.as_str() {
             "first" | "last" => self.values.number(&value.node),

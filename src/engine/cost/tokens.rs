@@ -1,19 +1,20 @@
-//! Counts tokens and brackets without parsing: what is too long or too deep never reaches the parser, which recurses.
-//! Finds what only the text still tells: fields that were said twice.
-//! Not here: any other judgement of the text; whatever is no token counts as one.
+//! Counts tokens and brackets without parsing, so that a text that is too long or too deep never reaches the parser,
+//! which recurses. Finds fields that an input object repeats, which only the text still shows.
+//! Not here: any other check of the text; a byte that belongs to no token counts as one.
 
 use std::collections::HashSet;
 
-/// What a text consists of.
+/// Tokens and nesting of a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// How many tokens there are.
+    /// Number of tokens.
     pub count: usize,
-    /// How many brackets of any kind are open at once.
+    /// Largest number of brackets of any kind that are open at once.
     pub nesting: usize,
 }
 
-/// Counts the tokens of a document in one pass over its bytes. An estimate for broken text: the parser judges that.
+/// Counts the tokens of a document in one pass over its bytes. For malformed text this is an estimate: the parser
+/// refuses it.
 pub fn tokens(text: &str) -> Tokens {
     let mut found = Tokens::default();
     let mut open: usize = 0;
@@ -31,10 +32,10 @@ pub fn tokens(text: &str) -> Tokens {
     found
 }
 
-/// A field that stands twice in one input object, of which the parser keeps only the last. The text must be one that can be
-/// parsed.
+/// Returns a field that one input object contains twice, of which the parser keeps only the last. The text must be
+/// valid for the parser.
 pub fn repeated_field(text: &str) -> Option<&str> {
-    // What is open, from the outside in: the fields of an object, none of anything else.
+    // Open brackets from the outside in: the fields of an object, `None` for any other bracket.
     let mut open: Vec<Option<HashSet<&[u8]>>> = Vec::new();
     let mut parentheses: usize = 0;
     let mut before: &[u8] = &[];
@@ -45,7 +46,7 @@ pub fn repeated_field(text: &str) -> Option<&str> {
                 open.push(None);
             }
             b"[" => open.push(None),
-            // Outside of parentheses it opens a selection.
+            // Outside of parentheses the bracket opens a selection.
             b"{" => open.push((parentheses > 0).then(HashSet::new)),
             b")" => {
                 parentheses = parentheses.saturating_sub(1);
@@ -67,11 +68,11 @@ pub fn repeated_field(text: &str) -> Option<&str> {
     None
 }
 
-/// One token after the other.
+/// Iterator over the tokens of a text.
 pub(super) struct Each<'a> {
     rest: &'a [u8],
-    /// Three quotes that nothing closes are an empty string and the beginning of another one, to the parser too. Once
-    /// nothing closes one block string, nothing closes a later one.
+    /// False once a block string was found to have no end. To the parser too, three quotes without an end are an empty
+    /// string and the start of another one. Once one block string has no end, no later one has.
     closes: bool,
 }
 
@@ -82,7 +83,7 @@ impl<'a> Each<'a> {
 }
 
 impl<'a> Each<'a> {
-    /// Each token and where it begins.
+    /// Returns each token with its position.
     pub(super) fn with_positions(text: &'a str) -> impl Iterator<Item = (usize, &'a [u8])> {
         let mut tokens = Self::of(text);
         std::iter::from_fn(move || {
@@ -131,7 +132,8 @@ impl<'a> Iterator for Each<'a> {
     }
 }
 
-/// Bytes up to the end of a string, its closing quote included; a string ends with its line at the latest.
+/// Returns the number of bytes up to the end of a string, including its closing quote. A string ends with its line at
+/// the latest.
 fn string(rest: &[u8]) -> usize {
     let mut at = 0;
     while let Some(&byte) = rest.get(at) {
@@ -145,7 +147,8 @@ fn string(rest: &[u8]) -> usize {
     at.min(rest.len())
 }
 
-/// Bytes up to the end of a block string, its closing quotes included; none: it has no end.
+/// Returns the number of bytes up to the end of a block string, including its closing quotes; `None` when it has no
+/// end.
 fn block_string(rest: &[u8]) -> Option<usize> {
     let mut at = 0;
     while at < rest.len() {

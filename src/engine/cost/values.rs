@@ -1,6 +1,6 @@
-//! How large the values of a document are with its variables written out. Each place that names a variable gets a copy of
-//! it, so a large variable named often would cost a multiple of everything that was sent.
-//! Not here: what a value means, but for how many rows it asks for, and whether a filter is set.
+//! Size of the values of a document with its variables expanded. Each position that names a variable gets a copy of it,
+//! so a large variable that is named often would cost a multiple of the request.
+//! Not here: the meaning of a value, except the number of rows it asks for and whether a filter is set.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use async_graphql::parser::types::{Directive, VariableDefinition};
 use async_graphql::{Name, Number, Positioned, Value, Variables};
 use async_graphql_value::Value as Literal;
 
-/// So many bytes of text weigh as much as a number.
+/// Bytes of text that weigh as much as a number.
 const BYTES: usize = 64;
 
-/// The variables of a request, each the request's own or else its default, and what they weigh.
+/// Variables of a request with their weights. The value is the request's own, else the default.
 pub(super) struct Values<'a>(HashMap<&'a str, (&'a Value, u64)>);
 
 impl<'a> Values<'a> {
@@ -22,22 +22,22 @@ impl<'a> Values<'a> {
             Some((variable.node.name.node.as_str(), &default.node))
         });
         let given = variables.iter().map(|(name, value)| (name.as_str(), value));
-        // Later ones win: what was given.
+        // Later values replace earlier ones: a given value replaces a default.
         Self(defaults.chain(given).map(|(name, value)| (name, (value, constant(value)))).collect())
     }
 
-    /// What arguments weigh.
+    /// Returns the weight of arguments.
     pub(super) fn weigh(&self, arguments: &[(Positioned<Name>, Positioned<Literal>)]) -> u64 {
         arguments.iter().map(|(_, value)| self.literal(&value.node)).fold(0, u64::saturating_add)
     }
 
-    /// What the arguments of directives weigh.
+    /// Returns the weight of the arguments of directives.
     pub(super) fn weigh_all(&self, directives: &[Positioned<Directive>]) -> u64 {
         directives.iter().map(|directive| self.weigh(&directive.node.arguments)).fold(0, u64::saturating_add)
     }
 
-    /// How many rows `first` or `last` ask for; none: they do not say. What is no number counts as the longest page,
-    /// and so does a variable without a value.
+    /// Returns the number of rows that `first` or `last` asks for; `None` for null. A value that is not a number counts
+    /// as the longest page, and so does a variable without a value.
     pub(super) fn number(&self, value: &Literal) -> Option<u64> {
         match value {
             Literal::Variable(name) => match self.0.get(name.as_str()) {
@@ -51,7 +51,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// How many rows a list of keys asks for; none: it is no list.
+    /// Returns the number of rows that a list of keys asks for; `None` when it is not a list.
     pub(super) fn items(&self, value: &Literal) -> Option<u64> {
         match value {
             Literal::Variable(name) => match self.0.get(name.as_str()) {
@@ -64,7 +64,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Whether an object says something of a key, null excepted.
+    /// Returns true if an object has a value other than null for a key.
     pub(super) fn says(&self, value: &Literal, key: &str) -> bool {
         match value {
             Literal::Variable(name) => match self.0.get(name.as_str()) {
@@ -111,7 +111,7 @@ fn text_of(bytes: usize) -> u64 {
     1 + (bytes / BYTES) as u64
 }
 
-/// Below zero is refused later and costs nothing.
+/// Returns the rows of a page size. A size below zero is refused later and costs nothing.
 fn rows(number: &Number) -> u64 {
     if number.is_i64() { number.as_u64().unwrap_or(1) } else { u64::MAX }
 }

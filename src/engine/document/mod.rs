@@ -1,6 +1,6 @@
-//! Which document a request means: the text it brings, one that was sent before and is asked for by its hash (Apollo's
-//! automatic persisted queries), or one of a list that an operator trusts, beside which nothing runs.
-//! Not here: reading the list from its folder (`trusted`), and what a document may ask for (`execute`).
+//! Lookup of the document of a request: the text it brings, a text that was sent before and is referenced by its hash
+//! (Apollo's automatic persisted queries), or a document of the operator's trusted list, which excludes all others.
+//! Not here: reading the list from its folder (`trusted`), and the limits of a document (`cost`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,27 +15,28 @@ use crate::access::{Lease, Peer};
 
 pub mod trusted;
 
-/// How much text is remembered by its hash, in bytes; what was not asked for longest is forgotten.
+/// Capacity of the cache of texts by hash, in bytes; the least recently used text is evicted first.
 pub const REMEMBERED: u64 = 16 * 1024 * 1024;
 
-/// What an entry costs beside its text, in bytes.
+/// Size of a cache entry beyond its text, in bytes.
 const ENTRY: usize = 256;
 
-/// A request as a transport read it: a text, an id, or both, and everything else.
+/// Request as a transport read it: a text, an id, or both, and its other parameters.
 #[derive(Debug)]
 pub struct Params {
-    /// The document; none: only its id came.
+    /// Text of the document; `None` when only its id was sent.
     pub text: Option<String>,
-    /// What the document is called: its SHA-256 in lower case hex, or an id of the trusted list. Beside a text: its hash.
+    /// Id of the document: its SHA-256 in lower case hex, or an id of the trusted list. Together with a text it is the
+    /// hash of that text.
     pub id: Option<String>,
-    /// Operation name, variables, extensions. Its query is empty.
+    /// Operation name, variables and extensions. The query of this request is empty.
     pub request: Request,
-    /// A cursor that stands in for the argument `after` of a subscription.
+    /// Cursor that replaces the argument `after` of a subscription.
     pub after: Option<String>,
 }
 
 impl Params {
-    /// The same, sent from there.
+    /// Returns the parameters with the client's address.
     pub fn sent_from(self, peer: Option<Peer>) -> Self {
         match peer {
             Some(peer) => Self { request: self.request.data(peer), ..self },
@@ -43,25 +44,25 @@ impl Params {
         }
     }
 
-    /// The same on a connection whose token may be renewed.
+    /// Returns the parameters with the lease of a connection whose token may be renewed.
     pub fn under(self, lease: Lease) -> Self {
         Self { request: self.request.data(lease), ..self }
     }
 
-    /// The same going on behind a cursor.
+    /// Returns the parameters with a cursor to resume after.
     pub fn after(self, cursor: Option<String>) -> Self {
         Self { after: cursor, ..self }
     }
 }
 
-/// The documents that are known by name; cheap to clone.
+/// Documents that are known by id; cheap to clone.
 #[derive(Clone)]
 pub struct Documents {
     trusted: Option<Arc<HashMap<String, String>>>,
     remembered: Cache<String, Arc<str>>,
 }
 
-/// Any document may be sent, and is remembered when its hash comes along.
+/// Allows any document. A text is cached when its hash is sent along.
 impl Default for Documents {
     fn default() -> Self {
         Self::of(None)
@@ -69,7 +70,7 @@ impl Default for Documents {
 }
 
 impl Documents {
-    /// Only these, text by id.
+    /// Allows only these documents, given as text by id.
     pub fn trusted(documents: HashMap<String, String>) -> Self {
         Self::of(Some(Arc::new(documents)))
     }
@@ -79,7 +80,7 @@ impl Documents {
         Self { trusted, remembered: Cache::builder().weigher(weight).max_capacity(REMEMBERED).build() }
     }
 
-    /// The text of the document that is meant.
+    /// Returns the text of the requested document.
     pub fn find(&self, text: Option<String>, id: Option<&str>) -> Result<String, GraphqlResponse> {
         let unknown = || GraphqlResponse::refused(Fault::PersistedQueryNotFound, "PersistedQueryNotFound");
         match (&self.trusted, text, id) {
@@ -95,21 +96,21 @@ impl Documents {
         }
     }
 
-    /// Keeps a text that came with its hash and has passed every check.
+    /// Caches a text that was sent with its hash and has passed every check.
     pub fn remember(&self, id: String, text: &str) {
         if self.trusted.is_none() && !self.remembered.contains_key(&id) {
             self.remembered.insert(id, text.into());
         }
     }
 
-    /// How much is remembered, in bytes.
+    /// Returns the size of the cache, in bytes.
     pub fn remembered(&self) -> u64 {
         self.remembered.run_pending_tasks(); // what is to be forgotten is forgotten by now
         self.remembered.weighted_size()
     }
 }
 
-/// The hash of a document in lower case hex.
+/// Returns the SHA-256 of a document in lower case hex.
 pub fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

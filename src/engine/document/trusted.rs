@@ -1,7 +1,8 @@
-//! The trusted list out of its folder: `*.graphql` files, each known by the SHA-256 of its text, and manifests (`*.json`)
-//! that name their documents themselves: Apollo's `persisted-query-manifest.json`, or a map of id to text as the client
-//! preset of GraphQL Code Generator writes it. Read once, at the start; what does not fit the schema is refused there.
-//! Not here: what the list means for a request (`super`).
+//! Reads the trusted list from its folder: `*.graphql` files, each known by the SHA-256 of its text, and manifests
+//! (`*.json`) that give ids to their documents: Apollo's `persisted-query-manifest.json`, or a map of id to text as the
+//! client preset of GraphQL Code Generator writes it. The folder is read once, at the start, and a document that does
+//! not fit the schema is refused then.
+//! Not here: the use of the list for a request (`super`).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,35 +18,35 @@ use super::sha256;
 use crate::engine::cost::{self, Limits};
 use crate::engine::fault;
 
-/// Why a folder is no trusted list.
+/// Reason why a folder is not a trusted list.
 #[derive(Debug, thiserror::Error)]
 pub enum Untrusted {
-    /// It cannot be read.
+    /// A file or the folder cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Unreadable {
-        /// What.
+        /// File or folder that cannot be read.
         path: PathBuf,
-        /// Why.
+        /// Cause of the failure.
         error: std::io::Error,
     },
-    /// There is nothing in it, and with an empty list nothing would run.
+    /// The folder contains no documents, and with an empty list no request would run.
     #[error("there are no documents in {}", .0.display())]
     Empty(PathBuf),
-    /// A document does not fit the schema, or is none.
+    /// A document does not fit the schema, or a file is not a document.
     #[error("{}{}, line {line}: {message}", path.display(), id.as_ref().map(|id| format!(", document {id}")).unwrap_or_default())]
     Invalid {
-        /// Its file.
+        /// File of the document.
         path: PathBuf,
-        /// Which of a manifest's.
+        /// Id of the document in a manifest.
         id: Option<String>,
-        /// Where in its text.
+        /// Line in the text of the document.
         line: usize,
-        /// What is wrong.
+        /// Description of the error.
         message: String,
     },
 }
 
-/// All documents of a folder, text by id. `validator` is a schema with the extension [`OnlyValidate`].
+/// Returns all documents of a folder as text by id. `validator` is a schema with the extension [`OnlyValidate`].
 pub async fn read(
     folder: &Path,
     limits: &Limits,
@@ -71,7 +72,7 @@ pub async fn read(
             if let Err((line, message)) = check(validator, limits, &text).await {
                 return Err(Untrusted::Invalid { path, id, line, message });
             }
-            // Clients print a document without the line end that editors leave behind it.
+            // Clients print a document without the line end that editors write after it.
             let trimmed = text.trim_end();
             documents.extend([(sha256(trimmed), trimmed.to_owned()), (sha256(&text), text.clone())]);
             documents.extend(id.map(|id| (id, text)));
@@ -80,7 +81,7 @@ pub async fn read(
     if documents.is_empty() { Err(Untrusted::Empty(folder.to_owned())) } else { Ok(documents) }
 }
 
-/// The documents of a manifest, each under its own id.
+/// Returns the documents of a manifest, each with its own id.
 fn manifest(path: &Path, text: &str) -> Result<Vec<(Option<String>, String)>, Untrusted> {
     let invalid = |line: usize, message: &str| {
         let message = message.to_owned();
@@ -97,7 +98,7 @@ fn manifest(path: &Path, text: &str) -> Result<Vec<(Option<String>, String)>, Un
     named.ok_or_else(not_understood)
 }
 
-/// What is wrong with a document, and in which line.
+/// Checks a document. The error is its line and a description.
 async fn check(validator: &impl Executor, limits: &Limits, text: &str) -> Result<(), (usize, String)> {
     limits.check_text(text).map_err(|refusal| (1, refusal.message))?;
     let wrong = |error: ServerError| {
@@ -109,7 +110,7 @@ async fn check(validator: &impl Executor, limits: &Limits, text: &str) -> Result
     let document = parse_query(plain.as_ref()).map_err(|error| wrong(fault::parse_failed(error.into())))?;
     let name = match &document.operations {
         DocumentOperations::Single(_) => None,
-        // Validation is about the whole document, whichever of its operations is asked for.
+        // Validation covers the whole document, whichever operation is chosen.
         DocumentOperations::Multiple(all) => all.keys().next().map(|name| name.to_string()),
     };
     let mut request = Request::new(text);
