@@ -1,193 +1,195 @@
-//! Who gets which tickets: one pure function over an event's inventory and the allocation requests that arrived together.
-//! Not here: any database, clock or id. What it decides, `change_set` writes.
+//! Allocation of tickets: one pure function over an event's inventory and the allocation requests that arrived
+//! together.
+//! Not here: any database, clock or id; `change_set` writes the decisions.
 //!
 //! The rules, in order:
-//! 1. While the event is on sale, the waitlist is served first. Its head gets what it wants when that is free; a head that
-//!    accepts part takes what is there and stays; a head that does not fit blocks. In line are the entries in turn: their
-//!    customers may book, agreed to the event's present terms and are not set aside (`inventory::IN_TURN`).
-//! 2. While anyone in turn waits for a quota, its free tickets belong to the waitlist: newcomers find none.
-//! 3. Newcomers are served in the order they arrived, each by its own [`Fulfilment`].
-//! 4. Who waits already and asks for more keeps the ticket they have; what is added stands at the end as an entry of its
-//!    own. A repetition of the order behind an open entry is refused.
+//! 1. While the event is on sale, the waitlist comes first. Its front entry gets all its tickets if enough are free. An
+//!    entry that accepts part takes what is free and stays at the front; one that does not accept part blocks. Only
+//!    entries in turn count: their customers may book, agreed to the event's present terms and are not set aside
+//!    (`inventory::IN_TURN`).
+//! 2. While an entry in turn waits for a quota, its free tickets belong to the waitlist, and newcomers find none.
+//! 3. Newcomers are given tickets in order of arrival, each by its own [`Fulfilment`].
+//! 4. A customer who already waits and asks for more keeps the existing entry; the addition is an entry of its own at
+//!    the end. A repetition of the order behind an open entry is refused.
 //!
-//! [`Quota::open`] is the one ticket that says what newcomers can book. `change_set` writes it to `quota.open`, from which
-//! availability and lists of events are read.
+//! [`Quota::open`] is the only source for the number of tickets newcomers can book. `change_set` writes it to
+//! `quota.open`, from which availability and lists of events are read.
 
 use std::collections::HashMap;
 
 use crate::id::{EntryId, EventId, OrganizerId, QuotaId, SlotId, TicketTypeId, UserId};
 use crate::status::{EventStatus, Fulfilment};
 
-/// One event's occupancy as read under its lock.
+/// Quotas, counters and front of the waitlist of one event, as read under its lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
-    /// The event.
+    /// Event the inventory belongs to.
     pub event: EventId,
-    /// Whose.
+    /// Organizer of the event.
     pub organizer: OrganizerId,
-    /// Its status.
+    /// Status of the event.
     pub status: EventStatus,
-    /// Whether it has begun.
+    /// True once the event has begun.
     pub begun: bool,
-    /// ISO 4217 code of its prices.
+    /// ISO 4217 code of the event's prices.
     pub currency: String,
-    /// Revision of its availability.
+    /// Revision of the event's availability.
     pub revision: i64,
-    /// Last number given in the waitlist.
+    /// Last position key assigned in the waitlist.
     pub waitlist_tail: i64,
-    /// Number of its present terms (day, venue, price), which entries in turn agreed to.
+    /// Number of the event's present terms (day, venue, price), which entries in turn agreed to.
     pub terms: i64,
-    /// Its ticket types of tickets, in page order.
+    /// Ticket types of the event, in page order.
     pub ticket_types: Vec<TicketType>,
-    /// Its quotas.
+    /// Quotas of the event.
     pub quotas: Vec<Quota>,
-    /// Open entries of the users who have allocation requests, by user and ticket type.
+    /// Open entries of the users with allocation requests, by user and ticket type.
     pub waits: HashMap<(UserId, TicketTypeId), Vec<Waiting>>,
 }
 
-/// A ticket type of place.
+/// Ticket type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TicketType {
-    /// The ticket type.
+    /// Id of the ticket type.
     pub id: TicketTypeId,
-    /// Its date.
+    /// Slot the ticket type is for.
     pub slot: SlotId,
-    /// The tickets it shares.
+    /// Quota the ticket type shares.
     pub quota: QuotaId,
-    /// Its price now.
+    /// Present price, in minor units.
     pub price_minor: i64,
 }
 
-/// Tickets that ticket types share, and who waits for them.
+/// Tickets that one or more ticket types share, and the waitlist for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
-    /// The quota.
+    /// Id of the quota.
     pub id: QuotaId,
-    /// How many tickets there are.
+    /// Number of tickets in all.
     pub capacity: i64,
-    /// Sold.
+    /// Tickets in confirmed bookings.
     pub sold: i64,
-    /// Held with a deadline.
+    /// Tickets held with a deadline.
     pub held: i64,
-    /// Tickets all open entries want, whether in turn or not.
+    /// Tickets all open entries wait for, in turn or not.
     pub waiting: i64,
-    /// What `quota.open` said when this was read.
+    /// Value of `quota.open` when this was read.
     pub open_as_read: i64,
-    /// The front of the waitlist: as many entries in turn as were read.
+    /// Front of the waitlist: the entries in turn that were read.
     pub waitlist: Vec<Waiting>,
-    /// Whether the waitlist goes on behind `line`, as far as is known: where nothing is free it is not looked at.
+    /// True if the waitlist may continue behind the entries in `waitlist`. Without free tickets it is not read.
     pub waitlist_continues: bool,
 }
 
-/// A waitlist entry.
+/// Open entry of the waitlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// The entry.
+    /// Id of the entry.
     pub entry: EntryId,
-    /// Whose.
+    /// Customer of the entry.
     pub user: UserId,
-    /// For which ticket type.
+    /// Ticket type the entry waits for.
     pub ticket_type: TicketTypeId,
-    /// Tickets still wanted.
+    /// Tickets still waited for.
     pub quantity: i64,
-    /// Tickets the order behind it asked for, booked ones included.
+    /// Tickets of the order behind the entry, booked ones included.
     pub asked: i64,
-    /// Whether fewer will do for now.
+    /// True if the customer takes fewer tickets for now.
     pub accepts_part: bool,
-    /// Order.
+    /// Position in the waitlist; lower keys come first.
     pub position_key: i64,
-    /// Terms its customer agreed to.
+    /// Number of the terms the customer agreed to.
     pub terms: i64,
 }
 
-/// What one request wants.
+/// One customer's request for tickets of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllocationRequest {
-    /// Who.
+    /// Customer who asks.
     pub user: UserId,
-    /// What and how many; ticket types of this event, each once, quantities above zero.
+    /// Quantity per ticket type: types of this event, each once, quantities above zero.
     pub items: Vec<(TicketTypeId, i64)>,
-    /// What to do when fewer are free.
+    /// Rule for fewer free tickets than asked for.
     pub fulfilment: Fulfilment,
-    /// Fresh ids for tickets in the waitlist, one per item; used by those that have to wait.
+    /// Fresh ids for waitlist entries, one per item; used for items that have to wait.
     pub entries: Vec<EntryId>,
 }
 
-/// What a allocation request got.
+/// Decision on an allocation request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Something: tickets, a waitlist entry, or both.
+    /// The request got tickets, a waitlist entry, or both.
     Granted {
-        /// Booked now, by ticket type; empty: nothing was free.
+        /// Tickets booked now, by ticket type; empty if none was free.
         booked: Vec<(TicketTypeId, i64)>,
-        /// Waiting for the rest, by ticket type.
+        /// New waitlist entries for the rest, by ticket type.
         queued: Vec<Queued>,
     },
-    /// Nothing, and nothing changed.
+    /// The request was refused, and nothing changed.
     Refused {
-        /// Free for newcomers among the ticket types asked for.
+        /// Tickets free for newcomers among the ticket types asked for.
         available: i64,
-        /// Asked for.
+        /// Tickets asked for.
         requested: i64,
     },
-    /// Nothing, and nothing changed: the user's own entry waits for the same already.
+    /// The request was refused and nothing changed: an entry of the user already waits for the same.
     Repeated {
-        /// Tickets that entry still wants.
+        /// Tickets that entry still waits for.
         waiting: i64,
     },
 }
 
-/// A new place in the waitlist.
+/// New entry of the waitlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queued {
-    /// Which quota's line.
+    /// Quota of the waitlist the entry joins.
     pub quota: QuotaId,
-    /// The entry.
+    /// The new entry.
     pub waiting: Waiting,
 }
 
-/// Tickets the waitlist gave to an entry.
+/// Tickets given to an entry of the waitlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promotion {
-    /// The entry as it stood before.
+    /// The entry as it was before.
     pub waiting: Waiting,
-    /// Tickets it got.
+    /// Tickets given to the entry.
     pub granted: i64,
 }
 
-/// Everything that was decided, and the inventory as it stands then.
+/// All decisions of one call, and the inventory they lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allocation {
-    /// The inventory afterwards.
+    /// Inventory after the decisions.
     pub inventory: Inventory,
-    /// What the waitlist got before anybody else, in order.
+    /// Promotions from the waitlist, in order; they precede all outcomes.
     pub promotions: Vec<Promotion>,
-    /// What each allocation request got, in the order of the allocation requests.
+    /// Outcome of each allocation request, in their order.
     pub outcomes: Vec<Outcome>,
 }
 
 impl Quota {
-    /// Tickets nobody has.
+    /// Returns the number of tickets neither sold nor held.
     pub fn free(&self) -> i64 {
         self.capacity - self.sold - self.held
     }
 
-    /// Tickets a newcomer can have while the event is on sale: none while anyone in turn waits.
+    /// Returns the tickets a newcomer can book while the event is on sale: none while an entry in turn waits.
     pub fn open(&self) -> i64 {
         if self.waitlist.is_empty() && !self.waitlist_continues { self.free() } else { 0 }
     }
 
-    /// Whether the front of the waitlist, as read, can be given tickets now.
+    /// Returns true if the front of the waitlist, as read, can be given tickets now.
     pub fn head_fits(&self) -> bool {
         self.waitlist.first().is_some_and(|head| self.fits(head) > 0)
     }
 
-    /// Whether more of the waitlist can be served than was read of it.
+    /// Returns true if tickets are free for entries of the waitlist that were not read.
     pub fn is_unfinished(&self) -> bool {
         self.waitlist.is_empty() && self.waitlist_continues && self.free() > 0
     }
 
-    /// How much an entry would be given now.
+    /// Returns the number of tickets an entry would be given now.
     fn fits(&self, entry: &Waiting) -> i64 {
         match entry.quantity <= self.free() {
             true => entry.quantity,
@@ -198,17 +200,17 @@ impl Quota {
 }
 
 impl Inventory {
-    /// Whether anybody, on the waitlist or not, can be given tickets now.
+    /// Returns true if tickets of this event can be given at all, to the waitlist or to newcomers.
     pub fn is_on_sale(&self) -> bool {
         self.status == EventStatus::Published && !self.begun
     }
 
-    /// The ticket type with this id.
+    /// Returns the ticket type with this id.
     pub fn ticket_type(&self, id: TicketTypeId) -> Option<&TicketType> {
         self.ticket_types.iter().find(|ticket_type| ticket_type.id == id)
     }
 
-    /// The tickets a ticket type shares.
+    /// Returns the quota a ticket type shares.
     pub fn quota_of(&mut self, ticket_type: TicketTypeId) -> Option<&mut Quota> {
         let quota = self.ticket_type(ticket_type)?.quota;
         self.quotas.iter_mut().find(|one| one.id == quota)
@@ -218,13 +220,13 @@ impl Inventory {
         self.quota_of(ticket_type).map_or(0, |one| one.open())
     }
 
-    /// An open entry of the user that came from the same order for this ticket type.
+    /// Returns an open entry of the user that came from the same order for this ticket type.
     fn repeated(&self, user: UserId, ticket_type: TicketTypeId, asked: i64) -> Option<&Waiting> {
         self.waits.get(&(user, ticket_type))?.iter().find(|waiting| waiting.asked == asked)
     }
 }
 
-/// Decides. See the rules above; ticket types that are not of this event count as having no tickets.
+/// Decides all allocation requests by the rules above. Ticket types of other events count as having no tickets.
 pub fn allocate(mut inventory: Inventory, allocation_requests: &[AllocationRequest]) -> Allocation {
     let mut promotions = Vec::new();
     let quotas = if inventory.is_on_sale() { inventory.quotas.len() } else { 0 };
@@ -313,24 +315,25 @@ fn serve_newcomer(inventory: &mut Inventory, allocation_request: &AllocationRequ
     Outcome::Granted { booked, queued }
 }
 
-/// A waitlist entry that is asked for.
+/// Waitlist entry to be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joining {
-    /// A fresh id.
+    /// Fresh id for the entry.
     pub entry: EntryId,
-    /// Whose.
+    /// Customer of the entry.
     pub user: UserId,
-    /// For which ticket type.
+    /// Ticket type to wait for.
     pub ticket_type: TicketTypeId,
-    /// Tickets wanted.
+    /// Tickets to wait for.
     pub quantity: i64,
-    /// Tickets the order asked for, booked ones included.
+    /// Tickets of the order, booked ones included.
     pub asked: i64,
-    /// Whether fewer will do for now.
+    /// True if the customer takes fewer tickets for now.
     pub accepts_part: bool,
 }
 
-/// Puts an entry at the end of the waitlist, where it gets its number. None: the ticket type is not of this event.
+/// Appends an entry to the waitlist and assigns its position key. Returns `None` if the ticket type is not of this
+/// event.
 pub fn queue(inventory: &mut Inventory, joining: Joining) -> Option<Queued> {
     let Joining { entry, user, ticket_type, quantity, asked, accepts_part } = joining;
     let quota = inventory.ticket_type(ticket_type)?.quota;
@@ -339,8 +342,8 @@ pub fn queue(inventory: &mut Inventory, joining: Joining) -> Option<Queued> {
     inventory.waitlist_tail = position_key;
     let waiting = Waiting { entry, user, ticket_type, quantity, asked, accepts_part, position_key, terms };
     quota.waiting += quantity;
-    // Behind those who were not read nobody is served in this transaction: they take what is free. And who can never be
-    // given all they want at once is waited for by nobody.
+    // Behind entries that were not read, no entry is promoted in this transaction: the unread ones take the free
+    // tickets. An entry that can never be given all its tickets at once is not in turn, so nothing is kept free for it.
     if !quota.waitlist_continues && (accepts_part || quantity <= quota.capacity) {
         quota.waitlist.push(waiting);
     }

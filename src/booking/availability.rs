@@ -1,5 +1,5 @@
-//! Availability as a newcomer sees it: exact, equal to committed state, with the revision it belongs to.
-//! Not here: the rule, which `allocate` has and `change_set` counts by; streaming changes (`watch`, `graphql`).
+//! Availability for newcomers: exact figures of the committed state, with their revision.
+//! Not here: the rule, which `allocate` has and `change_set` applies; streaming changes (`watch`, `graphql`).
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -14,31 +14,31 @@ record! {
     }
 }
 
-/// How an event's tickets stand.
+/// Ticket counts of an event at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
 pub struct Availability {
-    /// Of which event.
+    /// Event the figures are of.
     pub event_id: EventId,
-    /// Tickets there are.
+    /// Number of tickets in all.
     pub capacity: i64,
-    /// Sold.
+    /// Tickets in confirmed bookings.
     pub sold: i64,
-    /// Held with a deadline.
+    /// Tickets held with a deadline.
     pub held: i64,
-    /// What a newcomer can book now: free tickets that nobody in turn waits for. None once the event has begun or was
-    /// called off; of a draft, what can be booked when it is published.
+    /// Tickets a newcomer can book now: free ones that no entry in turn waits for. Zero once the event has begun or was
+    /// called off; for a draft, the number that can be booked once it is published.
     pub available: i64,
-    /// Tickets people on the waitlist still want.
+    /// Tickets that open entries of the waitlist still wait for.
     pub waiting: i64,
-    /// Rises by one per commit that changes any of this.
+    /// Revision of these figures; rises by one per commit that changes any of them.
     pub revision: i64,
     /// Number of the event's present terms.
     pub terms: i64,
-    /// When the event begins.
+    /// Timestamp at which the event begins.
     pub starts_at: Timestamp,
 }
 
-/// The availability of these events at an instant.
+/// Returns the availability of these events at an instant.
 pub async fn of(c: &impl ConnectionTrait, events: &[EventId], now: Timestamp) -> Result<Vec<Availability>, DbError> {
     let keys: Vec<EventKey> = events.iter().map(|event_id| EventKey { event_id: *event_id }).collect();
     // One statement, so that figures and revision are of the same moment.

@@ -1,12 +1,13 @@
-//! The batcher: concurrent orders are decided together and committed together.
-//! Not here: what is decided (`place`, `allocate`).
+//! Booking batcher: concurrent orders are decided together and committed together.
+//! Not here: the decisions (`place`, `allocate`).
 //!
-//! There is no timer. A lane takes what waits, decides it in one transaction, answers everybody, and takes what has
-//! arrived meanwhile: one customer alone pays one commit, sixty-four share one. On SQLite there is one lane, because
-//! there is one writer; on PostgreSQL a few, by a hash of the event, so that hot events do not wait for each other.
+//! There is no timer. A lane takes all waiting orders, decides them in one transaction, answers them, and takes the
+//! orders that arrived meanwhile: one customer alone pays one commit, sixty-four share one. On SQLite there is one
+//! lane, because there is one writer; on PostgreSQL a few, by a hash of the event, so that busy events do not wait for
+//! each other.
 //!
-//! A batch that fails is split in halves until the culprit stands alone and is answered with an internal error; the
-//! others are decided as if it had never come. A panic counts as a failure. Nobody is left waiting.
+//! A batch that fails is split in halves until the failing order is alone; it is answered with an internal error. The
+//! others are decided as if it had never arrived. A panic counts as a failure. Every order is answered.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -21,42 +22,42 @@ use super::place::{Placed, Request, place_all};
 use crate::ctx::Ctx;
 use crate::db::{DbError, is_lock_timeout, is_transient, is_unique_violation};
 
-/// How many orders may wait per lane; beyond that a customer is told to come back.
+/// Orders that may wait per lane. Further orders are refused as overloaded, and their clients may try again.
 const WAITING_MAX: usize = 4_096;
 
-/// How the batcher works.
+/// Number of lanes and size of batches.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Lanes that work side by side.
     pub lanes: usize,
-    /// Orders decided in one transaction at most; 1 only to measure what deciding together gains.
+    /// The most orders decided in one transaction; 1 only to measure the gain of batches.
     pub batch_max: usize,
 }
 
 impl Settings {
-    /// What suits this database.
+    /// Returns the settings that suit the database.
     pub fn for_db(sqlite: bool) -> Self {
         Self { lanes: if sqlite { 1 } else { 4 }, batch_max: 256 }
     }
 }
 
-/// Where orders are handed in; cheap to clone.
+/// Handle through which orders are submitted; cheap to clone.
 #[derive(Clone)]
 pub struct Batcher {
     lanes: Arc<Vec<mpsc::Sender<Waiting>>>,
     stats: Arc<Stats>,
 }
 
-/// What the batcher did since it opened.
+/// Counters of the batcher since it was opened.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// Batches committed.
     pub batches: AtomicU64,
     /// Orders answered, refusals included.
     pub orders: AtomicU64,
-    /// The largest batch.
+    /// Orders in the largest batch.
     pub largest: AtomicU64,
-    /// Orders handed in.
+    /// Orders submitted.
     pub handed_in: AtomicU64,
 }
 
@@ -66,7 +67,7 @@ struct Waiting {
 }
 
 impl Batcher {
-    /// Opens the batcher. It closes when the last handle is gone and everybody was answered.
+    /// Opens the batcher. It closes when the last handle is dropped and every order was answered.
     pub fn open(ctx: &Ctx, settings: Settings) -> Self {
         let stats = Arc::new(Stats::default());
         let lanes = (0..settings.lanes.max(1))
@@ -79,12 +80,12 @@ impl Batcher {
         Self { lanes: Arc::new(lanes), stats }
     }
 
-    /// What it did so far.
+    /// Returns the counters of the batcher.
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
 
-    /// Hands an order in and waits for the answer.
+    /// Submits an order and waits for the answer.
     pub async fn submit(&self, request: Request) -> Result<Placed, Error> {
         let hash = request.order.event.0.as_u128() as usize; // the low bits of a UUIDv7 are random
         let lane = &self.lanes[hash % self.lanes.len()];
@@ -106,7 +107,7 @@ async fn work(ctx: Ctx, mut entrance: mpsc::Receiver<Waiting>, batch_max: usize,
     }
 }
 
-/// Sets aside the second order under one key: it finds the first one's answer in the next batch.
+/// Defers the second order under one key: the next batch finds the first one's answer.
 fn apart(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     let mut keys = HashSet::new();
     batch.into_iter().partition(|Waiting { request, .. }| match &request.key {
@@ -115,7 +116,7 @@ fn apart(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     })
 }
 
-/// Decides a batch and answers it, splitting it when it fails as a whole.
+/// Decides a batch and answers it. A batch that fails as a whole is split.
 async fn decide(ctx: &Ctx, batch: Vec<Waiting>, stats: &Stats) {
     let mut open = vec![(batch, Tried::Never)];
     while let Some((mut batch, tried)) = open.pop() {
@@ -126,18 +127,18 @@ async fn decide(ctx: &Ctx, batch: Vec<Waiting>, stats: &Stats) {
                 stats.orders.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 stats.largest.fetch_max(batch.len() as u64, Ordering::Relaxed);
                 for (waiting, answer) in batch.into_iter().zip(answers) {
-                    // Whoever stopped waiting asks again with the same key.
+                    // A client that stopped waiting repeats the order with the same key.
                     let _ = waiting.reply.send(answer);
                 }
             }
-            // A connection broke, and nothing was written: the next one may be whole.
+            // A connection broke, and nothing was written. The next connection may work.
             Err(error) if is_away(&error) && tried == Tried::Never => {
-                tracing::warn!(%error, size = batch.len(), "a batch is decided once more");
+                tracing::warn!(%error, size = batch.len(), "retrying a batch");
                 open.push((batch, Tried::Once));
             }
-            // The database is away or has no room: it will be for each of them, one after the other.
+            // The database is unavailable or overloaded. That would fail each order alone as well.
             Err(error) if is_away(&error) || matches!(error, DbError::Overloaded) => turn_away(batch, &error),
-            // Somebody holds one event: the others must not wait for it on the waitlist.
+            // Another transaction holds the lock of one event. Orders for other events must not wait for it.
             Err(error) if is_lock_timeout(&error) => {
                 let event = batch[0].request.order.event; // a batch is never empty
                 let (held, others): (Vec<Waiting>, Vec<Waiting>) =
@@ -149,15 +150,16 @@ async fn decide(ctx: &Ctx, batch: Vec<Waiting>, stats: &Stats) {
                     open.push((others, tried));
                 }
             }
-            // Unclear: what may have happened is not decided a second time, except under its key when asked for again.
+            // The commit is unclear: an order that may be committed is not decided again, unless it is repeated with
+            // its key.
             Err(error) if batch.len() == 1 || matches!(error, DbError::Unclear) => {
-                tracing::error!(%error, event = %requests[0].order.event, size = batch.len(), "a booking could not be decided");
+                tracing::error!(%error, event = %requests[0].order.event, size = batch.len(), "orders could not be decided");
                 for waiting in batch {
                     let _ = waiting.reply.send(Err(Error::Internal));
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, size = batch.len(), "a batch failed and is split");
+                tracing::warn!(%error, size = batch.len(), "a batch failed and is split in halves");
                 let second = batch.split_off(batch.len() / 2);
                 open.push((second, tried));
                 open.push((batch, tried)); // decided first: order of arrival is kept
@@ -166,21 +168,21 @@ async fn decide(ctx: &Ctx, batch: Vec<Waiting>, stats: &Stats) {
     }
 }
 
-/// Whether a batch was decided before.
+/// Number of earlier attempts at a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tried {
     Never,
     Once,
 }
 
-/// Whether the trouble is the database's as a whole, and it is known that nothing was written.
+/// Returns true if the database as a whole is at fault and it is certain that nothing was written.
 fn is_away(error: &DbError) -> bool {
     is_transient(error) && !matches!(error, DbError::Unclear | DbError::Overloaded) && !is_lock_timeout(error)
 }
 
-/// Tells everybody to come back.
+/// Refuses a whole batch as overloaded, so that clients try again.
 fn turn_away(batch: Vec<Waiting>, error: &DbError) {
-    tracing::warn!(%error, event = %batch[0].request.order.event, size = batch.len(), "a batch cannot be decided now");
+    tracing::warn!(%error, event = %batch[0].request.order.event, size = batch.len(), "a batch was refused: it cannot be decided now");
     for waiting in batch {
         let _ = waiting.reply.send(Err(DbError::Overloaded.into()));
     }
@@ -190,7 +192,7 @@ async fn attempt(ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result<Placed, E
     for _ in 0..3 {
         let outcome = AssertUnwindSafe(place_all(ctx, requests)).catch_unwind().await;
         match outcome {
-            // Another process took the same key or reference between our read and our write: look again.
+            // Another process took the same key or reference between this read and this write: read again.
             Ok(Err(error)) if is_unique_violation(&error) => {}
             Ok(outcome) => return outcome,
             Err(_) => return Err(DbError::Failed(sea_orm::DbErr::Custom("panic while deciding a batch".into()))),

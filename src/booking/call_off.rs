@@ -1,5 +1,6 @@
-//! Calling an event off: its status changes at once; its bookings and its waitlist end in chunks that any process resumes.
-//! Not here: telling the customers; that follows from the domain event.
+//! Calling an event off: its status changes at once; its bookings and its waitlist end in chunks that any process can
+//! resume.
+//! Not here: notices to the customers, which follow from the domain event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,19 +23,19 @@ use crate::queue::worker::{Handled, Handler, Outcome};
 use crate::queue::{NewJob, Queue};
 use crate::status::{BookingStatus, CancelReason, EventStatus, LeaveReason};
 
-/// How many bookings or entries one transaction ends: a few milliseconds of the writer.
+/// The most bookings or entries one transaction ends: a few milliseconds of the writer.
 const CHUNK: i64 = 200;
 
-/// Calls a published event off that is not over. From the commit on nobody can book it; see [`chunk`] for what follows.
+/// Calls a published event off that is not over. From the commit on it cannot be booked; see [`chunk`] for the rest.
 pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
     ctx.allow(Action::ManageEvents)?;
     let domain_event_id: DomainEventId = ctx.id();
     ctx.db
         .write(Priority::Interactive, |tx| async move {
-            // The lock of the tickets: whoever books now either committed before this or sees the new status.
+            // Lock of the stock: a concurrent booking either committed before this or sees the new status.
             let mut inventories = inventory::lock(&tx, &[id], &[], ctx.now()).await?;
             let before = inventories.remove(&id).ok_or(event::Error::NotFound)?;
-            // And the event's own lock: archiving does not ask for the tickets.
+            // Lock of the event as well, because archiving does not lock the stock.
             let event = event::may_manage(ctx, store::lock(&tx, id).await?)?;
             if !event.status.may_become(EventStatus::Cancelled) {
                 return Err(event::Error::InvalidTransition(event.status));
@@ -81,9 +82,9 @@ db::record! {
     }
 }
 
-/// Ends the next bookings or entries of a cancelled event. Says whether there may be more. What is done stays done, so
-/// a killed process loses nothing and another one goes on. Moves the cursor of the `held` job along; once that belongs to
-/// somebody else, nothing is left to do here.
+/// Ends the next bookings or entries of a cancelled event. Returns true if there may be more. Each chunk is committed,
+/// so a killed process loses nothing and another one continues. Advances the cursor of the `held` job; if another
+/// process holds the job by now, nothing is done.
 pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result<bool, Error> {
     ctx.db
         .write(Priority::Worker, |tx| async move {
@@ -118,7 +119,7 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result
                 .collect();
             change_set.cancel(&before, &cancellations, None);
 
-            // The waitlist closes when the last booking is gone.
+            // The waitlist closes after the last booking was cancelled.
             let waiting = if bookings.is_empty() { next_in_line(&tx, id).await? } else { Vec::new() };
             let leavings: Vec<Leaving> = waiting
                 .iter()
@@ -131,7 +132,7 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result
                 })
                 .collect();
             change_set.leave(&mut after, &leavings, None);
-            // What a cursor would say is in the rows themselves; it only tells an operator where this is.
+            // The rows themselves show the progress; the cursor only shows an operator the present position.
             let at = bookings.last().map(|booking| booking.id.0).or(waiting.last().map(|entry| entry.id.0));
             let Some(at) = at else { return Ok(false) };
             if let Some((job, token)) = held
@@ -166,16 +167,16 @@ async fn next_in_line(tx: &Tx, event: EventId) -> Result<Vec<InLine>, DbError> {
     db::all(tx, sql, [event.into(), CHUNK.into()]).await
 }
 
-/// The ticket type of job that calls [`chunk`] until nothing is left.
+/// Kind of the job that calls [`chunk`] until nothing is left.
 pub const KIND: &str = "call_off";
 
-/// The job for an event that was called off.
+/// Returns the job for an event that was called off.
 pub fn job(domain_event: DomainEventId, event: EventId, now: Timestamp) -> NewJob {
     let args = serde_json::json!({ "event": event });
     NewJob::new(Queue::Notifications, KIND, &args, now).because_of(domain_event).once(event.to_string())
 }
 
-/// Works such jobs off, until `stop`.
+/// Returns the handler of these jobs; it stops between chunks once `stop` is cancelled.
 pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
     Arc::new(move |jobs, token| {
         let (ctx, stop) = (ctx.clone(), stop.clone());

@@ -15,14 +15,14 @@ use crate::entity::{booking, booking_item};
 use crate::id::{BookingId, EntryId, EventId};
 use crate::status::{BookingStatus, CancelReason};
 
-/// A booking that was cancelled.
+/// A booking that was cancelled, with the effect on its customer's own entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancelled {
-    /// The booking.
+    /// Id of the cancelled booking.
     pub booking: BookingId,
-    /// Its event.
+    /// Event of the booking.
     pub event: EventId,
-    /// The customer's own entries that were not served with the tickets given back.
+    /// The customer's own entries that were not given the returned tickets.
     pub passed_over: Vec<EntryId>,
 }
 
@@ -42,7 +42,7 @@ pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<Cancelled, Error> {
                 Err(Denied::Hidden) => return Err(Error::BookingNotFound),
                 Err(denied) => return Err(denied.into()),
             }
-            // Read again: until the lock was ours, somebody else may have cancelled it.
+            // Read again: another request may have cancelled the booking before this one got the lock.
             let booking = find().one(&tx).await.map_err(DbError::from)?.ok_or(Error::BookingNotFound)?;
             if !booking.status.is_live() {
                 return Err(Error::AlreadyCancelled);
@@ -63,7 +63,8 @@ pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<Cancelled, Error> {
                 }
                 quotas.push(quota.id);
             }
-            // Who gives tickets back is not given the same ones again by an entry of their own: others in turn are.
+            // A customer who returns tickets does not get them back through an own entry: other entries in turn come
+            // first.
             let own: HashSet<EntryId> =
                 before.waits.values().flatten().filter(|own| own.terms == before.terms).map(|own| own.entry).collect();
             for quota in freed.quotas.iter_mut().filter(|quota| quotas.contains(&quota.id) && quota.waiting > 0) {
@@ -92,7 +93,7 @@ pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<Cancelled, Error> {
                     continue;
                 }
                 passed_over.push(waiting.entry);
-                // Where some are left, until they are sold.
+                // If some tickets are left, the own entry is set aside until they are sold.
                 if allocation.inventory.quotas.iter().any(|one| one.id == quota && one.free() > 0) {
                     change_set.set_aside(waiting.entry);
                 }

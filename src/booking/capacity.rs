@@ -1,4 +1,4 @@
-//! Changing how many tickets an event has; new tickets go to the waitlist first.
+//! Changing the number of tickets of an event; new tickets go to the waitlist first.
 //! Not here: everything else about an event (`event::edit`).
 
 use super::allocate::allocate;
@@ -12,7 +12,7 @@ use crate::id::EventId;
 use crate::status::EventStatus;
 use crate::text::Invalid;
 
-/// Sets the capacity of an event with one quota; never below what is sold or held.
+/// Sets the capacity of an event with one quota; never below the tickets sold or held.
 pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<EventId, Error> {
     ctx.allow(Action::ManageEvents)?;
     event::capacity(capacity)?;
@@ -40,12 +40,13 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
                 return Err(Error::CapacityBelowTaken { taken });
             }
             if capacity > quota.capacity {
-                // New tickets: not those that were given back.
+                // These are new tickets, not returned ones, so entries that were set aside are in turn again.
                 back_in_turn(&tx, quota.id, before.terms).await?;
             }
             quota.capacity = capacity;
-            // Anew, also where nobody seemed to wait: who wanted more than there was may fit now. What one transaction
-            // does not serve of a long line, the change set leaves to a job; until then the free tickets belong to the waitlist.
+            // Read again even if no entry seemed to be in turn: an entry for more tickets than there were may fit now.
+            // Of a long waitlist the change set leaves the rest to a job; until then the free tickets belong to the
+            // waitlist.
             inventory::read_waitlist(&tx, quota, before.terms, inventory::SERVED_MAX).await?;
             let allocation = allocate(changed, &[]);
             let mut change_set = ChangeSet::new(ctx);

@@ -1,5 +1,6 @@
-//! Handlers of jobs that go in chunks: each chunk is a transaction of its own, fenced by the lease, and any process goes on.
-//! Not here: what a chunk does (`promote`, `close`).
+//! Handlers of jobs that run in chunks: each chunk is a transaction of its own, fenced by the lease, and any process
+//! can continue.
+//! Not here: the work of a chunk (`promote`, `close`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,13 +17,13 @@ use crate::queue::worker::{Handled, Handler, Outcome};
 /// A job held under a lease.
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
-    /// The job.
+    /// Id of the job.
     pub id: i64,
-    /// Proof of holding it.
+    /// Fencing token of the lease.
     pub token: Token,
 }
 
-/// Runs `chunk` with a job's arguments until it says that nothing is left, or `stop`.
+/// Returns a handler that runs `chunk` with a job's arguments until it returns false or `stop` is cancelled.
 pub fn handler<A, F>(ctx: Ctx, stop: CancellationToken, chunk: F) -> Handler
 where
     A: DeserializeOwned + Copy + Send + Sync + 'static,

@@ -1,5 +1,6 @@
-//! Ending waitlist entries that can lead to nothing any more: of events that have begun, and of accounts that may not book.
-//! Not here: the line of an event that was called off (`call_off`), and who is told.
+//! Ending waitlist entries that can no longer lead to tickets: of events that have begun, and of accounts that may not
+//! book.
+//! Not here: the waitlist of an event that was called off (`call_off`), and the notices.
 
 use sea_orm::FromQueryResult;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,11 @@ use crate::queue::claim;
 use crate::queue::worker::Handler;
 use crate::status::{EventStatus, LeaveReason};
 
-/// Entries one transaction ends at most: a few milliseconds of the writer.
+/// The most entries one transaction ends: a few milliseconds of the writer.
 const CHUNK: i64 = 200;
 
-/// Entries of one account that one transaction ends at most. Each may be of another event, whose waitlist goes on.
+/// The most entries of one account that one transaction ends. Each may be of another event, with a waitlist that moves
+/// on.
 const CHUNK_OF_ACCOUNT: i64 = 10;
 
 #[derive(Debug, FromQueryResult)]
@@ -41,7 +43,7 @@ struct Begun {
     event_id: EventId,
 }
 
-/// Ends the entries of all events that have begun. Says how many were ended.
+/// Ends the entries of all events that have begun. Returns their number.
 pub async fn close_begun(ctx: &Ctx) -> Result<u64, DbError> {
     let mut all = 0;
     loop {
@@ -91,21 +93,21 @@ struct Args {
     user: UserId,
 }
 
-/// Works off the jobs of accounts that may not book any more, until `stop`.
+/// Returns the handler of the jobs for accounts that may not book any more; it stops once `stop` is cancelled.
 pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
     chunks::handler(ctx, stop, |ctx, args: Args, held| {
         Box::pin(async move { chunk_of_account(&ctx, args.user, Some(held)).await })
     })
 }
 
-/// Ends the next entries of an account; who stands behind may be served at once. Says whether there may be more.
+/// Ends the next entries of an account; entries behind them may be promoted at once. Returns true if there may be more.
 pub async fn chunk_of_account(ctx: &Ctx, user: UserId, held: Option<Held>) -> Result<bool, DbError> {
     ctx.db
         .write(Priority::Worker, |tx| async move {
             let mut events: Vec<EventId> = next_of(&tx, user).await?.iter().map(|entry| entry.event_id).collect();
             events.dedup();
             let inventories = inventory::lock(&tx, &events, &[], ctx.now()).await?;
-            // Again, now that nobody else ends or serves them.
+            // Read again under the lock, so that no other transaction ends or promotes them.
             let open = next_of(&tx, user).await?;
             if let Some(Held { id, token }) = held {
                 let at = open.last().map(|entry| entry.event_id);
@@ -129,7 +131,7 @@ pub async fn chunk_of_account(ctx: &Ctx, user: UserId, held: Option<Held>) -> Re
                 change_set.count(before, &allocation.inventory, !leavings.is_empty());
             }
             change_set.write(&tx).await?;
-            // Another chunk also for entries of events that were not locked.
+            // Entries of events that were not locked need another chunk too.
             Ok(open.len() as i64 == CHUNK_OF_ACCOUNT || open.len() > ended)
         })
         .await

@@ -1,17 +1,17 @@
-//! Bookings and the waitlist: everything that moves tickets of an event, because all of it guards the same counters.
-//! Not here: who hears of it (`reactions`), and money.
+//! Bookings and the waitlist: every change of an event's tickets, because all of them guard the same counters.
+//! Not here: the notices and jobs that follow (`reactions`), and money.
 //!
-//! | verb | file |
+//! | action | file |
 //! |---|---|
 //! | place a booking | `place` through `batcher`, decided by `allocate` |
 //! | cancel a booking | `cancel` |
 //! | join, confirm or leave the waitlist | `waitlist` |
-//! | raise or lower capacity | `capacity`, a long line in chunks by `promote` |
+//! | raise or lower capacity | `capacity`; a long waitlist in chunks by `promote` |
 //! | call an event off | `call_off` |
 //! | end entries that can lead to nothing | `close` |
 //!
-//! Each of them locks the event's `stock` row in a statement of its own, reads what it decides on afterwards, and lets
-//! the pure `allocate` serve the waitlist first.
+//! Each of them locks the event's `stock` row in a statement of its own, then reads the rows the decision rests on, and
+//! lets the pure `allocate` promote the waitlist first.
 
 use crate::ctx::Denied;
 use crate::db::{DbError, MaybeDb};
@@ -40,28 +40,28 @@ pub mod watch;
 /// The most tickets one request can ask for.
 pub const PLACES_MAX: i64 = 100;
 
-/// The most lines one request can have.
+/// The most items one request can have.
 pub const ITEMS_MAX: usize = 20;
 
-/// Why a booking verb refused. Nothing was changed.
+/// Reason a booking operation was refused. Nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The actor may not.
+    /// The actor lacks permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// Input fields are wrong, one at least.
+    /// At least one input field is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalids),
-    /// No such event, as far as the actor may know.
+    /// The event does not exist, or is hidden from the actor.
     #[error("there is no such event")]
     EventNotFound,
-    /// No such booking, as far as the actor may know.
+    /// The booking does not exist, or is hidden from the actor.
     #[error("there is no such booking")]
     BookingNotFound,
-    /// No such place in the waitlist, as far as the actor may know.
+    /// The waitlist entry does not exist, or is hidden from the actor.
     #[error("there is no such waitlist entry")]
     EntryNotFound,
-    /// The event cannot be booked in its status.
+    /// The status of the event does not allow bookings.
     #[error("the event is {}, so it cannot be booked", .0.word())]
     NotOnSale(EventStatus),
     /// The event has begun or is over.
@@ -70,48 +70,48 @@ pub enum Error {
     /// Fewer tickets are free than the request needs.
     #[error("{available} of the {requested} tickets asked for are free")]
     NotEnoughTickets {
-        /// Free for a newcomer.
+        /// Tickets free for a newcomer.
         available: i64,
-        /// Asked for.
+        /// Tickets asked for.
         requested: i64,
     },
-    /// Nobody needs to wait.
+    /// Joining the waitlist was refused, because tickets are free.
     #[error("{available} tickets are free: book them instead of waiting")]
     TicketsAvailable {
-        /// Free for a newcomer.
+        /// Tickets free for a newcomer.
         available: i64,
     },
-    /// The user waits for this ticket type of place already.
-    #[error("you are already waiting for tickets of this ticket_type")]
+    /// The user is already waiting for this ticket type.
+    #[error("you are already waiting for tickets of this ticket type")]
     AlreadyWaiting,
-    /// An open entry of the user came from the same order.
+    /// The user has an open entry from the same order.
     #[error("you are waiting for {waiting} tickets of such an order already; order another number to wait for more")]
     WaitingForTheSame {
-        /// Tickets the entry still wants.
+        /// Tickets the entry still waits for.
         waiting: i64,
     },
-    /// The tickets cost something else than was expected.
+    /// The total differs from the total the customer expected.
     #[error("the tickets now cost {} {}", .total.decimal(), .total.currency.code())]
     OtherTotal {
-        /// What they cost.
+        /// Total of the tickets now.
         total: Money,
     },
     /// The booking no longer claims tickets.
     #[error("the booking is already cancelled")]
     AlreadyCancelled,
-    /// The user is not in this line any more.
-    #[error("you are not waiting in this line")]
+    /// The entry is no longer waiting.
+    #[error("this waitlist entry is no longer waiting")]
     NotWaiting,
-    /// Fewer tickets than are taken.
+    /// The new capacity is below the number of tickets taken.
     #[error("{taken} tickets are already sold or held")]
     CapacityBelowTaken {
-        /// Sold and held.
+        /// Tickets sold and held.
         taken: i64,
     },
-    /// The key belongs to another request.
+    /// The idempotency key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
-    /// The batcher gave up on this request; its cause is in the log.
+    /// The batcher could not decide this request; the cause is in the log.
     #[error("the booking could not be processed")]
     Internal,
     /// The database failed.
