@@ -1,5 +1,5 @@
-//! What administrators do with other people's accounts: give a role, disable, enable, look them up.
-//! Not here: making administrators (`sign_up`).
+//! Administration of other users' accounts: sets a role, disables, enables and looks up accounts.
+//! Not here: the creation of administrators (`sign_up`).
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
@@ -14,7 +14,7 @@ use crate::page::{Page, Paging};
 use crate::queue::{self, NewJob, Queue};
 use crate::text::Invalid;
 
-/// The kind of job that ends the waitlist entries of a user who may not book any more (`booking::close`).
+/// Kind of the job that ends the waitlist entries of a user who may no longer book (`booking::close`).
 pub const END_ENTRIES: &str = "end_waitlist_entries";
 
 async fn end_entries(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbError> {
@@ -23,11 +23,12 @@ async fn end_entries(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbErro
     Ok(())
 }
 
-/// Gives a user another role. It counts at once: what runs on their sockets ends. An ORGANIZER gets an organizer of their
-/// name, unless they have had one; a former one keeps it, without the right to use it.
+/// Gives a user another role. Takes effect immediately: the user's running subscriptions are terminated. A new
+/// ORGANIZER gets an organizer with the user's name unless the user has had one before; a former ORGANIZER keeps it
+/// without the right to use it.
 pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error> {
     let organizer: OrganizerId = ctx.id();
-    change(ctx, id, &format!("gave a role: {role:?}"), |tx, user| async move {
+    change(ctx, id, &format!("role set to {role:?}"), |tx, user| async move {
         if user.role == role {
             return Ok(false);
         }
@@ -46,7 +47,7 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
     .await
 }
 
-/// Takes from a user the right to sign in, and ends every sign-in they have. Their bookings and events stay.
+/// Disables a user: takes away the right to sign in and ends all their sessions. Their bookings and events stay.
 pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     change(ctx, id, "disabled", |tx, _| async move {
         let sql = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
@@ -60,7 +61,7 @@ pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     .await
 }
 
-/// Gives the right to sign in back.
+/// Enables a disabled user: gives back the right to sign in.
 pub async fn enable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     change(ctx, id, "enabled", |tx, _| async move {
         let sql = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
@@ -71,8 +72,9 @@ pub async fn enable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     .await
 }
 
-/// Changes another account, and logs the action if the body says that there was one. Nobody changes their own account, so
-/// that no administrator locks everybody out by mistake; the command line, which acts as the service itself, may change any.
+/// Changes the account of another user, and logs the action if the body reports a change. Administrators cannot change
+/// their own account, so that none of them locks out all administrators by mistake. The command line acts as the
+/// service itself and may change any account.
 async fn change<F, Fut>(ctx: &Ctx, id: UserId, deed: &str, body: F) -> Result<UserId, Error>
 where
     F: Fn(Tx, users::Model) -> Fut,
@@ -81,7 +83,7 @@ where
     ctx.allow(Action::Administer)?;
     let admin = ctx.actor.user_id();
     if admin == Some(id) {
-        return Err(Invalid::new("userId", "must be somebody else's").into());
+        return Err(Invalid::new("userId", "must be another user; you cannot change your own account").into());
     }
     let body = &body;
     let changed = ctx
@@ -93,21 +95,21 @@ where
         })
         .await?;
     if changed {
-        tracing::info!(admin = admin.map(|admin| admin.to_global_id()), user = %id.to_global_id(), "an administrator {deed}");
+        tracing::info!(admin = admin.map(|admin| admin.to_global_id()), user = %id.to_global_id(), "account changed: {deed}");
     }
     Ok(id)
 }
 
-/// Which users.
+/// Filter of a list of users.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Of this role.
+    /// Only users with this role.
     pub role: Option<Role>,
-    /// Who has this address, whatever its case.
+    /// Only the user with this address, in upper or lower case.
     pub email: Option<String>,
 }
 
-/// One page of all users.
+/// Returns a page of all users that match the filter.
 pub async fn list(ctx: &Ctx, filter: Filter, paging: Paging<UserId>) -> Result<Page<users::Model>, Error> {
     ctx.allow(Action::Administer)?;
     let mut users = users::Entity::find();
@@ -115,7 +117,7 @@ pub async fn list(ctx: &Ctx, filter: Filter, paging: Paging<UserId>) -> Result<P
         users = users.filter(users::Column::Role.eq(role));
     }
     if let Some(email) = filter.email {
-        // What is no address is nobody's, and PostgreSQL cannot even compare some texts.
+        // A text that is no address belongs to no user, and PostgreSQL cannot even compare some texts.
         let Ok((_, key)) = super::email(&email) else {
             return Ok(Page { rows: Vec::new(), has_previous: false, has_next: false });
         };

@@ -1,5 +1,5 @@
-//! Tokens for programs: made and revoked by the user they act for, shown once, limited to scopes.
-//! Not here: what a scope covers (`access::scope`), and recognising a token (`session`).
+//! API tokens: created and revoked by the user they act for, shown once, limited to scopes.
+//! Not here: the actions that a scope covers (`access::scope`), and the recognition of a token (`session`).
 
 use std::time::Duration;
 
@@ -15,25 +15,26 @@ use crate::id::{ApiTokenId, NodeId};
 use crate::page::{Page, Paging};
 use crate::text::{self, Fields, Invalid};
 
-/// How long a token may be good.
+/// Longest lifetime of a token.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
 
-/// How many live tokens a user may have.
+/// Most live tokens of one user.
 const TOKENS_MAX: i64 = 50;
 
-/// What a token is made from.
+/// Input for a new token.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// What its user calls it.
+    /// Name that the user gives the token.
     pub name: String,
-    /// What it may do.
+    /// Scopes of the token.
     pub scopes: Vec<Scope>,
-    /// When it ends; within a year.
+    /// Time at which the token expires; within a year.
     pub expires_at: Timestamp,
 }
 
-/// Makes a token. Returns its row's id and the token, which is nowhere afterwards. It outlives the session it is made with,
-/// so that this one must live when it is made: what is remembered of a session may be half a minute old.
+/// Creates a token. Returns the id of its row and the token itself, which is not stored. The token outlives the session
+/// that creates it. The session is therefore checked in the transaction: the cached state of a session may be half a
+/// minute old.
 pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -42,7 +43,7 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
     let mut fields = Fields::default();
     let name = fields.check(text::line("name", &new.name, 100));
     if new.scopes.is_empty() {
-        fields.refuse("scopes", "must be one at least");
+        fields.refuse("scopes", "must contain at least one scope");
     }
     if new.expires_at <= now || new.expires_at > now.plus(LONGEST) {
         fields.refuse("expiresAt", "must be in the future, within a year");
@@ -64,8 +65,8 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
     let row = &row;
     ctx.db
         .write(Priority::Interactive, |tx| async move {
-            // One at a time per user: the counts below are then true, and a change of password, which writes the same row,
-            // has ended the session or comes later.
+            // The lock admits one creation at a time per user, so that the counts below are true. A change of password
+            // writes the same row: it has either ended the session already or comes later.
             let sql = format!("SELECT id FROM users WHERE id = $1{}", db::for_update(&tx));
             db::run(&tx, &sql, [user.into()]).await?;
             let sql = "SELECT count(*) AS n FROM session WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL";
@@ -83,11 +84,11 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
             Ok::<_, Error>(())
         })
         .await?;
-    tracing::info!(user = %user.to_global_id(), token = %id.to_global_id(), "an API token was made");
+    tracing::info!(user = %user.to_global_id(), token = %id.to_global_id(), "API token created");
     Ok((id, token))
 }
 
-/// Revokes one of one's own tokens. Revoking a revoked one changes nothing.
+/// Revokes one of the viewer's own tokens. Revoking a revoked token changes nothing.
 pub async fn revoke(ctx: &Ctx, id: ApiTokenId) -> Result<ApiTokenId, Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -106,7 +107,7 @@ pub async fn revoke(ctx: &Ctx, id: ApiTokenId) -> Result<ApiTokenId, Error> {
         .await
 }
 
-/// One page of one's own tokens that are not revoked.
+/// Returns a page of the viewer's own tokens that are not revoked.
 pub async fn list(ctx: &Ctx, paging: Paging<ApiTokenId>) -> Result<Page<api_token::Model>, Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -116,7 +117,7 @@ pub async fn list(ctx: &Ctx, paging: Paging<ApiTokenId>) -> Result<Page<api_toke
     Ok(paging.run(mine.cursor_by(api_token::Column::Id), ctx.db.read()).await?)
 }
 
-/// One of one's own tokens.
+/// Returns the token with this id if it belongs to the viewer.
 pub async fn by_id(ctx: &Ctx, id: ApiTokenId) -> Result<Option<api_token::Model>, Error> {
     let found = api_token::Entity::find_by_id(id).one(ctx.db.read()).await.map_err(DbError::from)?;
     Ok(found.filter(|token| Some(token.user_id) == ctx.actor.user_id()))

@@ -1,12 +1,13 @@
-//! Going on without the password: a refresh token against a new one and a new access token.
-//! Not here: opening a session (`sign_in`), ending it (`sign_out`).
+//! Exchanges a refresh token for a new access token and a rotated refresh token.
+//! Not here: opening a session (`sign_in`) and ending it (`sign_out`).
 //!
-//! RFC 9700, 4.14.2: each token is used once. One that comes a second time is in two hands, so the whole session ends. But
-//! answers get lost and tabs race, so within a few seconds the second use gets the very same successor, as long as nobody
-//! used that: a successor is derived from its predecessor with a key of the service, not drawn. Whoever stole a token gains
-//! nothing by it: two hands then hold one successor, and the second use of that ends the session.
+//! RFC 9700, 4.14.2: each token is used once. A token that is used a second time is in the hands of two clients, so the
+//! whole session ends. But answers get lost and browser tabs race. Within a few seconds, a second use therefore gets
+//! the very same successor, as long as that successor has not been used. For this the successor is not drawn at random
+//! but derived from its predecessor with a key of the service. A thief of a token gains nothing by it: two clients then
+//! hold one successor, and its second use ends the session.
 //!
-//! Only tokens that never existed are throttled (`throttle`), so that nobody keeps others from renewing.
+//! Only tokens that never existed are throttled (`throttle`), so that no client can keep others from renewing.
 
 use std::time::Duration;
 
@@ -21,18 +22,18 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
 use crate::id::{SessionId, UserId};
 
-/// How long a refresh token is good: who does not come back for a month signs in again.
+/// Lifetime of a refresh token: a user who does not come back for a month signs in again.
 pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// How long a used token still gets the answer it got.
+/// Time in which a used token still gets the same answer again.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A token to go on with, and when it ends.
+/// A refresh token and its expiry.
 #[derive(Clone)]
 pub struct Refresh {
-    /// The token; shown to its user and nobody else.
+    /// The token; returned only to its user.
     pub token: String,
-    /// When it ends.
+    /// Time at which the token expires.
     pub expires_at: Timestamp,
 }
 
@@ -47,29 +48,29 @@ struct TokenRow {
     disabled_at: Option<Timestamp>,
 }
 
-/// What became of a token that was shown.
+/// Outcome of an exchange.
 enum Shown {
-    /// And what comes after it.
+    /// The token is valid; its successor is returned.
     Good(Opened, String),
     Refused,
-    /// In two hands: the session is to end.
+    /// The token was used twice: the session is to end.
     Twice(SessionId),
 }
 
-/// The first token of a session, in the transaction that opens it.
+/// Stores the first token of a session, in the transaction that opens it.
 pub async fn first(tx: &Tx, session: SessionId, token: &str, now: Timestamp) -> Result<(), DbError> {
     insert(tx, session, token, now).await.map(drop)
 }
 
-/// Says what a new session's first token is.
+/// Draws the first token of a new session.
 pub fn begin(ctx: &Ctx) -> Refresh {
     Refresh { token: secret::refresh_token(&ctx.random), expires_at: ctx.now().plus(LIFETIME) }
 }
 
-/// Exchanges a refresh token. The session must live and its user be enabled.
+/// Exchanges a refresh token. The session must be live and its user enabled.
 pub async fn refresh(ctx: &Ctx, keys: &Keys, throttle: &Throttle, token: &str) -> Result<(Opened, Refresh), Error> {
     let now = ctx.now();
-    // Looked at first without a lock, so that nobody takes the writers' time with tokens that are worth nothing.
+    // First read without a lock, so that worthless tokens do not take time from the writers.
     let row = match secret::is_refresh_token(token) {
         true => find(ctx.db.read(), token).await?,
         false => None,
@@ -90,7 +91,7 @@ pub async fn refresh(ctx: &Ctx, keys: &Keys, throttle: &Throttle, token: &str) -
         Shown::Good(opened, next) => Ok((opened, Refresh { token: next, expires_at: now.plus(LIFETIME) })),
         Shown::Refused => Err(Error::SessionEnded),
         Shown::Twice(session) => {
-            tracing::warn!(session = %session, "a refresh token was used twice; its session ends");
+            tracing::warn!(session = %session, "refresh token used twice; its session is ended");
             ctx.db.write(Priority::Interactive, |tx| async move { end(&tx, session, now).await }).await?;
             Err(Error::SessionEnded)
         }
@@ -105,7 +106,7 @@ async fn find(c: &impl ConnectionTrait, token: &str) -> Result<Option<TokenRow>,
 }
 
 impl TokenRow {
-    /// Whether it gets an answer, or ends its session.
+    /// Returns true if the token gets an answer or ends its session; false if it has no effect at all.
     fn is_worth_something(&self, now: Timestamp) -> bool {
         let lives = self.revoked_at.is_none() && self.disabled_at.is_none();
         lives && (self.used_at.is_some() || self.expires_at > now)
@@ -119,7 +120,7 @@ async fn exchange(
     network: &KnownNetwork,
     now: Timestamp,
 ) -> Result<Shown, DbError> {
-    // The swap decides who is first; everybody else sees below what they left.
+    // The update decides which exchange is first; every other one reads its result below.
     let sql = "UPDATE refresh_token SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
     let first = db::run(tx, sql, [secret::hash(token).into(), now.into()]).await? == 1;
     let Some(row) = find(tx, token).await?.filter(|row| row.is_worth_something(now)) else {
@@ -133,10 +134,11 @@ async fn exchange(
         network.remember(tx, now).await?;
         return Ok(Shown::Good(opened, next.clone()));
     }
-    // Within the grace on both sides: clocks of two processes differ, and one that was set back by an hour gives no hour.
+    // Within the grace period on both sides, because the clocks of two processes differ. A clock that was set back by
+    // an hour does not extend the grace period to an hour.
     let Some(used_at) = row.used_at else { return Ok(Shown::Refused) };
     if used_at > now.minus(GRACE) && used_at < now.plus(GRACE) {
-        // Whoever was first may have had another key for signing: keys are changed one process after the other.
+        // The first exchange may have used another signing key: keys are changed one process after the other.
         for next in successors {
             let unused = "SELECT count(*) AS n FROM refresh_token WHERE hash = $1 AND used_at IS NULL";
             if db::number(tx, unused, [secret::hash(next).into()]).await? == 1 {
@@ -153,7 +155,7 @@ async fn insert(tx: &Tx, session: SessionId, token: &str, now: Timestamp) -> Res
     db::run(tx, sql, binds).await
 }
 
-/// Ends one session.
+/// Ends one session. Returns false if it had ended before.
 pub(super) async fn end(tx: &Tx, session: SessionId, now: Timestamp) -> Result<bool, DbError> {
     let sql = "UPDATE session SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     let ended = db::run(tx, sql, [session.into(), now.into()]).await? == 1;

@@ -1,5 +1,5 @@
-//! Signing in: address and password against a session.
-//! Not here: counting attempts (`throttle`), and the token a session is shown as.
+//! Sign-in: exchanges an e-mail address and a password for a session.
+//! Not here: the counters of attempts (`throttle`), and the tokens that stand for a session (`token`, `refresh`).
 
 use super::password::{self, Hasher};
 use super::refresh::{self, Refresh};
@@ -13,7 +13,8 @@ use crate::id::{NodeId, SessionId, UserId};
 
 /// Opens a session for the account with this address and password.
 ///
-/// Unknown address, wrong password and disabled account take the same work, are throttled alike and give the same answer.
+/// An unknown address, a wrong password and a disabled account take the same work, are throttled alike and get the same
+/// answer.
 pub async fn sign_in(
     ctx: &Ctx,
     hasher: &Hasher,
@@ -34,11 +35,11 @@ async fn judged(
     key: Option<String>,
     password: String,
 ) -> Result<(Opened, Refresh), Error> {
-    // A text no account can have as password is not worth hashing megabytes of.
+    // A text that no account can have as its password is not worth hashing: it may be megabytes long.
     if password.len() > password::BYTES_MAX {
         return Err(failed("password_too_long", None));
     }
-    // Again when the account was changed meanwhile: perhaps another sign-in only renewed its hash.
+    // A second round if the account was changed meanwhile: perhaps another sign-in only renewed its hash.
     for _ in 0..2 {
         let found = match &key {
             Some(key) => store::by_email(ctx.db.read(), key).await?,
@@ -63,17 +64,17 @@ async fn judged(
             return Ok(opened);
         }
     }
-    Err(DbError::Overloaded.into()) // overtaken twice by whoever knows the password, too
+    Err(DbError::Overloaded.into()) // overtaken twice by changes of the same account
 }
 
-/// Writes a line about a failed sign-in. The reason is for operators; the client is told the same for all of them. Neither the
-/// address that was tried nor the client's is written down.
+/// Logs a failed sign-in. The reason is for operators; the client gets the same answer for all reasons. Neither the
+/// address that was tried nor the address of the client is logged.
 fn failed(reason: &'static str, user: Option<UserId>) -> Error {
     tracing::info!(reason, user = user.map(|user| user.to_global_id()), "sign-in failed");
     Error::BadCredentials
 }
 
-/// None: what was verified is not what is stored any more, or the account is disabled.
+/// Opens the session. Returns None if the stored hash is no longer the verified one, or if the account is disabled.
 async fn open(
     ctx: &Ctx,
     attempt: &Attempt,
@@ -87,7 +88,7 @@ async fn open(
     let opened = ctx
         .db
         .write(Priority::Interactive, |tx| async move {
-            // Hashing takes its time. A password that was changed meanwhile, or an account disabled, opens nothing any more.
+            // Hashing takes time. If the password was changed or the account disabled meanwhile, no session is opened.
             if !store::hold(&tx, user.id, &user.password_hash).await? {
                 return Ok::<_, Error>(None);
             }

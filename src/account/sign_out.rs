@@ -1,5 +1,5 @@
-//! Ending sign-ins: this one, one of one's own, all of them; and the list of them.
-//! Not here: ending somebody else's (`administer`).
+//! Sign-out: ends one or all of a user's own sessions, and lists them.
+//! Not here: ending the sessions of other users (`administer`).
 
 use super::{Error, refresh, revocation};
 use crate::access::Action;
@@ -10,7 +10,7 @@ use crate::entity::session;
 use crate::id::{SessionId, UserId};
 use crate::page::{Page, Paging};
 
-/// Ends one of one's own sessions. Ending an ended one changes nothing.
+/// Ends one of the viewer's own sessions. Ending an ended session changes nothing.
 pub async fn end(ctx: &Ctx, id: SessionId) -> Result<SessionId, Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -27,7 +27,7 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<SessionId, Error> {
         .await
 }
 
-/// Ends every session of whoever asks, but for one if it is named; says how many there were.
+/// Ends every session of the viewer except `but`. Returns the number of sessions ended.
 pub async fn end_all(ctx: &Ctx, but: Option<SessionId>) -> Result<u64, Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -35,7 +35,7 @@ pub async fn end_all(ctx: &Ctx, but: Option<SessionId>) -> Result<u64, Error> {
     ctx.db.write(Priority::Interactive, |tx| async move { Ok(end_all_of(&tx, user, but, now).await?) }).await
 }
 
-/// Ends every session of a user but one; says how many there were.
+/// Ends every session of a user except `but`. Returns the number of sessions ended.
 pub(super) async fn end_all_of(tx: &Tx, user: UserId, but: Option<SessionId>, now: Timestamp) -> Result<u64, DbError> {
     let but = but.unwrap_or(SessionId(uuid::Uuid::nil()));
     let sql = "UPDATE session SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL AND id <> $3";
@@ -44,7 +44,7 @@ pub(super) async fn end_all_of(tx: &Tx, user: UserId, but: Option<SessionId>, no
     Ok(ended)
 }
 
-/// One page of one's own live sessions: those that can be gone on with.
+/// Returns a page of the viewer's live sessions: those that can still be renewed.
 pub async fn list(ctx: &Ctx, paging: Paging<SessionId>) -> Result<Page<session::Model>, Error> {
     use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
     ctx.allow(Action::ManageAccount)?;

@@ -1,5 +1,5 @@
-//! Counters of failures: rows under keys that tell neither account nor network, and the wait that follows from them.
-//! Not here: which counters an attempt counts under (`throttle`).
+//! Counters of failures, and the wait that follows from them. The key of a row reveals neither account nor network.
+//! Not here: the choice of the counters of an attempt (`throttle`).
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 /// Exponential backoff of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// Failures without a wait.
+    /// Number of failures without a wait.
     pub free: i64,
-    /// Afterwards the wait is a second, two, four … up to this.
+    /// Longest wait. Beyond the free failures the wait is 1 s, 2 s, 4 s … up to this.
     pub longest: Duration,
 }
 
 impl Backoff {
-    /// The wait after a number of failures.
+    /// Returns the wait after a number of failures.
     fn after(&self, failures: i64) -> Duration {
         match u32::try_from(failures - self.free) {
             Ok(beyond) if failures > 0 => {
@@ -38,9 +38,9 @@ impl Backoff {
 /// One counter that an attempt counts under.
 #[derive(Debug, Clone)]
 pub(super) struct Counter {
-    /// Its name in the log.
+    /// Name of the counter in the log.
     name: &'static str,
-    /// Key of its row.
+    /// Key of the counter's row.
     pub key: String,
     backoff: Backoff,
 }
@@ -54,35 +54,35 @@ struct Row {
 }
 
 record! {
-    /// A row to look up.
+    /// Key of a row to look up.
     struct Key {
         key: String,
     }
 }
 
 record! {
-    /// One more failure of a counter.
+    /// One more failure of a counter, with the values to restore.
     pub(super) struct Counted {
-        /// Key of its row.
+        /// Key of the counter's row.
         key: String,
-        /// Failures with this one.
+        /// Number of failures, this one included.
         failures: i64,
-        /// Time of this one.
+        /// Time of this failure.
         at: Timestamp,
-        /// Time of the one before it.
+        /// Time of the failure before it.
         last_at: Timestamp,
     }
 }
 
 impl Counter {
-    /// A counter of what `parts` name.
+    /// Returns the counter of the account or network that `parts` name.
     pub fn new(name: &'static str, parts: &[&str], backoff: Backoff) -> Self {
         Self { name, key: key(name, parts), backoff }
     }
 
-    /// The remaining wait. None below the limit, whatever the time of the last failure: it may be later than `now`, when
-    /// another attempt of this moment was counted first or the clock of another process is ahead. A failure further ahead
-    /// than the longest wait is from a clock that was set back.
+    /// Returns the remaining wait. It is zero below the limit, whatever the time of the last failure. That time may be
+    /// later than `now` if another attempt of this moment was counted first or the clock of another process is ahead.
+    /// If it is further ahead than the longest wait, it is from a clock that was set back, and is ignored.
     fn wait(&self, row: &Row, now: Timestamp) -> Duration {
         let wait = self.backoff.after(row.failures);
         if wait.is_zero() || row.is_stale(now) || row.last_at > now.plus(self.backoff.longest) {
@@ -103,18 +103,18 @@ impl Row {
     }
 }
 
-/// Counts an attempt under all of these counters, or under none when one of them has to wait.
+/// Counts an attempt under all of these counters, or under none if one of them has to wait.
 pub(super) async fn count(ctx: &Ctx, mut counters: Vec<Counter>) -> Result<Vec<Counted>, Error> {
     counters.sort_by(|a, b| a.key.cmp(&b.key)); // rows are locked in this order
     let keys: Vec<Key> = counters.iter().map(|counter| Key { key: counter.key.clone() }).collect();
     let now = ctx.now();
-    // Asked first without a lock, so that refused attempts take no turn of the writers.
+    // First read without a lock, so that refused attempts never enter the write queue.
     let sql = "SELECT t.key, t.failures, t.last_at FROM {records} JOIN throttle t ON t.key = r.key";
     admit(&counters, &db::select_by(ctx.db.read(), sql, &keys, []).await?, now)?;
     let (keys, counters) = (&keys, &counters);
     ctx.db
         .write(Priority::Interactive, |tx| async move {
-            // Makes the rows that are missing and locks all.
+            // Inserts the missing rows and locks all of them.
             let sql = "INSERT INTO throttle (key, failures, last_at) SELECT r.key, 0, $2 FROM {records}
                        WHERE true ON CONFLICT (key) DO UPDATE SET failures = throttle.failures
                        RETURNING key, failures, last_at";
@@ -129,7 +129,7 @@ pub(super) async fn count(ctx: &Ctx, mut counters: Vec<Counter>) -> Result<Vec<C
         .await
 }
 
-/// Refuses an attempt for as long as the most patient of its counters waits.
+/// Refuses an attempt for the longest wait among its counters.
 fn admit(counters: &[Counter], rows: &[Row], now: Timestamp) -> Result<(), Error> {
     let row = |counter: &Counter| rows.iter().find(|row| row.key == counter.key);
     let waits = counters.iter().filter_map(|counter| Some((counter.wait(row(counter)?, now), counter.name)));
@@ -139,8 +139,8 @@ fn admit(counters: &[Counter], rows: &[Row], now: Timestamp) -> Result<(), Error
     }
 }
 
-/// Takes failures back; the counter `released` starts anew. The time of the last failure is again what it was, unless
-/// there was one since.
+/// Takes failures back and resets the counter `released`. The time of the last failure is restored unless there was
+/// another failure since.
 pub(super) async fn take_back(
     c: &impl ConnectionTrait,
     counted: &[Counted],
@@ -153,7 +153,7 @@ pub(super) async fn take_back(
     db::update_by(c, sql, counted, [released.map(str::to_owned).into()]).await.map(drop)
 }
 
-/// A digest of what a row is about.
+/// Returns the key of a counter: a digest of its name and `parts`.
 pub(super) fn key(name: &str, parts: &[&str]) -> String {
     let digest = parts.iter().fold(Sha256::new().chain_update(name), |digest, part| {
         digest.chain_update((part.len() as u64).to_le_bytes()).chain_update(part)

@@ -1,23 +1,24 @@
 //! Throttling of sign-ins, sign-ups and token guesses with exponential backoff, shared by all processes through the
 //! database.
-//! Not here: what a viewer may ask otherwise (`engine::budget`).
+//! Not here: the budget of a viewer's other requests (`engine::budget`).
 //!
-//! An attempt at a password counts under three counters: the account from this client network, the network with all
-//! accounts, and the account with all networks. Below its limit a counter never refuses, whatever runs at the same moment
-//! and however far the clocks of two processes differ. Above it, each failure doubles the wait.
+//! A password attempt counts under three counters: the account from this client network, the network with all accounts,
+//! and the account with all networks. A counter below its limit never refuses, however many attempts run at the same
+//! moment and however far the clocks of two processes differ. Above its limit, each failure doubles the wait.
 //!
-//! No stranger locks an account out (OWASP ASVS 5.0, 6.3): a network where the account was opened, signed in or renewed
-//! within 90 days is *known*. There only wrong passwords for this account from this network count, and the wait is 5
-//! seconds at most; failures elsewhere, and failures of other accounts there, are not asked. Two clients who try one
-//! account from one network cannot be told apart. A new device of an account that is being guessed from many networks
-//! competes with the guessers for an attempt every 30 seconds; from a known network it gets in at once.
+//! A stranger cannot lock an account out (OWASP ASVS 5.0, 6.3). A network where the account was opened, signed in or
+//! renewed within 90 days is *known*. From a known network, only wrong passwords for this account from this network
+//! count, and the wait is at most 5 seconds; failures elsewhere and failures of other accounts there are not
+//! considered. Two clients who try one account from one network cannot be told apart. If an account is being guessed
+//! from many networks, a new device of its user competes with the guessers for one attempt every 30 seconds; from a
+//! known network it gets in at once.
 //!
-//! A client network is an IPv4 address or an IPv6 /64. An IPv6 /48, which one customer gets for nothing, has a counter of
+//! A client network is an IPv4 address or an IPv6 /64. An IPv6 /48, which one customer gets for free, has a counter of
 //! its own that allows as much as twenty networks.
 //!
-//! An attempt counts as failed when it begins and is taken back when it turns out right or could not be judged, so that
-//! attempts that run side by side count each other. Counters are asked before a password is hashed; a refused attempt
-//! costs one read and does not count. A limit in memory in front of them bounds the reads that a flood from one network
+//! An attempt counts as failed when it begins. It is taken back if it succeeds or gets no verdict, so that attempts
+//! that run side by side count each other. Counters are checked before a password is hashed; a refused attempt costs
+//! one read and does not count. An in-memory limit in front of them bounds the reads that a flood from one network
 //! costs the database (`benches/under_attack.rs`).
 
 mod attempt;
@@ -46,17 +47,18 @@ pub use self::network::{KNOWN_FOR, KnownNetwork};
 /// Limits and waits of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// One account from one network; 5, up to 15 minutes.
+    /// One account from one network. Default: 5 failures, up to 15 minutes.
     pub account_network: Backoff,
-    /// One account from a network known to it; 5, up to 5 seconds, because its user is there.
+    /// One account from a network known to it. Default: 5 failures, up to 5 seconds, because its user is there.
     pub known_network: Backoff,
-    /// All accounts from one network that it is new to; 50, up to a minute. Generous, because many people share an address.
+    /// All accounts from one network that is new to them. Default: 50 failures, up to a minute; generous, because many
+    /// users share an address.
     pub network: Backoff,
-    /// One account from all networks that are new to it; 100, up to 30 seconds.
+    /// One account from all networks that are new to it. Default: 100 failures, up to 30 seconds.
     pub account: Backoff,
-    /// New accounts from one network, and sign-ups with a taken address; 20, up to a minute.
+    /// New accounts from one network, and sign-ups with a taken address. Default: 20, up to a minute.
     pub sign_up: Backoff,
-    /// Refresh tokens that never existed, from one network; 20, up to a minute.
+    /// Refresh tokens that never existed, from one network. Default: 20, up to a minute.
     pub refresh: Backoff,
 }
 
@@ -74,29 +76,29 @@ impl Default for Settings {
     }
 }
 
-/// An IPv6 /48 (65,536 networks) may fail as often as this many networks, and gets as many attempts afterwards: enough for
-/// the people of one site, far fewer than the hashes a machine can make.
+/// Number of networks that an IPv6 /48 (65,536 networks) counts as: it may fail as often as they may, and gets as many
+/// attempts afterwards. Enough for the users of one site, and far fewer than the hashes a machine can make.
 const NETWORKS_OF_A_SITE: u32 = 20;
 
-/// Attempts of one network that reach the database: at once, at least, and then each second.
+/// Smallest burst of attempts of one network that reaches the database; [`ATTEMPTS_PER_SECOND`] follow.
 const BURST_MIN: i64 = 100;
 const ATTEMPTS_PER_SECOND: u32 = 50;
 
 type Limiter = RateLimiter<String, DashMapStateStore<String>, Ticks, NoOpMiddleware<Nanos>>;
 
-/// The throttle; cheap to clone.
+/// The login throttle; cheap to clone.
 #[derive(Clone)]
 pub struct Throttle {
-    /// None: attempts are not counted.
+    /// Limits of the counters. None: attempts are not counted.
     settings: Option<Settings>,
     flood: Arc<Limiter>,
     ticks: Ticks,
 }
 
 impl Throttle {
-    /// A throttle with these settings; none: attempts are not counted.
+    /// Creates a throttle with these settings. None: attempts are not counted.
     pub fn new(settings: Option<Settings>, clock: &Clock) -> Self {
-        // Twice the largest limit, so that nothing below a limit is refused.
+        // Twice the largest limit, so that no attempt below a limit is refused.
         let limits = settings.map(|s| [s.account_network, s.known_network, s.network, s.account, s.sign_up, s.refresh]);
         let largest = limits.iter().flatten().map(|limit| limit.free.saturating_mul(2)).fold(BURST_MIN, i64::max);
         let of = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
@@ -107,7 +109,7 @@ impl Throttle {
         Self { settings, flood, ticks }
     }
 
-    /// An attempt at an account's password. Its outcome goes through [`Attempt::closed`].
+    /// Admits or refuses an attempt at an account's password. Its outcome goes through [`Attempt::closed`].
     pub async fn password(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
         let Some(settings) = self.settings else { return Ok(Attempt::default()) };
         self.refuse_flood(ctx)?;
@@ -126,8 +128,8 @@ impl Throttle {
         Ok(Attempt { counted, released: Some(released.key), known_network })
     }
 
-    /// A new account. It stays counted when it is made, and when its address is taken already: the answer tells who has an
-    /// account.
+    /// Admits or refuses a sign-up. It stays counted when the account is created, and also when its address is already
+    /// taken, because that answer tells that the account exists.
     pub async fn sign_up(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
         let Some(settings) = self.settings else { return Ok(Attempt::default()) };
         self.refuse_flood(ctx)?;
@@ -135,20 +137,20 @@ impl Throttle {
         Ok(Attempt { counted, known_network: self.known_network(ctx, account), ..Attempt::default() })
     }
 
-    /// A refresh token that never existed. One that did is not counted: 256 bits are not guessed, and the holder of a good
-    /// one is never throttled by others.
+    /// Counts a refresh token that never existed. One that did exist is not counted: 256 bits cannot be guessed, and
+    /// other clients must never throttle the holder of a valid token.
     pub async fn unknown_refresh_token(&self, ctx: &Ctx) -> Result<(), Error> {
         let Some(settings) = self.settings else { return Ok(()) };
         self.refuse_flood(ctx)?;
         admitted(counter::count(ctx, by_network(ctx, "refresh token", settings.refresh)).await).map(drop)
     }
 
-    /// The network of this request, to be remembered for an account that has proved itself.
+    /// Returns the network of this request, to be recorded for an account that has proved itself.
     pub fn known_network(&self, ctx: &Ctx, account: &str) -> KnownNetwork {
         self.settings.map(|_| KnownNetwork::of(ctx, account)).unwrap_or_default()
     }
 
-    /// Drops the memory of networks that have not tried anything for a while.
+    /// Evicts networks without a recent attempt from memory.
     pub fn purge_memory(&self) {
         self.flood.retain_recent();
         self.flood.shrink_to_fit();
@@ -161,7 +163,7 @@ impl Throttle {
     }
 }
 
-/// Writes a line about an attempt that was refused.
+/// Logs an attempt that was refused.
 fn admitted<T>(outcome: Result<T, Error>) -> Result<T, Error> {
     if let Err(Error::Throttled { wait, counter }) = &outcome {
         tracing::warn!(counter, wait_ms = wait.as_millis() as u64, "attempt throttled");
@@ -169,7 +171,7 @@ fn admitted<T>(outcome: Result<T, Error>) -> Result<T, Error> {
     outcome
 }
 
-/// The counters of this name for the client's network and, on IPv6, for its site.
+/// Returns the counters of this name for the client's network and, on IPv6, for its site.
 fn by_network(ctx: &Ctx, name: &'static str, backoff: Backoff) -> Vec<Counter> {
     let mut counters = vec![Counter::new(name, &[&network::network(ctx)], backoff)];
     if let Some(site) = network::site(ctx) {
