@@ -1,5 +1,6 @@
-//! Opening a database: what an address means, the settings of each connection, migration, and who may open what.
-//! Not here: what is done with it afterwards.
+//! Opening a database: the meaning of its address, the settings of its connections, migration, and who may open the
+//! file.
+//! Not here: reading and writing (`db`).
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -19,89 +20,90 @@ use super::settings::Pool;
 use super::{Db, DbError, Settings, one, pooler, run, write_queue};
 use crate::id::RandomSource;
 
-/// Where the data lives.
+/// Address of the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// One file; the program is the server.
+    /// Path of a SQLite file; this process is the only server of it.
     Sqlite(PathBuf),
-    /// A PostgreSQL server, as a URL.
+    /// URL of a PostgreSQL server.
     Postgres(String),
 }
 
-/// Why a database cannot be opened. The text is for the operator's terminal.
+/// Reason why a database cannot be opened. The text is shown on the operator's terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// `DATABASE_URL` means nothing to us.
+    /// `DATABASE_URL` cannot be parsed.
     #[error("DATABASE_URL is not understood: {0}")]
     BadUrl(String),
     /// The server or the file does not answer.
     #[error("cannot open the database {target}: {reason}")]
     Unreachable {
-        /// Which one, without password.
+        /// Address of the database, without its password.
         target: String,
-        /// What the driver says.
+        /// Message of the driver.
         reason: String,
-        /// What it comes from.
+        /// Cause, for the advice to the operator.
         trouble: Trouble,
     },
-    /// A pooler stands between that does not keep a connection for its client.
+    /// A pooler in front of the server does not keep a server connection for each client.
     #[error("cannot use the database {target} through a pooler: {reason}")]
     Pooled {
-        /// Which one, without password.
+        /// Address of the database, without its password.
         target: String,
-        /// How that was noticed.
+        /// Observation that revealed the pooler.
         reason: String,
     },
-    /// Something else wrote this database.
+    /// The database needs a later release than this one.
     #[error("this database was written by a newer boxoffice (it needs release {needs}, this binary is release {has})")]
     TooNew {
-        /// What the database asks for.
+        /// Oldest release that can use the database.
         needs: i64,
-        /// What this binary is.
+        /// Release of this binary.
         has: i64,
     },
-    /// PostgreSQL is migrated only when asked to.
+    /// Migrations are pending. PostgreSQL is migrated only on request.
     #[error("the database has {0} migrations to apply")]
     NotMigrated(usize),
-    /// It is there, and cannot be used as it is.
+    /// The database was found, and cannot be used as it is.
     #[error("this database cannot be used: {reason}")]
     Unusable {
-        /// What the file system or the database says.
+        /// Message of the file system or the database.
         reason: String,
-        /// What it comes from.
+        /// Cause, for the advice to the operator.
         trouble: Trouble,
     },
 }
 
-/// What an operator has to mend before a database can be opened.
+/// Cause of a failure to open a database: what the operator has to fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// The folder of the file does not exist.
     NoFolder,
-    /// The rights of this user do not suffice: for the file and its folder, or in the database.
+    /// The operating system user lacks rights on the file or its folder, or the database user lacks rights in the
+    /// database.
     NoRights,
-    /// There is no room left.
+    /// The disk is full.
     NoRoom,
-    /// Another program has it.
+    /// Another program has locked the database.
     InUse,
-    /// The file is no SQLite database, or a damaged one.
+    /// The file is not a SQLite database, or it is damaged.
     Damaged,
-    /// It holds something else.
+    /// The database belongs to another program.
     Foreign,
     /// No server answers at the address.
     NoServer,
-    /// The server does not know the user, or not by this password.
+    /// The server does not know the user, or the password is wrong.
     SignIn,
     /// The server has no database of that name.
     NoDatabase,
-    /// Anything else.
+    /// Any other cause.
     Other,
 }
 
-/// Where every statement is told of, at the level TRACE.
+/// Log target of every SQL statement, at the level TRACE.
 pub const STATEMENTS: &str = "boxoffice::statements";
 
-/// Statements that take longer are worth an operator's look.
+/// Duration above which a statement is logged as slow.
 const SLOW: Duration = Duration::from_secs(1);
 
 impl Target {
@@ -120,17 +122,17 @@ impl Target {
                 Err(error) => Err(ConnectError::BadUrl(error.to_string())),
             };
         }
-        // What stands before a colon only: without one it may be anything, a password included.
+        // Only the part before a colon is shown. Without a colon the text may be anything, a password included.
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         Err(ConnectError::BadUrl(format!("unknown scheme {scheme:?}")))
     }
 
-    /// The target without its password, for terminals and logs.
+    /// Returns the target without its password, for terminals and logs.
     pub fn shown(&self) -> String {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
             Self::Postgres(url) => {
-                let url = url.split_once('?').map_or(url.as_str(), |(url, _)| url); // a password may stand behind it too
+                let url = url.split_once('?').map_or(url.as_str(), |(url, _)| url); // the query may hold a password too
                 match (url.find("://"), url.rfind('@')) {
                     (Some(scheme), Some(at)) if at > scheme => format!("{}…@{}", &url[..scheme + 3], &url[at + 1..]),
                     _ => url.to_owned(),
@@ -139,7 +141,8 @@ impl Target {
         }
     }
 
-    /// Why it cannot be opened. A pool that tried for a while only says that it gave up, so a server is asked once more.
+    /// Finds out why the database cannot be opened. A pool only reports that it timed out, so a single connection to
+    /// the server is tried once more.
     async fn unreachable(&self, error: DbErr) -> ConnectError {
         match self {
             Self::Sqlite(_) => self.unusable(error.into()),
@@ -156,7 +159,7 @@ impl Target {
         }
     }
 
-    /// The same, from what the driver says of one connection.
+    /// Derives the cause from the driver's error of a single connection.
     pub(super) fn unreachable_because(&self, error: &Error) -> ConnectError {
         let (target, reason) = (self.shown(), error.to_string());
         if reason.contains("startup parameter") {
@@ -177,7 +180,7 @@ impl Target {
         matches!(self, Self::Sqlite(path) if path.is_dir())
     }
 
-    /// Why it cannot be used although it was found.
+    /// Derives the cause from an error of a database that was found.
     fn unusable(&self, error: DbError) -> ConnectError {
         use sqlite::{BUSY, CANTOPEN, CORRUPT, FULL, LOCKED, NOTADB, READONLY};
         let trouble = match (sqlite_code(&error), sqlstate(&error).as_deref()) {
@@ -200,7 +203,7 @@ impl Target {
     }
 }
 
-/// Why a file cannot be made.
+/// Derives the cause from an error of creating the file.
 fn not_made(path: &Path, error: &std::io::Error) -> ConnectError {
     use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
     let trouble = match error.kind() {
@@ -221,7 +224,7 @@ fn cause(error: &DbErr) -> Option<&Error> {
     }
 }
 
-/// What a database or driver says, without the names of the layers it came through.
+/// Returns the message of the database or the driver, without the names of the layers that passed it on.
 fn reason(error: &DbErr) -> String {
     match cause(error) {
         Some(cause) => {
@@ -232,12 +235,13 @@ fn reason(error: &DbErr) -> String {
 }
 
 impl Db {
-    /// Opens the database and brings it to this release: SQLite always, PostgreSQL only with `migrate`.
+    /// Opens the database and migrates it to this release: SQLite always, PostgreSQL only with `migrate`.
     pub async fn open(target: &Target, migrate: bool, random: RandomSource) -> Result<Self, ConnectError> {
         Self::open_with(target, migrate, random, &Settings::default()).await
     }
 
-    /// The same with other times and numbers of connections than the usual ones.
+    /// Opens the database like [`open`](Self::open), with other time limits and numbers of connections than the
+    /// defaults.
     pub async fn open_with(
         target: &Target,
         migrate: bool,
@@ -276,22 +280,23 @@ impl Db {
         })
     }
 
-    /// The PostgreSQL pool below, for LISTEN; none on SQLite.
+    /// Returns the PostgreSQL pool, for LISTEN; `None` on SQLite.
     pub fn postgres_pool(&self) -> Option<&sea_orm::sqlx::PgPool> {
         (self.backend() == DbBackend::Postgres).then(|| self.read.get_postgres_connection_pool())
     }
 
-    /// Closes all pools; on SQLite this checkpoints the write-ahead log.
+    /// Closes all pools. On SQLite this checkpoints the write-ahead log.
     pub async fn close(self) {
         for pool in [self.viewers, self.reserved, self.write] {
             if let Err(error) = pool.close().await {
-                tracing::warn!(%error, "closing the database");
+                tracing::warn!(%error, "cannot close a pool of the database");
             }
         }
     }
 }
 
-/// Makes a missing file readable by its owner only, whatever folder it is in; its write-ahead log follows it.
+/// Creates a missing file that only its owner can read, whatever the folder allows. The write-ahead log gets the same
+/// mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -317,17 +322,17 @@ fn watch(info: &sea_orm::metric::Info<'_>) {
     trace(&info.statement.sql, info.elapsed);
 }
 
-/// Tells of every statement, and aloud of slow ones. Values are bound, so the text holds nobody's data.
+/// Logs every statement at TRACE, and slow ones as warnings. Values are bound, so the text holds no personal data.
 pub(super) fn trace(statement: &str, elapsed: Duration) {
     tracing::trace!(target: STATEMENTS, statement);
     if elapsed > SLOW {
         let millis = elapsed.as_millis() as u64;
-        tracing::warn!(statement, millis, "a statement was slow");
+        tracing::warn!(statement, millis, "slow statement");
     }
 }
 
-/// Processes that are told to migrate do so one after the other: all but the first then find nothing to do. Whoever
-/// drops the connection, or dies, lets the next one in.
+/// Takes the lock of migrations, so that processes migrate one after the other and all but the first find nothing to
+/// do. The lock ends with the connection, also when the process dies.
 async fn take_turn(target: &Target, url: &str) -> Result<PgConnection, ConnectError> {
     let failed = |error: Error| target.unreachable_because(&error);
     let mut turn = PgConnection::connect(url).await.map_err(failed)?;
@@ -340,7 +345,7 @@ struct Meta {
     value: String,
 }
 
-/// Refuses databases of a later release before touching them, then applies what is missing.
+/// Refuses a database of a later release before any change, then applies the pending migrations.
 async fn check_and_migrate(target: &Target, db: &DatabaseConnection, migrate: bool) -> Result<(), ConnectError> {
     let unusable = |error: DbError| target.unusable(error);
     if table_exists(db, "meta").await.map_err(unusable)? {
@@ -351,7 +356,7 @@ async fn check_and_migrate(target: &Target, db: &DatabaseConnection, migrate: bo
             return Err(ConnectError::TooNew { needs, has: migration::RELEASE });
         }
     }
-    // A later, compatible release may have applied steps this binary does not know; the runner would refuse them.
+    // A later, compatible release may have applied steps that this binary does not know. The runner would refuse them.
     let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
     let applied = applied_steps(db).await.map_err(unusable)?;
     let pending = known.iter().filter(|name| !applied.contains(name)).count();
@@ -359,7 +364,7 @@ async fn check_and_migrate(target: &Target, db: &DatabaseConnection, migrate: bo
         let sql = "SELECT count(*) AS n FROM sqlite_master
                    WHERE type = 'table' AND name <> 'seaql_migrations' AND name NOT LIKE 'sqlite_%'";
         if super::number(db, sql, []).await.map_err(unusable)? > 0 {
-            let reason = format!("{}: the file holds tables of something else", target.shown());
+            let reason = format!("{}: the file holds tables of another program", target.shown());
             return Err(ConnectError::Unusable { reason, trouble: Trouble::Foreign });
         }
     }
@@ -369,11 +374,11 @@ async fn check_and_migrate(target: &Target, db: &DatabaseConnection, migrate: bo
         }
         Migrator::up(db, None).await.map_err(|error| unusable(error.into()))?;
     }
-    // Looked at every time: the process that migrated may have died before it came to this.
+    // Checked at every start, because the process that migrated may have died before this step.
     if super::number(db, "SELECT count(*) AS n FROM stream_head", []).await.map_err(unusable)? > 0 {
         return Ok(());
     }
-    // A new history gets a name of its own, so that a cursor of another one is recognised.
+    // A new history gets an epoch of its own, so that a cursor of another history is recognised.
     let epoch = match db.get_database_backend() {
         DbBackend::Sqlite => "lower(hex(randomblob(6)))",
         _ => "substr(md5(random()::text || clock_timestamp()::text), 1, 12)",

@@ -1,31 +1,33 @@
-//! Database errors, and what each says about trying again.
-//! Not here: what a client is told of them (`graphql::error`).
+//! Database errors, and whether a statement may be tried again after each.
+//! Not here: the errors that a client is sent (`graphql::error`).
 
 use sea_orm::sqlx::Error;
 use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr};
 
-/// Why the database did not do what it was asked.
+/// Reason why the database did not execute a request.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DbError {
-    /// Too many writers wait; try again later. Nothing was changed.
+    /// Too many writers are waiting. Nothing was changed; try again later.
     #[error("too many writers are waiting")]
     Overloaded,
-    /// The connection died during COMMIT and nobody could be asked what became of it. It may have happened: whoever
-    /// runs the same again without looking may do it twice.
-    #[error("the connection was lost during commit, and the database does not say what became of it")]
+    /// The connection was lost during COMMIT, and no answer about its outcome came in time. The transaction may have
+    /// committed: running it again without a check may apply it twice.
+    #[error("the connection was lost during commit, and the database could not be asked whether it happened")]
     Unclear,
-    /// The SQLite file is gone from its path or another one is there: what is written now would be lost at the next start.
+    /// The SQLite file is gone from its path, or the path leads to another file. Data written now would be lost at the
+    /// next start.
     #[error("the database file was moved, removed or replaced while it was open")]
     FileReplaced,
-    /// Everything else; internal text, never shown to a client.
+    /// Any other error. Its text is internal and never shown to a client.
     #[error(transparent)]
     Failed(#[from] DbErr),
 }
 
-/// An error that may hide a database error; how [`Db::write`](super::Db::write) learns that a closure lost a race.
+/// Error type that may wrap a database error. [`Db::write`](super::Db::write) uses it to detect that a closure lost a
+/// race.
 pub trait MaybeDb: From<DbError> {
-    /// The database error inside, if there is one.
+    /// Returns the database error inside, if there is one.
     fn db(&self) -> Option<&DbError>;
 }
 
@@ -35,7 +37,7 @@ impl MaybeDb for DbError {
     }
 }
 
-/// Primary result codes of SQLite that say something about the machine or other connections, not about the statement.
+/// Primary result codes of SQLite that tell about the machine or other connections, not about the statement.
 /// <https://sqlite.org/rescode.html>
 pub(super) mod sqlite {
     pub const BUSY: u32 = 5;
@@ -49,7 +51,8 @@ pub(super) mod sqlite {
     pub const NOTADB: u32 = 26;
 }
 
-/// 40001 and 40P01 on PostgreSQL, BUSY and LOCKED on SQLite: another transaction won, running again may succeed.
+/// Returns true if another transaction won and a new run may succeed: 40001 and 40P01 on PostgreSQL, BUSY and LOCKED on
+/// SQLite.
 pub(super) fn is_lost_race(error: &DbError) -> bool {
     match sqlite_code(error) {
         Some(code) => matches!(code, sqlite::BUSY | sqlite::LOCKED),
@@ -57,8 +60,8 @@ pub(super) fn is_lost_race(error: &DbError) -> bool {
     }
 }
 
-/// Whether the same statement may succeed later although nothing about it changes: no room, no connection, a lock or
-/// time limit, a lost race. What is left says something about the statement or its data.
+/// Returns true if the same statement may succeed later without a change: disk full, no connection, a lock or time
+/// limit, a lost race. Any other error is caused by the statement or its data.
 pub fn is_transient(error: &DbError) -> bool {
     match error {
         DbError::Overloaded
@@ -86,32 +89,32 @@ pub fn is_transient(error: &DbError) -> bool {
     }
 }
 
-/// Whether a lock was waited for in vain.
+/// Returns true if the wait for a lock timed out.
 pub fn is_lock_timeout(error: &DbError) -> bool {
     sqlstate(error).is_some_and(|code| code == "55P03")
 }
 
-/// Whether a unique index or key refused the statement.
+/// Returns true if a unique index or key refused the statement.
 pub fn is_unique_violation(error: &DbError) -> bool {
     sqlstate(error).is_some_and(|code| matches!(code.as_str(), "23505" | "2067" | "1555"))
 }
 
-/// Whether an error of COMMIT leaves open if it happened: anything but the database's own answer.
+/// Returns true if an error of COMMIT leaves its outcome open: any error but an answer of the database.
 pub(super) fn is_disconnected(error: &DbErr) -> bool {
     match error {
         DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            // 57P01..57P03: the server is shutting down or crashed, and says so instead of answering.
+            // 57P01 to 57P03: the server is shutting down or has crashed, and reports that instead of an answer.
             match error.as_database_error() {
                 Some(answer) => answer.code().is_some_and(|code| code.starts_with("57P")),
                 None => !matches!(error.as_ref(), Error::PoolTimedOut),
             }
         }
-        DbErr::Custom(_) => false, // ours: COMMIT was never sent
+        DbErr::Custom(_) => false, // made by this crate: COMMIT was never sent
         _ => true,
     }
 }
 
-/// The driver's error inside.
+/// Returns the driver's error inside.
 fn cause(error: &DbError) -> Option<&Error> {
     let DbError::Failed(DbErr::Exec(runtime) | DbErr::Query(runtime) | DbErr::Conn(runtime)) = error else {
         return None;
@@ -122,12 +125,12 @@ fn cause(error: &DbError) -> Option<&Error> {
     }
 }
 
-/// SQLSTATE on PostgreSQL, the extended result code on SQLite.
+/// Returns the SQLSTATE on PostgreSQL, the extended result code on SQLite.
 pub(super) fn sqlstate(error: &DbError) -> Option<String> {
     cause(error)?.as_database_error()?.code().map(|code| code.into_owned())
 }
 
-/// The primary result code of an error of SQLite.
+/// Returns the primary result code of a SQLite error.
 pub(super) fn sqlite_code(error: &DbError) -> Option<u32> {
     let answer = cause(error)?.as_database_error()?;
     answer.try_downcast_ref::<SqliteError>()?;

@@ -1,15 +1,15 @@
-//! The file of a SQLite database, and whether it is still the one at its path.
+//! File of a SQLite database, and the check that it is still the file at its path.
 //! Not here: opening it (`connect`).
 
 use std::path::{Path, PathBuf};
 
-/// A file that was opened.
+/// SQLite file at the time it was opened.
 pub(super) struct DataFile {
     path: PathBuf,
     identity: Option<Identity>,
 }
 
-/// Device and inode.
+/// Device and inode of a file.
 type Identity = (u64, u64);
 
 impl DataFile {
@@ -17,8 +17,8 @@ impl DataFile {
         Self { path: path.to_owned(), identity: identity(path) }
     }
 
-    /// Whether the path leads to the file that was opened. SQLite goes on writing into one that was removed or replaced,
-    /// and at the next start nothing of that is there. True where files have no identity.
+    /// Returns true if the path leads to the file that was opened. SQLite keeps writing into a file that was removed or
+    /// replaced, and those writes are lost at the next start. Always true on platforms where files have no identity.
     pub(super) fn is_in_place(&self) -> bool {
         self.identity.is_none() || identity(&self.path) == self.identity
     }

@@ -1,4 +1,4 @@
-//! Which migration steps a database has.
+//! Migration steps that a database has.
 //! Not here: running them (`connect`), and the steps themselves (the crate `migration`).
 
 use sea_orm::{DatabaseConnection, DbBackend, FromQueryResult};

@@ -1,9 +1,9 @@
-//! Refuses a PostgreSQL that stands behind a pooler in transaction or statement mode, such as PgBouncer.
-//! Not here: our own pools (`settings`).
+//! Refuses a PostgreSQL server behind a pooler in transaction or statement mode, such as PgBouncer.
+//! Not here: the service's own pools (`settings`).
 //!
 //! LISTEN, prepared statements and the time limits of a session live on one server process. Such a pooler gives each
-//! transaction another one, so that a service would start, and later miss wake-ups, fail at random and wait for locks
-//! without limit.
+//! transaction another one. A service would start, and later miss wake-ups, fail at random and wait for locks without
+//! limit.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use sea_orm::sqlx::{Connection, Error, Executor, Row};
 
 use super::{ConnectError, Settings, Target};
 
-/// How long a server process may take to tell its number. Nothing else is asked of it, so that it waits only when a pooler
-/// has none to give.
+/// Time within which a server process must tell its number. The query is trivial, so a longer wait means that the
+/// pooler has no server process to give.
 const TELLS_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often is compared. A pooler that hands out server processes by turns may return the same one by random source.
+/// Number of comparisons. A pooler that hands out server processes in turn may return the same one by chance.
 const ROUNDS: usize = 3;
 
 pub(super) async fn refuse(target: &Target, url: &str, settings: &Settings) -> Result<(), ConnectError> {
@@ -26,7 +26,7 @@ pub(super) async fn refuse(target: &Target, url: &str, settings: &Settings) -> R
     let options = PgConnectOptions::from_str(url).map_err(failed)?.options(settings.session());
     let mut one = PgConnection::connect_with(&options).await.map_err(failed)?;
     let mut other = PgConnection::connect_with(&options).await.map_err(failed)?;
-    // At 0, the server's own default, there is no limit.
+    // 0, the server's own default, means no limit.
     let limit = one.fetch_one("SELECT current_setting('lock_timeout')").await.map_err(failed)?;
     if limit.try_get::<String, _>(0).map_err(failed)? == "0" {
         return Err(refused("it does not pass on the settings of a connection, such as lock_timeout"));
@@ -41,11 +41,11 @@ pub(super) async fn refuse(target: &Target, url: &str, settings: &Settings) -> R
         }
         other.execute("ROLLBACK").await.map_err(failed)?;
     }
-    let _ = (one.close().await, other.close().await); // they have told everything
+    let _ = (one.close().await, other.close().await); // no longer needed; an error does not matter
     Ok(())
 }
 
-/// In the simple protocol, which every pooler passes on.
+/// Returns the number of the server process. Uses the simple protocol, which every pooler passes on.
 async fn server_process(connection: &mut PgConnection) -> Result<i32, Error> {
     connection.fetch_one("SELECT pg_backend_pid()").await?.try_get(0)
 }

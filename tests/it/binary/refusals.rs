@@ -250,7 +250,7 @@ async fn a_database_of_something_else() {
     sea_orm::ConnectionTrait::execute_unprepared(&foreign, "CREATE TABLE songs (title TEXT)").await.unwrap();
     foreign.close().await.unwrap();
     let before = holdings(folder.path());
-    refuses(&serve(folder.path()).end().await, 1, "tables of something else", "name another database");
+    refuses(&serve(folder.path()).end().await, 1, "tables of another program", "name another database");
     let after = holdings(folder.path());
     // The header says that the file is read through a write-ahead log now, which changes nothing of what is in it.
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
