@@ -1,5 +1,5 @@
-//! What the README shows is what the program does: banner, first answer, settings, links.
-//! Not here: claims about speed; benches print those.
+//! Tests that the README shows what the program does: banner, first answers, settings, links.
+//! Not here: figures of speed; the benches print those.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-/// The code block behind a marker.
+/// Returns the code block behind a marker.
 fn block(marker: &str) -> String {
     let text = readme();
     let behind = text.split_once(&format!("<!-- {marker}:")).unwrap_or_else(|| panic!("no marker {marker}")).1;
@@ -24,7 +24,7 @@ fn block(marker: &str) -> String {
     block.split_once("\n```").unwrap().0.to_owned()
 }
 
-/// The requests of the README's curl commands, each with the answer shown below it.
+/// Returns the requests of the README's curl commands, each with the answer shown below it.
 fn calls() -> Vec<(String, String)> {
     let text = readme();
     let call = Regex::new(r"(?s)\n  -d '([^']*)'.*?<!-- answer \d.*?```json\n(.*?)\n```").unwrap();
@@ -33,14 +33,15 @@ fn calls() -> Vec<(String, String)> {
     calls
 }
 
-/// An answer without what differs each time: token, time, new references, and the cost, which the README leaves out.
+/// Returns an answer without the values that differ each time (token, time, new references) and without the cost, which the
+/// README leaves out.
 fn without_chance(answer: &str) -> String {
     let cost = Regex::new(r#","extensions":\{"cost":\{[^}]*\}\}"#).unwrap();
     let random = Regex::new(r#""(accessToken|expiresAt|reference)":"[^"]*""#).unwrap();
     random.replace_all(&cost.replace(answer, ""), "\"$1\":\"…\"").into_owned()
 }
 
-/// What differs from start to start: port and seconds.
+/// Returns the lines of a banner with the port and the seconds replaced, which differ from start to start.
 fn levelled(banner: &str) -> Vec<String> {
     let port = Regex::new(r"(127\.0\.0\.1|0\.0\.0\.0):\d+").unwrap();
     let seconds = Regex::new(r"in \d+\.\d s").unwrap();
@@ -84,7 +85,7 @@ async fn the_banner_and_the_first_answer_are_real() {
     let logged = first.stderr.matches("booking confirmed").count();
     assert!(logged <= 1, "only the booking of the README, not those of the demo: {}", first.stderr);
 
-    // The second start is short and keeps what is there.
+    // The banner of the second start is short, and the data is kept.
     let served = serve().await;
     served.running.signal(rustix::process::Signal::INT);
     let second = served.running.ended().await;
@@ -96,7 +97,7 @@ async fn the_banner_and_the_first_answer_are_real() {
     assert!(first.stdout.contains(&format!("{} events", EVENTS.len())));
 }
 
-/// Machines get JSON lines, the address among them, and no banner.
+/// Without a terminal the program prints no banner; it logs JSON lines, the address among them.
 #[tokio::test]
 async fn without_a_terminal_every_line_is_json() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +121,7 @@ fn the_settings_are_those_of_the_program() {
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), page, "BOXOFFICE_WRITE_SETTINGS=1 cargo test --test it readme");
 
-    // README and CONTRIBUTING name no flag or variable that does not exist.
+    // The README names no flag or variable that does not exist.
     let (mut flags, mut variables) = (BTreeSet::new(), BTreeSet::from(["RUST_LOG".to_owned()]));
     let commands = command.get_subcommands().flat_map(|below| std::iter::once(below).chain(below.get_subcommands()));
     for argument in commands.chain([&command]).flat_map(|command| command.get_arguments()) {
@@ -148,7 +149,7 @@ fn the_live_example_is_the_one_that_runs() {
 #[test]
 fn it_is_short_and_its_links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    assert!(readme().lines().count() <= 220, "the README stays short; details go to docs/");
+    assert!(readme().lines().count() <= 200, "the README stays short; details go to docs/");
     let links = Regex::new(r"\]\(([^)#]+)\)").unwrap();
     let paths = Regex::new(r"`((?:src|tests|migration|scripts|web)/[\w./-]+)`").unwrap();
     for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {

@@ -1,4 +1,4 @@
-// One Apollo client for queries, mutations and live notices that survive a cut connection.
+// Apollo client for queries, mutations and live notices, which resume after a lost connection.
 // README: begin
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
@@ -10,25 +10,24 @@ import { createClient } from 'graphql-ws';
 import { type NoticeLineFragment, NoticeReceivedDocument, NoticesDocument } from './generated';
 import { authorization, session } from './session';
 
-// `authorization` answers with the header of whoever is signed in, and changes the refresh token in time (session.ts).
+// `authorization` resolves to the header of the signed-in user, and exchanges the refresh token in time (session.ts).
 const http = new SetContextLink(async () => ({ headers: await authorization() })).concat(new HttpLink({ uri: '/graphql' }));
 const socket = createClient({
   url: '/graphql/ws',
   connectionParams: authorization,
-  retryAttempts: Infinity,
-  shouldRetry: () => true,
+  retryAttempts: Infinity, shouldRetry: () => true,
   on: { connected: keepRenewed(authorization, () => session.tokens?.expiresAt), closed: (event) => { session.doubted ||= (event as CloseEvent).code === 4403 } },
 });
-// After a cut the socket subscribes again, with the cursor of the last message by then.
+// After a lost connection the socket subscribes again, with the cursor of the last message.
 const live = resubscribeLink(() => !!session.tokens).concat(resumeLink()).concat(new GraphQLWsLink(socket));
 const link = ApolloLink.split(({ operationType }) => operationType === 'subscription', live, http);
 export const client = new ApolloClient({ link, cache: new InMemoryCache(cacheOptions) });
 
-/** The newest notices, and each one that comes, exactly once. */
+/** Returns the newest notices and adds each later one, exactly once. */
 export function useNotices() {
   const { data, refetch } = useQuery(NoticesDocument, { fetchPolicy: 'network-only' });
   useSubscription(NoticeReceivedDocument, {
-    variables: { after: data?.notices?.streamCursor }, // where that list ends
+    variables: { after: data?.notices?.streamCursor }, // the end of that list
     skip: !data,
     onData: ({ data: { data } }) => (data?.noticeReceived.resync ? refetch() : remember(data?.noticeReceived.notice)),
   });
