@@ -51,13 +51,13 @@ pub struct Batcher {
 /// Counters of the batcher since it was opened.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Batches committed.
+    /// Number of batches committed.
     pub batches: AtomicU64,
-    /// Orders answered, refusals included.
+    /// Number of orders answered, refusals included.
     pub orders: AtomicU64,
     /// Orders in the largest batch.
     pub largest: AtomicU64,
-    /// Orders submitted.
+    /// Number of orders submitted.
     pub handed_in: AtomicU64,
 }
 
@@ -182,7 +182,7 @@ fn is_away(error: &DbError) -> bool {
 
 /// Refuses a whole batch as overloaded, so that clients try again.
 fn turn_away(batch: Vec<Waiting>, error: &DbError) {
-    tracing::warn!(%error, event = %batch[0].request.order.event, size = batch.len(), "a batch was refused: it cannot be decided now");
+    tracing::warn!(%error, event = %batch[0].request.order.event, size = batch.len(), "orders were refused for now");
     for waiting in batch {
         let _ = waiting.reply.send(Err(DbError::Overloaded.into()));
     }

@@ -1,5 +1,5 @@
-//! Writing what was decided: one change set per transaction, a statement per table, domain events last.
-//! Not here: deciding (`allocate`), and who asked for it.
+//! Writing of decisions: one change set per transaction, a statement per table, domain events last.
+//! Not here: the decisions (`allocate`).
 
 use sea_orm::FromQueryResult;
 
@@ -17,41 +17,41 @@ use crate::outbox::{self, Draft};
 use crate::queue::{self, NewJob, Queue};
 use crate::status::{BookingStatus, CancelReason, LeaveReason, WaitlistStatus};
 
-/// The ticket type of job that serves a waitlist in chunks (`promote`).
+/// Kind of the job that promotes a waitlist in chunks (`promote`).
 pub const SERVE_LINE: &str = "serve_waitlist";
 
-/// Terms of an entry that is set aside until the tickets its customer gave back are sold.
+/// Terms of an entry that is set aside until the tickets its customer returned are sold.
 pub const ASIDE: i64 = -1;
 
-/// A booking that is to be cancelled.
+/// Booking that is to be cancelled.
 #[derive(Debug, Clone, Copy)]
 pub struct Cancellation {
-    /// Which.
+    /// Id of the booking.
     pub booking: BookingId,
-    /// Whose.
+    /// Customer of the booking.
     pub user: UserId,
-    /// Its tickets.
+    /// Tickets of the booking.
     pub quantity: i64,
-    /// Why.
+    /// Reason of the cancellation.
     pub reason: CancelReason,
 }
 
-/// An entry that is to end without tickets.
+/// Waitlist entry that is to end without tickets.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaving {
-    /// Which.
+    /// Id of the entry.
     pub entry: EntryId,
-    /// Whose.
+    /// Customer of the entry.
     pub user: UserId,
-    /// In which quota's line.
+    /// Quota of the waitlist the entry is in.
     pub quota: QuotaId,
-    /// What it still wanted.
+    /// Tickets the entry still waits for.
     pub quantity: i64,
-    /// Why.
+    /// Reason the entry ends.
     pub reason: LeaveReason,
 }
 
-/// Everything one transaction writes about bookings and lines.
+/// All rows that one transaction writes about bookings and waitlists.
 pub struct ChangeSet {
     ctx: Ctx,
     besides: bool,
@@ -72,7 +72,7 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
-    /// An empty change set of this moment.
+    /// Returns an empty change set of this moment.
     pub fn new(ctx: &Ctx) -> Self {
         Self {
             ctx: ctx.clone(),
@@ -94,28 +94,28 @@ impl ChangeSet {
         }
     }
 
-    /// An empty change set of a transaction that serves lines in passing, or for a job: where a waitlist was left to a job before,
-    /// it asks for no other one.
+    /// Returns an empty change set of a transaction that promotes entries besides its own purpose, or for a job. If
+    /// promoting was left to a job before, it requests no further one.
     pub fn besides(ctx: &Ctx) -> Self {
         Self { besides: true, ..Self::new(ctx) }
     }
 
-    /// The moment everything in it happens.
+    /// Returns the moment of all its changes.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Adds a domain event, caused by `actor`.
+    /// Adds a domain event caused by `actor`.
     pub fn tell(&mut self, actor: Option<UserId>, domain_event: DomainEvent) {
         self.domain_events.push(Draft::new(&self.ctx, domain_event).caused_by(actor));
     }
 
-    /// Keeps the answer to a keyed request.
+    /// Stores the answer to a request with an idempotency key.
     pub fn answer(&mut self, answer: Answer) {
         self.answers.push(answer);
     }
 
-    /// A confirmed booking of tickets that `allocate` already counted.
+    /// Adds a confirmed booking of tickets that `allocate` already counted.
     pub fn book(
         &mut self,
         inventory: &Inventory,
@@ -154,7 +154,7 @@ impl ChangeSet {
         Some(id)
     }
 
-    /// What the waitlist gave: a booking per promotion, the entry smaller or fulfilled.
+    /// Adds the promotions of a waitlist: a booking per promotion; the entry becomes smaller or fulfilled.
     pub fn promote(&mut self, inventory: &Inventory, promotions: &[Promotion]) {
         for Promotion { waiting, granted } in promotions {
             let tickets = [(waiting.ticket_type, *granted)];
@@ -175,7 +175,7 @@ impl ChangeSet {
         }
     }
 
-    /// A new place in the waitlist.
+    /// Adds a new waitlist entry.
     pub fn queue(&mut self, inventory: &Inventory, queued: &Queued) -> EntryId {
         let Queued { quota, waiting } = *queued;
         self.entries.push(EntryRow {
@@ -205,12 +205,12 @@ impl ChangeSet {
         waiting.entry
     }
 
-    /// An entry that is not in turn until its quota is sold out. It keeps its place.
+    /// Sets an entry aside: it is not in turn until its quota is sold out. It keeps its position.
     pub fn set_aside(&mut self, entry: EntryId) {
         self.aside.push(entry);
     }
 
-    /// Bookings that no longer claim tickets; the caller gave the tickets back to the inventory.
+    /// Cancels bookings. The caller has already returned their tickets to the inventory.
     pub fn cancel(&mut self, inventory: &Inventory, cancellations: &[Cancellation], actor: Option<UserId>) {
         for Cancellation { booking, user, quantity, reason } in cancellations {
             self.cancelled.push(Cancelled { id: *booking, cancel_reason: *reason });
@@ -226,7 +226,7 @@ impl ChangeSet {
         }
     }
 
-    /// Entries that end without tickets, taken out of the inventory's lines.
+    /// Ends entries without tickets and removes them from the inventory.
     pub fn leave(&mut self, inventory: &mut Inventory, leavings: &[Leaving], actor: Option<UserId>) {
         for Leaving { entry, user, quota, quantity, reason } in leavings {
             for quota in inventory.quotas.iter_mut().filter(|one| one.id == *quota) {
@@ -253,8 +253,8 @@ impl ChangeSet {
         }
     }
 
-    /// The counters of one event, from how it was read to how it is left. One new revision if anything moved. A line that
-    /// can be served further than it was read goes on in a job.
+    /// Adds the difference between an event's counters before and after. If any of them moved, the revision rises by
+    /// one. If more of a waitlist can be promoted than was read, a job continues.
     pub fn count(&mut self, before: &Inventory, after: &Inventory, waitlist_moved: bool) {
         let counted: Vec<(&Quota, QuotaDelta)> = before
             .quotas
@@ -280,7 +280,7 @@ impl ChangeSet {
         if !moved {
             return;
         }
-        // Nothing is left of what was given back: who gave it back is in turn again.
+        // No returned tickets are left, so entries that were set aside are in turn again.
         let sold_out = counted.iter().filter(|(quota, delta)| {
             quota.free() == 0 && quota.waiting > 0 && (delta.sold, delta.held, delta.capacity) != (0, 0, 0)
         });
@@ -289,17 +289,17 @@ impl ChangeSet {
         let revision = before.revision + 1;
         self.stocks.push(StockRow { event_id: after.event, revision, waitlist_tail: after.waitlist_tail });
         self.tell(None, DomainEvent::AvailabilityChanged { event: after.event, revision });
-        // Where the head could be served before, the transaction that left it so has asked for the job.
+        // If the front entry fitted before, the transaction that left it unpromoted has already requested the job.
         let unserved = after.is_on_sale() && after.quotas.iter().any(Quota::is_unfinished);
         if unserved && !(self.besides && before.quotas.iter().any(Quota::head_fits)) {
             self.jobs.push(serve_waitlist(after.event, revision, self.now));
         }
     }
 
-    /// Writes everything, in lock order; domain events last.
+    /// Writes all changes in lock order, domain events last.
     pub async fn write(mut self, tx: &Tx) -> Result<(), DbError> {
         self.choose_free_references(tx).await?;
-        // Differences, not totals: were the lock ever missing, the CHECK would still refuse to oversell.
+        // Differences, not totals: even if the lock were missing, the CHECK would still refuse to oversell.
         let sql = "UPDATE quota SET sold = quota.sold + r.sold, held = quota.held + r.held,
                    capacity = quota.capacity + r.capacity, waiting = quota.waiting + r.waiting, open = r.open
                    FROM {records} WHERE quota.id = r.id";
@@ -321,7 +321,7 @@ impl ChangeSet {
                    status = CASE WHEN quantity = r.granted THEN 'FULFILLED' ELSE status END, updated_at = $2
                    FROM {records} WHERE waitlist_entry.id = r.id AND status = 'WAITING'";
         let changed = db::update_by(tx, sql, &self.served, [self.now.into()]).await?;
-        expect(changed, self.served.len(), "entries served")?;
+        expect(changed, self.served.len(), "entries promoted")?;
         agree(tx, &self.aside, ASIDE, self.now).await?;
         restore(tx, &self.sold_out).await?;
         let sql = "UPDATE waitlist_entry SET status = r.status, updated_at = $2
@@ -335,7 +335,7 @@ impl ChangeSet {
         outbox::append(tx, &self.domain_events).await
     }
 
-    /// Redraws references that are taken, by an older booking or by another one of this change set.
+    /// Draws new references for those that are taken, by an older booking or by another one of this change set.
     async fn choose_free_references(&mut self, tx: &Tx) -> Result<(), DbError> {
         #[derive(FromQueryResult)]
         struct Taken {
@@ -361,7 +361,7 @@ impl ChangeSet {
     }
 }
 
-/// Puts entries in turn by the terms their customer agrees to now; before the waitlist is read.
+/// Sets the terms that the customers of these entries agree to; before the waitlist is read.
 pub async fn agree(tx: &Tx, entries: &[EntryId], terms: i64, now: Timestamp) -> Result<(), DbError> {
     let agreed: Vec<Agreed> = entries.iter().map(|id| Agreed { id: *id, terms }).collect();
     let sql = "UPDATE waitlist_entry SET terms = r.terms, updated_at = $2
@@ -369,7 +369,7 @@ pub async fn agree(tx: &Tx, entries: &[EntryId], terms: i64, now: Timestamp) -> 
     expect(db::update_by(tx, sql, &agreed, [now.into()]).await?, agreed.len(), "entries agreed")
 }
 
-/// Puts entries that were set aside in a quota's line back in turn.
+/// Puts entries of a quota that were set aside back in turn.
 pub async fn back_in_turn(tx: &Tx, quota_id: QuotaId, terms: i64) -> Result<(), DbError> {
     restore(tx, &[SoldOut { quota_id, terms }]).await
 }
@@ -383,13 +383,14 @@ async fn restore(tx: &Tx, quotas: &[SoldOut]) -> Result<(), DbError> {
     Ok(())
 }
 
-/// The job that serves what one transaction left of a waitlist. Several for one event do no harm: each looks what is left.
+/// Returns the job that promotes the entries one transaction left. Several jobs for one event do no harm: each reads
+/// the entries that are left.
 fn serve_waitlist(event: EventId, revision: i64, now: Timestamp) -> NewJob {
     let args = serde_json::json!({ "event": event });
     NewJob::new(Queue::Notifications, SERVE_LINE, &args, now).once(format!("{event}:{revision}"))
 }
 
-/// A compare-and-swap that missed under our lock means the decision rested on something else than it wrote.
+/// A compare-and-swap that misses under the lock means that the decision was based on other rows than it wrote.
 fn expect(changed: u64, wanted: usize, what: &str) -> Result<(), DbError> {
     if changed == wanted as u64 {
         return Ok(());

@@ -1,5 +1,5 @@
-//! Reading an event's inventory: lock first, then everything a decision rests on, in later statements.
-//! Not here: the decision (`allocate`) and writing it (`change_set`).
+//! Reading an event's inventory: the lock first, then, in later statements, the rows a decision rests on.
+//! Not here: the decision (`allocate`) and its writing (`change_set`).
 
 use std::collections::HashMap;
 
@@ -11,28 +11,29 @@ use crate::db::{self, DbError, Tx, record};
 use crate::id::{EntryId, EventId, OrganizerId, QuotaId, SlotId, TicketTypeId, UserId};
 use crate::status::EventStatus;
 
-/// Entries of a waitlist that one transaction serves at most where it came to serve it: some 50 ms of the writer.
+/// The most entries of a waitlist that one transaction promotes if promoting is its purpose: some 50 ms of the writer.
 pub const SERVED_MAX: i64 = 200;
 
-/// The same where it came for something else and finds a waitlist that a job is serving.
+/// The most entries that a transaction with another purpose promotes, on finding a waitlist that a job is promoting.
 pub(super) const SERVED_BESIDES: i64 = 20;
 
-/// The entries of quota `$1` that are in turn, `$2` being the event's terms and `$3` the quota's capacity. They alone are
-/// served, and free tickets belong to them. Left out are entries for more at once than there are tickets at all, of
-/// customers who may not book any more, who have not agreed to the event as it is now, or who are set aside.
+/// Condition of the entries `w` of quota `$1` that are in turn, `$2` being the event's terms and `$3` the quota's
+/// capacity. Only they are promoted, and free tickets belong to them. Left out are entries for more tickets at once
+/// than the quota has, entries of customers who may not book any more or have not agreed to the present terms, and
+/// entries set aside.
 pub const IN_TURN: &str = "w.quota_id = $1 AND w.status = 'WAITING' AND w.terms = $2
     AND (w.accepts_part = 1 OR w.quantity <= $3)
     AND EXISTS (SELECT 1 FROM users u WHERE u.id = w.user_id AND u.disabled_at IS NULL AND u.role = 'CUSTOMER')";
 
 record! {
-    /// An event to be read.
+    /// Key of an event to be read.
     struct EventKey {
         event_id: EventId,
     }
 }
 
 record! {
-    /// A user's possible entry.
+    /// Key of a user's possible open entries for an event.
     struct OpenKey {
         user_id: UserId,
         event_id: EventId,
@@ -93,8 +94,8 @@ impl WaitingRow {
     }
 }
 
-/// Locks the stock of these events in key order and reads their inventories; with the open entries of `users`.
-/// Events that do not exist are missing from the answer.
+/// Locks the stock of these events in key order and reads their inventories, with the open entries of `users`. Events
+/// that do not exist are missing from the result.
 pub async fn lock(
     tx: &Tx,
     events: &[EventId],
@@ -113,7 +114,7 @@ pub async fn lock(
          ORDER BY s.event_id{lock}"
     );
     let roots: Vec<Root> = db::select_by(tx, &sql, &keys, []).await?;
-    // From here on nobody else changes occupancy of these events.
+    // From here on no other transaction changes the occupancy of these events.
     let mut inventories = read(tx, &keys, roots, now).await?;
     let open: Vec<OpenKey> =
         users.iter().map(|(user_id, event_id)| OpenKey { user_id: *user_id, event_id: *event_id }).collect();
@@ -182,7 +183,8 @@ async fn read(
                 waiting: row.waiting,
                 open_as_read: row.open,
                 waitlist: Vec::new(),
-                // Where newcomers can book, nobody is in turn. Else nobody need be, but that is seen in the waitlist.
+                // If newcomers can book, no entry is in turn. If they cannot, reading the waitlist shows whether one
+                // is.
                 waitlist_continues: row.waiting > 0 && row.open == 0,
             });
         }
@@ -190,8 +192,8 @@ async fn read(
     Ok(inventories)
 }
 
-/// Reads as much of a quota's line as its free tickets could serve and one entry more; `most` at most. Call again after
-/// tickets came free within the transaction.
+/// Reads the front of a quota's waitlist: as many entries as its free tickets could satisfy and one more, `most` at
+/// most. Must be called again if tickets become free within the transaction.
 pub async fn read_waitlist(c: &impl ConnectionTrait, quota: &mut Quota, terms: i64, most: i64) -> Result<(), DbError> {
     let limit = (quota.free().max(0) + 1).min(most);
     let sql = format!(

@@ -1,5 +1,5 @@
-//! Looking bookings and tickets in the waitlist up, and listing them by key.
-//! Not here: whether the actor may see them; the callers ask the policy with the row in hand or scope the list.
+//! Look-ups of bookings and waitlist entries, and lists of them, paged by key.
+//! Not here: visibility; the callers ask the policy with the row in hand or restrict the list.
 
 use std::collections::HashMap;
 
@@ -18,23 +18,23 @@ use crate::id::{BookingId, EntryId, EventId, QuotaId, UserId};
 use crate::page::{COUNT_MAX, Count, Page, Paging};
 use crate::status::BookingStatus;
 
-/// Whose bookings.
+/// Owner of the bookings of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BookingScope {
-    /// Of this customer.
+    /// Bookings of this customer.
     Customer(UserId),
-    /// Of this event.
+    /// Bookings of this event.
     Event(EventId),
 }
 
-/// Which bookings of a list; conditions add up.
+/// Conditions on the bookings of a list; all given ones must hold.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter {
-    /// In this status.
+    /// Bookings in this status.
     pub status: Option<BookingStatus>,
-    /// Of this event.
+    /// Bookings of this event.
     pub event: Option<EventId>,
-    /// Of events that are not over at this moment (true), or are (false).
+    /// Bookings of events that are not over at this moment (true), or that are over (false).
     pub upcoming: Option<(bool, Timestamp)>,
 }
 
@@ -45,7 +45,7 @@ fn bookings_of(whose: BookingScope, filter: Filter) -> Select<booking::Entity> {
     };
     let status = filter.status.map(|status| booking::Column::Status.eq(status));
     let event = filter.event.map(|event| booking::Column::EventId.eq(event));
-    // Asked row by row, by the key of the event: the bookings of one customer are few, events are many.
+    // A subquery per booking, by the event's key: a customer has few bookings, and there are many events.
     let when = filter.upcoming.map(|(upcoming, now)| {
         let ends_at = Expr::col((events::Entity, events::Column::EndsAt));
         let of_booking =
@@ -70,7 +70,7 @@ pub async fn bookings(
     paging.run(cursor, c).await
 }
 
-/// How many bookings there are on all pages, up to [`COUNT_MAX`].
+/// Counts the bookings on all pages, up to [`COUNT_MAX`].
 pub async fn count_bookings(c: &impl ConnectionTrait, whose: BookingScope, filter: Filter) -> Result<Count, DbError> {
     let limit = COUNT_MAX as u64 + 1;
     let counted = bookings_of(whose, filter).select_only().column(booking::Column::Id).limit(limit).into_query();
@@ -79,23 +79,23 @@ pub async fn count_bookings(c: &impl ConnectionTrait, whose: BookingScope, filte
     Ok(Count::of(row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0)))
 }
 
-/// How a booking is asked for.
+/// Key by which a booking is looked up.
 #[derive(Debug, Clone)]
 pub enum BookingKey {
-    /// By id.
+    /// Id of the booking.
     Id(BookingId),
-    /// By its human reference, whatever the case.
+    /// Human reference of the booking, in upper or lower case.
     Reference(String),
 }
 
-/// A booking the actor may see: its customer, its organizer, admins. Everybody else gets the same `None` as for one
-/// that does not exist.
+/// Returns a booking if the actor may see it: its customer, its organizer and administrators may. For any other actor
+/// the result is `None`, the same as for a booking that does not exist.
 pub async fn visible(ctx: &Ctx, which: BookingKey) -> Result<Option<booking::Model>, DbError> {
     let query = match which {
         BookingKey::Id(id) => booking::Entity::find_by_id(id),
         BookingKey::Reference(text) => {
             if !text.trim().chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-') {
-                return Ok(None); // PostgreSQL cannot even compare some texts
+                return Ok(None); // PostgreSQL cannot compare some texts at all
             }
             booking::Entity::find().filter(booking::Column::Reference.eq(text.trim().to_ascii_uppercase()))
         }
@@ -106,7 +106,7 @@ pub async fn visible(ctx: &Ctx, which: BookingKey) -> Result<Option<booking::Mod
     Ok(ctx.allow(action).is_ok().then_some(found))
 }
 
-/// A waitlist entry the actor may see, likewise.
+/// Returns a waitlist entry if the actor may see it, by the same rule.
 pub async fn visible_entry(ctx: &Ctx, id: EntryId) -> Result<Option<waitlist_entry::Model>, DbError> {
     let Some(found) = waitlist_entry::Entity::find_by_id(id).one(ctx.db.read()).await? else { return Ok(None) };
     let Some(event) = event::store::by_id(ctx.db.read(), found.event_id).await? else { return Ok(None) };
@@ -114,7 +114,7 @@ pub async fn visible_entry(ctx: &Ctx, id: EntryId) -> Result<Option<waitlist_ent
     Ok(ctx.allow(action).is_ok().then_some(found))
 }
 
-/// The event with this id, if the actor may see its sales.
+/// Returns the event with this id if the actor may see its sales.
 pub async fn event_with_sales(ctx: &Ctx, id: EventId) -> Result<Option<crate::entity::event::Model>, event::Error> {
     ctx.allow(Action::ReadSales)?;
     let Some(found) = event::store::by_id(ctx.db.read(), id).await? else { return Ok(None) };
@@ -125,24 +125,24 @@ pub async fn event_with_sales(ctx: &Ctx, id: EventId) -> Result<Option<crate::en
     }
 }
 
-/// These bookings, in no order.
+/// Returns these bookings, in no order.
 pub async fn by_ids(c: &impl ConnectionTrait, ids: &[BookingId]) -> Result<Vec<booking::Model>, DbError> {
     Ok(booking::Entity::find().filter(booking::Column::Id.is_in(ids.iter().copied())).all(c).await?)
 }
 
-/// The lines of these bookings.
+/// Returns the items of these bookings.
 pub async fn items(c: &impl ConnectionTrait, ids: &[BookingId]) -> Result<Vec<booking_item::Model>, DbError> {
     let query = booking_item::Entity::find().filter(booking_item::Column::BookingId.is_in(ids.iter().copied()));
     Ok(query.all(c).await?)
 }
 
-/// These tickets in the waitlist, in no order.
+/// Returns these waitlist entries, in no order.
 pub async fn entries_by_ids(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<waitlist_entry::Model>, DbError> {
     let query = waitlist_entry::Entity::find().filter(waitlist_entry::Column::Id.is_in(ids.iter().copied()));
     Ok(query.all(c).await?)
 }
 
-/// One page of a customer's tickets in lines, newest first.
+/// Returns one page of a customer's waitlist entries, newest first.
 pub async fn entries_of(
     c: &impl ConnectionTrait,
     user: UserId,
@@ -154,13 +154,13 @@ pub async fn entries_of(
     paging.run(cursor, c).await
 }
 
-/// One page of an event's line, head first.
+/// Returns one page of an event's waitlist, front first.
 pub async fn waitlist_of(
     c: &impl ConnectionTrait,
     event: EventId,
     paging: &Paging<(i64, EntryId)>,
 ) -> Result<Page<waitlist_entry::Model>, DbError> {
-    // Said, not bound: PostgreSQL would not know that the index of those who wait serves.
+    // A literal, not a bind parameter, so that PostgreSQL can use the partial index on waiting entries.
     let waiting = Expr::cust("status = 'WAITING'");
     let query = waitlist_entry::Entity::find().filter(waitlist_entry::Column::EventId.eq(event)).filter(waiting);
     paging.run(query.cursor_by((waitlist_entry::Column::PositionKey, waitlist_entry::Column::Id)), c).await
@@ -172,20 +172,20 @@ record! {
     }
 }
 
-/// Positions are exact up to this one. Beyond it an entry only knows that it is: what an entry costs to place does not
-/// grow with the waitlist.
+/// The last exact position. Entries further back all have the next one, so that the cost of a position does not grow
+/// with the waitlist.
 pub const POSITION_MAX: i64 = 1_000;
 
-/// Where an entry stands in its waitlist.
+/// Position of an entry in its waitlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
 pub struct Position {
-    /// The entry.
+    /// Id of the entry.
     pub id: EntryId,
-    /// 1 for the head; `POSITION_MAX` + 1 for all that stand behind the others.
+    /// 1 for the front; `POSITION_MAX` + 1 for all entries further back.
     pub position: i64,
 }
 
-/// The positions of these entries; those that no longer wait are missing.
+/// Returns the positions of these entries; entries that no longer wait are missing.
 pub async fn positions(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<Position>, DbError> {
     let keys: Vec<EntryKey> = ids.iter().map(|id| EntryKey { id: *id }).collect();
     let sql = format!(
@@ -196,29 +196,29 @@ pub async fn positions(c: &impl ConnectionTrait, ids: &[EntryId]) -> Result<Vec<
     db::select_by(c, &sql, &keys, []).await
 }
 
-/// How an open entry at the front of its event's waitlist stands.
+/// Open entry near the front of its event's waitlist, with its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
 pub struct Standing {
-    /// The entry.
+    /// Id of the entry.
     pub id: EntryId,
-    /// Its quota, which has a line of its own.
+    /// Quota of the entry, which has a waitlist of its own.
     quota_id: QuotaId,
-    /// Tickets still wanted.
+    /// Tickets still waited for.
     quantity: i64,
-    /// Terms its customer agreed to.
+    /// Number of the terms the customer agreed to.
     terms: i64,
     /// 1 for the front of the waitlist.
     position: i64,
 }
 
 impl Standing {
-    /// 1 for the front of the waitlist.
+    /// Returns the position in the quota's waitlist, 1 for the front.
     pub fn position(&self) -> i64 {
         self.position
     }
 }
 
-/// How the first [`POSITION_MAX`] open entries of an event stand, of all lines together.
+/// Returns the first [`POSITION_MAX`] open entries of an event, of all quotas together.
 pub async fn front(c: &impl ConnectionTrait, event: EventId) -> Result<Vec<Standing>, DbError> {
     let sql = "SELECT id, quota_id, quantity, terms, CAST(0 AS bigint) AS position FROM waitlist_entry
                WHERE event_id = $1 AND status = 'WAITING' ORDER BY position_key LIMIT $2";
@@ -238,16 +238,16 @@ struct PersonRow {
     tickets: i64,
 }
 
-/// Somebody who takes part in an event.
+/// Participant of an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Participant {
-    /// Who.
+    /// Account of the participant.
     pub user: UserId,
-    /// How many tickets they have.
+    /// Number of tickets the participant has.
     pub tickets: i64,
 }
 
-/// One page of those who have tickets at an event, by person.
+/// Returns one page of the users with tickets at an event, in user order, and true if there are more.
 pub async fn participants(
     c: &impl ConnectionTrait,
     event: EventId,
@@ -258,7 +258,7 @@ pub async fn participants(
                FROM booking b JOIN booking_item i ON i.booking_id = b.id
                WHERE b.event_id = $1 AND b.status = 'CONFIRMED' AND b.user_id > $2
                GROUP BY b.user_id ORDER BY b.user_id LIMIT $3";
-    let after = after.unwrap_or(UserId(uuid::Uuid::nil())); // before everybody
+    let after = after.unwrap_or(UserId(uuid::Uuid::nil())); // before all users
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows: Vec<PersonRow> = db::all(c, sql, [event.into(), after.into(), (limit + 1).into()]).await?;
     let more = rows.len() as i64 > limit;

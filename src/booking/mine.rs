@@ -1,4 +1,5 @@
-//! A customer's own things at given events, for any number of customers and events in one statement.
+//! A customer's own bookings and waitlist entries at given events, for any number of customers and events in one
+//! statement.
 //! Not here: lists over all events (`list`).
 
 use sea_orm::ConnectionTrait;
@@ -7,22 +8,22 @@ use crate::db::{self, DbError, record};
 use crate::entity::{booking, waitlist_entry};
 use crate::id::{EventId, UserId};
 
-/// The most bookings given per customer and event.
+/// The most bookings returned per customer and event.
 pub const BOOKINGS_MAX: i64 = 20;
 
 record! {
-    /// A customer at an event.
+    /// A customer and an event, with a condition on bookings.
     pub struct At {
-        /// The customer.
+        /// Customer to read for.
         user_id: UserId,
-        /// The event.
+        /// Event to read at.
         event_id: EventId,
-        /// Only bookings in this status; empty: in any.
+        /// Status the bookings must have; empty for any status.
         status: &'static str,
     }
 }
 
-/// The newest bookings of each customer at each event, newest first.
+/// Returns the newest bookings of each customer at each event, newest first.
 pub async fn bookings(c: &impl ConnectionTrait, at: &[At]) -> Result<Vec<booking::Model>, DbError> {
     let sql = "SELECT * FROM
                    (SELECT b.*, row_number() OVER (PARTITION BY r.user_id, r.event_id, r.status ORDER BY b.id DESC) AS nth
@@ -32,7 +33,7 @@ pub async fn bookings(c: &impl ConnectionTrait, at: &[At]) -> Result<Vec<booking
     db::select_by(c, sql, at, [BOOKINGS_MAX.into()]).await
 }
 
-/// The entries of each customer that wait at each event, the oldest first.
+/// Returns the waiting entries of each customer at each event, oldest first.
 pub async fn waiting(c: &impl ConnectionTrait, at: &[At]) -> Result<Vec<waitlist_entry::Model>, DbError> {
     let sql = "SELECT w.* FROM {records} JOIN waitlist_entry w ON w.user_id = r.user_id AND w.event_id = r.event_id
                WHERE w.status = 'WAITING' ORDER BY w.id";

@@ -1,5 +1,5 @@
-//! How a booking happens: check the request, hand it to the batcher, and what the batcher does with a batch of them.
-//! Not here: collecting requests into batches (`batcher`) and deciding who gets what (`allocate`).
+//! Placing a booking: the check of an order, its submission to the batcher, and the transaction for a batch.
+//! Not here: collecting requests into batches (`batcher`) and the allocation (`allocate`).
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,55 +18,55 @@ use crate::money::{Currency, MAX_PRICE_MINOR, Money};
 use crate::status::{EventStatus, Fulfilment};
 use crate::text::{Fields, Invalid};
 
-/// The name idempotency keys of this verb are kept under.
+/// Name under which idempotency keys of this operation are stored.
 const OPERATION: &str = "createBooking";
 
-/// What a customer asks for.
+/// Order of a customer for tickets of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Order {
-    /// Tickets at which event.
+    /// Event the tickets are for.
     pub event: EventId,
-    /// At which of its dates; may be left out when there is one.
+    /// Slot the tickets are for; optional if the event has only one.
     pub slot: Option<SlotId>,
-    /// Which ticket types of tickets, and how many of each; empty: `quantity` of the only ticket type.
+    /// Quantity per ticket type; empty for `quantity` of the only ticket type.
     pub items: Vec<(TicketTypeId, i64)>,
-    /// How many tickets of the only ticket type.
+    /// Quantity of the only ticket type.
     pub quantity: Option<i64>,
-    /// What to do when fewer are free.
+    /// Rule for fewer free tickets than asked for.
     pub fulfilment: Fulfilment,
-    /// What all tickets asked for are expected to cost, as decimal text in the event's currency. Not in the fingerprint of
-    /// orders that leave it out: those are what they were before there was such a thing.
+    /// Total the customer expects for all tickets asked for, as decimal text in the event's currency. Left out of the
+    /// fingerprint if absent, so that fingerprints from before this field existed still match.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_total: Option<String>,
 }
 
-/// An order that was checked as far as it can be without the database.
+/// Order that was checked as far as possible without the database.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Who.
+    /// Customer who places the order.
     pub user: UserId,
-    /// What.
+    /// The order as submitted.
     pub order: Order,
-    /// The client's key and the fingerprint of the order.
+    /// Idempotency key of the client and fingerprint of the order.
     pub key: Option<(String, String)>,
 }
 
-/// What an order led to. Ids and numbers: this is what a repeated request is answered from.
+/// Result of an order. Ids and numbers only, because a repeated request is answered from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
-    /// The booking; none: nothing was free.
+    /// The booking; `None` if no ticket was free.
     pub booking: Option<BookingId>,
-    /// Tickets in the waitlist.
+    /// New waitlist entries.
     pub entries: Vec<EntryId>,
-    /// Tickets booked.
+    /// Number of tickets booked.
     pub booked: i64,
-    /// Tickets asked for that are being waited for.
+    /// Number of tickets that the waitlist entries wait for.
     pub queued: i64,
-    /// Tickets asked for.
+    /// Number of tickets asked for.
     pub requested: i64,
 }
 
-/// Tickets an order.
+/// Places an order and returns its result.
 pub async fn place(ctx: &Ctx, batcher: &Batcher, order: Order, key: Option<String>) -> Result<Placed, Error> {
     ctx.allow(Action::BookTickets)?;
     let user = ctx.actor.user_id().ok_or(crate::ctx::Denied::SignIn)?;
@@ -80,7 +80,7 @@ pub async fn place(ctx: &Ctx, batcher: &Batcher, order: Order, key: Option<Strin
     batcher.submit(Request { user, order, key }).await
 }
 
-/// Everything that is wrong with an order whatever event it is for.
+/// Checks an order as far as that does not depend on the event.
 fn check(order: &Order, fields: &mut Fields) {
     let range = format!("must be between 1 and {PLACES_MAX}");
     let is_positive = |quantity: i64| (1..=PLACES_MAX).contains(&quantity);
@@ -110,8 +110,8 @@ fn check(order: &Order, fields: &mut Fields) {
     }
 }
 
-/// Decides a batch of requests in one transaction: lock, read, allocate, write, commit. One answer per request, in
-/// their order; an error of the whole means nothing was written.
+/// Decides a batch of requests in one transaction: lock, read, allocate, write, commit. Returns one answer per request,
+/// in their order. If it returns an error, nothing was written.
 pub(crate) async fn place_all(ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result<Placed, Error>>, DbError> {
     let tx_body = |tx: Tx| async move { place_in(&tx, ctx, requests).await };
     ctx.db.write(Priority::Interactive, tx_body).await
@@ -127,7 +127,7 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
         .into_iter()
         .collect();
     let inventories = inventory::lock(tx, &events, &may_queue, ctx.now()).await?;
-    // Keys are read under the lock too: a repeated request waits for the first one and then finds its answer.
+    // Keys are also read under the lock: a repeated request waits for the first one and then finds its answer.
     let stored = stored_answers(tx, requests).await?;
 
     let mut answers: Vec<Option<Result<Placed, Error>>> = Vec::with_capacity(requests.len());
@@ -146,7 +146,7 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
     }
 
     let mut change_set = ChangeSet::besides(ctx);
-    // In the order of their ids, so that the same requests and seed give the same references.
+    // In the order of the event ids, so that the same requests and seed give the same references.
     let mut events: Vec<&Inventory> = inventories.values().collect();
     events.sort_by_key(|inventory| inventory.event);
     for before in events {
@@ -177,7 +177,8 @@ async fn stored_answers(tx: &Tx, requests: &[Request]) -> Result<HashMap<(UserId
     Ok(stored.into_iter().map(|stored| ((stored.user_id, stored.key.clone()), stored)).collect())
 }
 
-/// Everything that can refuse a request before anybody asks how many tickets are free.
+/// Checks a request as far as that does not depend on free tickets, and turns it into an allocation request. A repeated
+/// request gets its stored answer.
 fn allocation_request(
     ctx: &Ctx,
     request: &Request,
@@ -229,7 +230,7 @@ fn allocation_request(
     Ok(Step::AllocationRequest(AllocationRequest { user: request.user, items, fulfilment: order.fulfilment, entries }))
 }
 
-/// Refuses an order whose tickets cost something else than its customer was shown.
+/// Refuses an order if its total differs from the total the customer expected.
 fn costs(inventory: &Inventory, items: &[(TicketTypeId, i64)], expected: &str) -> Result<(), Error> {
     let currency = Currency::parse(&inventory.currency).ok_or(Error::Internal)?;
     let expected = Money::parse_up_to(expected, currency, MAX_PRICE_MINOR * PLACES_MAX).map_err(|error| {
@@ -246,7 +247,7 @@ fn costs(inventory: &Inventory, items: &[(TicketTypeId, i64)], expected: &str) -
     }
 }
 
-/// Enters what a allocation request got into the change set and makes the answer.
+/// Adds the outcome of an allocation request to the change set and returns the answer.
 fn enter(
     change_set: &mut ChangeSet,
     inventory: &Inventory,

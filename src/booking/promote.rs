@@ -1,6 +1,6 @@
-//! Serving a long line: what the transaction that freed tickets did not serve, a chunk at a time. Until it is done the free
-//! tickets belong to the waitlist.
-//! Not here: who is served (`allocate`), and asking for the job (`change_set`).
+//! Promoting a long waitlist: the entries that the transaction that freed tickets left, a chunk at a time. Until the
+//! last chunk the free tickets belong to the waitlist.
+//! Not here: the choice of entries (`allocate`), and requesting the job (`change_set`).
 
 use tokio_util::sync::CancellationToken;
 
@@ -20,14 +20,14 @@ struct Args {
     event: EventId,
 }
 
-/// Works such jobs off, until `stop`.
+/// Returns the handler of these jobs; it stops between chunks once `stop` is cancelled.
 pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
     chunks::handler(ctx, stop, |ctx, args: Args, held| {
         Box::pin(async move { chunk(&ctx, args.event, Some(held)).await })
     })
 }
 
-/// Serves the next entries of an event's lines. Says whether there may be more.
+/// Promotes the next entries of an event's waitlists. Returns true if there may be more.
 pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool, DbError> {
     ctx.db
         .write(Priority::Worker, |tx| async move {
@@ -41,7 +41,7 @@ pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool
             }
             let allocation = allocate(lines, &[]);
             if let Some(Held { id, token }) = held {
-                // What a cursor would say is in the rows; this counts attempts anew.
+                // The rows themselves show the progress; advancing the cursor resets the count of attempts.
                 let served = serde_json::json!({ "revision": before.revision + 1 }).to_string();
                 if !claim::advance(&tx, id, token, &served).await? {
                     return Ok(false);

@@ -1,5 +1,5 @@
-//! The rows a change set writes, a type per statement.
-//! Not here: how they come about (`change_set`).
+//! Rows that a change set writes, a type per statement.
+//! Not here: the values (`change_set`).
 
 use crate::clock::Timestamp;
 use crate::db::record;
@@ -7,7 +7,7 @@ use crate::id::{BookingId, BookingItemId, EntryId, EventId, QuotaId, SlotId, Tic
 use crate::status::{BookingStatus, CancelReason, WaitlistStatus};
 
 record! {
-    /// A new booking.
+    /// Row of a new booking.
     pub(super) struct BookingRow {
         id: BookingId,
         reference: String,
@@ -22,7 +22,7 @@ record! {
 }
 
 record! {
-    /// A line of a new booking.
+    /// Item of a new booking.
     pub(super) struct ItemRow {
         id: BookingItemId,
         booking_id: BookingId,
@@ -33,7 +33,7 @@ record! {
 }
 
 record! {
-    /// A new place in the waitlist.
+    /// New entry of the waitlist.
     pub(super) struct EntryRow {
         id: EntryId,
         event_id: EventId,
@@ -53,7 +53,7 @@ record! {
 }
 
 record! {
-    /// An entry that got tickets.
+    /// Entry that was given tickets.
     pub(super) struct Served {
         id: EntryId,
         granted: i64,
@@ -61,7 +61,7 @@ record! {
 }
 
 record! {
-    /// An entry that ended without tickets.
+    /// Entry that ended without tickets.
     pub(super) struct Ended {
         id: EntryId,
         status: WaitlistStatus,
@@ -69,7 +69,7 @@ record! {
 }
 
 record! {
-    /// A booking that no longer claims tickets.
+    /// Booking that no longer claims tickets.
     pub(super) struct Cancelled {
         id: BookingId,
         cancel_reason: CancelReason,
@@ -77,7 +77,7 @@ record! {
 }
 
 record! {
-    /// An entry that agreed to other terms, or is set aside.
+    /// Entry that agreed to other terms, or is set aside.
     pub(super) struct Agreed {
         id: EntryId,
         terms: i64,
@@ -85,7 +85,7 @@ record! {
 }
 
 record! {
-    /// By how much the counters of a quota change, and what is open then.
+    /// Differences of a quota's counters, and its open tickets afterwards.
     pub(super) struct QuotaDelta {
         id: QuotaId,
         sold: i64,
@@ -97,7 +97,7 @@ record! {
 }
 
 record! {
-    /// A quota that has nothing left to give back.
+    /// Quota with no free tickets left.
     pub(super) struct SoldOut {
         quota_id: QuotaId,
         terms: i64,
@@ -105,7 +105,7 @@ record! {
 }
 
 record! {
-    /// An event's revision and line as they are left.
+    /// Revision and last position key of an event after the change.
     pub(super) struct StockRow {
         event_id: EventId,
         revision: i64,
@@ -114,7 +114,7 @@ record! {
 }
 
 record! {
-    /// A reference that may be taken.
+    /// Reference that may be taken.
     pub(super) struct Reference {
         reference: String,
     }

@@ -1,5 +1,5 @@
-//! Joining, confirming and leaving the waitlist by itself, without booking.
-//! Not here: the remainder of a booking, which joins in `place`, and serving the waitlist (`allocate`).
+//! Joining, confirming and leaving the waitlist, apart from a booking.
+//! Not here: the rest of a booking, which joins in `place`, and promoting entries (`allocate`).
 
 use sea_orm::EntityTrait;
 
@@ -15,23 +15,23 @@ use crate::idempotency::{self, Key, Recall};
 use crate::status::{EventStatus, LeaveReason, WaitlistStatus};
 use crate::text::{Fields, Invalid};
 
-/// The name idempotency keys of joining are kept under.
+/// Name under which idempotency keys of joining are stored.
 const OPERATION: &str = "joinWaitlist";
 
-/// A allocation request to wait.
+/// Request to join the waitlist.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Join {
-    /// For which event.
+    /// Event to wait for.
     pub event: EventId,
-    /// For which ticket type of place; may be left out when there is one.
+    /// Ticket type to wait for; optional if the event has only one.
     pub ticket_type: Option<TicketTypeId>,
-    /// How many tickets.
+    /// Number of tickets to wait for.
     pub quantity: i64,
-    /// Whether fewer will do for now; the rest keeps waiting.
+    /// True if the customer takes fewer tickets for now; the rest keeps waiting.
     pub accepts_part: bool,
 }
 
-/// Joins the waitlist. Refused while there are tickets to book, however few, or when one waits already.
+/// Joins the waitlist. Refused while tickets can be booked, however few, or if the user is already in turn.
 pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -71,7 +71,7 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
                 return Err(Error::AlreadyWaiting);
             }
             if let Some(first) = own.first() {
-                // Joining again says yes to the event as it is now.
+                // Joining again agrees to the present terms of the event.
                 let entries: Vec<EntryId> = own.iter().map(|own| own.entry).collect();
                 let mut change_set = ChangeSet::new(ctx);
                 if let Some(key) = key {
@@ -96,7 +96,8 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
                 return Err(Invalid::new("quantity", message).into());
             }
             let available = quota.open();
-            // Whatever is wanted: who waits for more than is free would keep everybody else from what is.
+            // Regardless of the quantity: an entry for more tickets than are free would keep the free ones from all
+            // other customers.
             if available > 0 {
                 return Err(Error::TicketsAvailable { available });
             }
@@ -122,7 +123,7 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
         })
     };
     match enter().await {
-        // The key was taken at another event meanwhile: look again.
+        // The key was taken at another event meanwhile: read again.
         Err(error) if error.db().is_some_and(is_unique_violation) => enter().await,
         outcome => outcome,
     }
@@ -137,7 +138,7 @@ fn must_be_on_sale(inventory: &Inventory) -> Result<(), Error> {
     }
 }
 
-/// Puts a user's own entries back in turn where they stand, and serves the waitlist.
+/// Puts a user's own entries back in turn at their positions, and promotes the waitlist.
 async fn put_in_turn(
     tx: &Tx,
     before: &Inventory,
@@ -155,8 +156,8 @@ async fn put_in_turn(
     change_set.write(tx).await
 }
 
-/// Says yes to an event that changed since the entry was made, or asks to be served at once with tickets given back: the
-/// entry is in turn again, at the ticket it has. Nothing happens where it is in turn already.
+/// Agrees to the present terms of an event that changed, or ends setting an entry aside: the entry is in turn again, at
+/// its position. Does nothing if the entry is in turn already.
 pub async fn confirm(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -186,7 +187,7 @@ async fn own_entry(tx: &Tx, ctx: &Ctx, id: EntryId) -> Result<waitlist_entry::Mo
     }
 }
 
-/// Leaves the waitlist; who stands behind may be served at once.
+/// Leaves the waitlist; entries behind it may be promoted at once.
 pub async fn leave(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
@@ -195,7 +196,7 @@ pub async fn leave(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
             let found = own_entry(&tx, ctx, id).await?;
             let mut inventories = inventory::lock(&tx, &[found.event_id], &[], ctx.now()).await?;
             let before = inventories.remove(&found.event_id).ok_or(Error::EntryNotFound)?;
-            // Read again: until the lock was ours, the waitlist may have served it.
+            // Read again: the entry may have been promoted before this transaction got the lock.
             let entry = own_entry(&tx, ctx, id).await?;
             if entry.status != WaitlistStatus::Waiting {
                 return Err(Error::NotWaiting);

@@ -1,8 +1,8 @@
-//! The availability hub: availability of watched events, read once per change for everybody who watches.
-//! Not here: whether somebody may watch (`graphql`), and the figures themselves (`availability`).
+//! Availability hub: the availability of watched events, read once per change for all who watch them.
+//! Not here: permission to watch (`graphql`), and the figures themselves (`availability`).
 //!
-//! A state, not a log: it may skip to the newest, at most every 100 ms when changes come faster, always ends with the
-//! last one and never goes back.
+//! A watch delivers states, not a log: it may skip to the newest, sends at most one per 100 ms when changes come
+//! faster, always ends with the last one and never goes back.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -20,28 +20,28 @@ use crate::db::DbError;
 use crate::domain_event::{DomainEvent, Recorded};
 use crate::id::{EntryId, EventId};
 
-/// The shortest time between two readings.
+/// Shortest time between two reads.
 const MERGE: Duration = Duration::from_millis(100);
 
-/// Poll interval, for changes and beginnings that no wake-up tells of.
+/// Poll interval for changes and beginnings that come without a wake-up.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 type Watched = Arc<Mutex<HashMap<EventId, watch::Sender<Option<Availability>>>>>;
 
-/// The front of an event's waitlist, as of a revision at least.
+/// Front of an event's waitlist, with the revision it is at least as new as.
 type Front = (i64, Arc<HashMap<EntryId, Standing>>);
 
-/// The availability hub of this process; cheap to clone.
+/// Availability hub of this process; cheap to clone.
 #[derive(Clone, Default)]
 pub struct AvailabilityHub {
     watched: Watched,
-    /// Fronts of watched events, each read once per revision for everybody who watches an entry.
+    /// Fronts of the waitlists of watched events, each read once per revision for all who watch an entry.
     fronts: Arc<tokio::sync::Mutex<HashMap<EventId, Front>>>,
 }
 
-/// A watch on one event; the last one of an event to go takes it off the availability hub.
+/// Watch on one event. When the last watch of an event is dropped, the hub forgets the event.
 pub struct AvailabilityWatch {
-    /// There until the watch is dropped.
+    /// Present until the watch is dropped.
     receiver: Option<watch::Receiver<Option<Availability>>>,
     event: EventId,
     availability_hub: AvailabilityHub,
@@ -53,14 +53,14 @@ enum Dirty {
 }
 
 impl AvailabilityHub {
-    /// Watches an event from now on.
+    /// Starts a watch on an event.
     pub fn watch(&self, event: EventId) -> AvailabilityWatch {
         let mut watched = self.lock();
         let sender = watched.entry(event).or_insert_with(|| watch::channel(None).0);
         AvailabilityWatch { receiver: Some(sender.subscribe()), event, availability_hub: self.clone() }
     }
 
-    /// The front of an event's waitlist, as of this revision or a later one.
+    /// Returns the front of an event's waitlist, as of this revision or a later one.
     pub async fn front(&self, ctx: &Ctx, of: &Availability) -> Result<Arc<HashMap<EntryId, Standing>>, DbError> {
         let mut fronts = self.fronts.lock().await;
         if let Some((_, front)) = fronts.get(&of.event_id).filter(|(revision, _)| *revision >= of.revision) {
@@ -73,7 +73,7 @@ impl AvailabilityHub {
         Ok(front)
     }
 
-    /// Keeps the availability hub until `stop`.
+    /// Runs the hub until `stop` is cancelled.
     pub async fn run(self, ctx: Ctx, bus: Bus, stop: CancellationToken) {
         let mut domain_events = bus.listen();
         let mut look = tokio::time::interval(LOOK_EVERY);
@@ -112,13 +112,13 @@ impl AvailabilityHub {
             }
             match availability::of(ctx.db.read(), &watched, ctx.now()).await {
                 Ok(rows) => self.show(rows),
-                Err(error) => tracing::error!(%error, "cannot read availability for the availability_hub"),
+                Err(error) => tracing::error!(%error, "availability of watched events could not be read"),
             }
             tokio::time::sleep(MERGE).await;
         }
     }
 
-    /// Waits until the next of the watched events begins, from when on nothing of it can be booked.
+    /// Waits until the next of the watched events begins; from then on it cannot be booked.
     async fn begins(&self, ctx: &Ctx) -> EventId {
         let now = ctx.now();
         let next = {
@@ -152,7 +152,7 @@ impl AvailabilityHub {
     }
 }
 
-/// Whether figures replace those shown: of a later revision, or of the same one at a later time.
+/// Returns true if figures replace those shown: those of a later revision, or of the same revision at a later time.
 fn is_newer(row: &Availability, shown: &Availability) -> bool {
     row.revision > shown.revision || (row.revision == shown.revision && row.available < shown.available)
 }
@@ -165,13 +165,13 @@ fn changed(domain_event: &Recorded) -> Option<EventId> {
 }
 
 impl AvailabilityWatch {
-    /// Waits for figures newer than those known.
+    /// Waits for figures newer than the known ones.
     pub async fn newer_than(&mut self, known: &Availability) -> Availability {
         let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
         let found = receiver.wait_for(|shown| shown.is_some_and(|shown| is_newer(&shown, known))).await;
         match found.map(|shown| *shown) {
             Ok(Some(shown)) => shown,
-            // The channel outlives every watch; a closed one means the process stops.
+            // The channel outlives every watch; a closed one means that the process stops.
             _ => std::future::pending().await,
         }
     }
@@ -180,7 +180,7 @@ impl AvailabilityWatch {
 impl Drop for AvailabilityWatch {
     fn drop(&mut self) {
         let mut watched = self.availability_hub.lock();
-        // Given up under the lock: of two that go at once, the second sees that nobody is left.
+        // Dropped under the lock: of two watches dropped at once, the second sees that none is left.
         self.receiver = None;
         if watched.get(&self.event).is_some_and(|sender| sender.receiver_count() == 0) {
             watched.remove(&self.event);
