@@ -1,4 +1,4 @@
-//! Changing a password: every other session of the user ends.
+//! Change of a password: replaces it and ends every other session of the user.
 //! Not here: a forgotten password; that needs mail.
 
 use sea_orm::EntityTrait;
@@ -12,7 +12,7 @@ use crate::db::{self, DbError, Priority};
 use crate::entity::users;
 use crate::id::{NodeId, UserId};
 
-/// Replaces the password after checking the current one. Every other session of the user ends, this one goes on.
+/// Replaces the password after checking the current one. Every other session of the user ends; this one stays.
 pub async fn change_password(
     ctx: &Ctx,
     hasher: &Hasher,
@@ -28,11 +28,12 @@ pub async fn change_password(
     let attempt = throttle.password(ctx, &row.email_key).await?;
     let outcome = judged(ctx, hasher, &attempt, row, current, new).await;
     let changed = attempt.closed(ctx, outcome).await?;
-    tracing::info!(user = %changed.to_global_id(), "a password was changed");
+    tracing::info!(user = %changed.to_global_id(), "password changed");
     Ok(changed)
 }
 
-/// Sets a new password without the current one; only for the service itself (command line). Every session of the user ends.
+/// Sets a new password without the current one; only for the service itself (command line). Every session of the user
+/// ends.
 pub async fn reset_password(ctx: &Ctx, hasher: &Hasher, user: UserId, new: String) -> Result<UserId, Error> {
     ctx.allow(Action::Administer)?;
     new_password("password", &new)?;
@@ -69,7 +70,7 @@ async fn judged(
     ctx.db
         .write(Priority::Interactive, |tx| async move {
             if store::replace_hash(&tx, user, old, hash).await? == 0 {
-                // Changed or renewed while it was verified: whoever asks again is judged by what is stored then.
+                // Changed or renewed while it was verified: a retry is judged by the hash stored then.
                 return Err(DbError::Overloaded.into());
             }
             sign_out::end_all_of(&tx, user, ctx.actor.session(), now).await?;

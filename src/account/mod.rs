@@ -1,5 +1,5 @@
-//! Accounts: who there is, how they prove it, and what a proof is worth.
-//! Not here: what a signed-in user may do (`access`).
+//! Accounts: users, their credentials, and the sessions and tokens that stand for them.
+//! Not here: the permissions of a signed-in user (`access`).
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
@@ -23,45 +23,45 @@ pub mod store;
 pub mod throttle;
 pub mod token;
 
-/// Why an account verb refused.
+/// Refusals and failures of the account verbs.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The actor may not.
+    /// The actor is not allowed to do this.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// Input fields are wrong, one at least.
+    /// At least one input field is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalids),
-    /// Somebody has an account with this address already.
+    /// An account with this address exists already.
     #[error("there is already an account with this e-mail address")]
     EmailTaken,
-    /// No such account, or not its password; the same answer for both.
+    /// There is no such account, or the password is wrong; the same answer for both.
     #[error("e-mail address or password is wrong")]
     BadCredentials,
-    /// Not the password of the account that changes it.
+    /// The current password given for a change of password is wrong.
     #[error("the current password is wrong")]
     WrongPassword,
-    /// The refresh token is none, has ended, was used before, or its session has ended.
+    /// The refresh token is unknown, has expired or was used before, or its session has ended.
     #[error("this session has ended; sign in again")]
     SessionEnded,
-    /// No such session of one's own.
+    /// The viewer has no such session.
     #[error("there is no such session")]
     SessionNotFound,
-    /// No such token of one's own.
+    /// The viewer has no such token.
     #[error("there is no such token")]
     TokenNotFound,
-    /// No such user.
+    /// There is no such user.
     #[error("there is no such user")]
     UserNotFound,
-    /// Too many attempts.
+    /// Too many attempts were made.
     #[error("too many attempts; try again in {} s", .wait.as_millis().div_ceil(1_000))]
     Throttled {
-        /// The time to wait.
+        /// Time until the next attempt is admitted.
         wait: std::time::Duration,
-        /// The counter that is over its limit; for the log only.
+        /// Name of the counter that is over its limit; for the log only.
         counter: &'static str,
     },
-    /// Hashing failed or has no room.
+    /// Hashing or signing failed.
     #[error("password hashing failed: {0}")]
     Hashing(String),
     /// The database failed.
@@ -90,9 +90,9 @@ impl MaybeDb for Error {
     }
 }
 
-/// Reads an e-mail address: one `@`, at most 254 characters. Returns it trimmed, and its key in lower case. A domain beyond
-/// ASCII becomes its A-labels in both (`münchen.example`: `xn--mnchen-3ya.example`), as UTS 46 has it, so that both spellings
-/// are one account; the look-alike of a domain is another domain.
+/// Parses an e-mail address: one `@`, at most 254 characters. Returns it trimmed, and its key in lower case. A domain
+/// with letters beyond ASCII becomes its A-labels in both (`münchen.example`: `xn--mnchen-3ya.example`), according to
+/// UTS 46, so that both spellings are one account; the look-alike of a domain is another domain.
 ///
 /// Letters beyond ASCII before the `@` are refused, because look-alikes would make two accounts of one address.
 pub fn email(text: &str) -> Result<(String, String), Invalid> {
@@ -117,7 +117,8 @@ pub fn email(text: &str) -> Result<(String, String), Invalid> {
     Ok((shown, format!("{}@{domain_key}", local.to_ascii_lowercase())))
 }
 
-/// Checks a new password: 10 to 200 characters once it is normalised. Length is what counts (OWASP); no composition rules.
+/// Checks a new password: 10 to 200 characters after normalisation. Its length is what counts (OWASP); there are no
+/// composition rules.
 pub fn new_password(field: &'static str, text: &str) -> Result<(), Invalid> {
     if text.len() > password::BYTES_MAX {
         return Err(Invalid::new(field, "must not be longer than 200 characters"));

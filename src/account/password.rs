@@ -1,12 +1,12 @@
-//! Password hashes: argon2id on threads of their own, a few at a time, which step back behind everybody else: a flood of
-//! sign-ins must not make bookings late (`benches/under_attack.rs`).
+//! Password hashes: argon2id on a few threads of its own, at a lower priority than the rest of the process, so that a
+//! flood of sign-ins does not delay bookings (`benches/under_attack.rs`).
 //! Not here: the account a password belongs to.
 //!
-//! Parameters follow OWASP's Password Storage cheat sheet: 19 MiB, two passes, one lane. A hash carries its own, so
-//! older ones still verify and are renewed at the next sign-in.
+//! Parameters follow OWASP's Password Storage cheat sheet: 19 MiB, two passes, one lane. A hash carries its own
+//! parameters, so older ones still verify and are renewed at the next sign-in.
 //!
-//! Passwords are normalised before they are hashed (RFC 8265, OpaqueString): keyboards and systems write the same letters
-//! with other code points.
+//! Passwords are normalised before they are hashed (RFC 8265, OpaqueString), because keyboards and systems write the
+//! same letters with different code points.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,44 +21,45 @@ use unicode_normalization::UnicodeNormalization;
 use super::Error;
 use crate::db::DbError;
 
-/// How many may wait for each that is hashed; beyond that one is told to come back.
+/// Most requests that wait per hashing thread; further ones are refused and told to retry.
 const WAITING_PER_PLACE: usize = 64;
 
-/// How dear a hash is.
+/// Parameters that decide the cost of a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Memory in KiB.
     pub memory_kib: u32,
-    /// Passes.
+    /// Passes over the memory.
     pub passes: u32,
 }
 
 impl Cost {
-    /// What OWASP asks for at least.
+    /// Minimum recommended by OWASP.
     pub const STANDARD: Self = Self { memory_kib: 19_456, passes: 2 };
-    /// Only for tests that sign in hundreds of people.
+    /// Cheap parameters for tests and demo customers, which sign up hundreds of users.
     pub const TEST: Self = Self { memory_kib: 64, passes: 1 };
 }
 
-/// Hashes and verifies, at most a few at once: each takes 19 MiB and tens of milliseconds of a core.
+/// Hashes and verifies passwords, at most a few at once: each takes 19 MiB and tens of milliseconds of a core.
 #[derive(Clone)]
 pub struct Hasher {
     cost: Cost,
     waiting: mpsc::Sender<Work>,
-    /// A hash of nothing anybody knows: what an unknown account is verified against, so that it takes as long.
+    /// Hash of a text that is no account's password. An unknown account is verified against it, so that it takes
+    /// equally long.
     decoy: Arc<str>,
     work: Arc<AtomicU64>,
 }
 
-/// What a place does, in its memory.
+/// Work of a hashing thread, in the thread's memory.
 type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
-/// What argon2 fills. A place keeps its own, 19 MiB from its first hash on: getting them from the system and giving them
-/// back takes a fifth of a hash, and holds up whoever else in the process needs memory meanwhile. It is not wiped between
-/// hashes: who reads this process's memory reads passwords as they come.
+/// Memory that argon2 fills. Each hashing thread keeps its own, 19 MiB from its first hash on: allocating and freeing
+/// it takes a fifth of a hash, and meanwhile delays every other allocation of the process. It is not wiped between
+/// hashes: an attacker who can read this process's memory reads the incoming passwords anyway.
 struct Memory {
     blocks: Vec<Block>,
-    /// Counts the work done in it.
+    /// Counter of the work done in it.
     work: Arc<AtomicU64>,
 }
 
@@ -68,11 +69,11 @@ impl Memory {
     }
 }
 
-/// The longest text that is looked at as a password, in bytes: 200 characters take less, however they are written.
+/// Longest text that is accepted as a password, in bytes: 200 characters take less in any encoding.
 pub const BYTES_MAX: usize = 4_000;
 
-/// A password as it is hashed: every kind of space as the ASCII one, and NFC (RFC 8265, 4.2.2). Case and leading or
-/// trailing spaces stay.
+/// Returns a password in the form in which it is hashed: every kind of space as the ASCII space, and NFC (RFC 8265,
+/// 4.2.2). Case and leading or trailing spaces stay.
 pub fn normalized(password: &str) -> String {
     let as_space = |c| match c {
         '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => ' ',
@@ -82,7 +83,8 @@ pub fn normalized(password: &str) -> String {
 }
 
 impl Hasher {
-    /// A hasher with `at_once` places, one at least. Half of the cores' number leaves the other half to everything else.
+    /// Starts a hasher with `at_once` threads, one at least. Half the number of cores leaves the other half to
+    /// everything else.
     pub fn new(cost: Cost, at_once: usize) -> Result<Self, Error> {
         let work = Arc::new(AtomicU64::new(0));
         let decoy = hash(cost, "no account has this password", &mut Memory::new(&work))?.into();
@@ -96,7 +98,7 @@ impl Hasher {
         Ok(Self { cost, waiting, decoy, work })
     }
 
-    /// Work done so far: KiB filled, over all passes of all hashes.
+    /// Returns the work done so far: KiB filled, over all passes of all hashes.
     pub fn work(&self) -> u64 {
         self.work.load(Ordering::Relaxed)
     }
@@ -107,8 +109,8 @@ impl Hasher {
         self.in_a_place(move |memory| hash(cost, &password, memory)).await?
     }
 
-    /// Whether `password` is the one `stored` was made from; `None` does the same work and says no. What is no hash of argon2
-    /// cannot be judged: an error.
+    /// Returns true if `stored` is a hash of `password`. None does the same work and returns false. A text that is no
+    /// argon2 hash cannot be judged and is an error.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, Error> {
         let decoy = self.decoy.clone();
         self.in_a_place(move |memory| {
@@ -118,7 +120,7 @@ impl Hasher {
         .await?
     }
 
-    /// Whether a stored hash was made with other parameters than today's.
+    /// Returns true if a stored hash was made with other parameters than today's.
     pub fn is_outdated(&self, stored: &str) -> bool {
         let wanted = format!("m={},t={},p=1", self.cost.memory_kib, self.cost.passes);
         !stored.starts_with("$argon2id$") || stored.split('$').nth(3) != Some(wanted.as_str())
@@ -130,37 +132,38 @@ impl Hasher {
     {
         let (done, outcome) = oneshot::channel();
         let run = move |memory: &mut Memory| {
-            // Whoever went away, as at a stop, does not need it.
+            // A caller that has gone, as during a stop, does not need the result.
             if !done.is_closed() {
                 let _ = done.send(work(memory));
             }
         };
         self.waiting.try_send(Box::new(run)).map_err(|error| match error {
             TrySendError::Full(_) => DbError::Overloaded.into(),
-            TrySendError::Closed(_) => failed("no place is left"),
+            TrySendError::Closed(_) => failed("no hashing thread is left"),
         })?;
         outcome.await.map_err(failed)
     }
 }
 
-/// A place: one after the other, until no hasher is left.
+/// Worker loop: one hash at a time until the last [`Hasher`] is dropped.
 fn serve(works: &Mutex<mpsc::Receiver<Work>>, mut memory: Memory) {
     yield_to_others();
     loop {
-        // The lock holds the places that have nothing to do, never a hash.
+        // The lock is held only by an idle thread that waits for work, never during a hash.
         let next = works.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(work) = next else { return };
-        // Its asker is told by the channel that fell with it; the place goes on.
+        // A panic drops the sender of the result, so its caller gets an error; the thread continues.
         let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));
     }
 }
 
-/// Lets everybody else have a core ten times as often as this thread, and no more than that: whoever signs in while places
-/// go fast wants one of them. Linux knows priorities per thread; elsewhere this would slow the whole process.
+/// Lowers the priority of this thread: others get a core about ten times as often, but not always, because a user who
+/// signs in also needs a hashing thread in time. Linux has priorities per thread; elsewhere this would slow the whole
+/// process.
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, 10) {
-        tracing::debug!(%error, "passwords are hashed at the usual priority");
+        tracing::debug!(%error, "cannot lower the priority of a hashing thread; passwords are hashed at the usual one");
     }
 }
 
@@ -180,7 +183,7 @@ fn verify(password: &str, stored: &str, memory: &mut Memory) -> Result<bool, Err
     let algorithm = Algorithm::try_from(stored.algorithm.as_str()).map_err(failed)?;
     let version = Version::try_from(version).map_err(failed)?;
     let params = Params::try_from(&stored).map_err(failed)?;
-    // Takes equally long wherever they differ: `Output` compares so.
+    // Takes equally long wherever they differ: `Output` compares in constant time.
     Ok(digest(&Argon2::new(algorithm, version, params), password, salt, memory)? == *hash)
 }
 
@@ -188,7 +191,7 @@ fn digest(argon: &Argon2, password: &str, salt: &Salt, memory: &mut Memory) -> R
     let params = argon.params();
     let needed = params.block_count();
     let Memory { blocks, work } = memory;
-    // What a dearer hash needed is given back.
+    // Frees memory that a more expensive hash needed.
     blocks.truncate(needed);
     blocks.shrink_to(needed);
     blocks.try_reserve_exact(needed - blocks.len()).map_err(failed)?;

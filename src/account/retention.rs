@@ -1,4 +1,4 @@
-//! Retention: how long ended sign-ins and their traces stay in the database.
+//! Retention: deletes ended sign-ins and their traces from the database.
 //! Not here: ending them (`sign_out`, `refresh`, `api_token`), and the schedule (`app`).
 
 use std::time::Duration;
@@ -8,16 +8,17 @@ use super::{refresh, revocation};
 use crate::clock::Timestamp;
 use crate::db::{self, Db, DbError, Priority};
 
-/// Rows deleted by one statement, so that no writer waits long behind it.
+/// Most rows deleted by one statement, so that no writer waits long behind it.
 const CHUNK: u64 = 5_000;
 
-/// Time an API token stays after its end.
+/// Time an API token is kept after its end.
 const ENDED_TOKENS: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Deletes what is over, in chunks:
+/// Deletes ended rows, in chunks:
 ///
-/// * revocations after 20 minutes: every process has read them by then, even one that slept;
-/// * refresh tokens at their end, 30 days after they were issued; used ones too, so that a second use is noticed until then;
+/// * revocations after 20 minutes: every process has read them by then, even one that was suspended;
+/// * refresh tokens at their end, 30 days after they were issued; used ones too, so that a second use is noticed until
+///   then;
 /// * sessions 30 days after their last renewal, whether they were signed out or not;
 /// * API tokens 30 days after their end, revoked ones included;
 /// * throttle counters an hour after the last failure, known networks after 90 days.

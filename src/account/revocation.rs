@@ -1,8 +1,9 @@
-//! Revocations: how every process hears within a second that a sign-in has ended or its rights have changed.
-//! Not here: why (`sign_out`, `change_password`, `administer`, `api_token`).
+//! Revocations: tell every process within a second that a sign-in has ended or its rights have changed.
+//! Not here: the causes (`sign_out`, `change_password`, `administer`, `api_token`).
 //!
-//! The row is written in the transaction of the change, and each process reads the newest rows a few times a second, one
-//! statement for all its sockets. It never goes through the relay: a backlog of domain events must not keep anybody signed in.
+//! The row is written in the transaction of the change. Each process reads the newest rows a few times a second, with
+//! one statement for all its sockets. Revocations never go through the relay: a backlog of domain events must not keep
+//! users signed in.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,16 +17,16 @@ use crate::clock::{Clock, Timestamp};
 use crate::db::{self, Db, DbError, Tx};
 use crate::id::UserId;
 
-/// How often they are read.
+/// Interval between two reads.
 const EVERY: Duration = Duration::from_millis(300);
 
-/// How far back is read each time: longer than a transaction may take.
+/// Period that each read goes back: longer than a transaction may take.
 const NEAR: Duration = Duration::from_secs(30);
 
-/// How far back is read now and then: for processes whose clocks differ.
+/// Period that every [`FAR_EACH`]th read goes back: for processes with different clocks.
 pub(super) const BACK: Duration = Duration::from_secs(600);
 
-/// Each so many times it is read as far back as that.
+/// Number of reads of which one goes back as far as [`BACK`].
 const FAR_EACH: u64 = 30;
 
 #[derive(FromQueryResult, PartialEq, Eq, Hash)]
@@ -34,7 +35,7 @@ struct Row {
     at: Timestamp,
 }
 
-/// One sign-in or API token. Two revocations of one subject never have the same time, so that none is missed.
+/// Revokes one sign-in or API token. Two revocations of one subject never have the same time, so that none is missed.
 pub async fn revoke(tx: &Tx, subject: Uuid, now: Timestamp) -> Result<(), DbError> {
     let sql = "INSERT INTO revocation (subject_id, at)
                SELECT $1, COALESCE(MAX(at) + 1, CAST($2 AS bigint)) FROM revocation WHERE subject_id = $1 AND at >= $2
@@ -42,7 +43,7 @@ pub async fn revoke(tx: &Tx, subject: Uuid, now: Timestamp) -> Result<(), DbErro
     db::run(tx, sql, [subject.into(), now.into()]).await.map(drop)
 }
 
-/// Everything this user is signed in with, or was until this very change: people and programs.
+/// Revokes all sessions and API tokens of this user, including sessions that ended in this very change.
 pub async fn revoke_all(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbError> {
     let sql = "INSERT INTO revocation (subject_id, at)
                SELECT s.id, COALESCE((SELECT MAX(r.at) + 1 FROM revocation r WHERE r.subject_id = s.id AND r.at >= $2),
@@ -53,7 +54,7 @@ pub async fn revoke_all(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbE
     db::run(tx, sql, [user.into(), now.into()]).await.map(drop)
 }
 
-/// Reads until told to stop. What fails is read the next time.
+/// Reads revocations until `stop`. Rows of a failed read are read the next time.
 pub async fn watch(db: Db, clock: Clock, sessions: Sessions, stop: CancellationToken) {
     let mut seen: HashSet<Row> = HashSet::new();
     let mut read: u64 = 0;

@@ -1,5 +1,5 @@
-//! The queries of accounts.
-//! Not here: decisions, and beginning or committing anything.
+//! Queries of accounts.
+//! Not here: decisions, and the begin or commit of a transaction.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
@@ -10,28 +10,28 @@ use crate::entity::{membership, organizer, session, users};
 use crate::id::{OrganizerId, SessionId, UserId};
 use crate::text;
 
-/// The account with this address, whatever its case.
+/// Returns the account with this address key.
 pub async fn by_email(c: &impl ConnectionTrait, key: &str) -> Result<Option<users::Model>, DbError> {
     Ok(users::Entity::find().filter(users::Column::EmailKey.eq(key)).one(c).await?)
 }
 
-/// These users, in no order.
+/// Returns these users, in no order.
 pub async fn by_ids(c: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<users::Model>, DbError> {
     Ok(users::Entity::find().filter(users::Column::Id.is_in(ids.iter().copied())).all(c).await?)
 }
 
-/// These organizers, in no order.
+/// Returns these organizers, in no order.
 pub async fn organizers(c: &impl ConnectionTrait, ids: &[OrganizerId]) -> Result<Vec<organizer::Model>, DbError> {
     Ok(organizer::Entity::find().filter(organizer::Column::Id.is_in(ids.iter().copied())).all(c).await?)
 }
 
-/// The organizer a user acts for.
+/// Returns the organizer that a user acts for.
 pub async fn organizer_of(c: &impl ConnectionTrait, user: UserId) -> Result<Option<OrganizerId>, DbError> {
     let row = membership::Entity::find().filter(membership::Column::UserId.eq(user)).one(c).await?;
     Ok(row.map(|row| row.organizer_id))
 }
 
-/// Writes a new user; the unique index decides who was first with an address.
+/// Inserts a new user. The unique index decides which of two sign-ups with one address is first.
 pub async fn insert_user(tx: &Tx, user: users::Model) -> Result<(), Error> {
     let row: users::ActiveModel = user.into();
     match users::Entity::insert(sea_orm::IntoActiveModel::into_active_model(row)).exec_without_returning(tx).await {
@@ -43,20 +43,21 @@ pub async fn insert_user(tx: &Tx, user: users::Model) -> Result<(), Error> {
     }
 }
 
-/// The organizer with this slug.
+/// Returns the organizer with this slug.
 pub async fn organizer_by_slug(c: &impl ConnectionTrait, slug: &str) -> Result<Option<organizer::Model>, DbError> {
     if slug.contains('\0') {
-        return Ok(None); // PostgreSQL cannot even compare that
+        return Ok(None); // PostgreSQL cannot even compare a text with NUL
     }
     Ok(organizer::Entity::find().filter(organizer::Column::Slug.eq(slug)).one(c).await?)
 }
 
-/// The addresses an organizer may get; the random end of its id tells it from others of its name.
+/// Returns the slugs an organizer may get, in order of preference. The second ends in the random end of its id, which
+/// distinguishes it from other organizers with the same name.
 pub fn organizer_slugs(name: &str, id: OrganizerId) -> [String; 2] {
     text::slugs(name, "organizer", &id.0.simple().to_string()[26..])
 }
 
-/// Writes the organizer a new user acts for, under the first of `slugs` that is free.
+/// Inserts the organizer that a new user acts for, under the first of `slugs` that is free.
 pub async fn insert_organizer(
     tx: &Tx,
     id: OrganizerId,
@@ -82,7 +83,7 @@ pub async fn insert_organizer(
     Ok(())
 }
 
-/// Opens a session.
+/// Inserts a new session.
 pub async fn insert_session(tx: &Tx, id: SessionId, user: UserId, now: Timestamp) -> Result<(), DbError> {
     let row = session::ActiveModel {
         id: Set(id),
@@ -95,15 +96,15 @@ pub async fn insert_session(tx: &Tx, id: SessionId, user: UserId, now: Timestamp
     Ok(())
 }
 
-/// Holds a user's row until the end of the transaction, if it still has this password and may sign in: what was verified
-/// outside may have changed meanwhile.
+/// Locks a user's row until the end of the transaction. Returns true if it still has this password hash and the user
+/// may sign in: both may have changed since they were verified outside the transaction.
 pub async fn hold(tx: &Tx, user: UserId, hash: &str) -> Result<bool, DbError> {
     let sql = "SELECT CAST(1 AS bigint) AS n FROM users WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
     let sql = format!("{sql}{}", db::for_update(tx));
     Ok(db::number(tx, &sql, [user.into(), hash.into()]).await? == 1)
 }
 
-/// Replaces a password hash, unless it was changed meanwhile.
+/// Replaces a password hash unless it was changed meanwhile. Returns the number of rows changed.
 pub async fn replace_hash(tx: &Tx, user: UserId, old: &str, new: &str) -> Result<u64, DbError> {
     let sql = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
     db::run(tx, sql, [new.into(), user.into(), old.into()]).await

@@ -1,8 +1,8 @@
-//! Access tokens: signed statements of who signed in, for 15 minutes.
-//! Not here: whether the session still lives and what the user may do; the database says that (`session`).
+//! Access tokens: signed claims about the signed-in user, valid for 15 minutes.
+//! Not here: the state of the session and the permissions of the user; the database decides both (`session`).
 //!
-//! RFC 8725: one pinned algorithm, one key per purpose, `iss`, `aud`, `exp` and `typ` required, `nbf` kept. The role is not in the
-//! token, because a token outlives a change of role.
+//! RFC 8725: one pinned algorithm, one key per purpose, `iss`, `aud`, `exp` and `typ` required, `nbf` respected. The
+//! role is not in the token, because a token outlives a change of role.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,41 +15,42 @@ use sha2::{Digest, Sha256};
 use crate::clock::Timestamp;
 use crate::id::{SessionId, UserId};
 
-/// How long an access token is good.
+/// Lifetime of an access token.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// The shortest secret: as long as the digest of HS256 (RFC 7518, 3.2).
+/// Minimum length of a secret: that of the digest of HS256 (RFC 7518, 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
 
-/// So many of them must differ: 32 random bytes have about 30, a hundred hexadecimal digits 16, a word again and again few.
+/// Minimum number of different bytes: 32 random bytes have about 30, a hundred hexadecimal digits 16, a repeated word
+/// only a few.
 const SECRET_MIN_DIFFERENT: usize = 10;
 
 const ISSUER: &str = "boxoffice";
 const AUDIENCE: &str = "boxoffice-api";
 const KIND: &str = "access";
 
-/// How far ahead the clock of another signer may be.
+/// Tolerance for the clock of another signer that is ahead.
 const LEEWAY: Duration = Duration::from_secs(10);
 
-/// What a token says.
+/// Claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     iss: String,
     aud: String,
     typ: String,
-    /// The user.
+    /// User who signed in.
     pub sub: UserId,
-    /// The sign-in.
+    /// Session of the sign-in.
     pub sid: SessionId,
-    /// Seconds since the epoch at which it ends.
+    /// Seconds since the epoch at which the token expires.
     pub exp: i64,
     iat: i64,
-    /// Seconds since the epoch before which it is refused; our own tokens have none.
+    /// Seconds since the epoch before which the token is refused; our own tokens have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
 }
 
-/// The key ring: the first key signs, every key verifies, so that a key can be changed without signing anybody out.
+/// Key ring: the first key signs and every key verifies, so that a key can be changed without signing users out.
 #[derive(Clone)]
 pub struct Keys(Arc<Vec<Key>>);
 
@@ -59,25 +60,25 @@ struct Key {
     decoding: DecodingKey,
 }
 
-/// A secret can be guessed.
+/// Refusal of a secret that can be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakSecret {
-    /// It is too short.
+    /// The secret is too short.
     #[error("the token secret is too weak ({has} bytes, need {SECRET_MIN_BYTES} or more)")]
     Short {
-        /// How many bytes it has.
+        /// Number of its bytes.
         has: usize,
     },
-    /// It repeats itself.
+    /// The secret repeats too few bytes.
     #[error("the token secret is too weak ({has} different bytes, need {SECRET_MIN_DIFFERENT} or more)")]
     Monotonous {
-        /// How many different bytes it has.
+        /// Number of its different bytes.
         has: usize,
     },
 }
 
 impl Keys {
-    /// A ring of these secrets, the signing one first.
+    /// Creates a ring of these secrets, the signing one first.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, WeakSecret> {
         let mut keys = Vec::new();
         for secret in secrets {
@@ -88,7 +89,8 @@ impl Keys {
             if different < SECRET_MIN_DIFFERENT {
                 return Err(WeakSecret::Monotonous { has: different });
             }
-            // The key's name is derived from it, so that every process names it alike without telling anything of it.
+            // The id of a key is derived from it, so that every process gives it the same id. The id reveals nothing
+            // about the key.
             let digest = Sha256::new().chain_update(b"boxoffice key id").chain_update(secret).finalize();
             let id = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
             keys.push(Key {
@@ -103,7 +105,7 @@ impl Keys {
         Ok(Self(Arc::new(keys)))
     }
 
-    /// A token for a sign-in, and when it ends.
+    /// Signs a token for a session. Returns it and its expiry.
     pub fn sign(
         &self,
         user: UserId,
@@ -126,16 +128,16 @@ impl Keys {
         Ok((encode(&header, &claims, &key.encoding)?, Timestamp(claims.exp * 1_000_000)))
     }
 
-    /// 256 bits, 43 letters, that follow from a text and a key: without the key they look drawn at random. One for each key
-    /// of the ring, the signing one's first.
+    /// Derives 256 bits, as 43 letters, from a text and each key. Without the key they look random. Returns one result
+    /// for each key of the ring, the signing key's first.
     pub fn derive(&self, purpose: &str, text: &str) -> Result<Vec<String>, jsonwebtoken::errors::Error> {
         let message = format!("{purpose}\0{text}"); // no token is a message of this form
         let of = |key: &Key| jsonwebtoken::crypto::sign(message.as_bytes(), &key.encoding, Algorithm::HS256);
         self.0.iter().map(of).collect()
     }
 
-    /// What a token says, if one of our keys signed it for us, and it has begun and not ended. No detail of a refusal leaves
-    /// here.
+    /// Returns the claims of a token if one of our keys signed it for this service, it has begun and it has not
+    /// expired. The reason of a refusal is not disclosed.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
         let kid = decode_header(token).ok()?.kid?;
         let key = self.0.iter().find(|key| key.id == kid)?;
@@ -143,7 +145,7 @@ impl Keys {
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         rules.required_spec_claims = HashSet::from(["exp", "iss", "aud", "sub"].map(String::from));
-        rules.validate_exp = false; // `exp` and `nbf` against our clock below: the library would ask the machine's
+        rules.validate_exp = false; // `exp` and `nbf` are checked below against our clock: the library would use the machine's
         let claims = decode::<Claims>(token, &key.decoding, &rules).ok()?.claims;
         let has_begun = claims.nbf.is_none_or(|nbf| nbf <= now.plus(LEEWAY).seconds());
         (claims.typ == KIND && has_begun && claims.exp > now.seconds()).then_some(claims)
