@@ -1,11 +1,13 @@
-//! The way to the database: `read`, `write`, and the statements both databases understand.
-//! Not here: any table's name but the probe of an unclear commit. Nothing else in the program begins a transaction.
+//! Access to the database: `read`, `write`, and statements that both databases understand.
+//! Not here: the name of any table, except for the probe of an unclear commit. No other module begins a transaction.
 //!
-//! * [`Db::write`] runs one closure in one transaction: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on PostgreSQL. A
-//!   serialization failure or deadlock re-runs the whole closure (3 tries, jitter).
-//! * On SQLite all writers of the process share one queue ([`write_queue`]): interactive first, then relay, then workers; none starves.
-//! * When a connection dies during COMMIT, the transaction's *commit marker* (the first domain event it appended, whose id was made
-//!   beforehand) tells whether it happened; nothing is ever re-run blindly.
+//! * [`Db::write`] runs one closure in one transaction: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on PostgreSQL.
+//!   After a serialization failure or deadlock the whole closure runs again (3 tries, jitter).
+//! * On SQLite all writers of the process share one queue ([`write_queue`]): interactive writers first, then the relay,
+//!   then workers. No priority starves.
+//! * When a connection dies during COMMIT, the transaction's *commit marker* tells whether it committed. The marker is
+//!   the first domain event that the transaction appended; its id was made beforehand. No transaction is run again
+//!   without this check.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,30 +40,30 @@ pub use records::{Cell, Column, Record, insert, records_json, records_sql, selec
 pub use settings::Settings;
 pub use write_queue::Priority;
 
-/// How soon a commit that lost its connection is asked after again.
+/// Wait between two checks of a commit that lost its connection.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-/// How often a transaction that lost a race is run again before the error is the caller's.
+/// Number of times a transaction runs that keeps losing races; then the caller gets the error.
 const TRIES: u32 = 3;
 
-/// The database: pools for reading and for writing, and on SQLite the queue of writers.
+/// Database handle: pools for reading and writing, and on SQLite the queue of writers.
 #[derive(Clone)]
 pub struct Db {
-    /// The one of the next two that this handle reads over.
+    /// The pool this handle reads from: `viewers` or `reserved`.
     read: DatabaseConnection,
     viewers: DatabaseConnection,
     reserved: DatabaseConnection,
     write: DatabaseConnection,
     write_queue: Option<write_queue::WriteQueue>,
     file: Option<Arc<file::DataFile>>,
-    /// See [`Settings::commit_answer`].
+    /// Value of [`Settings::commit_answer`].
     ask_for: Duration,
     random: RandomSource,
     appended: Arc<Notify>,
     readiness: Arc<ready::Readiness>,
 }
 
-/// A transaction that is being written. Having one says: you are inside [`Db::write`]. Cheap to clone.
+/// Open write transaction; it exists only inside [`Db::write`]. Cheap to clone.
 #[derive(Clone)]
 pub struct Tx {
     inner: Arc<Transaction>,
@@ -69,7 +71,7 @@ pub struct Tx {
 }
 
 impl Tx {
-    /// Names a domain event that exists exactly if this transaction committed; the first one counts.
+    /// Names a domain event that exists exactly if this transaction committed. Only the first call counts.
     pub fn commit_marker(&self, domain_event: DomainEventId) {
         let mut commit_marker = self.commit_marker.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         commit_marker.get_or_insert(domain_event);
@@ -77,27 +79,27 @@ impl Tx {
 }
 
 impl Db {
-    /// Which of the two databases this is.
+    /// Returns the kind of database.
     pub fn backend(&self) -> DbBackend {
         self.read.get_database_backend()
     }
 
-    /// Whether this is SQLite: one process, one writer.
+    /// Returns true for SQLite: one process, one writer.
     pub fn is_sqlite(&self) -> bool {
         self.backend() == DbBackend::Sqlite
     }
 
-    /// The pool for reading. No snapshot is held beyond one statement.
+    /// Returns the pool for reading. No snapshot is held beyond one statement.
     pub fn read(&self) -> &DatabaseConnection {
         &self.read
     }
 
-    /// The same database, read over the connections of queries and streams.
+    /// Returns a handle that reads over the connections of queries and streams.
     pub fn viewers(&self) -> Self {
         Self { read: self.viewers.clone(), ..self.clone() }
     }
 
-    /// The same database, read over connections of its own: for what must go on however many viewers read, such as
+    /// Returns a handle that reads over reserved connections, for work that must continue however many viewers read:
     /// mutations, sign-ins, the relay and jobs.
     pub fn reserved(&self) -> Self {
         Self { read: self.reserved.clone(), ..self.clone() }
@@ -105,7 +107,7 @@ impl Db {
 
     /// Runs `body` in one transaction and commits it, or rolls it back when it returns an error.
     ///
-    /// `body` may run several times, so it owns nothing it cannot give away twice; only SQL happens inside.
+    /// `body` may run several times, so it must not move values out of its environment. Only SQL runs inside.
     pub async fn write<T, E, F, Fut>(&self, priority: Priority, body: F) -> Result<T, E>
     where
         F: Fn(Tx) -> Fut,
@@ -148,13 +150,14 @@ impl Db {
         let commit_marker = tx.commit_marker.clone();
         let inner = tx.inner.clone();
         let outcome = body(tx).await;
-        // The body is over and so are its clones; one that was kept by a leaked task would make this fail, loudly.
+        // The body has ended and its clones of the transaction are dropped. A clone kept by a leaked task causes an
+        // error here.
         let transaction = Arc::try_unwrap(inner)
             .map_err(|_| DbError::Failed(DbErr::Custom("a transaction outlived its body".into())))?;
         let value = match outcome {
             Ok(value) => value,
             Err(error) => {
-                // One that cannot even roll back closes its connection; the body's error says more.
+                // A failed rollback closes the connection. The body's error tells more.
                 let _ = transaction.rollback().await;
                 return Err(error);
             }
@@ -180,7 +183,8 @@ impl Db {
         }
     }
 
-    /// Is signalled after each commit of this process that appended domain events. It may be missed; whoever waits also looks.
+    /// Returns the signal given after each commit of this process that appended domain events. A signal may be missed,
+    /// so the receiver also polls.
     pub fn appended(&self) -> &Notify {
         &self.appended
     }
@@ -190,27 +194,28 @@ impl Db {
         self.appended.notify_one();
     }
 
-    /// After a connection died during COMMIT: did the transaction that appended `domain_event` commit?
+    /// Returns true if the transaction that appended `domain_event` committed, after its connection died during COMMIT.
     async fn happened(&self, domain_event: DomainEventId) -> Result<bool, DbError> {
         let asking = async {
             loop {
                 match self.is_taken(domain_event).await {
                     Ok(taken) => return taken,
-                    // Other connections may have died with that one, and the dying transaction may hold its locks for long.
+                    // Other connections may have died as well, and the dying transaction may hold its locks for long.
                     Err(error) => {
-                        tracing::warn!(domain_event = %domain_event, %error, "cannot ask yet whether a commit happened")
+                        tracing::warn!(domain_event = %domain_event, %error, "cannot check yet whether a commit happened")
                     }
                 }
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };
         let committed = tokio::time::timeout(self.ask_for, asking).await.map_err(|_| DbError::Unclear)?;
-        tracing::warn!(domain_event = %domain_event, committed, "connection lost during commit; asked again");
+        tracing::warn!(domain_event = %domain_event, committed, "connection lost during commit; outcome checked");
         Ok(committed)
     }
 
-    /// Inserting the same unique id on a new connection waits until the dying transaction is decided, whatever rows it
-    /// had locked: then either the id is there (it committed) or our row goes in (it did not) and is rolled back.
+    /// Checks for the id by inserting it on a new connection. The insert waits until the dying transaction has ended,
+    /// whatever rows that had locked. Then either the id exists (it committed) or the probe is inserted (it did not),
+    /// and the probe is rolled back.
     async fn is_taken(&self, domain_event: DomainEventId) -> Result<bool, DbError> {
         let probe = Transaction::begin(&self.write).await?;
         let sql = "INSERT INTO domain_event (id, kind, v, occurred_at, data) VALUES ($1, 'probe', 0, 0, '{}') ON CONFLICT (id) DO NOTHING";
@@ -220,13 +225,13 @@ impl Db {
     }
 }
 
-/// Runs a statement and says how many rows it changed. Placeholders are `$1`, `$2`, … on both databases.
+/// Runs a statement and returns the number of rows changed. Placeholders are `$1`, `$2`, … on both databases.
 pub async fn run<const N: usize>(c: &impl ConnectionTrait, sql: &str, binds: [Value; N]) -> Result<u64, DbError> {
     let statement = Statement::from_sql_and_values(c.get_database_backend(), sql, binds);
     Ok(c.execute_raw(statement).await?.rows_affected())
 }
 
-/// All rows of a query.
+/// Returns all rows of a query.
 pub async fn all<T: FromQueryResult, const N: usize>(
     c: &impl ConnectionTrait,
     sql: &str,
@@ -237,7 +242,7 @@ pub async fn all<T: FromQueryResult, const N: usize>(
     Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-/// The first row of a query, if there is one.
+/// Returns the first row of a query, if there is one.
 pub async fn one<T: FromQueryResult, const N: usize>(
     c: &impl ConnectionTrait,
     sql: &str,
@@ -248,7 +253,7 @@ pub async fn one<T: FromQueryResult, const N: usize>(
     Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
 }
 
-/// A single number, such as a count or a sum.
+/// Returns a single number, such as a count or a sum; 0 for no row or NULL.
 pub async fn number<const N: usize>(c: &impl ConnectionTrait, sql: &str, binds: [Value; N]) -> Result<i64, DbError> {
     #[derive(FromQueryResult)]
     struct Number {
@@ -257,7 +262,8 @@ pub async fn number<const N: usize>(c: &impl ConnectionTrait, sql: &str, binds: 
     Ok(one::<Number, N>(c, sql, binds).await?.and_then(|row| row.n).unwrap_or(0))
 }
 
-/// The clause that locks the rows a `SELECT` returns: SQLite's write transaction already excludes everybody.
+/// Returns the clause that locks the rows of a `SELECT`. Empty on SQLite, where a write transaction already excludes
+/// all other writers.
 pub fn for_update(c: &impl ConnectionTrait) -> &'static str {
     match c.get_database_backend() {
         DbBackend::Sqlite => "",
@@ -265,7 +271,7 @@ pub fn for_update(c: &impl ConnectionTrait) -> &'static str {
     }
 }
 
-/// The clause that locks what nobody else has locked and passes over the rest.
+/// Returns the clause that locks the rows no other transaction has locked, and skips the rest.
 pub fn skip_locked(c: &impl ConnectionTrait) -> &'static str {
     match c.get_database_backend() {
         DbBackend::Sqlite => "",
@@ -273,7 +279,7 @@ pub fn skip_locked(c: &impl ConnectionTrait) -> &'static str {
     }
 }
 
-/// Repeats a step, a transaction of its own, while it finds as many rows as it takes at once. Says how many in all.
+/// Repeats a step, each in a transaction of its own, until it changes fewer rows than `size`. Returns the total.
 pub async fn in_chunks<F, Fut>(size: u64, step: F) -> Result<u64, DbError>
 where
     F: Fn() -> Fut,
@@ -289,8 +295,8 @@ where
     }
 }
 
-/// Wakes other processes on PostgreSQL at commit. Only the relay's and worker's flushes call this: a NOTIFY in every
-/// transaction takes a database-wide lock at commit.
+/// Wakes other processes at commit; PostgreSQL only. Called only when the relay or the worker commits a batch, because
+/// a NOTIFY in every transaction takes a database-wide lock at commit.
 pub async fn notify(tx: &Tx, channel: &str, payload: &str) -> Result<(), DbError> {
     if tx.get_database_backend() == DbBackend::Postgres {
         run(tx, "SELECT pg_notify($1, $2)", [channel.into(), payload.into()]).await?;

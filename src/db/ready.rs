@@ -1,8 +1,8 @@
-//! Readiness: whether the database takes a write now.
-//! Not here: how it is asked over HTTP (`http::health`).
+//! Readiness: whether the database accepts a write now.
+//! Not here: the HTTP endpoint (`http::health`).
 //!
-//! A write is the proof, because a database can answer reads for days that no longer stores anything. Answers are
-//! shared for a second, so that asking costs one small commit a second at most; commits of the service itself count too.
+//! Only a write is a proof: a database that no longer stores data can answer reads for days. Answers are shared for a
+//! second, so that probes cost at most one small commit a second. Commits of the service itself count as proof too.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -15,37 +15,37 @@ use super::error::{sqlite, sqlite_code, sqlstate};
 use super::transaction::Transaction;
 use super::{Db, DbError, Priority, run};
 
-/// How long an answer is true.
+/// Time for which an answer is reused.
 const TRUE_FOR: Duration = Duration::from_secs(1);
 
-/// How long the database may take for the write: less than the second in which there must be an answer.
+/// Time limit of the write: less than the second within which the probe must answer.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(800);
 
-/// Why the database takes no write; one code per cause.
+/// Reason why the database accepts no write; one code per cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unready {
-    /// It does not answer.
+    /// The database does not answer.
     #[error("the database does not answer")]
     Unreachable,
-    /// It has no room for more.
-    #[error("the database has no room left; free disk space, and writing goes on by itself")]
+    /// The disk of the database is full.
+    #[error("the database has no disk space left; free some, and writes resume without a restart")]
     Full,
-    /// It answers, and may only be read.
+    /// The database answers, but accepts no writes.
     #[error("the database can only be read")]
     ReadOnly,
-    /// The SQLite file is not the one that was opened.
+    /// The file at the path is not the SQLite file that was opened.
     #[error("the database file was moved, removed or replaced; stop the service, put the file back, start again")]
     FileReplaced,
-    /// One transaction, of this service or another program, keeps all others waiting.
-    #[error("one transaction keeps all others waiting")]
+    /// One transaction, of this service or another program, blocks all others.
+    #[error("one transaction blocks all others")]
     Stuck,
-    /// It answers with an error.
-    #[error("the database fails; the log says more")]
+    /// The database answers with an error.
+    #[error("the database returns errors; see the log")]
     Failing,
 }
 
 impl Unready {
-    /// The word for machines.
+    /// Returns the code for programs.
     pub fn code(self) -> &'static str {
         match self {
             Self::Unreachable => "DATABASE_UNREACHABLE",
@@ -71,7 +71,7 @@ impl Unready {
             (DbError::Overloaded, _) | (_, Some("55P03" | "57014")) => Self::Stuck,
             (_, Some("53100")) => Self::Full,
             (_, Some("25006")) => Self::ReadOnly,
-            // Shutting down, starting up, out of connections.
+            // Shutting down, starting up, or out of connections.
             (_, Some(code)) if code.starts_with("57P") || code.starts_with("53") => Self::Unreachable,
             (DbError::Failed(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)), _) => Self::Unreachable,
             (error, None) if super::is_transient(error) => Self::Unreachable,
@@ -80,15 +80,15 @@ impl Unready {
     }
 }
 
-/// What is known of the last writes.
+/// Results of the latest writes.
 pub(super) struct Readiness {
-    /// The last answer. Locked while the database is asked, so that everybody waits for the same answer.
+    /// The latest answer. Locked during a check, so that concurrent callers share its result.
     answer: AsyncMutex<Option<(Instant, Result<(), Unready>)>>,
-    /// When something was stored last; whoever watches hears of the next time.
+    /// Time of the latest successful write. A check in progress subscribes to the next one.
     written: watch::Sender<Option<Instant>>,
-    /// What refused a write last, for a reason that holds for others too.
+    /// Time and cause of the latest failed write, if the cause affects other writes too.
     refused: Mutex<Option<(Instant, Unready)>>,
-    /// What was logged last, so that each change is logged once.
+    /// State that was logged last, so that each change is logged once.
     logged: Mutex<Option<Unready>>,
 }
 
@@ -100,12 +100,13 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Something was stored just now.
+    /// Records a successful write.
     pub(super) fn written(&self) {
         self.written.send_replace(Some(Instant::now()));
     }
 
-    /// A write failed just now. One page may still find room where a booking does not.
+    /// Records a failed write. The probe alone would miss a full disk, because its one page may still fit where a
+    /// booking does not.
     pub(super) fn failed(&self, error: &DbError) {
         let unready = Unready::of(error);
         if super::is_transient(error) && matches!(unready, Unready::Full | Unready::ReadOnly | Unready::Failing) {
@@ -113,7 +114,7 @@ impl Readiness {
         }
     }
 
-    /// What refused a write within the time an answer is true, if nothing was stored since.
+    /// Returns the cause of a failed write that is still recent, if no write succeeded since.
     fn still_refused(&self) -> Option<Unready> {
         let (at, unready) = (*self.refused())?;
         let is_newest = self.written.borrow().is_none_or(|written| written < at);
@@ -138,7 +139,7 @@ impl Readiness {
 }
 
 impl Db {
-    /// Whether the database takes a write, as of a second ago at most; answers within a second, whatever it does.
+    /// Checks that the database accepts a write. The answer is at most a second old, and comes within a second.
     pub async fn ready(&self) -> Result<(), Unready> {
         let mut last = self.readiness.answer.lock().await;
         if let Some((at, answer)) = &*last
@@ -152,7 +153,7 @@ impl Db {
         let asked = async {
             tokio::select! {
                 outcome = self.write_something() => outcome,
-                // Others are served meanwhile: that is the proof, however long the queue is.
+                // A commit of another writer in the meantime is the proof, however long the queue is.
                 _ = written.changed() => Ok(()),
             }
         };
@@ -167,10 +168,10 @@ impl Db {
                 Ok(Ok(())) => (Ok(()), None),
                 Ok(Err(error)) => (Err(Unready::of(&error)), Some(error)),
                 Err(_) => match &self.write_queue {
-                    // A long transaction is no failure until it makes others fail.
+                    // A long transaction counts as a failure only once other writers time out.
                     Some(write_queue) if write_queue.is_stuck() => (Err(Unready::Stuck), None),
                     Some(write_queue) if write_queue.is_busy() => (Ok(()), None),
-                    Some(_) => (Err(Unready::Stuck), None), // by another program
+                    Some(_) => (Err(Unready::Stuck), None), // blocked by another program
                     None => (Err(Unready::Unreachable), None),
                 },
             },
@@ -180,14 +181,15 @@ impl Db {
         answer
     }
 
-    /// Commits a change that concerns nobody. Where another process is at the same row, that one proves the same.
+    /// Commits a change of a row used for nothing else. A row locked by another process is skipped: the write of that
+    /// process is the same proof.
     async fn write_something(&self) -> Result<(), DbError> {
         let _pass = match &self.write_queue {
             Some(write_queue) => Some(write_queue.enter(Priority::Interactive).await?),
             None => None,
         };
         let transaction = Transaction::begin(&self.write).await?;
-        // SQLite writes nothing where nothing changes.
+        // The value has to change, because SQLite writes nothing otherwise.
         let sql = format!(
             "UPDATE meta SET value = CAST(CAST(value AS bigint) % 1000000 + 1 AS text)
              WHERE name = (SELECT name FROM meta WHERE name = 'readiness'{})",
@@ -196,7 +198,7 @@ impl Db {
         match run(&transaction, &sql, []).await {
             Ok(_) => Ok(transaction.commit().await?),
             Err(error) => {
-                let _ = transaction.rollback().await; // else its connection is closed
+                let _ = transaction.rollback().await; // otherwise its connection is closed
                 Err(error)
             }
         }

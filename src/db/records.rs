@@ -1,8 +1,8 @@
-//! Set-based statements: any number of rows as one JSON parameter, so that one statement text serves every size.
-//! Not here: the statements; each slice writes its own with `{records}` where the rows stand.
+//! Set-based statements: any number of rows as one JSON parameter, so that one statement text fits every size.
+//! Not here: the statements. Each slice writes its own, with `{records}` in the position of the rows.
 //!
-//! Binds are limited to 32,766 (SQLite) and 65,535 (PostgreSQL), and each new text costs a parse; one JSON text has
-//! neither problem. It becomes rows through `json_each` or `jsonb_to_recordset`.
+//! Bind parameters are limited to 32,766 (SQLite) and 65,535 (PostgreSQL), and each new text costs a parse. One JSON
+//! text avoids both. It becomes rows through `json_each` or `jsonb_to_recordset`.
 
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use serde::Serialize;
@@ -11,30 +11,30 @@ use super::DbError;
 use crate::clock::Timestamp;
 use crate::status::{BookingStatus, CancelReason, Confirmation, EventStatus, Role, WaitlistStatus};
 
-/// What a JSON cell becomes in SQL.
+/// SQL type of a JSON cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// 16 bytes.
+    /// UUID of 16 bytes.
     Uuid,
-    /// 64-bit integer.
+    /// Integer of 64 bits.
     Int,
-    /// Text.
+    /// Text of any length.
     Text,
 }
 
-/// A Rust type that can stand in a record.
+/// Rust type that can be a field of a record.
 pub trait Cell: Serialize {
-    /// Its type in SQL.
+    /// Type of the field in SQL.
     const COLUMN: Column;
 }
 
-/// A row to be written or looked up.
+/// Row to write or look up.
 pub trait Record: Serialize + Sync {
-    /// Names and types, as they serialise.
+    /// Names and types of the columns, as they serialise.
     const COLUMNS: &'static [(&'static str, Column)];
 }
 
-/// Declares a row type whose fields are the columns of `{records}`.
+/// Declares a row type. Its fields are the columns of `{records}`.
 macro_rules! record {
     ($(#[$doc:meta])* $vis:vis struct $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty,)* }) => {
         $(#[$doc])*
@@ -67,13 +67,13 @@ impl<T: Cell> Cell for Option<T> {
     const COLUMN: Column = T::COLUMN;
 }
 
-/// The rows as parameter `$1`, for statements that are put together by [`records_sql`].
+/// Returns the rows as parameter `$1`, for a statement built by [`records_sql`].
 pub fn records_json<R: Record>(records: &[R]) -> Result<Value, DbError> {
     let json = serde_json::to_string(records).map_err(|error| sea_orm::DbErr::Json(error.to_string()))?;
     Ok(Value::from(json))
 }
 
-/// Puts the rows of parameter `$1` where `{records}` stands; in the statement they are called `r`.
+/// Replaces `{records}` with the rows of parameter `$1`, under the alias `r`.
 pub fn records_sql<R: Record>(backend: DbBackend, sql: &str) -> String {
     let rows = match backend {
         DbBackend::Sqlite => {
@@ -95,9 +95,9 @@ pub fn records_sql<R: Record>(backend: DbBackend, sql: &str) -> String {
                     Column::Text => format!("{name} text"),
                 })
                 .collect();
-            // PostgreSQL takes any recordset for 100 rows. It would rather read a young table whole than look 100 rows up,
-            // and keeps that plan while the table grows. A limit it cannot see through leaves a tenth in its eyes, two
-            // leave one row; none leaves a row out, for to limit to null is not to limit.
+            // PostgreSQL estimates 100 rows for any recordset. With that it prefers to scan a young table over 100
+            // lookups, and keeps the plan while the table grows. A limit unknown at planning reduces the estimate to a
+            // tenth; two of them reduce it to one row. No row is lost: LIMIT NULL means no limit.
             let none = "LIMIT (SELECT NULL::bigint)";
             let columns = columns.join(", ");
             format!(
@@ -120,8 +120,8 @@ fn statement<R: Record, const N: usize>(
     Ok(Statement::from_sql_and_values(backend, records_sql::<R>(backend, sql), values))
 }
 
-/// Inserts all records into `table`, whose columns are named like theirs. `tail` is what follows, such as a conflict
-/// clause. Says how many rows went in.
+/// Inserts all records into `table`; its columns have the names of the fields. `tail` is appended, for example a
+/// conflict clause. Returns the number of rows inserted.
 pub async fn insert<R: Record>(
     c: &impl ConnectionTrait,
     table: &str,
@@ -138,7 +138,7 @@ pub async fn insert<R: Record>(
     Ok(c.execute_raw(statement(c, &sql, records, [])?).await?.rows_affected())
 }
 
-/// Runs a changing statement over records (`$1`) and further binds (`$2`, …). Says how many rows it changed.
+/// Runs a changing statement over records (`$1`) and further binds (`$2`, …). Returns the number of rows changed.
 pub async fn update_by<R: Record, const N: usize>(
     c: &impl ConnectionTrait,
     sql: &str,
@@ -151,7 +151,7 @@ pub async fn update_by<R: Record, const N: usize>(
     Ok(c.execute_raw(statement(c, sql, records, binds)?).await?.rows_affected())
 }
 
-/// Reads rows that belong to records (`$1`) and further binds (`$2`, …). Also for changing statements that return rows.
+/// Reads the rows that match records (`$1`) and further binds (`$2`, …). Also for changing statements that return rows.
 pub async fn select_by<T: FromQueryResult, R: Record, const N: usize>(
     c: &impl ConnectionTrait,
     sql: &str,

@@ -1,4 +1,4 @@
-//! Numbers of connections and time limits of a database, and the options they become.
+//! Numbers of connections and time limits of a database, and the connection options made from them.
 //! Not here: the flags (`cli::database`).
 
 use std::time::Duration;
@@ -7,11 +7,11 @@ use sea_orm::ConnectOptions;
 
 use super::Target;
 
-/// How long a connection may have been idle before it is asked whether it still lives. Short, because each connection
-/// that a restarted server left dead costs a request otherwise; and where connections are idle, asking costs nothing.
+/// Idle time after which a connection is tested before use. Short, because each connection that a restarted server left
+/// dead would otherwise cost a request. Where connections are idle, the test costs nothing.
 const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
 
-/// What can be set of a database. Numbers that are not set depend on which database it is.
+/// Settings of a database. The default of an unset number depends on the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Connections that queries and streams read over; 16 on PostgreSQL, 4 on SQLite.
@@ -20,20 +20,20 @@ pub struct Settings {
     pub reserved_connections: Option<u32>,
     /// Connections for writing on PostgreSQL; SQLite has one.
     pub write_connections: u32,
-    /// How long a connection is waited for; 5 s on PostgreSQL, 10 s on SQLite.
+    /// Longest wait for a connection; 5 s on PostgreSQL, 10 s on SQLite.
     pub acquire: Option<Duration>,
-    /// How long a row is waited for that another transaction has locked (PostgreSQL).
+    /// Longest wait for a row that another transaction has locked (PostgreSQL).
     pub lock: Duration,
-    /// How long a statement may take (PostgreSQL).
+    /// Longest run time of a statement (PostgreSQL).
     pub statement: Duration,
-    /// How long a transaction may be idle whose client is gone (PostgreSQL).
+    /// Longest idle time of a transaction after its client is gone (PostgreSQL).
     pub idle_in_transaction: Duration,
-    /// How long the file is waited for when another program writes into it (SQLite).
+    /// Longest wait for the file while another program writes to it (SQLite).
     pub busy: Duration,
-    /// How long a writer waits in the queue (SQLite).
+    /// Longest wait of a writer in the queue (SQLite).
     pub queue: Duration,
-    /// How long a commit that lost its connection is asked after: longer than the server lets a transaction idle whose
-    /// client is gone, so that there is an answer as soon as there is a server.
+    /// Longest time for which the outcome of a commit that lost its connection is checked. Longer than
+    /// `idle_in_transaction`, so that the outcome is settled as soon as the server answers.
     pub commit_answer: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Default for Settings {
     }
 }
 
-/// What connections are for.
+/// Purpose of a pool of connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pool {
     Write,
@@ -64,7 +64,7 @@ pub(super) enum Pool {
 }
 
 impl Settings {
-    /// What opens one of the pools.
+    /// Returns the options of one of the pools.
     pub(super) fn options(&self, target: &Target, pool: Pool) -> ConnectOptions {
         match target {
             Target::Sqlite(path) => self.sqlite(path, pool),
@@ -73,7 +73,7 @@ impl Settings {
     }
 
     fn sqlite(&self, path: &std::path::Path, pool: Pool) -> ConnectOptions {
-        let mut options = ConnectOptions::new("sqlite://data"); // the path is given below, where no character needs escaping
+        let mut options = ConnectOptions::new("sqlite://data"); // the path is set below, where no character needs escaping
         let (path, busy) = (path.to_owned(), self.busy);
         let connections = match pool {
             Pool::Write => 1,
@@ -123,9 +123,9 @@ impl Settings {
                 postgres.application_name("boxoffice").statement_cache_capacity(256).options(times.clone()).options([
                     ("synchronous_commit", "on"),
                     ("default_transaction_isolation", "read committed"),
-                    // Every statement has its index (`tests/it/plans.rs`), and statistics lag behind a sale: a plan to read a
-                    // table whole, made when it was small, would be kept while it grows. The next two belong together, for
-                    // where there is only one row to read, it then looks too dear not to be compiled.
+                    // Every statement has its index (`tests/it/plans.rs`), and statistics lag behind a sale. A plan
+                    // that scans a whole table, made while it was small, would be kept while it grows. JIT has to be
+                    // off with it: a scan of a table with a single row then looks expensive enough to be compiled.
                     ("enable_seqscan", "off"),
                     ("jit", "off"),
                 ])
@@ -133,7 +133,7 @@ impl Settings {
         options
     }
 
-    /// The time limits of a session on PostgreSQL, in milliseconds.
+    /// Returns the time limits of a session on PostgreSQL, in milliseconds.
     pub(super) fn session(&self) -> [(&'static str, String); 3] {
         let millis = |time: Duration| time.as_millis().to_string();
         [

@@ -1,9 +1,9 @@
-//! A transaction on a connection that it owns: one that does not end as it should closes the connection with it.
-//! Not here: when one begins (`Db::write`).
+//! Transaction that owns its connection, and closes the connection unless it ends properly.
+//! Not here: the start of a transaction (`Db::write`).
 //!
-//! A pool would take such a connection back. After `SQLITE_FULL`, `IOERR` or `NOMEM` SQLite has rolled back by itself, so
-//! that ROLLBACK fails, and the driver goes on counting a transaction that is not there: all that follow on the
-//! connection become savepoints which nothing commits. <https://sqlite.org/lang_transaction.html>
+//! A pool would take such a connection back. After `SQLITE_FULL`, `IOERR` or `NOMEM` SQLite has rolled back by itself,
+//! so ROLLBACK fails and the driver keeps counting a transaction that no longer exists. All later transactions on the
+//! connection become savepoints that are never committed. <https://sqlite.org/lang_transaction.html>
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use super::connect::trace;
 
-/// An open transaction. Dropped without [`commit`](Self::commit) or [`rollback`](Self::rollback) it closes its connection.
+/// Open transaction. Dropped without [`commit`](Self::commit) or [`rollback`](Self::rollback) it closes its connection.
 pub(super) struct Transaction {
     backend: DbBackend,
     state: Mutex<State>,
@@ -27,8 +27,8 @@ pub(super) struct Transaction {
 
 struct State {
     connection: Option<Connection>,
-    /// Whether a statement failed or was given up. What it left behind is not committed, and nothing follows it: SQLite
-    /// may have rolled back already, and the next statement would be a transaction of its own.
+    /// True after a statement failed or was cancelled. The transaction is not committed then, and no statement follows:
+    /// SQLite may have rolled back already, and the next statement would be a transaction of its own.
     failed: bool,
 }
 
@@ -37,7 +37,7 @@ enum Connection {
     Postgres(PoolConnection<Postgres>),
 }
 
-/// Does the same with a connection of either database, whose type is `$Db` inside.
+/// Evaluates an expression for a connection of either database, with its type as `$Db`.
 macro_rules! with {
     ($connection:expr, |$raw:ident: $Db:ident| $body:expr) => {
         match $connection {
@@ -64,7 +64,7 @@ impl Drop for State {
 }
 
 impl Transaction {
-    /// Begins on a connection of the pool that has no transaction open.
+    /// Begins a transaction on a connection of the pool.
     pub(super) async fn begin(pool: &DatabaseConnection) -> Result<Self, DbErr> {
         let backend = pool.get_database_backend();
         let connection = match backend {
@@ -82,20 +82,20 @@ impl Transaction {
         Ok(Self { backend, state: Mutex::new(state) })
     }
 
-    /// Commits. An error says that the connection is closed, and nothing more: see
+    /// Commits. After an error the connection is closed, but the commit may have happened: see
     /// [`is_disconnected`](super::error::is_disconnected).
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         let mut state = self.state.into_inner();
         if state.failed {
             // PostgreSQL would answer COMMIT with ROLLBACK, which the driver takes for a success.
-            return Err(DbErr::Custom("a transaction in which a statement failed was to be committed".into()));
+            return Err(DbErr::Custom("cannot commit: a statement of this transaction failed".into()));
         }
         state.run("COMMIT").await?;
         state.connection = None;
         Ok(())
     }
 
-    /// Rolls back.
+    /// Rolls the transaction back.
     pub(super) async fn rollback(self) -> Result<(), DbErr> {
         let mut state = self.state.into_inner();
         state.run("ROLLBACK").await?;
@@ -113,7 +113,7 @@ impl State {
         with!(self.connection()?, |raw: Db| (&mut **raw).execute(sql).await.map(drop)).map_err(failed)
     }
 
-    /// The connection, for one more statement. [`done`](Self::done) says that it succeeded.
+    /// Returns the connection for one more statement. [`done`](Self::done) reports its success.
     fn next(&mut self) -> Result<&mut Connection, DbErr> {
         if std::mem::replace(&mut self.failed, true) {
             return Err(DbErr::Custom("an earlier statement of this transaction failed".into()));
@@ -127,7 +127,7 @@ impl State {
     }
 }
 
-/// Runs a statement with its values by one of the driver's ways to fetch.
+/// Runs a statement with its values through the given fetch method of the driver.
 macro_rules! fetch {
     ($self:ident, $stmt:ident, $how:ident, |$found:ident| $answer:expr) => {{
         let mut state = $self.state.lock().await;
@@ -173,7 +173,7 @@ fn failed(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
-/// Why there is no connection, in the words of sea-orm.
+/// Maps a failed acquire to the error that sea-orm itself would return.
 fn not_acquired(error: sqlx::Error) -> DbErr {
     match error {
         sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),

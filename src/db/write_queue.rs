@@ -1,5 +1,6 @@
-//! The queue of writers on SQLite: one at a time, interactive before relay before workers, bounded; and nobody starves.
-//! Not here: transactions. On PostgreSQL the database schedules its writers itself and there is no write queue.
+//! Queue of writers on SQLite: one writer at a time, interactive before relay before workers, bounded, without
+//! starvation.
+//! Not here: transactions, and PostgreSQL, which schedules its writers itself.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -10,41 +11,43 @@ use tokio::time::Instant;
 
 use super::DbError;
 
-/// How many may wait in one priority; beyond that a writer is refused at once instead of making everybody slower.
+/// Most writers that wait in one priority. Further writers are refused at once, because a longer queue would slow all
+/// of them.
 const WAITING_MAX: usize = 4_096;
 
-/// How many others go before somebody who waits in a lower priority; the next turn is theirs.
+/// Number of other writers that may pass a waiting lower priority before it is next.
 const PASSED_OVER_MAX: u32 = 8;
 
-/// Who writes, in the order of precedence.
+/// Kind of writer, in the order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// Somebody waits for the answer.
+    /// A client waits for the answer.
     Interactive = 0,
-    /// Numbering domain events and reacting to them.
+    /// Numbers domain events and reacts to them.
     Relay = 1,
-    /// Jobs and sweeps, in chunks of a few milliseconds.
+    /// Runs jobs and sweeps, in chunks of a few milliseconds.
     Worker = 2,
 }
 
 #[derive(Clone)]
 pub(super) struct WriteQueue {
     state: Arc<Mutex<State>>,
-    /// How long a writer waits at most.
+    /// Longest wait of a writer.
     wait_max: Duration,
 }
 
 #[derive(Default)]
 struct State {
-    /// When the writer of this moment was let in.
+    /// Time since which the current writer holds the permit.
     busy: Option<Instant>,
     waiting: [VecDeque<oneshot::Sender<WritePermit>>; 3],
-    /// How many turns each priority has waited for since its last one.
+    /// Number of permits that passed each waiting priority since its last one.
     passed_over: [u32; 3],
 }
 
 impl State {
-    /// Whose turn it is: of a priority that was passed over too often, else of the first priority where somebody waits.
+    /// Returns the next writer: of a priority that was passed over too often, else of the first priority with a waiting
+    /// writer.
     fn next(&mut self) -> Option<oneshot::Sender<WritePermit>> {
         let is_waiting = |priority: &usize| !self.waiting[*priority].is_empty();
         let first = (0..3).find(is_waiting)?;
@@ -58,7 +61,7 @@ impl State {
     }
 }
 
-/// The right to write; giving it up lets the next one in.
+/// Permit to write; dropping it admits the next writer.
 pub(super) struct WritePermit {
     write_queue: WriteQueue,
     spent: bool,
@@ -69,12 +72,12 @@ impl WriteQueue {
         Self { state: Arc::default(), wait_max }
     }
 
-    /// Whether the writer of this moment has been at it for as long as others wait at most.
+    /// Returns true if the current writer has held the permit for as long as other writers wait at most.
     pub(super) fn is_stuck(&self) -> bool {
         self.state().busy.is_some_and(|since| since.elapsed() >= self.wait_max)
     }
 
-    /// Whether somebody writes.
+    /// Returns true if a writer holds the permit.
     pub(super) fn is_busy(&self) -> bool {
         self.state().busy.is_some()
     }
@@ -105,15 +108,15 @@ impl WriteQueue {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // The lock is held for a few pushes and pops that do not panic.
+        // The lock is held only for a few pushes and pops, which do not panic.
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 impl Drop for WritePermit {
     fn drop(&mut self) {
-        // A pass sent to somebody who stopped waiting comes back spent, and the next one is asked: a loop instead of
-        // recursion through this drop, so that a thousand lost callers cost no stack.
+        // A permit sent to a writer that stopped waiting comes back marked as spent, and the next writer is tried. A
+        // loop instead of recursion through this drop, so that a thousand lost writers cost no stack.
         if self.spent {
             return;
         }
