@@ -1,5 +1,5 @@
-//! Who is acting: the actor of a request.
-//! Not here: what they may do (`policy`), and how a token becomes an actor (`account::session`).
+//! Actor of a request, and the policy for its actions.
+//! Not here: the recognition of an actor by its token (`account::session`).
 
 use crate::clock::Timestamp;
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
@@ -18,31 +18,31 @@ pub use scope::{Scope, Scopes};
 /// A signed-in user as the database saw them when the request began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignedIn {
-    /// Who.
+    /// Id of the user.
     pub user: UserId,
-    /// As what; from the database, not from the token.
+    /// Role of the user; from the database, not from the token.
     pub role: Role,
-    /// For which organizer they act, if for any.
+    /// Organizer the user acts for, if any.
     pub organizer: Option<OrganizerId>,
-    /// How they proved it.
+    /// Proof of identity.
     pub via: Via,
-    /// When the token ends.
+    /// Time at which the token expires.
     pub expires_at: Timestamp,
 }
 
-/// How a user proved to be this one.
+/// Proof of identity of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// A sign-in with a password; may do all the user may.
+    /// A session opened with a password; allows everything the user may do.
     Session(SessionId),
-    /// A program with a token; may do what its scopes allow of that.
+    /// A client program with an API token; allows only the part that its scopes cover.
     ApiToken(ApiTokenId, Scopes),
 }
 
-/// Who is acting.
+/// Origin of a request's actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
-    /// Nobody signed in.
+    /// A viewer who is not signed in.
     Anonymous,
     /// A signed-in user.
     User(SignedIn),
@@ -51,7 +51,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The signed-in user, if there is one.
+    /// Returns the signed-in user, if there is one.
     pub fn signed_in(&self) -> Option<&SignedIn> {
         match self {
             Self::User(user) => Some(user),
@@ -59,12 +59,12 @@ impl Actor {
         }
     }
 
-    /// The user's id, if there is one; what domain events record as the cause.
+    /// Returns the id of the signed-in user, if there is one. Domain events record it as the cause.
     pub fn user_id(&self) -> Option<UserId> {
         self.signed_in().map(|user| user.user)
     }
 
-    /// The sign-in, if a person signed in with one.
+    /// Returns the session, if the user signed in with one.
     pub fn session(&self) -> Option<SessionId> {
         match self.signed_in()?.via {
             Via::Session(session) => Some(session),
@@ -72,7 +72,8 @@ impl Actor {
         }
     }
 
-    /// Whether the actor acts for `organizer`. Only the policy asks: what they may do depends on how they proved it, too.
+    /// Returns true if the actor acts for `organizer`. Only for the policy: permissions also depend on the proof of
+    /// identity.
     fn acts_for(&self, organizer: OrganizerId) -> bool {
         match self {
             Self::System => true,

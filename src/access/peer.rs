@@ -1,18 +1,18 @@
-//! Where a request comes from.
-//! Not here: finding it out (`http::listen`), and what is counted by it (`engine::budget`, `account::throttle`).
+//! Client address of a request.
+//! Not here: its discovery (`http::listen`), and the counters keyed by it (`engine::budget`, `account::throttle`).
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 
-/// Where a request comes from. A proxy's address, unless proxies are trusted to name their clients.
+/// Client address of a request. It is the address of the proxy unless proxies are trusted to name their clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Peer(pub IpAddr);
 
 impl Peer {
-    /// An IPv6 network of 48 bits, of which anybody gets one for nothing, counts as so many addresses.
+    /// Number of addresses that an IPv6 /48 counts as; any customer gets such a network for free.
     pub const ADDRESSES_PER_NETWORK: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
 
-    /// What counts as one ticket: an IPv4 address, or the network of 64 bits that one IPv6 customer has to choose from.
+    /// Returns the client network: an IPv4 address, or the IPv6 /64 from which one customer can choose addresses.
     pub fn place(self) -> IpAddr {
         match self.0.to_canonical() {
             IpAddr::V6(address) => {
@@ -23,7 +23,7 @@ impl Peer {
         }
     }
 
-    /// The IPv6 network of 48 bits that an address belongs to; none of IPv4.
+    /// Returns the IPv6 /48 that an address belongs to; None for IPv4.
     pub fn network(self) -> Option<IpAddr> {
         match self.0.to_canonical() {
             IpAddr::V6(address) => {

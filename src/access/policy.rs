@@ -1,71 +1,71 @@
-//! Who may do what: one pure function over actor and action.
-//! Not here: loading the row an action is about; the verb does that and asks again with the owner in hand.
+//! Permissions: one pure function of actor and action.
+//! Not here: loading the row an action is about; the verb does that and asks again with the owner known.
 //!
-//! The role part is asked by the guard on a GraphQL field, the ownership part by the verb inside its transaction.
-//! "Not yours" and "not there" are the same answer, so that nobody learns which ids exist.
+//! The guard of a GraphQL field asks for the role, the verb asks for the ownership inside its transaction. "Not yours"
+//! and "not there" get the same answer, so that a caller cannot find out which ids exist.
 
 use super::{Actor, Role, Via};
 use crate::id::{OrganizerId, UserId};
 
-/// Something an actor wants to do. Variants with an owner are asked once the row is known.
+/// An action that needs a decision. Variants with an owner are decided once the row is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// See what everybody may see.
+    /// See what is public.
     Browse,
-    /// Anything that only needs an account.
+    /// Do anything that only needs an account.
     UseAccount,
-    /// Book tickets, wait on the waitlist, see one's own bookings.
+    /// Book tickets, join the waitlist, see one's own bookings.
     BookTickets,
-    /// Run events: create, edit, publish, call off, set capacity.
+    /// Manage events: create, edit, publish, call off, set capacity.
     ManageEvents,
-    /// See bookings and lines of events: organizers their own, admins all.
+    /// See bookings and waitlists of events: organizers of their own, administrators of all.
     ReadSales,
-    /// Cancel a booking: one's own, or of an event one runs.
+    /// Cancel a booking: one's own, or one of an event one manages.
     CancelBooking,
-    /// Read one's notices.
+    /// Read one's own notices.
     ReadNotices,
-    /// Change one's password, end sign-ins, make tokens for programs: only a person who signed in.
+    /// Change one's password, end one's sessions, create API tokens: only with a session, never with an API token.
     ManageAccount,
-    /// Make administrators, change roles, disable accounts.
+    /// Create administrators, change roles, disable accounts.
     Administer,
     /// Change an event of this organizer.
     ManageEventOf(OrganizerId),
-    /// See the bookings and the line of this organizer's event.
+    /// See the bookings and the waitlist of an event of this organizer.
     ReadSalesOf(OrganizerId),
-    /// See all of this user's account: who one is.
+    /// See the full account of this user.
     AccountOf(UserId),
-    /// See or change what this customer booked or waits for.
+    /// See or change bookings and waitlist entries of this customer.
     OwnThingOf(UserId),
-    /// See this customer's booking, or place in the waitlist, at this organizer's event.
+    /// See this customer's booking or waitlist entry at an event of this organizer.
     BookingOf {
-        /// Whose booking.
+        /// Customer of the booking or entry.
         customer: UserId,
-        /// Whose event.
+        /// Organizer of the event.
         organizer: OrganizerId,
     },
-    /// Cancel this customer's booking at this organizer's event.
+    /// Cancel this customer's booking at an event of this organizer.
     CancelBookingOf {
-        /// Whose booking.
+        /// Customer of the booking.
         customer: UserId,
-        /// Whose event.
+        /// Organizer of the event.
         organizer: OrganizerId,
     },
 }
 
-/// The answer.
+/// Decision on an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Go ahead.
+    /// The action is allowed.
     Allow,
-    /// Sign in first.
+    /// The viewer has to sign in first.
     SignIn,
     /// The role may not do this at all.
     Forbid,
-    /// The role may, but not with this object: answer as if it did not exist.
+    /// The role may do this, but not with this object: the answer is as if it did not exist.
     Hide,
 }
 
-/// Who may do what.
+/// Decides whether an actor may do an action.
 pub fn decide(actor: &Actor, action: Action) -> Decision {
     use Decision::{Allow, Forbid, Hide, SignIn};
     if *actor == Actor::System || action == Action::Browse {
@@ -77,7 +77,8 @@ pub fn decide(actor: &Actor, action: Action) -> Decision {
         Via::ApiToken(_, scopes) => scopes.cover(action),
     };
     let allow_or = |yes: bool, no: Decision| if yes { Allow } else { no };
-    // A booking is its customer's and its seller's. As which of them a program comes decides which scope it needs.
+    // A booking belongs to its customer and to the organizer. A client program needs the scope of the side on which its
+    // user stands.
     let either = |customer, seller| allow_or(decide(actor, customer) == Allow || decide(actor, seller) == Allow, Hide);
     match action {
         Action::BookingOf { customer, organizer } => {

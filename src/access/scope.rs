@@ -1,23 +1,23 @@
-//! What a program may do in its user's name.
-//! Not here: what the user may do (`policy`); a program never may more than that.
+//! Scopes: actions that a client program may do for its user.
+//! Not here: the permissions of the user (`policy`). A token can never do more than its user.
 
 use super::Action;
 
-/// One kind of thing a program may do.
+/// A group of actions that a token may allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Book tickets, wait on the waitlist, see and cancel the user's own bookings.
+    /// Book tickets, join the waitlist, see and cancel the user's own bookings.
     Book,
     /// Create, edit, publish and call off the organizer's events, and cancel bookings of them.
     ManageEvents,
-    /// See bookings, participants and lines of the organizer's events.
+    /// See bookings, participants and waitlists of the organizer's events.
     ReadSales,
-    /// Read the user's notices; what they are about needs the scope that shows it.
+    /// Read the user's notices; the objects they name need the scope that shows them.
     ReadNotices,
 }
 
 impl Scope {
-    /// Every scope.
+    /// All scopes of this release.
     pub const ALL: [Self; 4] = [Self::Book, Self::ManageEvents, Self::ReadSales, Self::ReadNotices];
 
     fn bit(self) -> i64 {
@@ -35,29 +35,29 @@ impl Scope {
 pub struct Scopes(i64);
 
 impl Scopes {
-    /// These scopes.
+    /// Returns the set of these scopes.
     pub fn of(scopes: &[Scope]) -> Self {
         Self(scopes.iter().fold(0, |bits, scope| bits | scope.bit()))
     }
 
-    /// As stored; bits of later releases are kept and allow nothing here.
+    /// Reads a set from its stored form. Bits of later releases are kept and allow nothing here.
     pub fn from_bits(bits: i64) -> Self {
         Self(bits)
     }
 
-    /// To be stored.
+    /// Returns the stored form of the set.
     pub fn bits(self) -> i64 {
         self.0
     }
 
-    /// Whether this one is among them.
+    /// Returns true if the set contains this scope.
     pub fn has(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
     }
 
-    /// Whether any of them covers an action. Who its user is, every program may know; changing accounts and
-    /// administration are covered by none. Each action stands under the scopes it needs, whoever is asking: one that means
-    /// different things to different people is put to the policy in parts.
+    /// Returns true if a scope of the set covers an action. Every token may read the identity of its user; no scope
+    /// covers changes of the account or administration. Each action lists the scopes it needs, whatever the user's
+    /// role. An action with a different meaning for customer and organizer is decided by the policy in parts.
     pub fn cover(self, action: Action) -> bool {
         let any = |scopes: &[Scope]| scopes.iter().any(|scope| self.has(*scope));
         match action {
@@ -68,7 +68,7 @@ impl Scopes {
             Action::ManageEvents | Action::ManageEventOf(_) => any(&[Scope::ManageEvents]),
             Action::ReadSales | Action::ReadSalesOf(_) => any(&[Scope::ReadSales]),
             Action::CancelBooking => any(&[Scope::Book, Scope::ManageEvents]),
-            Action::BookingOf { .. } | Action::CancelBookingOf { .. } => false, // asked in parts
+            Action::BookingOf { .. } | Action::CancelBookingOf { .. } => false, // decided in parts
             Action::ManageAccount | Action::Administer => false,
         }
     }

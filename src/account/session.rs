@@ -1,10 +1,9 @@
-//! Sessions: from a bearer token to the actor as the database sees them now.
-//! Not here: passwords (`sign_in`), how a session goes on and ends (`refresh`, `sign_out`), and the transport that carried
-//! the token (`http`).
+//! Sessions: turn a bearer token into the actor as the database sees it now.
+//! Not here: passwords (`sign_in`), the renewal and end of a session (`refresh`, `sign_out`), and the transport that
+//! carried the token (`http`).
 //!
-//! What the database said of a session is remembered until a revocation says otherwise (`revocation`), for half a minute
-//! at most: a thousand idle sockets cost a look into memory each now and then, and an ended session is refused within a
-//! second.
+//! The state of a session is cached until a revocation arrives (`revocation`), for at most half a minute: a thousand
+//! idle sockets cost an occasional lookup in memory each, and an ended session is refused within a second.
 
 use std::time::Duration;
 
@@ -21,18 +20,18 @@ use crate::clock::{Clock, Timestamp};
 use crate::db::{self, Db, DbError, Priority};
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
-/// How many sessions are remembered at once.
+/// Most sessions cached at once.
 const REMEMBERED: u64 = 100_000;
 
-/// How exactly it is known when an API token was last used.
+/// Precision of the time at which an API token was last used.
 const USED_TO_THE: Duration = Duration::from_secs(3_600);
 
-/// How sign-ins are remembered.
+/// Settings of the session cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How long the database's word on a sign-in is taken for granted when no revocation is heard of: a safety net; 30 s.
+    /// Time a sign-in is cached when no revocation arrives: a safety net; 30 s.
     pub remembered: Duration,
-    /// Whether revocations are listened for; only a test that shows what they are good for says no.
+    /// Set if revocations are read; false only in a test that shows their use.
     pub watched: bool,
 }
 
@@ -42,37 +41,38 @@ impl Default for Settings {
     }
 }
 
-/// The token is broken, ended or revoked, or its user is disabled. Which of these is nobody's business.
+/// Refusal of a token. `Invalid` does not tell whether the token is malformed, expired or revoked, or its user
+/// disabled: the reason is not disclosed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
-    /// Sign in again.
+    /// The token is not valid; the client has to sign in again.
     #[error("the access token is not valid; sign in again")]
     Invalid,
-    /// The database could not be asked; the token may be fine.
+    /// The database did not answer; the token may be valid.
     #[error("the session cannot be checked right now; try again")]
     Unavailable,
 }
 
-/// What became of an actor.
+/// Change of an actor during a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// They are nobody any more.
+    /// The actor is no longer signed in.
     Ended(End),
-    /// They may do other things now.
+    /// The rights of the actor have changed.
     Rights(Actor),
 }
 
-/// Why somebody is nobody any more. Told to the holder of the token alone.
+/// Reason for the end of a sign-in. Told only to the holder of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The token is over; the sign-in may go on with the next one.
+    /// The token has expired; the sign-in may continue with the next one.
     Expired,
     /// The sign-in was ended, the token revoked, or the account disabled.
     SignedOut,
 }
 
 impl End {
-    /// A sentence for the holder of the token.
+    /// Returns a sentence for the holder of the token.
     pub fn message(self) -> &'static str {
         match self {
             Self::Expired => "Your access token expired: refresh it and subscribe again.",
@@ -81,27 +81,28 @@ impl End {
     }
 }
 
-/// Looks sessions up; cheap to clone.
+/// Looks up sessions; cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
     db: Db,
     clock: Clock,
     keys: Keys,
-    /// By session or API token.
+    /// State of each cached session or API token, by its id.
     known: Cache<Uuid, Option<Standing>>,
-    /// Counts whenever something known is forgotten; whoever waits for that hears of it when it was told.
+    /// Generation of the cache, increased with every invalidation. [`change`](Self::change) waits for those that
+    /// notify.
     forgotten: watch::Sender<u64>,
-    /// When the use of an API token was last written down.
+    /// Time at which the use of an API token was last recorded.
     noted: Cache<Uuid, Timestamp>,
 }
 
-/// What the database says of a sign-in.
+/// State of a sign-in according to the database.
 #[derive(Debug, Clone)]
 struct Standing {
     user: UserId,
     role: Role,
     organizer: Option<OrganizerId>,
-    /// Of an API token.
+    /// State of the API token; None for a session.
     token: Option<TokenStanding>,
 }
 
@@ -132,23 +133,23 @@ struct TokenRow {
 }
 
 impl Sessions {
-    /// Sessions signed with `keys`.
+    /// Creates a lookup of sessions with tokens signed by `keys`.
     pub fn new(db: Db, clock: Clock, keys: Keys, settings: Settings) -> Self {
         let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(settings.remembered).build();
         Self { db, clock, keys, known, forgotten: watch::Sender::default(), noted: Cache::new(REMEMBERED) }
     }
 
-    /// A token for a session that was just opened, and when it ends.
+    /// Signs a token for a session that was just opened. Returns it and its expiry.
     pub fn token(&self, user: UserId, session: SessionId) -> Result<(String, Timestamp), jsonwebtoken::errors::Error> {
         self.keys.sign(user, session, self.clock.now())
     }
 
-    /// The keys tokens are signed with.
+    /// Returns the keys that sign tokens.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// The actor behind a bearer token; none: nobody signed in.
+    /// Returns the actor of a bearer token; anonymous without a token.
     pub async fn identify(&self, bearer: Option<&str>) -> Result<Actor, Unauthenticated> {
         let Some(token) = bearer else { return Ok(Actor::Anonymous) };
         if token.starts_with(secret::API_TOKEN) {
@@ -159,14 +160,14 @@ impl Sessions {
         self.person(claims.sub, claims.sid, expires_at).await
     }
 
-    /// Whether the database has to be asked who shows this: an API token nobody has shown for a while, or a made-up one. An
-    /// access token that nobody signed is refused without it.
+    /// Returns true if the database has to be asked for this token: an API token that was not used for a while, or an
+    /// invented one. An access token without a valid signature is refused without the database.
     pub fn is_unknown(&self, bearer: &str) -> bool {
         secret::parse_api_token(bearer).is_some_and(|(id, _)| !self.known.contains_key(&id.0))
     }
 
-    /// The same actor as the database sees them now. Refused when the token ended, the session was revoked or the user
-    /// disabled.
+    /// Returns the same actor as the database sees it now. Refused if the token has expired, the session was revoked or
+    /// the user disabled.
     pub async fn refresh(&self, actor: &Actor) -> Result<Actor, Unauthenticated> {
         let Actor::User(user) = actor else { return Ok(*actor) };
         if user.expires_at <= self.clock.now() {
@@ -181,14 +182,16 @@ impl Sessions {
         }
     }
 
-    /// Waits until the database says something else about an actor: asked when a revocation is told, and `every` so often,
-    /// because tokens also end by themselves. When it cannot be asked, what it said last stands.
+    /// Waits until the database gives another answer about an actor. It is asked when a revocation notifies, and at
+    /// intervals of `every`, because tokens also expire without one. If the database cannot be asked, its last answer
+    /// stays valid.
     pub async fn change(&self, actor: Actor, every: Duration) -> Change {
         if !matches!(actor, Actor::User(_)) {
             return std::future::pending().await;
         }
         let mut forgotten = self.forgotten.subscribe();
-        // Its own pace, whatever is told: revocations must not bring all sockets into step.
+        // An interval of its own, which notifications do not reset: revocations must not synchronise the lookups of all
+        // sockets.
         let mut pace = interval_at(Instant::now() + every, every);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -209,19 +212,20 @@ impl Sessions {
         if is_over { End::Expired } else { End::SignedOut }
     }
 
-    /// Forgets what is remembered of these sign-ins, so that the database is asked again.
+    /// Invalidates the cached state of these sign-ins, so that the database is asked again.
     pub fn forget(&self, subjects: impl IntoIterator<Item = Uuid>) {
-        // First, so that whoever asks right now throws away what they were told.
+        // First increase the generation, so that lookups in flight discard their results.
         self.forgotten.send_if_modified(|times| {
             *times += 1;
-            false // in silence
+            false // without a notification
         });
         for subject in subjects {
             self.known.invalidate(&subject);
         }
     }
 
-    /// Forgets, and tells whoever waits in [`change`](Self::change). They all look up: not for a single client to call for.
+    /// Invalidates the cached state and notifies every waiter in [`change`](Self::change). All of them look up their
+    /// actor, so a single client must not be able to trigger it.
     pub fn forget_aloud(&self, subjects: impl IntoIterator<Item = Uuid>) {
         self.forget(subjects);
         self.forgotten.send_modify(|times| *times += 1);
@@ -260,7 +264,7 @@ impl Sessions {
         Ok(Actor::User(SignedIn { user: *user, role: *role, organizer: *organizer, via, expires_at }))
     }
 
-    /// Writes down that a token is in use, once an hour and in nobody's way.
+    /// Records the use of a token, once an hour and in the background.
     fn note_use(&self, id: ApiTokenId, standing: &Standing) {
         let now = self.clock.now();
         let used_at = self.noted.get(&id.0).max(standing.token.as_ref().and_then(|token| token.used_at));
@@ -273,7 +277,7 @@ impl Sessions {
             let sql = "UPDATE api_token SET used_at = $1 WHERE id = $2";
             let write = |tx: db::Tx| async move { db::run(&tx, sql, [now.into(), id.into()]).await };
             if let Err(error) = db.write::<_, DbError, _, _>(Priority::Worker, write).await {
-                tracing::warn!(%error, "cannot note the use of an API token");
+                tracing::warn!(%error, "cannot record the use of an API token");
             }
         });
     }
@@ -287,8 +291,8 @@ impl Sessions {
             tracing::error!(%error, "cannot look up a session");
             Unauthenticated::Unavailable
         })?;
-        // Forgotten meanwhile: what the database said may be older than the reason. Asked on both sides of remembering,
-        // because that takes a moment too.
+        // If the entry was invalidated meanwhile, the answer of the database may be older than the reason. Checked
+        // before and after the insertion, because the insertion takes time too.
         let is_current = || *self.forgotten.borrow() == before;
         if is_current() {
             self.known.insert(subject, standing.clone());

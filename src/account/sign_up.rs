@@ -1,4 +1,5 @@
-//! Opening an account: customers and organizers by themselves, admins by an admin or the command line.
+//! Sign-up: creates accounts of customers and organizers; administrators are created by an administrator or the command
+//! line.
 //! Not here: signing in afterwards.
 
 use super::password::Hasher;
@@ -14,29 +15,29 @@ use crate::id::{OrganizerId, SessionId, UserId};
 use crate::outbox::{self, Draft};
 use crate::text;
 
-/// What a new account is made from.
+/// Input for a new account.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
-    /// As typed.
+    /// E-mail address as typed.
     pub email: String,
-    /// In clear; hashed before anything is stored.
+    /// Password in clear text; hashed before anything is stored.
     pub password: String,
-    /// Display name.
+    /// Display name of the user.
     pub name: String,
-    /// Name of the organizer an ORGANIZER acts for; their own name when none is given.
+    /// Name of the organizer that an ORGANIZER acts for; default: the user's own name.
     pub organizer_name: Option<String>,
 }
 
-/// A new account and the sign-in that comes with it.
+/// A user and the session just opened for them.
 #[derive(Debug, Clone, Copy)]
 pub struct Opened {
-    /// The user.
+    /// User of the session.
     pub user: UserId,
-    /// The session.
+    /// Session that was opened.
     pub session: SessionId,
 }
 
-/// Opens an account as customer or organizer.
+/// Creates an account of a customer or organizer, with a session.
 pub async fn sign_up(
     ctx: &Ctx,
     hasher: &Hasher,
@@ -45,18 +46,18 @@ pub async fn sign_up(
     role: Role,
 ) -> Result<(Opened, Refresh), Error> {
     if role == Role::Admin {
-        return Err(text::Invalid::new("role", "an administrator is made by another administrator").into());
+        return Err(text::Invalid::new("role", "cannot be ADMIN: only an administrator can create another one").into());
     }
     open(ctx, hasher, Some(throttle), account, role).await
 }
 
-/// Makes an administrator: by an administrator, or by the service itself (command line).
+/// Creates an administrator; only for an administrator or the service itself (command line).
 pub async fn create_admin(ctx: &Ctx, hasher: &Hasher, account: NewAccount) -> Result<Opened, Error> {
     ctx.allow(Action::Administer)?;
     Ok(open(ctx, hasher, None, account, Role::Admin).await?.0)
 }
 
-/// Makes an account of any role; only for the service itself (command line).
+/// Creates an account with any role; only for the service itself (command line).
 pub async fn create_user(ctx: &Ctx, hasher: &Hasher, account: NewAccount, role: Role) -> Result<Opened, Error> {
     ctx.allow(Action::Administer)?;
     Ok(open(ctx, hasher, None, account, role).await?.0)
@@ -70,7 +71,7 @@ async fn open(
     role: Role,
 ) -> Result<(Opened, Refresh), Error> {
     let new = checked(account)?;
-    // What is no account yet costs nothing and tells nothing; from here on it does.
+    // Invalid input reveals nothing and is not throttled; from here on an attempt counts.
     let attempt = match throttle {
         Some(throttle) => throttle.sign_up(ctx, &new.email_key).await?,
         None => Attempt::default(),
@@ -79,7 +80,7 @@ async fn open(
     attempt.closed(ctx, outcome).await
 }
 
-/// A new account whose every field is as it should be.
+/// A new account with valid fields.
 struct Checked {
     email: String,
     email_key: String,
@@ -110,7 +111,7 @@ async fn insert(
     account: Checked,
     role: Role,
 ) -> Result<(Opened, Refresh), Error> {
-    // The dear part comes before the transaction; the unique index still decides who is first.
+    // The expensive hash is made before the transaction. The unique index still decides which sign-up is first.
     if store::by_email(ctx.db.read(), &account.email_key).await?.is_some() {
         return Err(Error::EmailTaken);
     }
