@@ -39,7 +39,7 @@ pub struct AvailabilityHub {
     fronts: Arc<tokio::sync::Mutex<HashMap<EventId, Front>>>,
 }
 
-/// Watch on one event. When the last watch of an event is dropped, the hub forgets the event.
+/// Watch on one event. When the last watch of an event is dropped, the hub stops reading the event.
 pub struct AvailabilityWatch {
     /// Present until the watch is dropped.
     receiver: Option<watch::Receiver<Option<Availability>>>,

@@ -1,5 +1,5 @@
 //! Archiving: published events that are over leave the catalog.
-//! Not here: who calls this (a sweep of the worker), and telling anybody; nobody is concerned.
+//! Not here: the caller (a sweep of the worker), and notices; there are none, because no user is concerned.
 
 use sea_orm::FromQueryResult;
 
@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::db::{self, Db, DbError, Priority};
 use crate::id::EventId;
 
-/// How many events one transaction moves at most: a few milliseconds of the writer.
+/// The most events one transaction archives: a few milliseconds of the writer.
 const CHUNK: u64 = 500;
 
 #[derive(FromQueryResult)]
@@ -16,14 +16,14 @@ struct Archived {
     id: EventId,
 }
 
-/// Archives what ended before `now`, in chunks. Says how many.
+/// Archives the events that ended before `now`, in chunks. Returns their number.
 pub async fn archive(db: &Db, now: Timestamp) -> Result<u64, DbError> {
     db::in_chunks(CHUNK, || chunk(db, now)).await
 }
 
 async fn chunk(db: &Db, now: Timestamp) -> Result<u64, DbError> {
     db.write(Priority::Worker, |tx| async move {
-        // What has not begun is not over: the index by time need not be read further.
+        // An event that has not begun is not over, so the index by time is read only up to now.
         let sql = "UPDATE event SET status = 'ARCHIVED', updated_at = $1 WHERE status = 'PUBLISHED' AND id IN
                    (SELECT id FROM event WHERE status = 'PUBLISHED' AND starts_at < $1 AND ends_at <= $1
                     ORDER BY starts_at LIMIT $2) RETURNING id";

@@ -1,7 +1,8 @@
 //! Browsing: lists of events with filters and sort, paged by key.
-//! Not here: who sees drafts is decided by the caller's scope; availability figures (`booking::availability`).
+//! Not here: visibility of drafts, which the caller decides by the scope; availability figures
+//! (`booking::availability`).
 //!
-//! A list is asked for its keys first, which an index answers by itself; only the events of the page are read.
+//! A list first reads its keys, which an index provides alone; only the events of the page are read in full.
 
 use std::collections::HashMap;
 
@@ -18,59 +19,59 @@ use crate::id::{EventId, OrganizerId};
 use crate::page::{COUNT_MAX, Count, Page, Paging};
 use crate::status::EventStatus;
 
-/// Whose list this is.
+/// Set of events a list is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// What everybody sees: published events that are not over.
+    /// Published events that are not over: those every client sees.
     Catalog,
-    /// Every event of an organizer, drafts included.
+    /// All events of an organizer, drafts included.
     Of(OrganizerId),
-    /// Every event there is.
+    /// All events of all organizers.
     All,
 }
 
-/// Which events.
+/// Conditions on the events of a list; all given ones must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Not over at this instant: they begin later, or still run.
+    /// Events not over at this instant: they begin later or have not ended.
     pub from: Option<Timestamp>,
-    /// That begin at or after this.
+    /// Events that begin at or after this instant.
     pub starting_from: Option<Timestamp>,
-    /// That begin before this.
+    /// Events that begin before this instant.
     pub until: Option<Timestamp>,
-    /// Whose title or venue has these words, as [`search::asked`] makes them.
+    /// Events with these words in the title or venue, as made by [`search::asked`].
     pub words: Option<Vec<String>>,
-    /// Where a newcomer can book at least one ticket now (true) or cannot (false).
+    /// Events at which a newcomer can book at least one ticket now (true) or none (false).
     pub has_tickets: Option<bool>,
-    /// With the cheapest ticket at a price of this range.
+    /// Events with the cheapest ticket in this price range.
     pub price: Option<Price>,
-    /// Whether the cheapest ticket costs nothing.
+    /// Events with a cheapest ticket that is free of charge (true) or not (false).
     pub free: Option<bool>,
-    /// Of this organizer.
+    /// Events of this organizer.
     pub organizer: Option<OrganizerId>,
-    /// In this status.
+    /// Events in this status.
     pub status: Option<EventStatus>,
 }
 
-/// A range of prices in one currency.
+/// Range of prices in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
-    /// Code of the currency; events sold in another are left out.
+    /// Code of the currency; events in another one are left out.
     pub currency: &'static str,
-    /// At least this much, in minor units.
+    /// Lowest price, in minor units.
     pub from: i64,
-    /// At most this much.
+    /// Highest price, in minor units.
     pub to: i64,
 }
 
-/// In which order.
+/// Order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {
-    /// The next one first.
+    /// By beginning, earliest first.
     StartsAtAsc,
-    /// The farthest one first.
+    /// By beginning, latest first.
     StartsAtDesc,
-    /// The newest publication first.
+    /// By publication, newest first.
     PublishedAtDesc,
 }
 
@@ -80,7 +81,7 @@ record! {
     }
 }
 
-/// A list of events: its tables, its conditions and what is bound to them.
+/// List of events: its tables, its conditions and the values bound to them.
 #[derive(Debug, Clone)]
 pub struct List {
     tables: String,
@@ -101,7 +102,7 @@ impl List {
 
     fn not_over_at(&mut self, at: Timestamp) {
         self.and("ends_at", ">", at);
-        // Follows from the longest an event can last, and lets the index by time begin there.
+        // Implied by the longest duration of an event; lets the scan of the index by time start there.
         self.and("starts_at", ">", Timestamp(at.0.saturating_sub(LENGTH_MAX)));
     }
 
@@ -110,7 +111,7 @@ impl List {
         self.conditions.push(format!("(event.{column}, event.id) {operator} ({at}, {id})"));
     }
 
-    /// The tables and their conditions, as they stand in a statement.
+    /// Returns the tables and their conditions, as they appear in a statement.
     fn sql(&self) -> String {
         match self.conditions.as_slice() {
             [] => self.tables.clone(),
@@ -124,7 +125,7 @@ struct Key {
     id: EventId,
 }
 
-/// Prepares a list. A search is run here, once for the page and the count.
+/// Prepares a list. A search runs here, once for both the page and the count.
 pub async fn list(ctx: &Ctx, scope: Scope, filter: &Filter) -> Result<List, DbError> {
     let c = ctx.db.read();
     let matches = match &filter.words {
@@ -136,7 +137,7 @@ pub async fn list(ctx: &Ctx, scope: Scope, filter: &Filter) -> Result<List, DbEr
         Some(Matches::Few(ids)) => {
             let rows: Vec<Candidate> = ids.into_iter().map(|id| Candidate { id }).collect();
             list.values.push(db::records_json(&rows)?);
-            // CROSS JOIN: SQLite reads the few first and looks each event up.
+            // CROSS JOIN, so that SQLite reads the few ids first and looks up each event.
             list.tables = db::records_sql::<Candidate>(c.get_database_backend(), "{records} CROSS JOIN event");
             list.conditions.push("event.id = r.id".to_owned());
         }
@@ -186,7 +187,7 @@ pub async fn list(ctx: &Ctx, scope: Scope, filter: &Filter) -> Result<List, DbEr
     Ok(list)
 }
 
-/// The statement that reads the keys of one page, from the asked end of the list.
+/// Returns the statement that reads the keys of one page, from the requested end of the list.
 pub fn keys(backend: DbBackend, list: &List, sort: Sort, paging: &Paging<(Timestamp, EventId)>) -> Statement {
     let mut query = list.clone();
     let column = match sort {
@@ -213,7 +214,7 @@ pub fn keys(backend: DbBackend, list: &List, sort: Sort, paging: &Paging<(Timest
     Statement::from_sql_and_values(backend, sql, query.values)
 }
 
-/// One page of a list.
+/// Returns one page of a list.
 pub async fn page(
     ctx: &Ctx,
     list: &List,
@@ -226,12 +227,12 @@ pub async fn page(
     let keys = paging.cut(keys.collect::<Result<Vec<EventId>, _>>()?);
     let found = if keys.rows.is_empty() { Vec::new() } else { store::by_ids(c, &keys.rows).await? };
     let mut found: HashMap<EventId, event::Model> = found.into_iter().map(|row| (row.id, row)).collect();
-    // An event that was deleted since is left out.
+    // An event deleted since its key was read is left out.
     let rows = keys.rows.iter().filter_map(|id| found.remove(id)).collect();
     Ok(Page { rows, has_previous: keys.has_previous, has_next: keys.has_next })
 }
 
-/// The statement that counts a list: it stops at one event more than [`COUNT_MAX`].
+/// Returns the statement that counts a list; it stops at one event more than [`COUNT_MAX`].
 pub fn counted(backend: DbBackend, list: &List) -> Statement {
     let mut query = list.clone();
     let limit = query.bind(COUNT_MAX + 1);
@@ -239,7 +240,7 @@ pub fn counted(backend: DbBackend, list: &List) -> Statement {
     Statement::from_sql_and_values(backend, sql, query.values)
 }
 
-/// How many events there are on all pages, up to [`COUNT_MAX`].
+/// Counts the events on all pages, up to [`COUNT_MAX`].
 pub async fn count(ctx: &Ctx, list: &List) -> Result<Count, DbError> {
     let c = ctx.db.read();
     let row = c.query_one_raw(counted(c.get_database_backend(), list)).await?;

@@ -1,5 +1,5 @@
-//! Deleting a draft; the only thing of an event's life that leaves no trace, because nobody ever saw it.
-//! Not here: anything with bookings. That is called off, never deleted.
+//! Deleting a draft: the only change of an event that leaves no record, because no customer ever saw it.
+//! Not here: events with bookings, which are called off and never deleted.
 
 use super::{Error, may_manage, store};
 use crate::ctx::Ctx;
@@ -11,7 +11,7 @@ use crate::status::EventStatus;
 pub async fn delete(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
     ctx.db
         .write(Priority::Interactive, |tx| async move {
-            // The lock root first, as whoever changes capacity takes it.
+            // The row of the stock first, the same order of locks as in changes of capacity.
             db::run(&tx, "UPDATE stock SET revision = revision WHERE event_id = $1", [id.into()]).await?;
             let event = may_manage(ctx, store::lock(&tx, id).await?)?;
             if event.status != EventStatus::Draft {

@@ -1,4 +1,4 @@
-//! Publishing an event: from now on everybody sees it and customers may book.
+//! Publishing an event: from now on all clients see it and customers may book.
 //! Not here: calling it off (`booking::call_off`).
 
 use super::{Error, may_manage, store};
@@ -9,7 +9,7 @@ use crate::id::EventId;
 use crate::outbox::{self, Draft};
 use crate::status::EventStatus;
 
-/// Publishes a draft that lies in the future.
+/// Publishes a draft that begins in the future.
 pub async fn publish(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
     let domain_event_id = ctx.id();
     ctx.db

@@ -1,8 +1,8 @@
-//! The search: words of titles and venues, normalised, and events by the beginnings of their words.
+//! Search for events by the beginnings of words in their titles and venues.
 //! Not here: lists and their other filters (`browse`).
 //!
-//! A word asked for matches every word that begins with it; all words must match, in any order. Both sides are normalised
-//! alike, so `Lodz` finds `Łódź` and `strasse` finds `Straße`.
+//! A word of the search matches every word that begins with it; all words must match, in any order. Both sides are
+//! normalised alike, so `Lodz` finds `Łódź` and `strasse` finds `Straße`.
 
 use std::collections::BTreeSet;
 
@@ -17,20 +17,20 @@ use crate::entity::event;
 use crate::id::EventId;
 use crate::status::EventStatus;
 
-/// Version of [`words`]. Events whose words are of an older version are indexed anew by [`reindex`].
+/// Version of [`words`]. Events indexed with an older version are indexed anew by [`reindex`].
 pub const VERSION: i64 = 1;
 
-/// Letters of a word that count.
+/// Letters of a word that are compared.
 const WORD_MAX: usize = 32;
 
-/// Matches that are looked up one by one; more of them are met soon enough by a walk through the list itself.
+/// The most matches that are looked up one by one. If there are more, a scan of the list meets enough of them soon.
 const FEW: i64 = 2_000;
 
 /// Events that one transaction of [`reindex`] indexes: some thousand rows.
 const CHUNK: u64 = 200;
 
-/// The words of a text, as they are stored: each from its first letter, and in scripts without blanks between words from
-/// every letter.
+/// Returns the words of a text as they are stored: each from its first letter, and in scripts without blanks between
+/// words from every letter.
 pub fn words(text: &str) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     for run in runs(text) {
@@ -44,16 +44,16 @@ pub fn words(text: &str) -> BTreeSet<String> {
     words
 }
 
-/// The words asked for by a text: those that another one does not ask for already.
+/// Returns the words to search for, without those that are the beginning of another one.
 pub fn asked(text: &str) -> Vec<String> {
     let all: BTreeSet<String> = runs(text).iter().map(|run| shortened(&run.letters)).collect();
     let is_said = |word: &&String| !all.iter().any(|other| other != *word && other.starts_with(word.as_str()));
     let mut asked: Vec<String> = all.iter().filter(is_said).cloned().collect();
-    asked.sort_by_key(|word| std::cmp::Reverse(word.len())); // long words are rare ones
+    asked.sort_by_key(|word| std::cmp::Reverse(word.len())); // long words are the rarer ones
     asked
 }
 
-/// Letters that stand together.
+/// Letters without a gap between them.
 #[derive(Default)]
 struct Run {
     letters: String,
@@ -77,14 +77,14 @@ fn runs(text: &str) -> Vec<Run> {
     runs
 }
 
-/// NFKC without case and without marks: `Łódź` is `lodz`, `Straße` is `strasse`, `ﬁ` is `fi`. Marks that are no accents but
-/// parts of a letter stay: viramas, and the voicing of kana.
+/// Normalises a text: NFKC without case and accents, so `Łódź` is `lodz`, `Straße` is `strasse`, `ﬁ` is `fi`. Marks
+/// that are parts of a letter rather than accents stay: viramas, and the voicing of kana.
 fn folded(text: &str) -> String {
     let letters = text.nfkd().default_case_fold().nfkd();
     let bare = letters.filter(|c| matches!(canonical_combining_class(*c), 0 | 8 | 9));
     let mut plain = String::with_capacity(text.len());
     for c in bare {
-        // Latin letters whose stroke or shape no decomposition takes apart.
+        // Latin letters with a stroke or shape that no decomposition removes.
         let is_latin = matches!(c, '\u{C0}'..='\u{2AF}' | '\u{1E00}'..='\u{1EFF}') && c.is_alphabetic();
         match deunicode::deunicode_char(c).filter(|_| is_latin) {
             Some(ascii) => plain.extend(ascii.chars().map(|c| c.to_ascii_lowercase())),
@@ -94,7 +94,7 @@ fn folded(text: &str) -> String {
     plain.nfc().collect()
 }
 
-/// Scripts that are written without blanks between words: Thai, Lao, Burmese, Khmer, kana and Han.
+/// Returns true for scripts written without blanks between words: Thai, Lao, Burmese, Khmer, kana and Han.
 fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{E00}'..='\u{EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}'
@@ -105,7 +105,7 @@ fn shortened(word: &str) -> String {
     word.chars().take(WORD_MAX).collect()
 }
 
-/// The end of the range of words that begin with `word`: no letter has this last code point.
+/// Returns the end of the range of words that begin with `word`: no letter has this last code point.
 pub fn end_of(word: &str) -> String {
     format!("{word}\u{10FFFF}")
 }
@@ -124,7 +124,7 @@ record! {
     }
 }
 
-/// The columns that the index of words is made from.
+/// Columns that the index of words is made from.
 #[derive(Debug, FromQueryResult)]
 struct Indexed {
     id: EventId,
@@ -133,7 +133,7 @@ struct Indexed {
     status: EventStatus,
 }
 
-/// Writes the words of an event in place of those it had.
+/// Replaces the indexed words of an event.
 pub async fn index(tx: &Tx, event: &event::Model) -> Result<(), DbError> {
     let (title, venue) = (event.title.clone(), event.venue.clone());
     replace(tx, &[Indexed { id: event.id, title, venue, status: event.status }]).await
@@ -161,7 +161,7 @@ pub async fn list(tx: &Tx, events: &[EventId], is_published: bool) -> Result<(),
     Ok(())
 }
 
-/// Indexes events whose words are of an older version, in chunks. Returns how many.
+/// Indexes events anew that were indexed with an older version, in chunks. Returns their number.
 pub async fn reindex(db: &Db) -> Result<u64, DbError> {
     db::in_chunks(CHUNK, || async {
         db.write(Priority::Worker, |tx| async move {
@@ -180,12 +180,12 @@ pub async fn reindex(db: &Db) -> Result<u64, DbError> {
     .await
 }
 
-/// Events with all the words of a search.
+/// Events that contain all words of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Matches {
-    /// Exactly these.
+    /// Ids of exactly these events.
     Few(Vec<EventId>),
-    /// Too many to look up one by one: the list itself is asked, event by event, for each of the words.
+    /// Too many events to look up one by one; the list itself checks each event for these words.
     Many(Vec<String>),
 }
 
@@ -194,8 +194,8 @@ struct Match {
     event_id: EventId,
 }
 
-/// Finds the events that have all of `words`, published ones only or all. Reads the rarest word's entries and asks for the
-/// others beside each.
+/// Finds the events that have all of `words`, published ones only or all. Reads the entries of the rarest word and
+/// checks the other words for each.
 pub async fn find(c: &impl ConnectionTrait, words: Vec<String>, published_only: bool) -> Result<Matches, DbError> {
     let scope = if published_only { "= 1" } else { "IN (0, 1)" };
     let mut rarest = (i64::MAX, 0);
@@ -230,8 +230,9 @@ pub async fn find(c: &impl ConnectionTrait, words: Vec<String>, published_only: 
     Ok(Matches::Few(found.into_iter().map(EventId).collect()))
 }
 
-/// The condition that an event has a word, whose range is bound behind `bound` others. Not EXISTS: PostgreSQL would make a
-/// join of it, for which it reads and sorts the whole list instead of walking to the end of the page.
+/// Returns the condition that an event has a word; its range is bound after `bound` other values. Not EXISTS:
+/// PostgreSQL would turn that into a join, for which it reads and sorts the whole list instead of scanning to the end
+/// of the page.
 pub fn has_word(event: &str, bound: usize) -> String {
     let (from, to) = (bound + 1, bound + 2);
     format!(

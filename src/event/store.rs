@@ -1,4 +1,4 @@
-//! The queries of events.
+//! Queries of events.
 //! Not here: decisions; and counting tickets, which `booking` does under its lock.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
@@ -10,37 +10,37 @@ use crate::entity::{event, event_change, quota, slot, stock, ticket_type};
 use crate::id::{ChangeId, EventId};
 use crate::status::{EventField, EventStatus};
 
-/// The event with this id, whoever may see it.
+/// Returns the event with this id, regardless of visibility.
 pub async fn by_id(c: &impl ConnectionTrait, id: EventId) -> Result<Option<event::Model>, DbError> {
     Ok(event::Entity::find_by_id(id).one(c).await?)
 }
 
-/// The event, its row locked until the transaction ends.
+/// Returns the event with its row locked until the transaction ends.
 pub async fn lock(tx: &Tx, id: EventId) -> Result<Option<event::Model>, DbError> {
     let sql = format!("SELECT * FROM event WHERE id = $1{}", db::for_update(tx));
     db::one(tx, &sql, [id.into()]).await
 }
 
-/// The event with this slug.
+/// Returns the event with this slug.
 pub async fn by_slug(c: &impl ConnectionTrait, slug: &str) -> Result<Option<event::Model>, DbError> {
     if slug.contains('\0') {
-        return Ok(None); // PostgreSQL cannot even compare that
+        return Ok(None); // PostgreSQL cannot compare this at all
     }
     Ok(event::Entity::find().filter(event::Column::Slug.eq(slug)).one(c).await?)
 }
 
-/// These events, in no order.
+/// Returns these events, in no order.
 pub async fn by_ids(c: &impl ConnectionTrait, ids: &[EventId]) -> Result<Vec<event::Model>, DbError> {
     Ok(event::Entity::find().filter(event::Column::Id.is_in(ids.iter().copied())).all(c).await?)
 }
 
-/// The slots of these events, by time.
+/// Returns the slots of these events, by time.
 pub async fn slots(c: &impl ConnectionTrait, events: &[EventId]) -> Result<Vec<slot::Model>, DbError> {
     let query = slot::Entity::find().filter(slot::Column::EventId.is_in(events.iter().copied()));
     Ok(query.order_by_asc(slot::Column::StartsAt).all(c).await?)
 }
 
-/// The ticket types of these events, in page order.
+/// Returns the ticket types of these events, in page order.
 pub async fn ticket_types(c: &impl ConnectionTrait, events: &[EventId]) -> Result<Vec<ticket_type::Model>, DbError> {
     let query = ticket_type::Entity::find().filter(ticket_type::Column::EventId.is_in(events.iter().copied()));
     Ok(query.order_by_asc(ticket_type::Column::Position).all(c).await?)
@@ -60,7 +60,7 @@ pub async fn insert(tx: &Tx, event: &event::Model, slugs: &[String]) -> Result<(
     Err(sea_orm::DbErr::Custom("no free slug".into()).into())
 }
 
-/// Writes what a simple event consists of, and the row its occupancy is locked by.
+/// Writes the parts of a simple event, and the stock row that locks its occupancy.
 pub async fn insert_parts(
     tx: &Tx,
     slot: &slot::Model,
@@ -75,7 +75,7 @@ pub async fn insert_parts(
     Ok(())
 }
 
-/// Moves an event from one status to another; refused when it is no longer in the first.
+/// Moves an event from one status to another. Refused if it is no longer in the first.
 pub async fn change_status(
     tx: &Tx,
     id: EventId,
@@ -93,14 +93,15 @@ pub async fn change_status(
     }
 }
 
-/// Gives an event new terms, under the lock of its stock. Open waitlist entries were made under others, so none is in turn
-/// until its customer agrees, and all free tickets are open. Returns the new revision; none: nobody waits.
+/// Gives an event new terms, under the lock of its stock. Open waitlist entries agreed to other terms, so none is in
+/// turn until its customer agrees, and all free tickets are open. Returns the new revision, or `None` if no entry
+/// waits.
 pub async fn renew_terms(tx: &Tx, id: EventId) -> Result<Option<i64>, DbError> {
     let sql = "UPDATE quota SET open = capacity - sold - held WHERE event_id = $1 AND waiting > 0";
     if db::run(tx, sql, [id.into()]).await? == 0 {
         return Ok(None);
     }
-    // Entries that were set aside have to be asked too.
+    // Customers of entries that were set aside have to agree too.
     let sql = "UPDATE waitlist_entry SET terms = (SELECT s.terms FROM stock s WHERE s.event_id = $1) WHERE terms = -1
                AND status = 'WAITING' AND quota_id IN (SELECT q.id FROM quota q WHERE q.event_id = $1)";
     db::run(tx, sql, [id.into()]).await?;
@@ -109,33 +110,33 @@ pub async fn renew_terms(tx: &Tx, id: EventId) -> Result<Option<i64>, DbError> {
 }
 
 record! {
-    /// One field an update changed.
+    /// One field changed by an update.
     pub struct Change {
-        /// The update.
+        /// Id of the update.
         id: ChangeId,
-        /// Of which event.
+        /// Event that was updated.
         event_id: EventId,
-        /// Which field.
+        /// Word of the changed field.
         field: &'static str,
-        /// Before.
+        /// Value before the update.
         old_value: String,
-        /// After.
+        /// Value after the update.
         new_value: String,
     }
 }
 
-/// Records what an update changed.
+/// Records the changes of an update.
 pub async fn insert_changes(tx: &Tx, changes: &[Change]) -> Result<(), DbError> {
     db::insert(tx, "event_change", changes, "").await?;
     Ok(())
 }
 
-/// What these updates changed.
+/// Returns the changes recorded for these updates.
 pub async fn changes(c: &impl ConnectionTrait, ids: &[ChangeId]) -> Result<Vec<event_change::Model>, DbError> {
     Ok(event_change::Entity::find().filter(event_change::Column::Id.is_in(ids.iter().copied())).all(c).await?)
 }
 
-/// The word a change's field is stored as, read back.
+/// Returns the field for the word it is stored as.
 pub fn field(word: &str) -> Option<EventField> {
     EventField::ALL.iter().copied().find(|field| field.word() == word)
 }
