@@ -1,5 +1,5 @@
 //! Creating an event: a draft with one slot, one ticket type and one quota.
-//! Not here: showing it to anybody (`publish`).
+//! Not here: making it public (`publish`).
 
 use super::{
     Error, capacity, currency, description, organizer_of, price, search, search_text, store, time_zone, times, title,
@@ -16,39 +16,39 @@ use crate::status::{Confirmation, EventStatus};
 use crate::text::{self, Fields, Invalids};
 use serde::Serialize;
 
-/// What a new event is made from.
+/// Fields of a new event, as submitted.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewEvent {
-    /// What it is called.
+    /// Title of the event.
     pub title: String,
-    /// What it is about.
+    /// Description of the event.
     pub description: String,
-    /// Where it takes place.
+    /// Venue of the event.
     pub venue: String,
-    /// IANA name.
+    /// IANA name of the time zone.
     pub time_zone: String,
-    /// When it begins.
+    /// Beginning of the event.
     pub starts_at: Timestamp,
-    /// When it ends.
+    /// End of the event.
     pub ends_at: Timestamp,
-    /// How many tickets it has.
+    /// Number of tickets.
     pub capacity: i64,
-    /// Decimal text in `currency`.
+    /// Price of a ticket, as decimal text in `currency`.
     pub price: String,
-    /// ISO 4217.
+    /// ISO 4217 code of the currency.
     pub currency: String,
 }
 
-/// Creates a draft for the organizer the actor acts for. A repeated key answers with the first event.
+/// Creates a draft for the organizer the actor acts for. A repeated key returns the event created first.
 pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<EventId, CreateError> {
     let organizer = organizer_of(ctx)?;
-    let user = ctx.actor.user_id().ok_or(Error::NotFound)?; // `organizer_of` let a signed-in user pass
+    let user = ctx.actor.user_id().ok_or(Error::NotFound)?; // `organizer_of` accepted a signed-in user
     let now = ctx.now();
     let checked = checked(&new, now).map_err(Error::from)?;
     let event = event::Model {
         id: ctx.id(),
         organizer_id: organizer,
-        slug: String::new(), // given inside, where it is seen which are taken
+        slug: String::new(), // set in the transaction, which sees the slugs taken
         search: search_text(&checked.title, &checked.venue),
         title: checked.title,
         description: checked.description,
@@ -98,7 +98,7 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
                         Recall::Reused => Err(CreateError::KeyReused),
                     };
                 }
-                // What follows holds for the first time only: a repeat is answered though its event may have begun.
+                // Only for the first request: a repeat is answered even if its event has begun since.
                 in_time(event, now).map_err(Error::from)?;
                 let answer = idempotency::answer(user, key.clone(), "createEvent", fingerprint.clone(), &event.id, now);
                 idempotency::keep(&tx, &[answer]).await?;
@@ -112,19 +112,19 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         })
     };
     match create().await {
-        // Somebody took the key or the slug between our look and our write: look again.
+        // Another request took the key or the slug between this read and this write: read again.
         Err(error) if error.db().is_some_and(is_unique_violation) => create().await,
         outcome => outcome,
     }
 }
 
-/// Why an event was not created.
+/// Reason an event was not created.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CreateError {
-    /// As with every event verb.
+    /// An error common to all operations on events.
     #[error(transparent)]
     Event(#[from] Error),
-    /// The key belongs to another request.
+    /// The idempotency key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
 }
@@ -144,7 +144,7 @@ impl crate::db::MaybeDb for CreateError {
     }
 }
 
-/// What is stored of a form without faults.
+/// Valid values of a new event, as they are stored.
 struct Checked {
     title: String,
     description: String,
@@ -154,14 +154,15 @@ struct Checked {
     price_minor: i64,
 }
 
-/// Checks every field; the times only beside others that are at fault, because a keyed repeat may come after the beginning.
+/// Checks every field. The times are checked here only if another field is invalid, because a repeat with a key may
+/// come after the event has begun.
 fn checked(new: &NewEvent, now: Timestamp) -> Result<Checked, Invalids> {
     let mut fields = Fields::default();
     let (title, description) = (fields.check(title(&new.title)), fields.check(description(&new.description)));
     let (venue, time_zone) = (fields.check(venue(&new.venue)), fields.check(time_zone(&new.time_zone)));
     fields.check(capacity(new.capacity));
     let currency = fields.check(currency(&new.currency));
-    // Without a currency the digits of a price cannot be judged.
+    // The number of decimals of a price depends on the currency.
     let price_minor = currency.and_then(|currency| fields.check(price(&new.price, currency)));
     if !fields.is_empty() {
         times(&mut fields, new.starts_at, new.ends_at, now);

@@ -1,4 +1,4 @@
-//! Editing an event: what changed is recorded field by field, and those who booked are told.
+//! Editing an event: each changed field is recorded, and customers with bookings are notified.
 //! Not here: capacity (`booking::capacity`) and status.
 
 use super::{
@@ -15,35 +15,37 @@ use crate::outbox::{self, Draft};
 use crate::status::{EventField, EventStatus};
 use crate::text::{Fields, Invalids};
 
-/// Fields whose change people on the waitlist have to agree to before they are booked.
+/// Fields that are terms: after a change, customers on the waitlist have to agree before they are booked.
 const TERMS: [EventField; 4] = [EventField::StartsAt, EventField::TimeZone, EventField::Venue, EventField::Price];
 
-/// What is to change; `None` leaves a field as it is.
+/// New values of an event's fields; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
 pub struct Edit {
-    /// What it is called.
+    /// Title of the event.
     pub title: Option<String>,
-    /// What it is about.
+    /// Description of the event.
     pub description: Option<String>,
-    /// Where it takes place.
+    /// Venue of the event.
     pub venue: Option<String>,
-    /// IANA name.
+    /// IANA name of the time zone.
     pub time_zone: Option<String>,
-    /// When it begins.
+    /// Beginning of the event.
     pub starts_at: Option<Timestamp>,
-    /// When it ends.
+    /// End of the event.
     pub ends_at: Option<Timestamp>,
-    /// Decimal text in the event's currency.
+    /// Price of a ticket, as decimal text in the event's currency.
     pub price: Option<String>,
 }
 
-/// Changes a draft, or a published event that is not over. Says which fields really changed; none is no error and tells nobody.
+/// Changes a draft, or a published event that is not over. Returns the fields that really changed; none is no error and
+/// causes no notice.
 pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>, Error> {
     let (change_id, domain_event_id): (ChangeId, DomainEventId) = (ctx.id(), ctx.id());
     let edit = &edit;
     ctx.db
         .write(Priority::Interactive, |tx| async move {
-            // The lock root first, as all who change occupancy take it: new terms change who is in turn.
+            // The row of the stock first, the same order of locks as in all changes of occupancy: new terms change
+            // which entries are in turn.
             db::run(&tx, "UPDATE stock SET revision = revision WHERE event_id = $1", [id.into()]).await?;
             let old = may_manage(ctx, store::lock(&tx, id).await?)?;
             if !matches!(old.status, EventStatus::Draft | EventStatus::Published) {
@@ -85,7 +87,7 @@ pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>,
             let price_change = (new_price != old_price).then_some(new_price);
             write(&tx, &old, &new, price_change, ctx.now()).await?;
             store::insert_changes(&tx, &changes).await?;
-            // Nobody was promised anything of a draft, so nobody is told.
+            // No customer ever saw a draft, so no notice is sent.
             if old.status == EventStatus::Published {
                 let domain_event = DomainEvent::EventUpdated {
                     event: id,
@@ -108,8 +110,8 @@ pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>,
         .await
 }
 
-/// The event and its price after the edit, or every field that is at fault. Of an event that has begun, its beginning and
-/// its price stay: both have served their purpose.
+/// Returns the event and its price after the edit, or all invalid fields. Once an event has begun, its beginning and
+/// its price cannot change: both have already taken effect.
 fn applied(
     ctx: &Ctx,
     old: &event::Model,
@@ -150,7 +152,7 @@ fn applied(
     fields.finish(|| Some((new, new_price)))
 }
 
-/// Writes what changed, the dates and prices only where they did.
+/// Writes the changes; dates and prices only if they changed.
 async fn write(
     tx: &Tx,
     old: &event::Model,

@@ -1,5 +1,5 @@
-//! Events: what one can book, from draft to archive.
-//! Not here: tickets and who has them; whatever moves capacity, calling off included, lives in `booking`.
+//! Events, which customers book, from draft to archive.
+//! Not here: tickets and their owners; every change of capacity, calling off included, is in `booking`.
 
 use chrono_tz::Tz;
 
@@ -26,25 +26,25 @@ pub mod store;
 /// The most tickets one event can have.
 pub const CAPACITY_MAX: i64 = 1_000_000;
 
-/// The longest an event can last: a year, in microseconds.
+/// Longest duration of an event: a year, in microseconds.
 const LENGTH_MAX: i64 = 366 * 24 * 3_600 * 1_000_000;
 
-/// Why an event verb refused.
+/// Reason an operation on an event was refused.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The actor may not.
+    /// The actor lacks permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// Input fields are wrong, one at least.
+    /// At least one input field is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalids),
-    /// No such event, as far as the actor may know.
+    /// The event does not exist, or is hidden from the actor.
     #[error("there is no such event")]
     NotFound,
-    /// The event's status does not allow it.
+    /// The event's status does not allow the operation.
     #[error("the event is {}, which does not allow this", .0.word())]
     InvalidTransition(EventStatus),
-    /// It has begun or is over.
+    /// The event has begun or is over.
     #[error("the event has begun or is over")]
     Over,
     /// The database failed.
@@ -67,7 +67,7 @@ impl MaybeDb for Error {
     }
 }
 
-/// Asks whether the actor may manage an event that was found, and answers "not found" where they may not know of it.
+/// Returns the event that was found if the actor may manage it, or "not found" if it is hidden from the actor.
 pub fn may_manage(ctx: &Ctx, event: Option<event::Model>) -> Result<event::Model, Error> {
     let event = event.ok_or(Error::NotFound)?;
     match ctx.allow(Action::ManageEventOf(event.organizer_id)) {
@@ -77,19 +77,20 @@ pub fn may_manage(ctx: &Ctx, event: Option<event::Model>) -> Result<event::Model
     }
 }
 
-/// Whether everybody may see this event. It stays so: no status leads back to a draft.
+/// Returns true if the event is visible to all. That is final: no status leads back to a draft.
 pub fn is_public(event: &event::Model) -> bool {
     event.status != EventStatus::Draft
 }
 
-/// Whether the actor may see this event: everybody unless it is a draft, which is for those who run it or look at its sales.
+/// Returns true if the actor may see this event. Drafts are visible only to those who manage the event or read its
+/// sales.
 pub fn may_see(ctx: &Ctx, event: &event::Model) -> bool {
     is_public(event)
         || ctx.allow(Action::ManageEventOf(event.organizer_id)).is_ok()
         || ctx.allow(Action::ReadSalesOf(event.organizer_id)).is_ok()
 }
 
-/// The organizer the actor creates events for.
+/// Returns the organizer the actor creates events for.
 pub fn organizer_of(ctx: &Ctx) -> Result<OrganizerId, Error> {
     ctx.allow(Action::ManageEvents)?;
     let acting = ctx.actor.signed_in().and_then(|user| user.organizer);
@@ -116,7 +117,7 @@ fn price(text: &str, currency: Currency) -> Result<i64, Invalid> {
     }
 }
 
-/// Checks how many tickets an event is to have.
+/// Checks the number of tickets of an event.
 pub fn capacity(tickets: i64) -> Result<i64, Invalid> {
     let fits = (1..=CAPACITY_MAX).contains(&tickets);
     if fits { Ok(tickets) } else { Err(Invalid::new("capacity", format!("must be between 1 and {CAPACITY_MAX}"))) }
@@ -134,12 +135,12 @@ fn venue(text: &str) -> Result<String, Invalid> {
     text::line("venue", text, 200)
 }
 
-/// Checks when an event begins that is created or moved at `now`.
+/// Checks the beginning of an event that is created or moved at `now`.
 fn beginning(starts_at: Timestamp, now: Timestamp) -> Result<(), Invalid> {
     if starts_at > now { Ok(()) } else { Err(Invalid::new("startsAt", "must be in the future")) }
 }
 
-/// Checks when an event ends, against its beginning and `now`.
+/// Checks the end of an event against its beginning and `now`.
 fn end(starts_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> Result<(), Invalid> {
     if ends_at <= starts_at {
         return Err(Invalid::new("endsAt", "must be after startsAt"));
