@@ -127,7 +127,7 @@ struct Inner {
 }
 
 impl Budgets {
-    /// Budgets whose buckets are full.
+    /// Budgets with full buckets.
     pub fn new(settings: Settings, clock: &Clock) -> Self {
         let ticks = Ticks::of(clock);
         let of_address = settings.times(settings.address_factor);

@@ -1,48 +1,48 @@
-//! The closed list of faults: what a client may be told when an answer fails, and the masking of everything else.
-//! Not here: expected refusals (they are data of a payload), and which transport shows which status when.
+//! Closed list of faults: the errors that a client may see when an answer fails, and the masking of all others.
+//! Not here: expected refusals (they are data of a payload), and the status of a fault in each transport.
 
 use std::any::Any;
 use std::time::Duration;
 
 use async_graphql::{Error, ErrorExtensionValues, Response, ServerError, Value};
 
-/// How many errors of one response are listed; a client that has seen ten has seen enough.
+/// Errors of one response that are listed; further ones help no client.
 const LISTED: usize = 10;
 
-/// How long a message about the document may be; it may quote the client's own words.
+/// Characters of a message about the document, which may quote the client's own words.
 const MESSAGE: usize = 200;
 
-/// Everything that can be wrong with a request as a whole or with a field of it.
+/// Errors of a request as a whole or of one of its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// The document is no GraphQL.
+    /// The document is not GraphQL.
     GraphqlParseFailed,
     /// The document does not fit the schema.
     GraphqlValidationFailed,
-    /// A parameter, variable or argument cannot be taken as it is.
+    /// A parameter, variable or argument is not acceptable.
     BadUserInput,
-    /// Nobody is signed in, or the token is no longer good.
+    /// The request needs a signed-in user, or its token is no longer valid.
     Unauthenticated,
-    /// The role may not.
+    /// The viewer's role does not allow this.
     Forbidden,
-    /// There is no such thing, or not for this viewer.
+    /// The object does not exist, or is not visible to this viewer.
     NotFound,
-    /// Somebody else was faster, or the key was used for something else.
+    /// Another request was faster, or the key was used for another request.
     Conflict,
     /// Too many requests from this viewer.
     RateLimited,
-    /// The service has no room right now; the same request may work later.
+    /// The service has no capacity right now; the same request may work later.
     Overloaded,
-    /// The request asks for more than one request may.
+    /// The request exceeds the limits of one request.
     TooCostly,
-    /// Only the hash of a document came, and nobody knows it here.
+    /// Only the hash of a document was sent, and the service does not know it.
     PersistedQueryNotFound,
-    /// The service failed; the request id finds the record of it.
+    /// The service failed; the request id identifies the record of it.
     Internal,
 }
 
 impl Fault {
-    /// Every fault.
+    /// All faults of the list.
     pub const ALL: [Self; 12] = [
         Self::GraphqlParseFailed,
         Self::GraphqlValidationFailed,
@@ -58,7 +58,7 @@ impl Fault {
         Self::Internal,
     ];
 
-    /// The word in `extensions.code`.
+    /// Returns the value of `extensions.code`.
     pub fn code(self) -> &'static str {
         match self {
             Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
@@ -76,7 +76,7 @@ impl Fault {
         }
     }
 
-    /// The HTTP status of a request that failed as a whole with this fault.
+    /// Returns the HTTP status of a request that failed as a whole with this fault.
     pub fn http_status(self) -> u16 {
         match self {
             Self::GraphqlParseFailed
@@ -94,12 +94,12 @@ impl Fault {
         }
     }
 
-    /// The fault of a code, if it is one of ours.
+    /// Returns the fault of a code, if the code is on the list.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| fault.code() == code)
     }
 
-    /// The fault an error carries, if any.
+    /// Returns the fault that an error carries, if any.
     pub fn of(error: &ServerError) -> Option<Self> {
         match error.extensions.as_ref()?.get("code")? {
             Value::String(code) => Self::from_code(code),
@@ -107,24 +107,24 @@ impl Fault {
         }
     }
 
-    /// An error for a resolver to return. The text of [`Fault::Internal`] goes to the log, not to the client.
+    /// Returns an error for a resolver. The text of [`Fault::Internal`] goes to the log, not to the client.
     pub fn error(self, message: impl Into<String>) -> Error {
         Error { message: message.into(), source: None, extensions: Some(self.extensions()) }
     }
 
-    /// The same for a fault that passes: the client is told when to try again.
+    /// Returns an error for a temporary fault, which tells the client when to try again.
     pub fn retry_after(self, message: impl Into<String>, wait: Duration) -> Error {
         Error { message: message.into(), source: None, extensions: Some(self.extensions_after(wait)) }
     }
 
-    /// An error about a request as a whole.
+    /// Returns an error of a request as a whole.
     pub fn server_error(self, message: impl Into<String>) -> ServerError {
         let mut error = ServerError::new(message, None);
         error.extensions = Some(self.extensions());
         error
     }
 
-    /// The same for a fault that passes.
+    /// Returns an error of a request as a whole for a temporary fault.
     pub fn server_error_after(self, message: impl Into<String>, wait: Duration) -> ServerError {
         let mut error = ServerError::new(message, None);
         error.extensions = Some(self.extensions_after(wait));
@@ -145,18 +145,18 @@ impl Fault {
     }
 }
 
-/// How far a request came; what an error without a code means depends on it.
+/// Stage that a request reached, which decides the meaning of an error without a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Refused by validation.
+    /// The request was refused by validation.
     Refused,
     /// Fields were resolved.
     Executed,
 }
 
-/// Makes every error of a response one of the closed list, masks what is nobody's business and lists ten at most.
+/// Gives every error of a response a code of the closed list, masks internal errors, and lists ten at most.
 ///
-/// One record is written for all that is masked, with the text of the first; variables are in none of them.
+/// One record is written for all masked errors, with the text of the first; variables are in no record.
 pub fn finish(mut response: Response, stage: Stage, request_id: &str) -> Response {
     let mut masked: Option<(String, usize)> = None;
     for error in &mut response.errors {
@@ -169,14 +169,14 @@ pub fn finish(mut response: Response, stage: Stage, request_id: &str) -> Respons
         }
     }
     if let Some((text, count)) = masked {
-        tracing::error!(request_id, error = text, count, "a request failed inside");
+        tracing::error!(request_id, error = text, count, "a request failed with an internal error");
     }
     response.errors.truncate(LISTED);
     response
 }
 
-/// Whether the engine refused a value while it read arguments: a scalar's own check runs only then, and so does the
-/// range of Int. The engine marks such errors by these words alone.
+/// Returns true if async-graphql refused a value while it read arguments: the check of a scalar runs only then, and so
+/// does the range check of Int. async-graphql marks such errors only by these words.
 fn is_about_input(error: &ServerError) -> bool {
     ["Failed to parse \"", "Expected input type \""].iter().any(|start| error.message.starts_with(start))
 }
@@ -199,10 +199,10 @@ fn mask(error: &mut ServerError, request_id: &str, masked: &mut Option<(String, 
 fn masked_as(request_id: &str) -> (String, ErrorExtensionValues) {
     let mut extensions = Fault::Internal.extensions();
     extensions.set("requestId", request_id);
-    ("Something went wrong on our side. The request id finds it in our records.".to_owned(), extensions)
+    ("Something went wrong on our side. The request id identifies it in our records.".to_owned(), extensions)
 }
 
-/// What is told of a failure outside of any execution; its record has the same request id.
+/// Returns the masked error of a failure outside of any execution; its record has the same request id.
 pub fn masked(request_id: &str) -> ServerError {
     let (message, extensions) = masked_as(request_id);
     let mut error = ServerError::new(message, None);
@@ -217,9 +217,9 @@ fn segment(segment: &async_graphql::PathSegment) -> String {
     }
 }
 
-/// The fault of a document the parser refused: one line that says where, without drawing the document.
+/// Returns the fault of a document that the parser refused: one line with the position, without the parser's drawing.
 pub fn parse_failed(error: ServerError) -> ServerError {
-    // The parser draws the offending line; what it expected stands behind the last `=`.
+    // The parser draws the offending line; the expected token follows the last `=`.
     let reason = match error.message.rsplit_once("\n") {
         Some((_, last)) => last.trim().trim_start_matches('=').trim(),
         None => error.message.as_str(),
@@ -233,13 +233,13 @@ pub fn parse_failed(error: ServerError) -> ServerError {
     failed
 }
 
-/// What a panic said, for the log.
+/// Returns the text of a panic, for the log.
 pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text")
 }
 
-/// A text on one line, control characters blanked, at most 200 characters.
+/// Returns a text on one line of at most 200 characters, with control characters replaced by spaces.
 pub fn one_line(text: &str) -> String {
     let mut line: String = text.chars().take(MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(MESSAGE).is_some() {

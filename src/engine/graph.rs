@@ -1,5 +1,5 @@
-//! The schema as the engine sees it: something that executes requests.
-//! Not here: its types (`execute::shape` reads them from its definition), and what its fields do.
+//! Schema as the engine uses it: an object that executes requests.
+//! Not here: its types (`execute::shape` reads them from its definition), and the resolvers of its fields.
 
 use async_graphql::{ObjectType, Request, Response, Schema, SubscriptionType};
 use futures_util::future::BoxFuture;

@@ -1,10 +1,10 @@
-//! Batching of look-ups within one request: keys asked for side by side are read by one statement.
+//! Batches lookups within one request: keys that are requested concurrently are read by one statement.
 //! Not here: the tables and their keys (`load`).
 //!
-//! async-graphql's own `DataLoader` waits 1 ms on a timer thread before each batch, at every level of a document. Here a
-//! batch closes when the request's task is polled again: all fields resolved side by side have asked by then. The batch is
-//! read by the task that asked, without a hop to another one. Nothing is remembered between batches, so a mutation's
-//! payload and each result of a subscription read the database as it is then.
+//! async-graphql's own `DataLoader` waits 1 ms on a timer thread before each batch, at every level of a document. Here
+//! a batch closes when the request's task is polled again: by then all fields that are resolved concurrently have added
+//! their keys. The batch is read by the task that requested it, without a hop to another task. Nothing is cached
+//! between batches, so a mutation's payload and each result of a subscription read the database as it is then.
 
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
@@ -17,7 +17,7 @@ use futures_util::future::{BoxFuture, FutureExt, Shared};
 pub trait Source<K>: Send + Sync + 'static {
     /// Value of one key.
     type Value: Clone + Send + Sync + 'static;
-    /// Error of a batch, shared by all fields that asked.
+    /// Error of a batch, shared by all fields that requested it.
     type Error: Clone + Send + Sync + 'static;
 
     /// Returns the values of the keys that exist. Each key is given once.
@@ -34,14 +34,15 @@ pub struct Loader<S>(Arc<Inner<S>>);
 
 struct Inner<S> {
     source: S,
-    /// Open batch of each type of key: an [`Open`] of it.
+    /// Open batch of each key type, stored as an [`Open`].
     open: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
 }
 
 type Outcome<K, V, E> = Result<Arc<HashMap<K, V>>, E>;
 type Batch<K, V, E> = Shared<BoxFuture<'static, Outcome<K, V, E>>>;
 
-/// Keys that wait to be read, and the future that reads them. Each field that asked holds a clone of it and drives it.
+/// Keys that wait to be read, and the future that reads them. Each field that requested one holds a clone of the future
+/// and drives it.
 struct Open<K, V, E> {
     keys: HashSet<K>,
     batch: Option<Batch<K, V, E>>,
@@ -106,7 +107,8 @@ impl<S: 'static> Inner<S> {
     }
 }
 
-/// Closes the batch after every field of this round has asked, and reads it. Weak, because the loader holds this future.
+/// Closes the batch after every field of this round has added its keys, and reads it. The reference is weak because the
+/// loader holds this future.
 async fn read<K: LoaderKey, S: Source<K>>(inner: Weak<Inner<S>>) -> Outcome<K, S::Value, S::Error> {
     tokio::task::yield_now().await;
     let Some(inner) = inner.upgrade() else { return Ok(Arc::default()) }; // no field is left to ask

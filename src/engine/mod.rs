@@ -1,12 +1,12 @@
-//! A GraphQL request from its text to its response: finding and parsing the document, measuring what it costs, paying for
-//! it, validating its values, executing it, and wording what went wrong. It knows no type of the schema.
+//! Processes a GraphQL request from its text to its response: finds and parses the document, measures and charges its
+//! cost, validates its values, executes it, and words its errors. The engine knows no type of the schema.
 //! Not here: objects, queries and mutations (`graphql`), and transports (`http`).
 //!
 //! | question | file |
 //! |---|---|
-//! | Which document is meant, and may it run? | `document` |
-//! | What does it ask for? | `cost` |
-//! | Has its viewer points left? | `budget` |
+//! | Which document is requested, and may it run? | `document` |
+//! | What does it cost? | `cost` |
+//! | Has its viewer enough points left? | `budget` |
 //! | Are its values of the declared types? | `execute::inputs` |
 //! | How is it executed and answered? | `execute` |
 //! | Which code and message has an error? | `fault` |

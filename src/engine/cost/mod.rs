@@ -63,13 +63,13 @@ pub struct Limits {
     /// Cost of the operation in points; 2,000. One for the operation itself, one for each row or object that is read,
     /// more for fields that count, search or write, and one for fifty fields of the answer.
     pub cost: u64,
-    /// Cost of each result of a subscription, which its viewer does not pay for; 200.
+    /// Cost of each result of a subscription. The viewer's bucket pays only once, when it begins; 200.
     pub subscription: u64,
     /// Fields of the answer, where a field in a list counts once per item; 20,000.
     pub answer: u64,
     /// Largest page of a list; 100. Also assumed where the length cannot be known beforehand.
     pub page: u64,
-    /// Length assumed for a connection whose arguments give none; 20.
+    /// Length assumed for a connection without a length in its arguments; 20.
     pub default_page: u64,
     /// Prices of fields and filters; the default prices unless set.
     pub prices: Prices,
@@ -105,7 +105,7 @@ impl Limits {
         within("The document", text.len() as u64, "bytes", self.document_bytes as u64)?;
         let found = tokens(text);
         within("The document", found.count as u64, "tokens", self.tokens as u64)?;
-        within("The document", found.nesting as u64, "brackets in each other", self.nesting as u64)
+        within("The document", found.nesting as u64, "levels of brackets", self.nesting as u64)
     }
 
     /// Checks the cost of each result of a subscription.
@@ -173,10 +173,10 @@ pub fn pick<'a>(
         Some(name) => operations
             .find(|(own, _)| own.is_some_and(|own| own.as_str() == name))
             .map(|(_, operation)| operation)
-            .ok_or_else(|| bad("The document has no operation of the name in operationName.")),
+            .ok_or_else(|| bad("The document has no operation with the name in operationName.")),
         None => match (operations.next(), operations.next()) {
             (Some((_, only)), None) => Ok(only),
-            (Some(_), Some(_)) => Err(bad("The document has several operations: say which in operationName.")),
+            (Some(_), Some(_)) => Err(bad("The document has several operations: name one of them in operationName.")),
             (None, _) => Err(bad("The document has no operation.")),
         },
     }
@@ -201,16 +201,16 @@ pub fn check(
     for (name, fragment) in order.fragments {
         let sum = count.set(&fragment.selection_set.node)?;
         whole.add(sum);
-        within("The document", whole.nodes, "selections with its fragments written out", limits.expanded)?;
-        within("The document", whole.values, "values with its variables written out", limits.values)?;
+        within("The document", whole.nodes, "selections with its fragments expanded", limits.expanded)?;
+        within("The document", whole.values, "values with its variables expanded", limits.values)?;
         count.known(name, sum);
     }
     let mut found = Sum::default();
     for (_, operation) in document.operations.iter() {
         let sum = count.set(&operation.node.selection_set.node)?;
         whole.add(sum);
-        within("The document", whole.nodes, "selections with its fragments written out", limits.expanded)?;
-        within("The document", whole.values, "values with its variables written out", limits.values)?;
+        within("The document", whole.nodes, "selections with its fragments expanded", limits.expanded)?;
+        within("The document", whole.values, "values with its variables expanded", limits.values)?;
         if std::ptr::eq(operation, chosen) {
             found = sum;
         }
@@ -219,7 +219,7 @@ pub fn check(
     within("The operation", found.roots, "root fields", limits.root_fields)?;
     within("The operation", found.aliases, "aliases", limits.aliases)?;
     within("The operation", found.introspection.depth, "levels of introspection", INTROSPECTION_DEPTH)?;
-    within("The operation", found.introspection.lists, "introspection lists in each other", INTROSPECTION_LISTS_DEEP)?;
+    within("The operation", found.introspection.lists, "levels of introspection lists", INTROSPECTION_LISTS_DEEP)?;
     within("The operation", found.introspection.size, "introspection fields", INTROSPECTION_SIZE)?;
     within("The answer", found.load.fields, "fields", limits.answer)?;
     let writes = if chosen.node.ty == OperationType::Mutation { found.roots } else { 0 };

@@ -16,7 +16,7 @@ use super::{Limits, Refusal, within};
 /// on that.
 const NESTING: u64 = 200;
 
-/// Introspection fields whose lists multiply when nested.
+/// Introspection fields with lists that multiply when nested.
 const INTROSPECTION_LISTS: [&str; 5] = ["types", "fields", "inputFields", "interfaces", "possibleTypes"];
 
 /// Number of introspection fields that cost as much as one field of data: they are in memory and have a limit of their
@@ -118,7 +118,7 @@ impl<'a> Count<'a> {
     }
 
     fn nested(&mut self, set: &SelectionSet, nesting: u64) -> Result<Sum, Refusal> {
-        within("The document", nesting, "selections in each other", NESTING)?;
+        within("The document", nesting, "levels of selections", NESTING)?;
         let mut sum = Sum::default();
         for selection in &set.items {
             self.visited += 1;

@@ -44,7 +44,7 @@ impl Params {
         }
     }
 
-    /// Returns the parameters with the lease of a connection whose token may be renewed.
+    /// Returns the parameters with the lease of a connection, which allows its token to be renewed.
     pub fn under(self, lease: Lease) -> Self {
         Self { request: self.request.data(lease), ..self }
     }
@@ -88,7 +88,7 @@ impl Documents {
             (None, None, Some(id)) => self.remembered.get(id).map(|text| text.to_string()).ok_or_else(unknown),
             (Some(trusted), Some(text), _) if trusted.contains_key(&sha256(&text)) => Ok(text),
             (Some(_), Some(_), _) => {
-                let message = "This service runs the documents of its trusted list only, and this is none of them.";
+                let message = "This service runs only the documents of its trusted list, and this one is not listed.";
                 Err(GraphqlResponse::refused(Fault::Forbidden, message))
             }
             (Some(trusted), None, Some(id)) => trusted.get(id).cloned().ok_or_else(unknown),
@@ -105,7 +105,7 @@ impl Documents {
 
     /// Returns the size of the cache, in bytes.
     pub fn remembered(&self) -> u64 {
-        self.remembered.run_pending_tasks(); // what is to be forgotten is forgotten by now
+        self.remembered.run_pending_tasks(); // completes pending evictions
         self.remembered.weighted_size()
     }
 }

@@ -56,7 +56,7 @@ pub async fn read(
     let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
     let entries = entries.map_err(|error| unreadable(folder, error))?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-    paths.sort(); // the same file is named first each time
+    paths.sort(); // so that the first error is the same each time
     let mut documents = HashMap::new();
     for path in paths {
         let is = |extension: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));

@@ -1,5 +1,6 @@
-//! From a response of the engine to the reply of an operation: its shape, its errors, and whether anything was executed.
-//! Not here: what is executed (`execute`).
+//! Turns a response of async-graphql into the reply of an operation: its shape, its errors, and whether anything was
+//! executed.
+//! Not here: the execution itself (`execute`).
 
 use std::any::Any;
 
@@ -10,12 +11,12 @@ use super::variables::{self, VariablePositions};
 use super::{GraphqlResponse, RequestId};
 use crate::engine::fault::{self, Stage};
 
-/// One execution: its name, the shape of what comes out, and what is the variables' fault.
+/// One execution: its id, the shape of its answer, and the arguments that take their value from variables.
 pub(super) struct Call {
     pub id: RequestId,
     pub shape: Shape,
     pub filled: VariablePositions,
-    /// See [`super::Settings::format_of`].
+    /// Format of a scalar by its name; see [`super::Settings::format_of`].
     pub format_of: fn(&str) -> Option<&'static str>,
 }
 
@@ -32,13 +33,13 @@ impl Call {
         }
     }
 
-    /// Makes the errors of validation say what a client needs: the format that was expected, and whose fault it is.
+    /// Adds to the errors of validation the expected format, and marks errors that a variable's value caused.
     fn name_causes(&self, response: &mut Response) {
         variables::name_formats(response, self.format_of);
         self.filled.blame(response);
     }
 
-    /// The errors of fields that gave no stream.
+    /// Returns the errors of a subscription that gave no stream.
     pub fn refused(&self, mut response: Response) -> GraphqlResponse {
         let stage = stage(&response);
         if stage == Stage::Refused {
@@ -47,7 +48,7 @@ impl Call {
         GraphqlResponse { response: Box::new(fault::finish(response, stage, &self.id.0)), executed: false }
     }
 
-    /// The text of a panic goes through the same mask as any other internal error.
+    /// Masks a panic like any other internal error.
     pub fn panicked(&self, panic: &(dyn Any + Send)) -> GraphqlResponse {
         let text = format!("panic: {}", fault::panic_text(panic));
         let response = Response::from_errors(vec![ServerError::new(text, None)]);
@@ -55,8 +56,8 @@ impl Call {
     }
 }
 
-/// Whether a response comes from execution. The engine does not say, but its resolvers leave traces: data, the path of
-/// the field that failed, or the error it failed with. Validation leaves none of them.
+/// Returns the stage a response comes from. async-graphql does not report it, but its resolvers leave traces: data, the
+/// path of the field that failed, or the error it failed with. Validation leaves no such trace.
 fn stage(response: &Response) -> Stage {
     let left_traces = |error: &ServerError| !error.path.is_empty() || error.source.is_some();
     let is_refused =

@@ -1,7 +1,8 @@
-//! Values against the input types they are for, where the engine looks less closely than the specification: a text in place
-//! of an enum's value, an Int of more than 32 bits, anything in place of an input object, a field said twice, and variables
-//! of no type. It would notice in the field that is run with them, when others have run, or not at all.
-//! Not here: everything else about values, which the engine checks.
+//! Checks values against their input types where async-graphql is less strict than the specification: a string in place
+//! of an enum value, an Int of more than 32 bits, any value in place of an input object, a repeated field, and
+//! variables of an unknown type. It would report them only while resolving the field, after sibling mutations may have
+//! run, or not at all.
+//! Not here: every other check of values, which async-graphql makes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,22 +25,23 @@ type Fields = HashMap<Name, Type>;
 /// The input types of a schema.
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
-    /// By type and field.
+    /// Arguments by type and field.
     arguments: HashMap<Name, HashMap<Name, Fields>>,
     objects: HashMap<Name, Fields>,
     enums: HashSet<Name>,
     scalars: HashSet<Name>,
 }
 
-/// The scalars no schema has to define.
+/// Scalars that a schema need not define.
 const BUILT_IN: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 
 /// A value that is not of its type.
 struct TypeMismatch {
-    /// Where: fields and indices, from the inside out.
+    /// Path of the value: fields and indices, from the inside out.
     path: Vec<String>,
-    /// Its type; none: there is no such argument or field. Only said of those that stand for a variable: when it is left
-    /// out they go before the engine looks. All others are the engine's to report.
+    /// Expected type; `None` when there is no such argument or field. That is reported only for one that takes a
+    /// variable: if the variable is left out, the argument is removed before async-graphql sees it. All others are
+    /// reported by async-graphql.
     expected: Option<String>,
 }
 
@@ -47,7 +49,7 @@ impl TypeMismatch {
     const UNKNOWN: Self = Self { path: Vec::new(), expected: None };
 }
 
-/// Refuses input objects that say a field twice. The text must be one that can be parsed.
+/// Refuses input objects that repeat a field. The text must be valid for the parser.
 pub(super) fn said_once(text: &str) -> Result<(), Refusal> {
     let Some(field) = repeated_field(text) else { return Ok(()) };
     let message = fault::one_line(&format!("There can be only one input field named \"{field}\"."));
@@ -84,8 +86,8 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Refuses what does not fit. The document must have passed the cost check, which bounds its nesting; fragments are
-    /// looked at once, wherever they are spread.
+    /// Refuses values that do not fit their types. The document must have passed the cost check, which bounds its
+    /// nesting. Fragments are visited once, wherever they are spread.
     pub fn check(
         &self,
         document: &ExecutableDocument,
@@ -116,7 +118,7 @@ impl Inputs {
         Ok(())
     }
 
-    /// The engine does not survive a default for a list of what is no type.
+    /// Refuses variables of an unknown type. async-graphql cannot handle a default for a list of an unknown type.
     fn check_type(&self, declared: &VariableDefinition) -> Result<(), Refusal> {
         let mut base = &declared.var_type.node.base;
         let name = loop {
@@ -130,16 +132,16 @@ impl Inputs {
             || self.enums.contains(name)
             || self.objects.contains_key(name);
         if is_known || self.objects.is_empty() {
-            return Ok(()); // without a schema nothing is known
+            return Ok(()); // without a schema no type is known
         }
         let message = fault::one_line(&format!(
-            "Variable ${} is of type \"{name}\", which is no input type.",
+            "Variable ${} is of type \"{name}\", which is not an input type.",
             declared.name.node
         ));
         Err(Refusal { fault: Fault::GraphqlValidationFailed, message })
     }
 
-    /// Types and fields that are none are the engine's to report.
+    /// Checks the arguments of a selection set. Unknown types and fields are reported by async-graphql.
     fn check_set(&self, set: &SelectionSet, parent: Option<&Name>, types: &Types) -> Result<(), Refusal> {
         for selection in &set.items {
             match &selection.node {
@@ -169,7 +171,7 @@ impl Inputs {
         Ok(())
     }
 
-    /// Whether a value fits; one of a document says enums without quotes.
+    /// Checks that a value fits its type. A literal of a document has enum values without quotes.
     fn fits<V: ValueView>(&self, ty: &Type, value: &V, is_literal: bool) -> Result<(), TypeMismatch> {
         let misfit = |name: &Name| Err(TypeMismatch { path: Vec::new(), expected: Some(name.to_string()) });
         match (value.view(), &ty.base) {
@@ -177,7 +179,7 @@ impl Inputs {
                 let mut each = items.iter().enumerate();
                 each.try_for_each(|(at, item)| within(self.fits(inner, item, is_literal), at))
             }
-            (_, BaseType::List(inner)) => self.fits(inner, value, is_literal), // one stands for a list of one
+            (_, BaseType::List(inner)) => self.fits(inner, value, is_literal), // a single value counts as a list of one
             (View::Null | View::Variable, BaseType::Named(_)) => Ok(()),
             (seen, BaseType::Named(name)) => match (seen, self.objects.get(name)) {
                 (View::Object(values), Some(fields)) => values.iter().try_for_each(|(field, value)| {
@@ -197,7 +199,7 @@ impl Inputs {
     }
 }
 
-/// What is no whole number at all is the engine's to report.
+/// Returns true for an integer of 32 bits. A number that is not an integer is left to async-graphql to report.
 fn has_32_bits(number: &Number) -> bool {
     match number.as_i64() {
         Some(number) => i32::try_from(number).is_ok(),
@@ -232,10 +234,10 @@ fn refuse_unless(fits: Result<(), TypeMismatch>, what: impl FnOnce() -> String, 
     })
 }
 
-/// A value, as far as it is looked at: of a document, or of a variable.
+/// View of a value of a document or of a variable, limited to what is checked.
 enum View<'a, V> {
     Null,
-    /// Looked at by its own type.
+    /// Variable, which is checked against its own declared type.
     Variable,
     Number(&'a Number),
     Text,

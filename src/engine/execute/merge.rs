@@ -1,6 +1,6 @@
-//! Fields of one response name: whether one value can stand for all of them (October 2021, 5.3.2). The engine compares
-//! fields of one selection set and one type; here, those of merged sets and of several types.
-//! Not here: how their values are put together (`shape`).
+//! Checks that fields of one response name can share one value (October 2021, 5.3.2). async-graphql compares fields of
+//! one selection set and one type; this check covers merged sets and several types.
+//! Not here: merging their values (`shape`).
 
 use std::collections::VecDeque;
 
@@ -13,8 +13,8 @@ use super::shape::{Output, Types};
 use crate::engine::cost::Refusal;
 use crate::engine::fault::{self, Fault};
 
-/// Refuses an operation in which fields of one response name conflict. The cost check bounds its depth and how much it is
-/// with its fragments written out; each field is looked at once for each level above it at most.
+/// Refuses an operation in which fields of one response name conflict. The cost check bounds its depth and its size
+/// with fragments expanded. Each field is visited at most once for each level above it.
 pub(super) fn check(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -24,7 +24,7 @@ pub(super) fn check(
     rule.merge(&[(&operation.selection_set.node, types.root(operation.ty))], true)
 }
 
-/// A selection set and the type it is on; none: validation reports that there is no such type.
+/// Selection set and the type it is on; `None` for an unknown type, which validation reports.
 type On<'a> = (&'a SelectionSet, Option<&'a Name>);
 
 struct Rule<'a> {
@@ -32,7 +32,7 @@ struct Rule<'a> {
     types: &'a Types,
 }
 
-/// A field, and the type it is selected on.
+/// Field and the type it is selected on.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     field: &'a Field,
@@ -41,8 +41,8 @@ struct Asked<'a> {
 }
 
 impl<'a> Rule<'a> {
-    /// Checks sets that are merged. `same`: fields of one name must be the same field with the same arguments where one object
-    /// can have both; else their types alone must agree.
+    /// Checks sets that are merged. With `same`, fields of one name must be the same field with the same arguments
+    /// where one object can have both; otherwise only their types must agree.
     fn merge(&self, sets: &[On<'a>], same: bool) -> Result<(), Refusal> {
         for (key, group) in self.collect(sets) {
             let Some(first) = group.first() else { continue };
@@ -63,7 +63,7 @@ impl<'a> Rule<'a> {
         Ok(())
     }
 
-    /// The fields of sets by their response name, fragments written out.
+    /// Returns the fields of sets by their response name, with fragments expanded.
     fn collect(&self, sets: &[On<'a>]) -> IndexMap<&'a Name, Vec<Asked<'a>>> {
         let mut fields: IndexMap<&Name, Vec<Asked<'_>>> = IndexMap::new();
         let mut spread: Vec<&Name> = Vec::new();
@@ -95,14 +95,15 @@ impl<'a> Rule<'a> {
         fields
     }
 
-    /// Whether the types of two fields agree: their lists and nulls, and their names unless both have fields.
+    /// Returns true if the types of two fields agree: their lists and nulls, and their names unless both have fields.
     fn agree(&self, one: &Asked<'_>, other: &Asked<'_>) -> bool {
         let (Some(one), Some(other)) = (one.output, other.output) else { return true };
         let is_composite = |output: &Output| self.types.is_composite(&output.named);
         one.wrapping == other.wrapping && (one.named == other.named || (is_composite(one) && is_composite(other)))
     }
 
-    /// Fields that one object can have: those of each object type. An interface's may be any object's.
+    /// Groups fields that one object can have: those of each object type. A field of an interface may belong to any
+    /// object.
     fn classes(&self, group: &[Asked<'a>]) -> Vec<Vec<Asked<'a>>> {
         let is_of_object = |asked: &Asked<'_>| asked.parent.is_some_and(|parent| !self.types.is_abstract(parent));
         if !group.iter().all(is_of_object) {
@@ -120,7 +121,7 @@ fn below<'a>(class: &[Asked<'a>]) -> Vec<On<'a>> {
     class.iter().map(|asked| (&asked.field.selection_set.node, asked.output.map(|output| &output.named))).collect()
 }
 
-/// How fields of a class differ, if they do.
+/// Returns a description of the difference between fields of a class, if there is one.
 fn difference(class: &[Asked<'_>]) -> Option<String> {
     let (first, rest) = class.split_first()?;
     rest.iter().find_map(|other| {
@@ -134,7 +135,7 @@ fn difference(class: &[Asked<'_>]) -> Option<String> {
 
 fn shapes(one: &Asked<'_>, other: &Asked<'_>) -> String {
     let (one, other) = (one.output.map(Output::shown), other.output.map(Output::shown));
-    format!("they are of the types {} and {}", one.unwrap_or_default(), other.unwrap_or_default())
+    format!("they have the types {} and {}", one.unwrap_or_default(), other.unwrap_or_default())
 }
 
 fn conflict(key: &Name, reason: &str) -> Refusal {

@@ -1,5 +1,5 @@
-//! The one way in for every transport: text → tokens → one parse → cost → execution, and finished errors on the way out.
-//! Not here: who is asking (`account::session`), how a transport frames the answer (`http`), and the schema itself.
+//! Entry point of every transport: text, tokens, one parse, cost and execution, up to the final errors of the response.
+//! Not here: authentication (`account::session`), the framing of an answer by its transport (`http`), and the schema.
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -44,7 +44,8 @@ mod walk;
 pub use reply::GraphqlResponse;
 pub use settings::{PerRequest, RequestId, Settings};
 
-/// Points that an address pays for a credential that has to be looked up, so that invented ones end with its bucket.
+/// Points that an address pays for a credential that has to be looked up, so that guessing credentials empties its
+/// bucket.
 const LOOK_UP: u64 = 100;
 
 /// Executes requests; cheap to clone.
@@ -62,7 +63,7 @@ struct Inner {
     refusals: Arc<Sparse>,
 }
 
-/// A request that was parsed, keeps the limits, and names one operation.
+/// Request that was parsed, keeps the limits, and names one operation.
 pub struct Prepared {
     request: Request,
     kind: OperationType,
@@ -76,29 +77,29 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Query, mutation or subscription.
+    /// Returns query, mutation or subscription.
     pub fn kind(&self) -> OperationType {
         self.kind
     }
 
-    /// Whether it is a subscription that goes on behind a cursor: see [`GraphqlResponse::cursor`].
+    /// Returns true for a subscription that can resume after a cursor; see [`GraphqlResponse::cursor`].
     pub fn is_resumable(&self) -> bool {
         self.resumable
     }
 
-    /// Whether it asks for the catalog alone, which everybody without an account sees alike.
+    /// Returns true for a query of the catalog alone, which is the same for every viewer without an account.
     pub fn is_public(&self) -> bool {
         self.public
     }
 
-    /// What it was found to ask for.
+    /// Returns the measured size and cost of the operation.
     pub fn cost(&self) -> Cost {
         self.cost
     }
 }
 
 impl Engine {
-    /// An engine for `schema`. Mutations run on `tasks`, so that a graceful stop can wait for them.
+    /// Engine for `schema`. Mutations run on `tasks`, so that a graceful stop can wait for them.
     pub fn new<Q, M, S>(
         schema: Schema<Q, M, S>,
         clock: Clock,
@@ -114,8 +115,8 @@ impl Engine {
         let sdl = schema.sdl();
         let read = || Ok((Types::read(&sdl)?, Inputs::read(&sdl)?));
         let (types, inputs) = read().unwrap_or_else(|error: async_graphql::parser::Error| {
-            // A schema that was built can be read; without its types answers only keep failed fields as null, and the engine
-            // alone looks at values.
+            // The definition of a built schema can be read. Without its types, answers contain null only for fields
+            // that failed, and only async-graphql checks values.
             tracing::error!(%error, "the schema's definition cannot be read");
             Default::default()
         });
@@ -123,13 +124,13 @@ impl Engine {
         Self(Arc::new(Inner { graph: Box::new(schema), types, inputs, clock, random, settings, tasks, refusals }))
     }
 
-    /// Where mutations run, and whatever else a graceful stop has to wait for.
+    /// Returns the tracker of mutations and of other tasks that a graceful stop has to wait for.
     pub fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
     }
 
-    /// Finds the document that is meant, parses it once, checks what it costs and what its values are, and takes out what was
-    /// left out. Nothing unchecked is ever executed: a [`Prepared`] comes from nowhere else.
+    /// Finds the requested document, parses it once, checks its cost and its values, and removes arguments that were
+    /// left out. Nothing unchecked is ever executed, because this is the only source of a [`Prepared`].
     pub fn prepare(&self, ask: Params) -> Result<Prepared, GraphqlResponse> {
         let given = ask.request.data.get(&TypeId::of::<RequestId>()).and_then(|id| id.downcast_ref::<RequestId>());
         let request_id = given.cloned().unwrap_or_else(|| self.request_id());
@@ -182,7 +183,7 @@ impl Engine {
             }
         }
         if cost.introspection > 0 && !self.0.settings.introspection {
-            let message = "This service answers no introspection; its schema is published as schema.graphql.";
+            let message = "Introspection is switched off here; the schema is published as schema.graphql.";
             return Err(GraphqlResponse::refused(Fault::Forbidden, message));
         }
         variables::require(operation, &variables)?;
@@ -204,8 +205,8 @@ impl Engine {
         Ok(Prepared { request, kind, cost, shape, filled, resumable, public, id: request_id, record: None })
     }
 
-    /// Executes a query or a mutation. A mutation runs in a task of its own: whoever stops waiting, its client or this
-    /// function's patience, the write goes on.
+    /// Executes a query or a mutation. A mutation runs in a task of its own, so the write continues when the client
+    /// disconnects or the timeout passes.
     pub async fn execute(&self, actor: Actor, mut prepared: Prepared) -> GraphqlResponse {
         let mut record = prepared.record.take();
         record.iter_mut().for_each(Record::runs);
@@ -243,23 +244,23 @@ impl Engine {
         let late = match kind {
             OperationType::Query => match tokio::time::timeout(patience, run).await {
                 Ok(reply) => return reply,
-                Err(_) => "The query took too long and was given up.",
+                Err(_) => "The query took too long and was cancelled.",
             },
             OperationType::Mutation => match tokio::time::timeout(mutation_patience, self.0.tasks.spawn(run)).await {
                 Ok(Ok(reply)) => return reply,
-                Ok(Err(_)) => "The service is stopping; ask again with the same idempotency key.",
-                Err(_) => "The mutation takes long and goes on; ask again with the same idempotency key.",
+                Ok(Err(_)) => "The service is stopping; try again with the same idempotency key.",
+                Err(_) => "The mutation is still running; try again with the same idempotency key.",
             },
             OperationType::Subscription => {
-                return GraphqlResponse::refused(Fault::BadUserInput, "A subscription needs a transport that streams.");
+                return GraphqlResponse::refused(Fault::BadUserInput, "A subscription needs a streaming transport.");
             }
         };
-        tracing::warn!(request_id = %id.0, %kind, "gave up waiting for an answer");
+        tracing::warn!(request_id = %id.0, %kind, "an operation exceeded its timeout");
         GraphqlResponse::refused(Fault::Overloaded, late)
     }
 
-    /// Executes a subscription as a stream of replies. Its first reply is a request error when the subscription did
-    /// not come about. For a query or mutation: its one reply.
+    /// Executes a subscription as a stream of replies. Its first reply is a request error when the subscription could
+    /// not start. A query or mutation gives its one reply.
     pub fn subscribe(
         &self,
         actor: Actor,
@@ -279,7 +280,7 @@ impl Engine {
         let mut responses = AssertUnwindSafe(self.0.graph.subscribe(request)).catch_unwind().fuse().boxed();
         let replies = async move {
             let first = responses.next().await;
-            // A subscription that did not come about looks like an event that failed, but nothing follows it.
+            // A subscription that could not start looks like a result that failed, but nothing follows it.
             let second = match &first {
                 Some(Ok(response)) if response.data == Value::Null => responses.next().now_or_never(),
                 _ => None,
@@ -291,13 +292,13 @@ impl Engine {
                 Ok(response) => call.finish(response),
                 Err(panic) => call.panicked(panic.as_ref()),
             });
-            // Written with the end of the stream.
+            // The record is written when the stream ends.
             replies.inspect(move |reply| record.iter_mut().for_each(|record| record.answered(reply)))
         };
         replies.flatten_stream().boxed()
     }
 
-    /// Takes from a ticket's bucket what it costs to look up who somebody is.
+    /// Takes the price of looking up a credential from the bucket of its address.
     pub fn charge_look_up(&self, peer: Option<Peer>) -> Result<(), GraphqlResponse> {
         let charged = self.charge_points(&Actor::Anonymous, peer, LOOK_UP).map(drop);
         if charged.is_err() {
@@ -306,14 +307,14 @@ impl Engine {
         charged
     }
 
-    /// Writes down that somebody was refused because they ask too much, unless a flood of them is.
+    /// Logs that a client was refused for asking too much, except during a flood of such refusals.
     pub fn refused_by_rate(&self, reason: &str) {
         if let Some(left_out) = self.0.refusals.let_through() {
             tracing::warn!(reason, left_out, "refused by rate");
         }
     }
 
-    /// Takes what an operation costs from its viewer's bucket.
+    /// Takes the cost of an operation from its viewer's bucket.
     fn charge(&self, actor: &Actor, prepared: &Prepared) -> Result<Option<Balance>, GraphqlResponse> {
         let peer = prepared.request.data.get(&TypeId::of::<Peer>()).and_then(|peer| peer.downcast_ref()).copied();
         self.charge_points(actor, peer, prepared.cost.cost)
@@ -328,25 +329,25 @@ impl Engine {
         let Some(budgets) = &self.0.settings.budgets else { return Ok(None) };
         budgets.charge(actor, peer, points).map(Some).map_err(|(wait, balance)| {
             let seconds = wait.as_millis().div_ceil(1_000);
-            let message = format!("You have asked for much in a short time; ask again in {seconds} s.");
+            let message = format!("You have used up your points; try again in {seconds} s.");
             let mut refused: GraphqlResponse = Fault::RateLimited.server_error_after(message, wait).into();
             refused.response.extensions.insert("cost".to_owned(), balance.extension());
             refused
         })
     }
 
-    /// What is told of a panic outside of any execution, such as in a transport, after writing it down.
+    /// Logs a panic outside of any execution, such as in a transport, and returns the error that the client gets.
     pub fn panicked(&self, what: &str, panic: &(dyn Any + Send)) -> ServerError {
         self.panicked_in(&self.request_id(), what, panic)
     }
 
-    /// The same in a request that has an id.
+    /// Logs a panic of a request that has an id, and returns the error that the client gets.
     pub fn panicked_in(&self, id: &RequestId, what: &str, panic: &(dyn Any + Send)) -> ServerError {
         tracing::error!(request_id = id.0, error = fault::panic_text(panic), "{what} panicked");
         fault::masked(&id.0)
     }
 
-    /// A name for a request.
+    /// Returns a new request id.
     pub fn request_id(&self) -> RequestId {
         RequestId(self.0.random.id::<Uuid>(self.0.clock.now()).to_string())
     }
@@ -361,7 +362,7 @@ impl Engine {
     }
 }
 
-/// A document as the parser can read it.
+/// Returns a document in a form that the parser can read.
 fn readable(text: String) -> Result<String, Refusal> {
     match cost::without_long_escapes(&text) {
         Ok(Cow::Borrowed(_)) => Ok(text),

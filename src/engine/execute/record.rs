@@ -1,6 +1,6 @@
-//! The record of an operation: one line of the log, over whichever transport it came. Names, codes, times and prices; no
-//! variables, no words of the document but its operation's name, nothing about a person.
-//! Not here: the record of what failed inside (`fault`), which has the same request id.
+//! Record of an operation: one log line, whichever transport it came by. It holds names, codes, times and prices; no
+//! variables, no text of the document except its operation's name, and no personal data.
+//! Not here: the record of an internal error (`fault`), which has the same request id.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use super::{GraphqlResponse, RequestId};
 use crate::clock::Sparse;
 use crate::engine::fault::Fault;
 
-/// How much of an operation's name is shown.
+/// Characters of an operation's name that are logged.
 const NAME: usize = 64;
 
-/// So many codes of an answer are shown.
+/// Codes of an answer that are logged.
 const CODES: usize = 3;
 
-/// What is known of an operation so far. Written when it is dropped: an operation that is given up has a record too.
+/// State of a record. It is logged on drop, so that an abandoned operation has a record too.
 pub(super) struct Record {
     id: RequestId,
     name: Option<String>,
@@ -31,7 +31,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Begins with what was sent. Refusals by rate go through `refusals`, so that a flood does not flood the log.
+    /// Begins a record with the request. Refusals by rate pass through `refusals`, so that a flood of them does not
+    /// flood the log.
     pub fn begin(id: RequestId, name: Option<&str>, refusals: Arc<Sparse>) -> Self {
         let name = name.map(shown);
         Self {
@@ -47,17 +48,17 @@ impl Record {
         }
     }
 
-    /// The name that the document gives an operation that was asked for without one.
+    /// Sets the name that the document gives to an operation if the request named none.
     pub fn named(&mut self, name: &str) {
         self.name.get_or_insert_with(|| shown(name));
     }
 
-    /// Its execution begins; unless a reply comes, it was given up.
+    /// Marks the start of the execution. Unless a reply follows, the operation was abandoned.
     pub fn runs(&mut self) {
         self.outcome = "given up";
     }
 
-    /// What it was answered.
+    /// Adds a reply to the record.
     pub fn answered(&mut self, reply: &GraphqlResponse) {
         self.messages += 1;
         self.outcome = match (reply.executed, reply.response.errors.is_empty()) {
@@ -97,7 +98,7 @@ impl Drop for Record {
     }
 }
 
-/// A name without what no name has, and bounded.
+/// Returns a name of bounded length, without characters that no name contains.
 fn shown(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(NAME).collect()
 }

@@ -1,5 +1,5 @@
-//! The answer to an operation as every transport sends it.
-//! Not here: how it comes about (`execute`), and the status it has over HTTP (`http::answer`).
+//! Answer to an operation as every transport sends it.
+//! Not here: its execution (`execute`), and its HTTP status (`http::answer`).
 
 use async_graphql::{Response, ServerError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -7,27 +7,27 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::engine::cost::Refusal;
 use crate::engine::fault::Fault;
 
-/// A response, and whether anything was executed: without that it has no `data` and is a request error.
+/// Response, and whether anything was executed. A response without execution has no `data` and is a request error.
 #[derive(Debug)]
 pub struct GraphqlResponse {
-    /// The response; each of its errors carries a code of the closed list.
+    /// Response in which each error carries a code of the closed list.
     pub response: Box<Response>,
-    /// Whether fields were resolved.
+    /// True if fields were resolved.
     pub executed: bool,
 }
 
 impl GraphqlResponse {
-    /// A request error.
+    /// Returns a request error.
     pub fn refused(fault: Fault, message: impl Into<String>) -> Self {
         fault.server_error(message).into()
     }
 
-    /// Whether everything that was asked for is there.
+    /// Returns true if everything requested is present.
     pub fn is_whole(&self) -> bool {
         self.executed && self.response.errors.is_empty()
     }
 
-    /// The fault of the first error, if there is an error.
+    /// Returns the fault of the first error, if there is an error.
     pub fn fault(&self) -> Option<Fault> {
         self.response.errors.first().map(|error| Fault::of(error).unwrap_or(Fault::Internal))
     }
@@ -45,7 +45,7 @@ impl From<Refusal> for GraphqlResponse {
     }
 }
 
-/// As the specification orders it: errors first, `data` only where something was executed.
+/// Order of the specification: errors first, and `data` only if something was executed.
 impl Serialize for GraphqlResponse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

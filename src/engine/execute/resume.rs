@@ -1,17 +1,17 @@
-//! Taking up a stream where it was cut by a cursor that a transport brings: it stands in for the argument `after` of the
-//! one root field, and is found again in the results.
-//! Not here: which transport brings it (`http::sse`), and what a cursor means (`graphql::live`).
+//! Resumes a subscription after a cursor that its transport brings. The cursor replaces the argument `after` of the
+//! root field, and the next one is read from each result.
+//! Not here: the transport that brings it (`http::sse`), and the meaning of a cursor (`graphql::live`).
 
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection};
 use async_graphql::{Name, Positioned, Value, Variables};
 
 use super::{GraphqlResponse, walk};
 
-/// The argument that a cursor is for.
+/// Name of the argument that takes a cursor.
 pub(super) const AFTER: &str = "after";
 
-/// Puts a cursor in the ticket of `after` wherever the root field `root` stands: into the variable that is there, else
-/// into the document, which is returned when it had to be changed.
+/// Sets `after` to a cursor wherever the root field `root` is selected: in the variable that is there, else in the
+/// document, which is returned if it had to be changed.
 pub(super) fn behind(
     cursor: &str,
     document: &ExecutableDocument,
@@ -35,7 +35,7 @@ pub(super) fn behind(
     is_changed.then_some(document)
 }
 
-/// Whether the field had to be changed.
+/// Sets the argument of one field and returns true if the field had to be changed.
 fn put(cursor: &str, field: &mut Positioned<Field>, variables: &mut Variables) -> bool {
     let value = Value::String(cursor.to_owned());
     let pos = field.pos;
@@ -61,7 +61,7 @@ fn put(cursor: &str, field: &mut Positioned<Field>, variables: &mut Variables) -
 }
 
 impl GraphqlResponse {
-    /// The cursor of a log's message, if the client asked for it: `cursor` in the one root field.
+    /// Returns the cursor of a log's message if the client asked for it: `cursor` in the root field.
     pub fn cursor(&self) -> Option<String> {
         let Value::Object(data) = &self.response.data else { return None };
         match data.values().next()? {

@@ -1,5 +1,6 @@
-//! The one root field of a subscription: found through fragments, and put where the engine looks for it.
-//! Not here: what the field does, and queries and mutations, which may have many.
+//! Finds the one root field of a subscription through fragments and moves it to the operation, where async-graphql
+//! looks for it.
+//! Not here: the resolver of the field, and queries and mutations, which may have many root fields.
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection};
 use async_graphql::{Name, Positioned};
@@ -7,9 +8,9 @@ use async_graphql::{Name, Positioned};
 use crate::engine::cost::Refusal;
 use crate::engine::fault::Fault;
 
-/// A subscription must have exactly one root field, on which no condition hangs. The engine does not check that, and
-/// looks for the field only in the operation itself, so a field that stands in fragments is written out there: the
-/// field's name, and the document as it has to be executed, if it is not the same.
+/// Returns the root field's name, and the document to execute if it had to be changed. A subscription must have exactly
+/// one root field without a condition. async-graphql does not check that, and looks for the field only in the operation
+/// itself, so a field inside fragments is copied there.
 pub(super) fn single_root(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -34,14 +35,14 @@ pub(super) fn single_root(
     let mut document = document.clone();
     if let Some(own) = operation_mut(&mut document, name) {
         let items = &mut own.node.selection_set.node.items;
-        // The spreads stay beside it, so that validation sees their fragments used.
+        // The spreads stay beside the field, so that validation finds their fragments used.
         items.retain(|item| !matches!(item.node, Selection::Field(_)));
         items.push(Positioned::new(Selection::Field(one.clone()), one.pos));
     }
     Ok((one.node.name.node, Some(document)))
 }
 
-/// The operation that is to be executed.
+/// Returns the operation to execute.
 fn operation_mut<'a>(
     document: &'a mut ExecutableDocument,
     name: Option<&str>,
@@ -50,26 +51,26 @@ fn operation_mut<'a>(
         DocumentOperations::Single(own) => Some(own),
         DocumentOperations::Multiple(all) => match name {
             Some(name) => all.get_mut(name),
-            None => all.values_mut().next(), // `pick` has found it to be the only one
+            None => all.values_mut().next(), // `pick` ensures that it is the only one
         },
     }
 }
 
-/// Whether the root fields are among these, and no condition hangs on them.
+/// Returns true if all root fields are among `names` and none has a condition.
 pub(super) fn asks_only(document: &ExecutableDocument, operation: &OperationDefinition, names: &[&str]) -> bool {
     let fields = root_fields(document, operation);
     fields.is_some_and(|fields| fields.iter().all(|field| names.contains(&field.node.name.node.as_str())))
 }
 
-/// Whether two fields are one, asked for twice. Other arguments make another field of it: once they are written out as
-/// one, validation would not see it.
+/// Returns true if two fields are one field that is selected twice. With different arguments they are different fields:
+/// validation would not notice once they are merged into one.
 fn is_same(one: &Field, other: &Field) -> bool {
     one.response_key().node == other.response_key().node
         && one.name.node == other.name.node
         && has_same_arguments(one, other)
 }
 
-/// Whether two fields have the same arguments, in whatever order.
+/// Returns true if two fields have the same arguments, in any order.
 pub(super) fn has_same_arguments(one: &Field, other: &Field) -> bool {
     one.arguments.len() == other.arguments.len()
         && one.arguments.iter().all(|(name, value)| {
@@ -77,9 +78,9 @@ pub(super) fn has_same_arguments(one: &Field, other: &Field) -> bool {
         })
 }
 
-/// The fields of a subscription's root with fragments written out; `None` when a condition hangs on one of them.
+/// Returns the fields of a subscription's root with fragments expanded; `None` when one of them has a condition.
 ///
-/// The specification wants exactly one, unconditionally, so that a stream cannot change its subject.
+/// The specification requires exactly one root field, without a condition, so that a stream cannot change its subject.
 fn root_fields<'a>(
     document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,

@@ -1,5 +1,5 @@
-//! Settings of the engine, and what it attaches to each request.
-//! Not here: where they are set (`app`, `cli`).
+//! Settings of the engine, and the data it attaches to each request.
+//! Not here: reading the settings (`app`, `cli`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,35 +11,36 @@ use crate::engine::budget::Budgets;
 use crate::engine::cost::Limits;
 use crate::engine::document::Documents;
 
-/// Attaches what lives as long as one request, such as DataLoaders. Actor, [`OperationType`] and
-/// [`RequestId`] are there already.
+/// Attaches data that lives as long as one request, such as DataLoaders. The actor, [`OperationType`] and [`RequestId`]
+/// are attached already.
 pub type PerRequest = Arc<dyn Fn(Request, &Actor) -> Request + Send + Sync>;
 
-/// The name of a request in records and in `INTERNAL` errors; in the request's data.
+/// Id of a request in records and in `INTERNAL` errors; part of the request's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// What the engine is told once, at the start.
+/// Settings that the engine receives once, at the start.
 #[derive(Clone)]
 pub struct Settings {
-    /// What a document may ask for.
+    /// Limits of a document.
     pub limits: Limits,
-    /// Which documents are known by name, and whether others run.
+    /// Documents that are known by id, and whether others run.
     pub documents: Documents,
-    /// Who may still ask how much; none: everybody as much as they like.
+    /// Rate limits of viewers; `None` for no limit.
     pub budgets: Option<Budgets>,
-    /// Whether the schema may be asked for.
+    /// True if the schema may be queried by introspection.
     pub introspection: bool,
-    /// How long a query may take; 5 s.
+    /// Timeout of a query; 5 s.
     pub patience: Duration,
-    /// How long the answer of a mutation is waited for, which goes on afterwards; 30 s. Longer than a query, because a
-    /// connection that dies while it commits is asked about on another one, and that answer is worth the wait.
+    /// Timeout of waiting for the answer of a mutation, which continues afterwards; 30 s. It is longer than a query's
+    /// because the outcome of a commit that lost its database connection is checked on another connection, and that
+    /// answer is worth the wait.
     pub mutation_patience: Duration,
-    /// Root fields that show every viewer without an account the same.
+    /// Root fields that are the same for every viewer without an account.
     pub public: &'static [&'static str],
     /// Format of a scalar by its name, for the message of a refused value.
     pub format_of: fn(&str) -> Option<&'static str>,
-    /// See [`PerRequest`].
+    /// Hook that attaches data to each request; see [`PerRequest`].
     pub per_request: PerRequest,
 }
 

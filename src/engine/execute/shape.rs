@@ -1,6 +1,7 @@
-//! Gives a response the shape the specification wants: fields in the order they were asked for, null where a field
-//! failed, and null in place of a parent that cannot do without it.
-//! Not here: what errors say (`fault`). The engine leaves failed fields out and orders fields by when they were done.
+//! Gives a response the shape that the specification requires: fields in the requested order, null where a field
+//! failed, and null in place of a parent when a non-null field inside it failed.
+//! Not here: the text of errors (`fault`). async-graphql leaves failed fields out and orders fields by their
+//! completion.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,12 +15,12 @@ use async_graphql::{Name, PathSegment, Positioned, Response, Value};
 
 use super::resume::AFTER;
 
-/// Which positions of a type may be null: the lowest bit is the outermost, the next one that of a list's items.
+/// Nullable positions of a type: the lowest bit is the outermost position, the next one that of a list's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Nullable(u32);
 
 impl Nullable {
-    /// Where nothing is known nothing is taken away.
+    /// Value for an unknown type: every position is nullable, so nothing is removed.
     const ALL: Self = Self(u32::MAX);
 
     fn of(mut ty: &Type) -> Self {
@@ -43,18 +44,18 @@ impl Nullable {
     }
 }
 
-/// The type of a field.
+/// Type of a field.
 #[derive(Debug)]
 pub(super) struct Output {
     nullable: Nullable,
-    /// Its lists and nulls, such as `[!]`.
+    /// Lists and nulls of the type, such as `[!]`.
     pub wrapping: String,
-    /// What is in them.
+    /// Name of the type inside the lists.
     pub named: Name,
 }
 
 impl Output {
-    /// As a schema writes it.
+    /// Returns the type in schema notation.
     pub fn shown(&self) -> String {
         match self.wrapping.find(['!', ']']) {
             Some(at) => format!("{}{}{}", &self.wrapping[..at], self.named, &self.wrapping[at..]),
@@ -63,13 +64,13 @@ impl Output {
     }
 }
 
-/// The output types of a schema, as far as shapes need them.
+/// Output types of a schema, limited to what shapes need.
 #[derive(Debug, Default)]
 pub struct Types {
     fields: HashMap<Name, HashMap<Name, Output>>,
-    /// Interfaces and unions.
+    /// Names of interfaces and unions.
     abstracts: HashSet<Name>,
-    /// Type and name of the fields that take `after`.
+    /// Type and name of each field that takes `after`.
     resumable: HashSet<(Name, Name)>,
     query: Option<Name>,
     mutation: Option<Name>,
@@ -124,32 +125,32 @@ impl Types {
         (field.node.name.node.clone(), Output { nullable: Nullable::of(ty), wrapping, named })
     }
 
-    /// Whether a subscription to this field can be taken up behind a cursor.
+    /// Returns true if a subscription to this field can resume after a cursor.
     pub fn is_resumable(&self, field: &Name) -> bool {
         self.subscription.as_ref().is_some_and(|root| self.resumable.contains(&(root.clone(), field.clone())))
     }
 
-    /// The type of a field of this type; none: there is no such field.
+    /// Returns the named type of a field of this type; `None` when there is no such field.
     pub(super) fn of_field(&self, parent: &Name, field: &Name) -> Option<&Name> {
         self.output(parent, field).map(|output| &output.named)
     }
 
-    /// The same with its lists and nulls.
+    /// Returns the type of a field with its lists and nulls.
     pub(super) fn output(&self, parent: &Name, field: &Name) -> Option<&Output> {
         self.fields.get(parent)?.get(field)
     }
 
-    /// Whether a type has fields.
+    /// Returns true if a type has fields.
     pub(super) fn is_composite(&self, name: &Name) -> bool {
         self.fields.contains_key(name) || self.abstracts.contains(name)
     }
 
-    /// Whether a type is an interface or a union.
+    /// Returns true for an interface or a union.
     pub(super) fn is_abstract(&self, name: &Name) -> bool {
         self.abstracts.contains(name)
     }
 
-    /// Where operations of a kind begin.
+    /// Returns the root type of a kind of operation.
     pub(super) fn root(&self, kind: OperationType) -> Option<&Name> {
         match kind {
             OperationType::Query => self.query.as_ref(),
@@ -158,7 +159,8 @@ impl Types {
         }
     }
 
-    /// The shape of an operation's answers. The document must have passed the cost check, which bounds the work here.
+    /// Returns the shape of an operation's answers. The document must have passed the cost check, which bounds this
+    /// work.
     pub fn shape(&self, document: &ExecutableDocument, operation: &OperationDefinition) -> Shape {
         let mut shape = Shape::default();
         self.add(&mut shape, document, &operation.selection_set.node, self.root(operation.ty));
@@ -181,7 +183,7 @@ impl Types {
                     self.add(shape, document, &inline.node.selection_set.node, on.or(parent));
                 }
                 Selection::FragmentSpread(spread) => {
-                    // An unknown fragment is validation's to report.
+                    // An unknown fragment is reported by validation.
                     if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
                         let on = &fragment.node.type_condition.node.on.node;
                         self.add(shape, document, &fragment.node.selection_set.node, Some(on));
@@ -192,18 +194,19 @@ impl Types {
     }
 }
 
-/// What an object of an answer may contain, in order: the fields of all fragments, whatever type it turns out to have.
+/// Fields that an object of an answer may contain, in order: those of all fragments, whatever the type of the object.
 #[derive(Debug, Default)]
 pub struct Shape(IndexMap<Name, (Nullable, Shape)>);
 
 impl Shape {
-    /// Gives a response that was executed this shape.
+    /// Gives this shape to a response that was executed.
     pub fn complete(&self, response: &mut Response) {
         let failed: Vec<&[PathSegment]> = response.errors.iter().map(|error| error.path.as_slice()).collect();
         for path in failed.iter().filter(|path| !path.is_empty()) {
             self.fill(&mut response.data, path);
         }
-        // Only then: an object that was filled in must not come back after it was taken away with its parent.
+        // Nulls move up after all fields are filled in: a filled object must not come back after its parent was
+        // removed.
         for path in failed.iter().filter(|path| !path.is_empty()) {
             self.lift(&mut response.data, Nullable::ALL, path);
         }
@@ -213,8 +216,8 @@ impl Shape {
         self.sort(&mut response.data, Nullable::ALL);
     }
 
-    /// Puts null where the failed field of this path is missing. An object all of whose fields failed is null until
-    /// then, and becomes an object again.
+    /// Writes null where the failed field of this path is missing. An object in which every field failed is null at
+    /// first, and becomes an object again.
     fn fill(&self, value: &mut Value, path: &[PathSegment]) {
         match (path, value) {
             ([PathSegment::Field(key), rest @ ..], value @ (Value::Object(_) | Value::Null)) => {
@@ -226,7 +229,7 @@ impl Shape {
                 match fields.get_mut(key) {
                     Some(field) if !rest.is_empty() => inner.fill(field, rest),
                     Some(_) => {}
-                    // Whatever was to be below it, it is this field that is missing.
+                    // This field is missing, whatever the rest of the path.
                     None => _ = fields.insert(key.clone(), Value::Null),
                 }
             }
@@ -239,7 +242,8 @@ impl Shape {
         }
     }
 
-    /// Makes the nearest parent null that may be, when null stands where none may on this path. True: so it does here.
+    /// Sets the nearest nullable parent to null when a position of this path is null that must not be. Returns true if
+    /// this value is such a position, so that its parent has to be null.
     fn lift(&self, value: &mut Value, nullable: Nullable, path: &[PathSegment]) -> bool {
         let missing = match (path, &mut *value) {
             (_, Value::Null) => true,
@@ -260,8 +264,8 @@ impl Shape {
         missing && !nullable.here()
     }
 
-    /// Orders the fields of objects as they were asked for; most often they are. Null where none may be is an object
-    /// none of whose fragments applied, since what failed was lifted.
+    /// Orders the fields of objects as they were requested; most often they are in order already. Null where null is
+    /// not allowed is an object to which no fragment applied, since the nulls of failed fields have moved up.
     fn sort(&self, value: &mut Value, nullable: Nullable) {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item, nullable.items())),
@@ -272,7 +276,7 @@ impl Shape {
                     fields.sort_by(|one, _, other, _| place(one).cmp(&place(other)));
                 }
                 for (key, field) in fields {
-                    // Most fields are leaves, which have nothing to sort.
+                    // Most fields are leaves and have nothing to sort.
                     if matches!(field, Value::Object(_) | Value::List(_) | Value::Null)
                         && let Some((nullable, inner)) = self.0.get(key)
                         && !inner.0.is_empty()

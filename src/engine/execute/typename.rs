@@ -1,6 +1,6 @@
-//! `__typename` as validation has to see it. The engine's looks at no such field: what hangs on one would pass unread,
-//! and a variable that only its conditions name would count as unused.
-//! Not here: every other field, which validation does look at.
+//! Rewrites `__typename` for validation. async-graphql does not validate `__typename` selections: their directives
+//! would stay unchecked, and a variable that only their conditions use would count as unused.
+//! Not here: every other field, which validation checks.
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::{ExecutableDocument, Field, InlineFragment, Selection, SelectionSet};
@@ -9,8 +9,8 @@ use super::walk;
 use crate::engine::cost::Refusal;
 use crate::engine::fault::Fault;
 
-/// The document with the directives of each `__typename` on a fragment around it, which means the same; `None` where
-/// there are none. Arguments and fields of a `__typename` are refused.
+/// Returns the document with the directives of each `__typename` moved to a fragment around it, which has the same
+/// meaning; `None` when there are no such directives. Arguments and fields of a `__typename` are refused.
 pub(super) fn readable(document: &ExecutableDocument) -> Result<Option<ExecutableDocument>, Refusal> {
     let mut sets = walk::tops(document);
     let mut hidden = false;
@@ -38,19 +38,19 @@ fn is_typename(field: &Field) -> bool {
     field.name.node == "__typename"
 }
 
-/// A `__typename` without what no `__typename` has.
+/// Returns a `__typename` field, and refuses one with arguments or fields.
 fn bare(field: &Field) -> Result<&Field, Refusal> {
     let refused = |message: &str| Refusal { fault: Fault::GraphqlValidationFailed, message: message.to_owned() };
     if !field.arguments.is_empty() {
         return Err(refused("The field __typename takes no arguments."));
     }
     if !field.selection_set.node.items.is_empty() {
-        return Err(refused("The field __typename is a text and has no fields."));
+        return Err(refused("The field __typename is a string and has no fields."));
     }
     Ok(field)
 }
 
-/// Puts the fragments around. As deep as the document, whose brackets are counted before it is parsed.
+/// Adds the fragments. The recursion is as deep as the document, and its brackets are counted before it is parsed.
 fn wrap(set: &mut SelectionSet) {
     for selection in &mut set.items {
         match &mut selection.node {

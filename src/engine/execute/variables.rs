@@ -1,6 +1,5 @@
-//! Variables of a request: which an operation cannot do without, which were left out and what that means, and which errors
-//! are about their values.
-//! Not here: their types; the engine knows the schema and checks them where they are used.
+//! Variables of a request: required ones, those that were left out, and errors about their values.
+//! Not here: their types; async-graphql knows the schema and checks them where they are used.
 
 use std::collections::HashSet;
 
@@ -14,8 +13,8 @@ use super::walk;
 use crate::engine::cost::Refusal;
 use crate::engine::fault::{self, Fault};
 
-/// Refuses a request that leaves out a variable the operation cannot do without. The engine would notice only in the
-/// field that uses it, when other fields may have run.
+/// Refuses a request that leaves out a required variable. async-graphql would report it only while resolving the field
+/// that uses it, after other fields may have run.
 pub(super) fn require(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
     for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
         let given = variables.get(&declared.name.node);
@@ -31,9 +30,10 @@ pub(super) fn require(operation: &OperationDefinition, variables: &Variables) ->
     Ok(())
 }
 
-/// The document without the arguments and input fields whose variable was left out and has no default: they count as not
-/// given (October 2021, 6.4.1 and 3.10), so that their own defaults hold. The engine would take them for null. None: it can
-/// stay as it is. A variable that also stands in a list or a directive is null there, and so it is everywhere.
+/// Returns the document without the arguments and input fields that take a variable that was left out and has no
+/// default; `None` when no change is needed. They count as not given (October 2021, 6.4.1 and 3.10), so that their own
+/// defaults apply. async-graphql would treat them as null. A variable that is also used in a list or a directive is
+/// null there, and then it is null everywhere.
 pub(super) fn without_left_out(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -41,7 +41,7 @@ pub(super) fn without_left_out(
 ) -> Option<ExecutableDocument> {
     let declared = operation.variable_definitions.iter().map(|declared| &declared.node);
     let is_left_out = |declared: &&VariableDefinition| {
-        let has_default = declared.default_value.is_some(); // null may be one, and then is meant
+        let has_default = declared.default_value.is_some(); // an explicit default of null counts, too
         declared.var_type.node.nullable && !has_default && !variables.contains_key(&declared.name.node)
     };
     let mut gone: HashSet<Name> = declared.filter(is_left_out).map(|declared| declared.name.node.clone()).collect();
@@ -80,7 +80,7 @@ pub(super) fn without_left_out(
     Some(document)
 }
 
-/// Which variables stand where they may be left out, and which elsewhere.
+/// Collects the variables in positions that may be left out, and those in other positions.
 fn uses(value: &Literal, may_go: bool, optional: &mut HashSet<Name>, fixed: &mut HashSet<Name>) {
     match value {
         Literal::Variable(name) => drop(if may_go { optional } else { fixed }.insert(name.clone())),
@@ -105,8 +105,8 @@ fn strip(value: &mut Literal, gone: &HashSet<Name>) {
     }
 }
 
-/// Gives what was left out the value it has then: its default, else null. The engine does the same when it runs a field, but
-/// does not look at an argument beforehand in which anything was left out, nor at the defaults of conditions at all.
+/// Gives each variable that was left out its default, else null. async-graphql does the same when it resolves a field,
+/// but before that it checks neither an argument with a variable left out nor the defaults of conditions.
 pub(super) fn fill(operation: &OperationDefinition, variables: &mut Variables) {
     for declared in operation.variable_definitions.iter().map(|declared| &declared.node) {
         if let Some(value) = declared.default_value() {
@@ -115,7 +115,7 @@ pub(super) fn fill(operation: &OperationDefinition, variables: &mut Variables) {
     }
 }
 
-/// Says the format beside the name of a scalar that a value is not of: the engine says the name alone.
+/// Adds the format to an error that names only the scalar a value does not fit.
 pub(super) fn name_formats(response: &mut Response, format_of: fn(&str) -> Option<&'static str>) {
     for error in &mut response.errors {
         let Some((_, rest)) = error.message.split_once("expected type \"") else { continue };
@@ -126,12 +126,12 @@ pub(super) fn name_formats(response: &mut Response, format_of: fn(&str) -> Optio
     }
 }
 
-/// The arguments of a document that take their value, or a part of it, from a variable.
+/// Arguments of a document that take their value, or a part of it, from a variable.
 #[derive(Debug, Default)]
 pub(super) struct VariablePositions(HashSet<Pos>);
 
 impl VariablePositions {
-    /// Looks at each argument once; at none when no variable was given.
+    /// Visits each argument once, or none when no variable was given.
     pub fn read(document: &ExecutableDocument, variables: &Variables) -> Self {
         let mut filled = Self::default();
         if variables.is_empty() {
@@ -150,10 +150,10 @@ impl VariablePositions {
         filled
     }
 
-    /// Marks what validation refused because of a variable's value: the document is right, the input is not.
+    /// Marks errors of validation that a variable's value caused: the document is valid, the input is not.
     pub fn blame(&self, response: &mut Response) {
         for error in &mut response.errors {
-            // The engine marks such errors by these words alone, and points at the argument.
+            // async-graphql marks such errors only by these words, and locates them at the argument.
             let is_about_value = error.message.starts_with("Invalid value for argument ");
             if is_about_value && error.locations.iter().any(|at| self.0.contains(at)) {
                 let locations = std::mem::take(&mut error.locations);

@@ -1,16 +1,16 @@
-//! Ways through a document: all of its operations and fragments, each looked at once, wherever they are spread.
-//! Not here: what one looks for.
+//! Traversal of a document: all of its operations and fragments, each visited once, wherever it is spread.
+//! Not here: the use of what is found.
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, Selection, SelectionSet};
 
-/// What operations and fragments select first.
+/// Returns the outermost selection sets of all operations and fragments.
 pub(super) fn tops(document: &ExecutableDocument) -> Vec<&SelectionSet> {
     let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
     let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
     operations.chain(fragments).collect()
 }
 
-/// The same, to be changed.
+/// Returns the same selection sets for changes.
 pub(super) fn tops_mut(document: &mut ExecutableDocument) -> Vec<&mut SelectionSet> {
     let fragments = document.fragments.values_mut().map(|fragment| &mut fragment.node.selection_set.node);
     let mut tops: Vec<&mut SelectionSet> = fragments.collect();
@@ -23,7 +23,7 @@ pub(super) fn tops_mut(document: &mut ExecutableDocument) -> Vec<&mut SelectionS
     tops
 }
 
-/// Looks at every selection.
+/// Visits every selection.
 pub(super) fn each(document: &ExecutableDocument, mut look: impl FnMut(&Selection)) {
     let mut stack = tops(document);
     while let Some(set) = stack.pop() {
@@ -38,7 +38,7 @@ pub(super) fn each(document: &ExecutableDocument, mut look: impl FnMut(&Selectio
     }
 }
 
-/// Looks at every field, and may change it.
+/// Visits every field, which may be changed.
 pub(super) fn each_field_mut(document: &mut ExecutableDocument, mut look: impl FnMut(&mut Field)) {
     let mut stack = tops_mut(document);
     while let Some(set) = stack.pop() {

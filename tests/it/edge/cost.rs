@@ -69,7 +69,7 @@ fn doubling_fragments_are_refused_after_looking_at_each_selection_twice() {
 
 #[test]
 fn definitions_that_are_not_executed_are_counted_too() {
-    assert!(refused(&bomb(30, "{ hello }")).contains("written out"));
+    assert!(refused(&bomb(30, "{ hello }")).contains("expanded"));
     let text = format!("{} query Other {{ ...F0 }}", bomb(30, "query One { hello }"));
     let document = parse_query(text).expect("GraphQL");
     let refusal = check(&document, Some("One"), &Variables::default(), &limits()).expect_err("refused");
@@ -231,7 +231,7 @@ fn variables_weigh_wherever_they_are_named() {
     let named = |times: usize| format!("query($x: [Int]) {{ things(first: [{}]) {{ id }} }}", "$x ".repeat(times));
     assert_eq!(refusal(&named(9), &long).map(|_| ()), Ok(()));
     let message = refusal(&named(10), &long).unwrap_err();
-    assert_eq!(message, "The document has 10011 values with its variables written out; at most 10000 are allowed.");
+    assert_eq!(message, "The document has 10011 values with its variables expanded; at most 10000 are allowed.");
     // Not by objects, text, defaults, directives or fragments either.
     let fields: String = (0..10).map(|n| format!("f{n}: things(x: {{ y: [$x] }}) {{ id }} ")).collect();
     assert!(refusal(&format!("query($x: [Int]) {{ {fields} }}"), &long).is_err());
