@@ -1,12 +1,12 @@
 //! Questions at the terminal: passwords and confirmations.
-//! Not here: what is done with the answers.
+//! Not here: the use of the answers.
 
 use std::io::{BufRead, IsTerminal, Write};
 
 use super::Failure;
 
-/// A new password: typed twice at a prompt that does not show it, or one line of standard input; never from the command
-/// line, where `ps` shows it.
+/// Reads a new password: typed twice at a prompt that does not show it, or one line of standard input. It is never
+/// taken from the command line, where `ps` shows it.
 pub fn password() -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(
@@ -24,8 +24,8 @@ pub fn password() -> Result<String, Failure> {
     Ok(password)
 }
 
-/// Asks for a yes before a change that ends something. Without a terminal there is no one to ask, so `--yes` must stand in
-/// the command.
+/// Asks for confirmation before a change that ends something. Without a terminal no question can be asked, so the
+/// command needs `--yes`.
 pub fn confirm(question: &str, is_confirmed: bool) -> Result<(), Failure> {
     if is_confirmed {
         return Ok(());

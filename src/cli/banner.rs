@@ -1,5 +1,6 @@
-//! Banner of `boxoffice serve`: addresses, location of the data, demo accounts, next commands. Pure, at most 80 columns.
-//! Not here: finding any of it out (`serve`), and the log.
+//! Banner of `boxoffice serve`: addresses, location of the data, demo accounts, next commands. A pure function; at most
+//! 80 columns.
+//! Not here: the collection of its contents (`serve`), and the log.
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,9 +13,9 @@ use crate::status::Role;
 /// Contents of the banner.
 #[derive(Debug, Clone)]
 pub struct Start {
-    /// Address it listens on.
+    /// Address the service listens on.
     pub address: SocketAddr,
-    /// Whether GraphiQL is served.
+    /// Set if GraphiQL is served.
     pub page: bool,
     /// Location of the data, without password.
     pub data: String,
@@ -22,9 +23,9 @@ pub struct Start {
     pub database: &'static str,
     /// File of the generated key, if the key was generated.
     pub key: Option<String>,
-    /// Whether the database had no account before this start.
+    /// Set if the database had no account before this start.
     pub first: bool,
-    /// Whether this process runs jobs.
+    /// Set if this process runs jobs.
     pub worker: bool,
     /// Contents of the demo, if there is one.
     pub demo: Option<Counts>,
@@ -32,9 +33,9 @@ pub struct Start {
     pub bookings: i64,
     /// Time since the start of the process.
     pub took: Duration,
-    /// The program as it was called, for commands to paste.
+    /// Name of the program as it was called, for commands to paste.
     pub program: String,
-    /// Flags that name the same data again, such as `--data /srv/data`; empty for the default.
+    /// Flags that name the same data for another command, such as `--data /srv/data`; empty for the default.
     pub data_flags: String,
 }
 
@@ -60,7 +61,7 @@ impl Colours {
     }
 }
 
-/// The banner: long at the first start, a few lines afterwards.
+/// Returns the banner: long at the first start, a few lines afterwards.
 pub fn banner(start: &Start, colours: Colours) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
@@ -113,7 +114,7 @@ fn draw(text: &mut String, start: &Start, colours: Colours) -> std::fmt::Result 
     writeln!(text, "               {}\n", colours.dim("ctrl-c stops it"))
 }
 
-/// Commands that suit this start, each of which can be pasted, with a comment.
+/// Writes the commands that suit this start, each with a comment and ready to paste.
 fn next_commands(text: &mut String, start: &Start, colours: Colours) -> std::fmt::Result {
     let mut commands = Vec::new();
     if start.demo.is_some() {
@@ -134,13 +135,13 @@ fn next_commands(text: &mut String, start: &Start, colours: Colours) -> std::fmt
     Ok(())
 }
 
-/// A command line of this program about the same data.
+/// Returns a command line of this program for the same data.
 fn command(start: &Start, arguments: &str) -> String {
     let flags = if start.data_flags.is_empty() { String::new() } else { format!(" {}", start.data_flags) };
     format!("{} {arguments}{flags}", start.program)
 }
 
-/// An address to open on this machine: `0.0.0.0` and `[::]` stand for all of its addresses.
+/// Returns an address to open on this machine: `0.0.0.0` and `[::]` stand for all of its addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -150,7 +151,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// The demo accounts, one per line, and their password.
+/// Writes the demo accounts, one per line, and their password.
 pub fn sign_ins(text: &mut String, word: &str) -> std::fmt::Result {
     for (n, person) in PEOPLE.iter().enumerate() {
         let word = if n == 0 { word } else { "" };

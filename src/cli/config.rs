@@ -1,8 +1,8 @@
-//! Config file `boxoffice.toml`. Precedence: flag, environment, file, default.
-//! Each flag of a command is a setting, under its own name with `_` for `-`.
+//! Config file `boxoffice.toml`. Precedence: flag, environment, file, default. Each flag of a command is a setting,
+//! under its own name with `_` for `-`.
 //! Not here: the settings themselves.
 //!
-//! The values become the defaults of the flags, so that there is one way to read, check and into_user_error a setting.
+//! The values become the defaults of the flags, so that there is one way to read, check and explain a setting.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -48,13 +48,13 @@ pub fn parse() -> Result<Cli, Failure> {
     Cli::from_arg_matches(&matches).map_err(|error| error.exit())
 }
 
-/// The arguments with `serve` put in where they name no command: `boxoffice --listen …` is `boxoffice serve --listen …`.
-/// A word that is no command is left to clap, which suggests the nearest one.
+/// Inserts `serve` into arguments that name no command: `boxoffice --listen …` is `boxoffice serve --listen …`. An
+/// unknown command is left to clap, which suggests the nearest one.
 pub fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let mut at = 1; // behind the name of the program
     while let Some(argument) = arguments.get(at).map(|argument| argument.to_string_lossy()) {
         match &*argument {
-            "--config" if at + 1 == arguments.len() => return arguments, // clap says that the file is missing
+            "--config" if at + 1 == arguments.len() => return arguments, // clap reports the missing file
             "--config" => at += 2,
             flag if flag.starts_with("--config=") => at += 1,
             "-h" | "--help" | "-V" | "--version" => return arguments,
@@ -66,7 +66,7 @@ pub fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// The file named by flag or environment.
+/// Returns the file named by flag or environment.
 fn named(arguments: &[OsString]) -> Option<PathBuf> {
     let matches = Cli::command().ignore_errors(true).try_get_matches_from(arguments).ok()?;
     matches.get_one::<PathBuf>("config").cloned()
@@ -84,7 +84,7 @@ fn read(path: &Path, text: &str) -> Result<Table, Failure> {
     })
 }
 
-/// The command with the file's values as defaults.
+/// Returns the command with the file's values as defaults.
 pub fn over(path: &Path, table: &Table, command: Command) -> Result<Command, Failure> {
     let mut known = BTreeSet::new();
     names(&command, &mut known);
@@ -103,7 +103,7 @@ pub fn over(path: &Path, table: &Table, command: Command) -> Result<Command, Fai
     Ok(with_defaults(command, table))
 }
 
-/// Similarity of two names, 0 to 1: the share of letter pairs they have in common.
+/// Returns the similarity of two names, 0 to 1: the share of letter pairs they have in common.
 fn likeness(a: &str, b: &str) -> f64 {
     let pairs = |text: &str| -> BTreeSet<(char, char)> { text.chars().zip(text.chars().skip(1)).collect() };
     let (a, b) = (pairs(a), pairs(b));
@@ -120,7 +120,7 @@ fn names(command: &Command, known: &mut BTreeSet<String>) {
     command.get_subcommands().for_each(|command| names(command, known));
 }
 
-/// A value as it would stand on the command line.
+/// Converts a value to its form on the command line.
 fn words(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(vec![text.clone()]),
@@ -139,7 +139,7 @@ fn with_defaults(command: Command, table: &Table) -> Command {
         let value =
             argument.get_long().filter(|long| !NOT_IN_A_FILE.contains(long)).and_then(|long| table.get(&key(long)));
         match value.and_then(words) {
-            // An argument that is there although its default says so must not count as required any more.
+            // An argument that has a default must no longer count as required.
             Some(words) if matches!(argument.get_action(), ArgAction::Append) => argument.default_values(words),
             Some(words) => argument.default_value(words.join(",")),
             None => argument,

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::db::Settings;
 
-/// How the database is used.
+/// Flags of the database.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
@@ -21,31 +21,31 @@ pub struct DatabaseArgs {
     /// Connections for writing on PostgreSQL; SQLite has one
     #[arg(long, value_name = "N", env = "BOXOFFICE_DB_WRITE_CONNECTIONS", default_value = "16")]
     db_write_connections: NonZeroU32,
-    /// Seconds a connection is waited for; default: 5 on PostgreSQL, 10 on SQLite
+    /// Seconds an operation waits for a connection; default: 5 on PostgreSQL, 10 on SQLite
     #[arg(long, value_name = "S", env = "BOXOFFICE_DB_ACQUIRE_SECONDS")]
     db_acquire_seconds: Option<NonZeroU32>,
-    /// Seconds a row is waited for that another transaction holds (PostgreSQL)
+    /// Seconds a statement waits for a row that another transaction has locked (PostgreSQL)
     #[arg(long, value_name = "S", env = "BOXOFFICE_DB_LOCK_SECONDS", default_value = "3")]
     db_lock_seconds: NonZeroU32,
     /// Seconds a statement may take (PostgreSQL)
     #[arg(long, value_name = "S", env = "BOXOFFICE_DB_STATEMENT_SECONDS", default_value = "10")]
     db_statement_seconds: NonZeroU32,
-    /// Seconds a transaction may be idle (PostgreSQL): how soon the locks of a process that vanished are free
+    /// Seconds a transaction may be idle (PostgreSQL): the time until the locks of a vanished process are free
     #[arg(long, value_name = "S", env = "BOXOFFICE_DB_IDLE_SECONDS", default_value = "10")]
     db_idle_seconds: NonZeroU32,
-    /// Seconds the file is waited for while another program writes into it (SQLite)
+    /// Seconds a statement waits for the file while another program writes into it (SQLite)
     #[arg(long, value_name = "S", env = "BOXOFFICE_DB_BUSY_SECONDS", default_value = "5")]
     db_busy_seconds: NonZeroU32,
-    /// Seconds a write waits for its turn (SQLite)
+    /// Seconds a write waits in the write queue (SQLite)
     #[arg(long, value_name = "S", env = "BOXOFFICE_DB_QUEUE_SECONDS", default_value = "10")]
     db_queue_seconds: NonZeroU32,
-    /// Seconds after which a commit that lost its connection is not asked after any longer; above --db-idle-seconds
+    /// Seconds the outcome of a commit is looked for after it lost its connection; above --db-idle-seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_DB_COMMIT_ANSWER_SECONDS", default_value = "15")]
     db_commit_answer_seconds: NonZeroU32,
 }
 
 impl DatabaseArgs {
-    /// The settings these flags are.
+    /// Returns the settings that these flags name.
     pub fn settings(&self) -> Settings {
         let seconds = |n: NonZeroU32| Duration::from_secs(n.get().into());
         Settings {

@@ -27,7 +27,7 @@ enum DemoCommand {
     Clear(StoreArgs),
 }
 
-/// Runs the command.
+/// Runs a command of `boxoffice demo`.
 pub async fn demo(args: DemoArgs) -> Result<(), Failure> {
     let store = match &args.command {
         DemoCommand::Accounts(store) | DemoCommand::Reset(store) | DemoCommand::Clear(store) => store,

@@ -13,7 +13,7 @@ use crate::http::hosts::{self, Hosts};
 /// Flags for cross-origin pages, trusted documents and batches.
 #[derive(Args, Debug, Clone)]
 pub struct HttpArgs {
-    /// Origin whose pages may call the service from a browser (CORS), such as https://shop.example.org; repeatable
+    /// Origin with pages that may call the service from a browser (CORS), such as https://shop.example.org; repeatable
     #[arg(
         long,
         value_name = "ORIGIN",
@@ -22,8 +22,9 @@ pub struct HttpArgs {
         value_parser = cors::origin
     )]
     allow_origin: Vec<String>,
-    /// Host name under which clients reach the service, such as tickets.example.org; repeatable. Default: any name; only
-    /// localhost and IP addresses if only this machine can reach the service (without --production), or with a demo
+    /// Host name under which clients reach the service, such as tickets.example.org; repeatable. Default: any name;
+    /// only localhost and IP addresses if only this machine can reach the service (without --production), or with a
+    /// demo
     #[arg(long, value_name = "HOST", env = "BOXOFFICE_ALLOW_HOSTS", value_delimiter = ',', value_parser = hosts::host)]
     allow_host: Vec<String>,
     /// Folder of trusted documents (*.graphql files and manifests): only these run; default: any document runs
@@ -42,7 +43,7 @@ impl HttpArgs {
         options.batch_max = self.batch_max.into();
     }
 
-    /// The hosts by which a service may be asked that listens on `address`, given as `listen`.
+    /// Returns the host names under which a service may be called that listens on `address`, given as `listen`.
     pub fn hosts(&self, listen: &str, address: SocketAddr, production: bool, demo: bool) -> Hosts {
         let is_private = demo || (address.ip().is_loopback() && !production);
         if !is_private && self.allow_host.is_empty() {

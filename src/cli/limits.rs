@@ -52,7 +52,8 @@ pub struct LimitArgs {
     /// Points each result of a subscription may cost
     #[arg(long, value_name = "N", env = "BOXOFFICE_MAX_SUBSCRIPTION_COST", default_value_t = 200)]
     max_subscription_cost: u64,
-    /// Points in a user's full bucket; ten times as many if only this machine can reach the service (without --production); 0: no buckets
+    /// Points in a user's full bucket; ten times as many if only this machine can reach the service (without
+    /// --production); 0: no buckets
     #[arg(long, value_name = "N", env = "BOXOFFICE_BUCKET_POINTS", default_value_t = 10_000)]
     bucket_points: u32,
     /// Points restored per second; ten times as many if only this machine can reach the service (without --production)
@@ -64,7 +65,7 @@ pub struct LimitArgs {
     /// Time limit for a query, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_QUERY_SECONDS", default_value_t = 5)]
     query_seconds: u64,
-    /// Time an answer of a mutation is waited for, in seconds; the mutation itself goes on
+    /// Time a client waits for the answer of a mutation, in seconds; the mutation itself continues
     #[arg(long, value_name = "S", env = "BOXOFFICE_MUTATION_SECONDS", default_value_t = 30)]
     mutation_seconds: u64,
     /// Time limit for receiving a request body, in seconds
@@ -103,14 +104,16 @@ pub struct LimitArgs {
     /// Time limit for `connection_init` on a new WebSocket, in seconds
     #[arg(long, value_name = "S", env = "BOXOFFICE_SOCKET_INIT_SECONDS", default_value_t = 5)]
     socket_init_seconds: u64,
-    /// Wrong passwords for one account from one address before further ones have to wait, up to 15 minutes; up to 5 seconds
-    /// if the account signed in from there within 90 days
+    /// Wrong passwords for one account from one address before further ones have to wait, up to 15 minutes; up to 5
+    /// seconds if the account signed in from there within 90 days
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS", default_value_t = 5)]
     free_passwords: u32,
-    /// Wrong passwords from one address for accounts that never signed in there, before further ones have to wait, up to a minute
+    /// Wrong passwords from one address for accounts that never signed in there, before further ones have to wait, up
+    /// to a minute
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS_PER_ADDRESS", default_value_t = 50)]
     free_passwords_per_address: u32,
-    /// Wrong passwords for one account from addresses where it never signed in, before further ones have to wait, up to 30 seconds
+    /// Wrong passwords for one account from addresses where it never signed in, before further ones have to wait, up to
+    /// 30 seconds
     #[arg(long, value_name = "N", env = "BOXOFFICE_FREE_PASSWORDS_PER_ACCOUNT", default_value_t = 100)]
     free_passwords_per_account: u32,
     /// New accounts from one address before further ones have to wait, up to a minute
@@ -181,7 +184,8 @@ impl LimitArgs {
         });
     }
 
-    /// The first limit that is effectively unlimited: more than a hundred times its default, or no bucket at all.
+    /// Returns the first limit that is effectively unlimited: more than a hundred times its default, or no bucket at
+    /// all.
     pub fn unsafe_one(&self) -> Option<&'static str> {
         let at_most = [
             ("--max-body-bytes", self.max_body_bytes as u64, 26_214_400),

@@ -1,5 +1,5 @@
-//! The log: to standard error, as text for people or JSON lines for machines, filtered by `RUST_LOG`.
-//! Not here: what is logged.
+//! The log: written to standard error, as readable text or JSON lines, filtered by `RUST_LOG`.
+//! Not here: the messages.
 
 use std::io::IsTerminal;
 
@@ -9,25 +9,25 @@ use tracing_subscriber::EnvFilter;
 /// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Readable text.
+    /// One line of readable text per message.
     Text,
-    /// One JSON object per line.
+    /// One JSON object per message.
     Json,
 }
 
 impl LogFormat {
-    /// The default: text at a terminal, JSON lines elsewhere.
+    /// Returns the default: text at a terminal, JSON lines elsewhere.
     pub fn usual() -> Self {
         if std::io::stdout().is_terminal() { Self::Text } else { Self::Json }
     }
 }
 
-/// Whether to use colours on this stream: at a terminal, unless `NO_COLOR` says no.
+/// Returns true if this stream gets colours: at a terminal, unless `NO_COLOR` is set.
 pub fn colours(stream: &impl IsTerminal) -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && stream.is_terminal()
 }
 
-/// Starts logging; `quiet` shows warnings and errors only.
+/// Starts logging; `quiet` logs warnings and errors only.
 pub fn start(format: LogFormat, quiet: bool) {
     let usual = if quiet { "warn" } else { "info,sea_orm_migration=warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));

@@ -1,5 +1,5 @@
-//! The command line: one command per file. Every setting is a flag, an environment variable, a line of `boxoffice.toml`
-//! or its default, in this order.
+//! Command line: one file per command. A setting is taken from its flag, its environment variable, a line of
+//! `boxoffice.toml` or its default, in this order.
 //! Not here: the composition of the service (`app`).
 
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// Commands.
+/// Commands of the program.
 #[derive(Subcommand)]
 pub enum Command {
     /// Run API and worker in one process
@@ -57,7 +57,7 @@ pub enum Command {
     /// Apply the pending migrations to the database
     #[command(after_help = "Example: DATABASE_URL=postgres://box@db/box boxoffice migrate")]
     Migrate(StoreArgs),
-    /// Manage accounts
+    /// Manage accounts: create, list, change, disable
     User(user::UserArgs),
     /// Show, recreate or remove the demo data
     Demo(demo::DemoArgs),
@@ -65,7 +65,7 @@ pub enum Command {
     Schema(schema::SchemaArgs),
 }
 
-/// Location of the data; shared by every command that opens it.
+/// Location of the data; shared by all commands that open it.
 #[derive(Args, Clone)]
 pub struct StoreArgs {
     /// Folder of the SQLite database and the generated key; created if missing
@@ -77,7 +77,7 @@ pub struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// The database these arguments name. Creates the data folder when the database lies in it.
+    /// Returns the database that these arguments name. Creates the data folder if the database is in it.
     pub fn target(&self) -> Result<Target, Failure> {
         match &self.database_url {
             Some(url) => Ok(Target::parse(url).map_err(StartError::from)?),
@@ -88,7 +88,7 @@ impl StoreArgs {
         }
     }
 
-    /// The same for commands about existing data: creates no folder and no SQLite database.
+    /// Returns the same for commands about existing data: creates no folder and no SQLite database.
     pub fn existing_target(&self) -> Result<Target, Failure> {
         let target = match &self.database_url {
             Some(url) => Target::parse(url).map_err(StartError::from)?,
@@ -107,21 +107,21 @@ impl StoreArgs {
 /// Failure of a command: what happened, how to fix it, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
-    /// What happened, in one line.
+    /// Event that made the command fail, in one line.
     pub what: String,
-    /// How to fix it.
+    /// Action that fixes it.
     pub fix: String,
-    /// Exit code.
+    /// Exit code of the program.
     pub code: u8,
 }
 
 impl Failure {
-    /// A failure with exit code 1.
+    /// Creates a failure with exit code 1.
     pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { what: what.into(), fix: fix.into(), code: 1 }
     }
 
-    /// The same with another exit code.
+    /// Replaces the exit code.
     pub fn with_code(self, code: u8) -> Self {
         Self { code, ..self }
     }
@@ -160,7 +160,7 @@ impl From<StartError> for Failure {
     }
 }
 
-/// How to mend what keeps a database from being opened.
+/// Returns the action that lets a database open again.
 fn mend(trouble: Trouble) -> &'static str {
     match trouble {
         Trouble::NoFolder => "make the folder, or name another file: --database-url sqlite:PATH",
@@ -174,11 +174,11 @@ fn mend(trouble: Trouble) -> &'static str {
         }
         Trouble::SignIn => "check the user and password in DATABASE_URL, and that pg_hba.conf lets them in from here",
         Trouble::NoDatabase => "make it: createdb NAME, or name another database in DATABASE_URL",
-        Trouble::Other => "mend what the message names, then start again; nothing was overwritten",
+        Trouble::Other => "fix the cause that the message names, then start again; nothing was overwritten",
     }
 }
 
-/// Keys that sign access tokens: configured, or on SQLite generated in the data folder.
+/// Returns the keys that sign access tokens: configured, or on SQLite generated in the data folder.
 pub fn keys(
     store: &StoreArgs,
     target: &Target,

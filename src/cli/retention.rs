@@ -1,5 +1,5 @@
-//! How long the traces of finished work are kept, as settings.
-//! Not here: deleting them (`crate::retention`).
+//! Retention times of finished work, as settings.
+//! Not here: the deletion (`crate::retention`).
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct RetentionArgs {
     /// Days the record of a delivery is kept
     #[arg(long, value_name = "DAYS", env = "BOXOFFICE_KEEP_DELIVERIES_DAYS", default_value_t = 90)]
     keep_deliveries_days: u32,
-    /// Hours an idempotency key is kept with its answer; 24 at least
+    /// Hours an idempotency key is kept with its answer; at least 24
     #[arg(
         long,
         value_name = "HOURS",
@@ -34,7 +34,7 @@ pub struct RetentionArgs {
 }
 
 impl RetentionArgs {
-    /// Puts them where they are kept.
+    /// Applies the settings to the options of the service.
     pub fn apply(&self, options: &mut Options) {
         let hours = |n: u64| Duration::from_secs(3_600 * n);
         let days = |n: u32| hours(24 * u64::from(n));

@@ -37,13 +37,13 @@ enum SchemaCommand {
     },
 }
 
-/// The exit codes of `diff`, so that a script can tell a difference from a wrong path.
+/// Exit codes of `check` and `diff`, so that a script can tell a difference from a wrong path.
 const EXIT_CODES: &str = "Exit codes: 0 identical, 1 different, 2 the file cannot be read.";
 
 /// Number of unchanged lines shown around a change: enough for a description and the field it describes.
 const CONTEXT: usize = 3;
 
-/// Runs the command.
+/// Runs a command of `boxoffice schema`.
 pub fn schema(args: SchemaArgs) -> Result<(), Failure> {
     let (file, show) = match args.command {
         SchemaCommand::Print => return say(&sdl()),
@@ -84,7 +84,7 @@ fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// The lines that differ, with the type each stands in.
+/// Returns the lines that differ, with the type that contains them.
 fn changes(diff: &TextDiff<'_, '_, '_, str>) -> String {
     let old = diff.old_slices();
     let mut text = String::new();
@@ -101,7 +101,7 @@ fn changes(diff: &TextDiff<'_, '_, '_, str>) -> String {
     text
 }
 
-/// The type that the last of these lines stands in; empty outside of types.
+/// Returns the type that contains the last of these lines; empty outside of types.
 fn owner(lines: &[&str]) -> String {
     let opening = lines.iter().rev().map(|line| line.trim_end()).find(|line| line.ends_with('{') || *line == "}");
     opening.and_then(|line| line.strip_suffix('{')).map_or_else(String::new, |name| format!(", {}", name.trim_end()))

@@ -1,5 +1,5 @@
-//! The data folder and the key generated in it, readable by their owner only.
-//! Not here: what the key signs.
+//! Data folder, and the key generated in it; only their owner can read them.
+//! Not here: the tokens that the key signs.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -37,7 +37,7 @@ fn create_private(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// The key of this data folder; generated at the first start, with mode 600.
+/// Returns the key of this data folder; generates it at the first start, with mode 600.
 pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
     make_folder(folder)?;
     let path = folder.join(FILE);
@@ -60,7 +60,7 @@ pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
             let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
             match write_whole(&path, &text) {
                 Ok(()) => Ok(key.to_vec()),
-                // Another process was faster: its key is the key.
+                // Another process was faster: its key is used.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => read_or_generate(folder),
                 Err(error) => Err(failed(error)),
             }
@@ -69,8 +69,8 @@ pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Writes a new file with mode 600, whole or not at all: under another name first, then under its own. Fails with
-/// `AlreadyExists` when somebody else was faster.
+/// Writes a new file with mode 600, completely or not at all: first under another name, then under its own. Fails with
+/// `AlreadyExists` if another process was faster.
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let mut options = fs::OpenOptions::new();

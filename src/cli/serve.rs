@@ -54,7 +54,7 @@ pub struct ServeArgs {
     /// Create no demo data
     #[arg(long)]
     no_demo: bool,
-    /// Let other machines reach a service with demo accounts, whose password is public
+    /// Let other machines reach a service with demo accounts, although their password is public
     #[arg(long)]
     allow_demo: bool,
     /// Production profile: no GraphiQL, no introspection, no suggestions in errors; refuses unsafe settings
@@ -87,7 +87,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     }
     let format = args.log_format.unwrap_or_else(LogFormat::usual);
     log::start(format, args.quiet);
-    // The port first: a second start by mistake says so before it touches any data.
+    // The port comes first: a second start by mistake fails before it touches any data.
     let listener = listen(&args.listen).await?;
     let target = args.store.target()?;
     let keys = keys(&args.store, &target, args.jwt_secret.as_deref(), args.jwt_secret_previous.as_deref())?;
@@ -127,7 +127,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         program: program(),
         data_flags: data_flags(&args),
     };
-    // Before the announcement: a signal right behind it must stop the service in order.
+    // Before the announcement: a signal right after it must already stop the service in order.
     let interrupted = interrupted();
     announce(&args, format, &start);
     if !args.production && !address.ip().is_loopback() {
@@ -141,7 +141,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let signal = stopping.clone();
     let server = tokio::spawn(http::listen::serve(listener, router, connections, signal));
     interrupted.await;
-    tracing::info!("stopping: running requests and jobs are finished first");
+    tracing::info!("stopping after the running requests and jobs");
     let deadline = tokio::time::Instant::now() + STOP_WITHIN;
     stopping.cancel();
     if tokio::time::timeout_at(deadline, server).await.is_err() {
@@ -152,7 +152,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Finds out whether this is the first start, creates the demo where wanted, and refuses to expose a demo to the network.
+/// Checks if this is the first start, creates the demo if wanted, and refuses to expose a demo to the network. Returns
+/// true for a first start, and the size of the demo.
 async fn prepare(args: &ServeArgs, target: &Target, address: SocketAddr) -> Result<(bool, Option<Counts>), Failure> {
     let failed = |error: DbError| {
         Failure::new(error.to_string(), "check whether another program uses the database, then start again")
@@ -226,8 +227,8 @@ fn unsafe_setting(what: &str, fix: &str) -> Failure {
     Failure::new(format!("refusing to start for production: {what}"), fix).with_code(4)
 }
 
-/// Lock on the data folder, so that the second of two simultaneous first starts finds what the first created. Without
-/// effect where folders cannot be locked.
+/// Locks the data folder, so that the second of two simultaneous first starts finds the data of the first. Without
+/// effect if folders cannot be locked.
 fn take_turn(target: &Target) -> Option<File> {
     let Target::Sqlite(path) = target else { return None };
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
@@ -236,21 +237,21 @@ fn take_turn(target: &Target) -> Option<File> {
     Some(folder)
 }
 
-/// Path of the generated key, if the key was generated.
+/// Returns the path of the generated key, if the key was generated.
 fn generated_key(args: &ServeArgs) -> Option<String> {
     let generated = args.jwt_secret.is_none() && args.store.database_url.is_none();
     generated.then(|| args.store.data.join(super::secret::FILE).display().to_string())
 }
 
-/// The program as it was called from the working folder (`./boxoffice`), else its name.
+/// Returns the name of the program as it was called from the working folder (`./boxoffice`), else its plain name.
 fn program() -> String {
     let called = std::env::args_os().next().and_then(|name| name.into_string().ok());
     let relative = called.filter(|name| name.contains('/') && !name.starts_with('/'));
     relative.unwrap_or_else(|| "boxoffice".to_owned())
 }
 
-/// Flags that name the data of this service for another command. The URL of a database may hold a password, so it is left
-/// to the environment.
+/// Returns the flags that name the data of this service for another command. The URL of a database may hold a password,
+/// so it is left to the environment.
 fn data_flags(args: &ServeArgs) -> String {
     let data = &args.store.data;
     if args.store.database_url.is_some() || data == Path::new("data") {

@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, Command};
 
 use std::fmt::Write;
 
-/// `docs/SETTINGS.md`: a table per group, a row per flag that is shown.
+/// Returns `docs/SETTINGS.md`: a table per group, a row per visible flag.
 pub fn page(serve: &Command) -> String {
     let mut page = String::from(
         "# Settings\n\nGenerated from the program by `BOXOFFICE_WRITE_SETTINGS=1 cargo test --test it readme`; a test compares.\n\n\
@@ -34,8 +34,8 @@ const FIXED: &str = "
 
 A process has up to 40 connections of its own to PostgreSQL (`--db-*-connections`); a pooler in between, such as PgBouncer, is refused at the start.
 
-`/readyz` answers within a second whether the database takes a write: it makes a small one, at most once a second however many ask. Else it is 503
-with a `code`, and it is 200 again by itself:
+`/readyz` answers within a second whether the database takes a write: it makes a small one, at most once a second, whatever the number of requests. Otherwise it is 503
+with a `code`, and returns to 200 by itself:
 
 | code | the database |
 |---|---|
@@ -60,7 +60,7 @@ with a `code`, and it is 200 again by itself:
 - Domain events and notices are never deleted: streams resume from the former, and the latter belong to their users.
 ";
 
-/// Writing into a string cannot fail, and an argument without a long name or help is no setting.
+/// Returns the row of a flag; None for an argument without a long name or help, which is no setting.
 fn row(argument: &Arg) -> Option<String> {
     let long = argument.get_long().filter(|long| !["help", "version", "config"].contains(long))?;
     let value = match argument.get_action() {

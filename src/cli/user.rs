@@ -1,5 +1,5 @@
 //! `boxoffice user …`: creates the first administrator, lists and changes accounts from the terminal.
-//! Not here: the rules. The verbs of `account` hold them, revocations included, so that running processes notice.
+//! Not here: the rules. The verbs of `account` enforce them and write revocations, so that running processes notice.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -51,10 +51,10 @@ struct CreateArgs {
     /// Role of the account
     #[arg(long, value_enum)]
     role: RoleArg,
-    /// E-mail address
+    /// E-mail address of the account
     #[arg(long)]
     email: String,
-    /// Display name
+    /// Display name of the user
     #[arg(long)]
     name: String,
     #[command(flatten)]
@@ -63,7 +63,7 @@ struct CreateArgs {
 
 #[derive(Args)]
 struct ListArgs {
-    /// Only accounts of this role
+    /// Only accounts with this role
     #[arg(long, value_enum)]
     role: Option<RoleArg>,
     #[command(flatten)]
@@ -113,7 +113,7 @@ impl From<RoleArg> for Role {
     }
 }
 
-/// Runs the command.
+/// Runs a command of `boxoffice user`.
 pub async fn user(args: UserArgs) -> Result<(), Failure> {
     match args.command {
         UserCommand::Create(args) => {
@@ -191,7 +191,7 @@ fn failed(error: account::Error) -> Failure {
     Failure::new(error.to_string(), "nothing was changed; correct it and try again")
 }
 
-/// The account with this address.
+/// Returns the account with this address.
 async fn find(ctx: &Ctx, address: &str) -> Result<users::Model, Failure> {
     let (_, key) = account::email(address).map_err(|error| failed(error.into()))?;
     let found = store::by_email(ctx.db.read(), &key).await.map_err(|error| failed(error.into()))?;
@@ -203,7 +203,7 @@ async fn find(ctx: &Ctx, address: &str) -> Result<users::Model, Failure> {
     })
 }
 
-/// An account in one line.
+/// Returns a description of an account in one line.
 fn shown(user: &users::Model) -> String {
     format!("{} ({}, {})", user.email, user.role.word(), user.name)
 }
@@ -214,7 +214,7 @@ async fn create(ctx: &Ctx, role: Role, email: String, name: String, password: St
     Ok(format!("created {} {email} ({})", role.word(), opened.user.to_global_id()))
 }
 
-/// A table with a line per account.
+/// Returns a table with a line per account.
 async fn list(ctx: &Ctx, role: Option<Role>) -> Result<String, Failure> {
     let head = ["E-MAIL", "ROLE", "STATE", "NAME", "ID"].map(str::to_owned);
     let mut rows = vec![head];

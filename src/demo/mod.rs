@@ -1,9 +1,10 @@
-//! The demo: people, events and bookings in a new database, created through the same verbs as real ones.
+//! The demo: users, events and bookings in a new database, created through the same verbs as real ones.
 //! Not here: the decision whether to create it (`cli`).
 //!
-//! Every start creates the same demo: events with the same ids, bookings with the same references, notices with the same
-//! numbers. A fixed seed draws them, the founding of the demo has a fixed date, and orders are decided one after another.
-//! Only dates follow the day of creation: events lie some days ahead, and bookings are spread over the three weeks before.
+//! Every start creates the same demo: events with the same ids, bookings with the same references, notices with the
+//! same numbers. The random numbers have a fixed seed, users and events are created at a fixed date, and orders are
+//! decided one batch after another. Only the other dates follow the day of creation: events take place some days later,
+//! and bookings are spread over the three weeks before.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,10 +43,11 @@ use seed::{DemoOrder, EVENTS, PASSWORD, PEOPLE, Play, SEED_CUSTOMERS};
 /// Length of the history of bookings.
 const HISTORY: Duration = Duration::from_secs(21 * 24 * 3_600);
 
-/// Microseconds of a day.
+/// Length of a day in microseconds.
 const DAY: i64 = 24 * 3_600 * 1_000_000;
 
-/// Sign-up of the people and creation of the events: 2025-01-06T08:00:00Z. Fixed, because ids hold a time.
+/// Time of the sign-up of the users and the creation of the events: 2025-01-06T08:00:00Z. Fixed, because ids contain a
+/// time.
 const FOUNDED: Timestamp = Timestamp(1_736_150_400_000_000);
 
 /// Seed of ids, references and orders.
@@ -57,7 +59,7 @@ pub const DOMAIN: &str = "@demo.test";
 /// Failure to create the demo. A half-made demo is recreated at the next start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A verb refused, which is a fault of the demo data.
+    /// A verb refused a request, which is a fault of the demo data.
     #[error("the demo was refused: {0}")]
     Refused(String),
     /// The database failed.
@@ -76,16 +78,16 @@ pub struct Counts {
     pub events: i64,
     /// Bookings, cancelled ones included.
     pub bookings: i64,
-    /// Waitlist entries.
+    /// Waitlist entries that are waiting.
     pub waiting: i64,
 }
 
-/// Whether the database has no accounts.
+/// Returns true if the database has no accounts.
 pub async fn is_fresh(db: &Db) -> Result<bool, DbError> {
     Ok(db::number(db.read(), "SELECT count(*) AS n FROM users", []).await? == 0)
 }
 
-/// Number of demo accounts that can sign in.
+/// Returns the number of demo accounts that can sign in.
 pub async fn accounts(db: &Db) -> Result<i64, DbError> {
     let sql = "SELECT count(*) AS n FROM users WHERE email_key LIKE $1 AND disabled_at IS NULL";
     db::number(db.read(), sql, [format!("%{DOMAIN}").into()]).await
@@ -101,7 +103,7 @@ pub async fn counts(db: &Db) -> Result<Counts, DbError> {
     })
 }
 
-/// Whether the creation of the demo was interrupted.
+/// Returns true if the creation of the demo was interrupted.
 pub async fn is_half_made(db: &Db) -> Result<bool, DbError> {
     Ok(db::number(db.read(), "SELECT count(*) AS n FROM meta WHERE name = 'demo_begun'", []).await? > 0)
 }
@@ -139,9 +141,9 @@ pub async fn make(db: &Db, now: Timestamp) -> Result<Counts, Error> {
 
 type SeedUsers = HashMap<&'static str, Actor>;
 
-/// The demo accounts get a real password; the keyed limiter gets an unknown one, hashed cheaply. Their secrets are random: a fixed
-/// seed would make them public. Each signs up at a time of their own, so that the order of accounts is the same whichever
-/// hash is ready first.
+/// Signs up all users. The demo accounts get the public password; the other customers get an unknown one, hashed with
+/// cheap parameters. Session secrets are truly random: a fixed seed would make them public. Each user signs up at a
+/// time of their own, so that the order of accounts does not depend on which hash is ready first.
 async fn sign_everybody_up(ctx: &Ctx) -> Result<SeedUsers, Error> {
     let total = (PEOPLE.len() + SEED_CUSTOMERS.len()) as u64;
     let at = |n: usize| {
@@ -192,7 +194,7 @@ async fn sign_one_up(
 async fn create_events(ctx: &Ctx, users: &SeedUsers, today: Timestamp) -> Result<Vec<EventId>, Error> {
     let mut events = Vec::new();
     for play in EVENTS {
-        let ctx = ctx.acting_as(users[play.organizer]); // the users holds every organizer of EVENTS; a test creates them all
+        let ctx = ctx.acting_as(users[play.organizer]); // `users` holds every organizer of EVENTS; a test creates them all
         let (starts_at, ends_at) = times(play, today)?;
         let new = NewEvent {
             title: play.title.to_owned(),
@@ -217,7 +219,7 @@ async fn publish_events(ctx: &Ctx, users: &SeedUsers, events: &[EventId]) -> Res
     Ok(())
 }
 
-/// The event's times: some days after `today` (midnight UTC), at its hour in its time zone.
+/// Returns start and end of the event: some days after `today` (midnight UTC), at its hour in its time zone.
 fn times(play: &Play, today: Timestamp) -> Result<(Timestamp, Timestamp), Error> {
     let zone: Tz = play.time_zone.parse().map_err(refused)?;
     let today = Utc.timestamp_micros(today.0).single().ok_or_else(|| refused("no such day"))?;
@@ -234,7 +236,7 @@ async fn play(ctx: &Ctx, users: &SeedUsers, events: &[EventId], today: Timestamp
     let begin = today.minus(HISTORY);
     let chunk = 8;
     for (at, some) in orders.chunks(chunk).enumerate() {
-        // The pace quickens towards the present, as sales do.
+        // Sales accelerate towards the present, as real ones do.
         let done = ((at + 1) * chunk) as f64 / (orders.len() + chunk) as f64;
         let span = HISTORY.mul_f64(done.sqrt()).saturating_sub(Duration::from_secs(600));
         ctx.clock.set(begin.plus(span));
@@ -254,7 +256,8 @@ async fn play(ctx: &Ctx, users: &SeedUsers, events: &[EventId], today: Timestamp
     Ok(())
 }
 
-/// The orders as the batcher would collect them into one batch; which orders share a batch must not depend on its timing.
+/// Returns the orders as the batcher would collect them into one batch. The composition of a batch must not depend on
+/// the batcher's timing.
 fn requests(orders: &[DemoOrder], users: &SeedUsers, events: &[EventId]) -> Vec<Request> {
     let request = |order: &DemoOrder| {
         let wish = Order {
@@ -270,7 +273,7 @@ fn requests(orders: &[DemoOrder], users: &SeedUsers, events: &[EventId]) -> Vec<
     orders.iter().filter_map(request).collect()
 }
 
-/// Runs the relay and the jobs until everything has followed, without log lines for notices of the demo.
+/// Runs the relay and the jobs until all reactions are complete, without log lines for the notices of the demo.
 async fn change_set(ctx: &Ctx) -> Result<(), Error> {
     let react = reactions::react(ctx.clone());
     loop {

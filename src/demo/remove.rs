@@ -1,5 +1,5 @@
-//! Taking the demo away again: everything where nobody else has an account, else only the right to sign in.
-//! Not here: making it.
+//! Removal of the demo: deletes all data if no other user has an account, else only disables the demo accounts.
+//! Not here: its creation (`demo`).
 
 use sea_orm::DbBackend;
 
@@ -7,7 +7,7 @@ use super::DOMAIN;
 use crate::clock::Timestamp;
 use crate::db::{self, Db, DbError, Priority, Tx};
 
-/// Every table with rows that belong to somebody, those that others refer to last.
+/// Tables with rows that belong to a user or event, in the order of deletion: referenced tables last.
 const TABLES: &[&str] = &[
     "delivery",
     "notice",
@@ -37,13 +37,14 @@ const TABLES: &[&str] = &[
     "users",
 ];
 
-/// Whether somebody has an account that is not of the demo.
+/// Returns the number of accounts that are not part of the demo.
 pub async fn real_users(db: &Db) -> Result<i64, DbError> {
     let sql = "SELECT count(*) AS n FROM users WHERE email_key NOT LIKE $1";
     db::number(db.read(), sql, [format!("%{DOMAIN}").into()]).await
 }
 
-/// Empties the database. Only where [`real_users`] are none: the caller asks, and this asks again inside.
+/// Empties the database; returns false and changes nothing if there are [`real_users`]. Checked inside the transaction,
+/// too.
 pub async fn wipe(db: &Db) -> Result<bool, DbError> {
     db.write(Priority::Worker, |tx| async move {
         let sql = "SELECT count(*) AS n FROM users WHERE email_key NOT LIKE $1";
@@ -59,7 +60,7 @@ pub async fn wipe(db: &Db) -> Result<bool, DbError> {
     .await
 }
 
-/// Numbers begin anew under another name, so that a cursor into the old history is recognised.
+/// Starts the numbering of domain events again under a new epoch, so that a cursor into the old history is recognised.
 async fn new_history(tx: &Tx) -> Result<(), DbError> {
     use sea_orm::ConnectionTrait;
     let epoch = match tx.get_database_backend() {
@@ -71,7 +72,7 @@ async fn new_history(tx: &Tx) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Takes the right to sign in from every demo account. Says how many had it.
+/// Disables every demo account. Returns the number of accounts disabled.
 pub async fn disable(db: &Db, now: Timestamp) -> Result<u64, DbError> {
     db.write(Priority::Worker, |tx| async move {
         let demo = format!("%{DOMAIN}");

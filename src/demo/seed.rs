@@ -1,5 +1,5 @@
-//! Contents of the demo: people, events and bookings.
-//! Not here: creating any of it (`demo`).
+//! Contents of the demo: users, events and bookings.
+//! Not here: their creation (`demo`).
 
 use crate::access::Role;
 use crate::id::RandomSource;
@@ -11,13 +11,13 @@ pub const PASSWORD: &str = "demo-password";
 pub struct Person {
     /// E-mail address for signing in.
     pub email: &'static str,
-    /// Display name.
+    /// Display name of the user.
     pub name: &'static str,
     /// Role of the account.
     pub role: Role,
     /// Name of the organizer, for organizers.
     pub organizer: Option<&'static str>,
-    /// Hint at what to try with this account.
+    /// Hint at possible actions with this account.
     pub hint: &'static str,
 }
 
@@ -63,31 +63,31 @@ pub const PEOPLE: &[Person] = &[
 
 /// An event of the demo.
 pub struct Play {
-    /// E-mail of whoever runs it.
+    /// E-mail address of its organizer.
     pub organizer: &'static str,
-    /// What it is called; its slug follows from it.
+    /// Title of the event; its slug follows from it.
     pub title: &'static str,
-    /// What it is about.
+    /// Description of the event.
     pub description: &'static str,
-    /// Where.
+    /// Venue of the event.
     pub venue: &'static str,
-    /// IANA zone of the venue.
+    /// IANA time zone of the venue.
     pub time_zone: &'static str,
-    /// In how many days.
+    /// Days from the creation of the demo to the event.
     pub in_days: u64,
-    /// At which hour of the day there.
+    /// Local hour at which the event starts.
     pub hour: u32,
-    /// For how many hours.
+    /// Duration in hours.
     pub hours: u64,
-    /// How many tickets.
+    /// Number of tickets.
     pub capacity: i64,
-    /// How many of them are sold.
+    /// Number of tickets sold.
     pub sold: i64,
-    /// Decimal text.
+    /// Price as decimal text.
     pub price: &'static str,
-    /// ISO 4217.
+    /// Currency, an ISO 4217 code.
     pub currency: &'static str,
-    /// Not published yet.
+    /// Set if the event is not published yet.
     pub draft: bool,
 }
 
@@ -133,7 +133,7 @@ pub const EVENTS: &[Play] = plays! {
         "Not announced yet: bring a blanket and a parser.";
 };
 
-/// The waitlist for Jazz on the Roof: who, which event, how many tickets.
+/// The waitlist for Jazz on the Roof: customer, event, number of tickets.
 pub const LINE: &[(&str, usize, i64)] = &[
     ("edsger@demo.test", 1, 2),
     ("barbara@demo.test", 1, 1),
@@ -145,7 +145,7 @@ macro_rules! customers {
     ($($first:literal $last:literal)*) => { &[$((concat!($first, "@demo.test"), concat!($first, " ", $last)),)*] };
 }
 
-/// Everybody else; their passwords are known to nobody.
+/// Further customers; their random password is not known to any user.
 #[rustfmt::skip]
 pub const SEED_CUSTOMERS: &[(&str, &str)] = customers! {
     "barbara" "Liskov" "niklaus" "Wirth" "frances" "Allen" "donald" "Knuth" "alan" "Kay" "adele" "Goldberg" "john" "Backus"
@@ -155,19 +155,20 @@ pub const SEED_CUSTOMERS: &[(&str, &str)] = customers! {
     "yukihiro" "Matsumoto" "sophie" "Wilson" "steve" "Furber"
 };
 
-/// Who books how many tickets of which event; some cancel.
+/// An order of the demo: tickets of one event for one customer; some orders are cancelled.
 pub struct DemoOrder {
-    /// E-mail.
+    /// E-mail address of the customer.
     pub who: &'static str,
     /// Index into [`EVENTS`].
     pub event: usize,
-    /// Tickets.
+    /// Number of tickets.
     pub quantity: i64,
-    /// Whether the booking is given back at once.
+    /// Set if the booking is cancelled at once.
     pub cancels: bool,
 }
 
-/// Orders that sell exactly what [`EVENTS`] says, in a believable mixture, with some cancellations in between.
+/// Draws orders that sell exactly the numbers in [`EVENTS`], in a realistic mixture, with some cancellations in
+/// between.
 pub fn orders(random: &RandomSource) -> Vec<DemoOrder> {
     let pick = |n: usize| (random.fraction() * n as f64) as usize;
     let mut orders = Vec::new();
@@ -182,7 +183,7 @@ pub fn orders(random: &RandomSource) -> Vec<DemoOrder> {
                 quantity,
                 cancels: false,
             });
-            // Only where there is room for a booking that comes and goes.
+            // Only with enough tickets left for a booking that is cancelled again.
             if play.capacity - play.sold > 30 && random.fraction() < 0.4 {
                 orders.push(DemoOrder {
                     who: SEED_CUSTOMERS[pick(SEED_CUSTOMERS.len())].0,
@@ -193,13 +194,13 @@ pub fn orders(random: &RandomSource) -> Vec<DemoOrder> {
             }
         }
     }
-    // Grace has a history of her own.
+    // Grace gets a booking history.
     for (event, quantity) in [(5, 2), (6, 1)] {
         if let Some(order) = orders.iter_mut().find(|order| order.event == event && order.quantity == quantity) {
             order.who = "grace@demo.test";
         }
     }
-    // Shuffled, so that every event sells all the time.
+    // Shuffled, so that the sales of all events overlap.
     for at in (1..orders.len()).rev() {
         orders.swap(at, pick(at + 1));
     }
