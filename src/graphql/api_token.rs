@@ -1,5 +1,5 @@
-//! All GraphQL about tokens for programs.
-//! Not here: what a scope covers (`access::scope`).
+//! All GraphQL about API tokens, which client programs sign in with.
+//! Not here: the actions a scope covers (`access::scope`).
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
@@ -14,78 +14,78 @@ use crate::account::api_token::{self, NewToken};
 use crate::entity::api_token as row;
 use crate::id::ApiTokenId;
 
-/// One kind of thing a program may do in your name; never more than you may. With whichever scope, a program sees what
-/// everybody may see, and who you are: name, e-mail address, role and organizer.
+/// Permission of an API token. A client program can never do more than its user. With any scope it can read public data
+/// and its user's name, e-mail address, role and organizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(name = "ApiScope", remote = "Scope")]
 pub enum ApiScope {
-    /// Book tickets, wait on the waitlist, see and cancel your own bookings.
+    /// Book tickets, join waitlists, read and cancel your own bookings.
     Book,
-    /// Create, edit, publish and call off your organizer's events, and cancel bookings of them. To see whose they are, add
-    /// READ_SALES.
+    /// Create, edit, publish and call off your organizer's events, and cancel bookings of them. Reading those bookings
+    /// and their customers also needs READ_SALES.
     ManageEvents,
-    /// See bookings, participants and lines of your organizer's events.
+    /// Read bookings, participants and waitlists of your organizer's events.
     ReadSales,
-    /// Read your notices. To see the booking or the waitlist entry one is about, add BOOK or READ_SALES.
+    /// Read your notices. Reading the booking or waitlist entry of a notice also needs BOOK or READ_SALES.
     ReadNotices,
 }
 
-/// What a program of yours signs in with.
+/// A token that a client program of yours signs in with.
 pub struct ApiToken(row::Model);
 
-/// What a program of yours signs in with. The token itself is shown once, when it is made.
+/// A token that a client program of yours signs in with. Its secret is shown once, when the token is created.
 #[Object]
 impl ApiToken {
-    /// Opaque id, for `revokeApiToken`.
+    /// Opaque id of the token, for `revokeApiToken`.
     async fn id(&self) -> ID {
         id(self.0.id)
     }
 
-    /// What you call it.
+    /// Name you gave the token.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What it may do.
+    /// Scopes of the token: the actions its client program may take.
     async fn scopes(&self) -> Vec<ApiScope> {
         let scopes = Scopes::from_bits(self.0.scopes);
         Scope::ALL.into_iter().filter(|scope| scopes.has(*scope)).map(ApiScope::from).collect()
     }
 
-    /// When it was made.
+    /// Time of creation.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it ends.
+    /// Expiry of the token.
     async fn expires_at(&self) -> DateTime {
         DateTime(self.0.expires_at)
     }
 
-    /// When it was last used, to the hour; null: never.
+    /// Time of last use, to the hour; null when the token was never used.
     async fn used_at(&self) -> Option<DateTime> {
         self.0.used_at.map(DateTime)
     }
 }
 
-/// A page of tokens.
+/// A page of API tokens.
 pub type ApiTokenConnection = Connection<Cursor<ApiTokenId>, ApiToken, EmptyFields, EmptyFields>;
 
-/// Queries about tokens for programs.
+/// Queries about API tokens.
 #[derive(Default)]
 pub struct ApiTokenQuery;
 
 #[Object]
 impl ApiTokenQuery {
-    /// Your tokens for programs, oldest first, without those that were revoked. Needs a signed-in user, in person.
+    /// Your API tokens that are not revoked, oldest first. Needs a signed-in user, not an API token; null otherwise.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn my_api_tokens(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<ApiTokenConnection>> {
         let paging = Args { first, after, last, before }.paging()?;
         match api_token::list(acting(ctx)?, paging).await {
@@ -95,56 +95,58 @@ impl ApiTokenQuery {
     }
 }
 
-/// What a token is made from.
+/// Details of the API token to create.
 #[derive(InputObject)]
 pub struct CreateApiTokenInput {
-    /// What you call it.
+    /// Name of the token, for your own use.
     name: String,
-    /// What it may do; one at least.
+    /// Scopes of the token; at least one.
     scopes: Vec<ApiScope>,
-    /// When it ends; within a year.
+    /// Expiry of the token; at most a year from now.
     expires_at: DateTime,
 }
 
-/// Which token.
+/// API token to revoke.
 #[derive(InputObject)]
 pub struct RevokeApiTokenInput {
-    /// One of `myApiTokens`.
+    /// Id from `myApiTokens`.
     api_token_id: ID,
 }
 
 /// Outcome of `createApiToken`.
 #[derive(SimpleObject, Default)]
 pub struct CreateApiTokenPayload {
-    /// What was made; null when the request was refused.
+    /// The new token; null when the request was refused.
     api_token: Option<ApiToken>,
-    /// The token, for `Authorization: Bearer …`. Shown now and never again; null when the request was refused.
+    /// Secret of the token, sent as `Authorization: Bearer …`. It is shown only here; null when the request was
+    /// refused.
     secret: Option<String>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
 /// Outcome of `revokeApiToken`.
 #[derive(SimpleObject, Default)]
 pub struct RevokeApiTokenPayload {
-    /// What was revoked; null when the request was refused.
+    /// The revoked token; null when the request was refused.
     api_token: Option<ApiToken>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Mutations about tokens for programs.
+/// Mutations about API tokens.
 #[derive(Default)]
 pub struct ApiTokenMutation;
 
 #[Object]
 impl ApiTokenMutation {
-    /// Makes a token for a program that acts in your name, within its scopes. Needs a signed-in user, in person.
+    /// Creates an API token for a client program that acts in your name within the token's scopes. Needs a signed-in
+    /// user, not an API token.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn create_api_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to make it from.")] input: CreateApiTokenInput,
+        #[graphql(desc = "Details of the token.")] input: CreateApiTokenInput,
     ) -> Result<Option<CreateApiTokenPayload>> {
         let scopes = input.scopes.into_iter().map(Scope::from).collect();
         let new = NewToken { name: input.name, scopes, expires_at: input.expires_at.0 };
@@ -161,12 +163,13 @@ impl ApiTokenMutation {
         }))
     }
 
-    /// Revokes a token of yours: it is refused, and its sockets close, within a second. Needs a signed-in user, in person.
+    /// Revokes an API token of yours: it is refused and its sockets close within a second. Needs a signed-in user, not
+    /// an API token.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn revoke_api_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which token.")] input: RevokeApiTokenInput,
+        #[graphql(desc = "Token to revoke.")] input: RevokeApiTokenInput,
     ) -> Result<Option<RevokeApiTokenPayload>> {
         let revoked = api_token::revoke(acting(ctx)?, id_or_nobody(&input.api_token_id)?).await;
         Ok(Some(match revoked {

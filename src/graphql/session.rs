@@ -1,5 +1,5 @@
-//! All GraphQL about sign-ins once they are open: going on, ending, the list of them, the password.
-//! Not here: opening one (`account`), and tokens for programs (`api_token`).
+//! All GraphQL about open sessions: renewing, ending and listing them, and changing the password.
+//! Not here: opening a session (`account`), and API tokens of client programs (`api_token`).
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
@@ -17,51 +17,51 @@ use crate::account::{change_password, refresh, sign_out};
 use crate::entity::session;
 use crate::id::SessionId;
 
-/// One sign-in of yours, on one device.
+/// A sign-in of yours on one device.
 pub struct Session(session::Model);
 
-/// One sign-in of yours, on one device.
+/// A sign-in of yours on one device.
 #[Object]
 impl Session {
-    /// Opaque id, for `signOut`.
+    /// Opaque id of the session, for `signOut`.
     async fn id(&self) -> ID {
         id(self.0.id)
     }
 
-    /// When it was opened.
+    /// Time of the sign-in.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it was last renewed; to the quarter of an hour when it was last used.
+    /// Time the session was last renewed, which is its last use to within a quarter of an hour.
     async fn seen_at(&self) -> DateTime {
         DateTime(self.0.seen_at.unwrap_or(self.0.created_at))
     }
 
-    /// Whether it is the one you ask with.
+    /// True for the session of this request.
     async fn current(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(acting(ctx)?.actor.session() == Some(self.0.id))
     }
 }
 
-/// A page of sign-ins.
+/// A page of sessions.
 pub type SessionConnection = Connection<Cursor<SessionId>, Session, EmptyFields, EmptyFields>;
 
-/// Queries about sign-ins.
+/// Queries about sessions.
 #[derive(Default)]
 pub struct SessionQuery;
 
 #[Object]
 impl SessionQuery {
-    /// Where you are signed in, oldest first. Needs a signed-in user, in person.
+    /// Your sessions, oldest first. Needs a signed-in user, not an API token; null otherwise.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn my_sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<SessionConnection>> {
         let paging = Args { first, after, last, before }.paging()?;
         match sign_out::list(acting(ctx)?, paging).await {
@@ -71,25 +71,25 @@ impl SessionQuery {
     }
 }
 
-/// What to go on with.
+/// Token to renew a session with.
 #[derive(InputObject)]
 pub struct RefreshSessionInput {
-    /// The refresh token that came last.
+    /// Refresh token that was issued last for the session.
     #[graphql(secret)]
     refresh_token: String,
 }
 
-/// Which session to end.
+/// Session to end.
 #[derive(InputObject)]
 pub struct SignOutInput {
-    /// One of `mySessions`; the one you ask with when left out.
+    /// Id from `mySessions`; by default the session of this request.
     session_id: Option<ID>,
 }
 
-/// Which sessions to end.
+/// Sessions to end.
 #[derive(InputObject)]
 pub struct SignOutEverywhereInput {
-    /// Whether the session you ask with goes on.
+    /// True to keep the session of this request; false to end it too.
     #[graphql(default)]
     keep_current: bool,
 }
@@ -97,19 +97,19 @@ pub struct SignOutEverywhereInput {
 /// Outcome of `signOut` and `signOutEverywhere`.
 #[derive(SimpleObject, Default)]
 pub struct SignOutPayload {
-    /// How many sessions ended; null when the request was refused.
+    /// Number of sessions ended; null when the request was refused.
     ended: Option<i32>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// The old password and the new one.
+/// The current password and the new one.
 #[derive(InputObject)]
 pub struct ChangePasswordInput {
-    /// The current password.
+    /// Current password of the account.
     #[graphql(secret)]
     current_password: String,
-    /// At least 10 characters.
+    /// New password of at least 10 characters.
     #[graphql(secret)]
     new_password: String,
 }
@@ -117,38 +117,38 @@ pub struct ChangePasswordInput {
 /// Outcome of `changePassword`.
 #[derive(SimpleObject, Default)]
 pub struct ChangePasswordPayload {
-    /// Whose password it is now; null when the request was refused.
+    /// User who has the new password; null when the request was refused.
     viewer: Option<User>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Mutations about sign-ins.
+/// Mutations about sessions.
 #[derive(Default)]
 pub struct SessionMutation;
 
 #[Object]
 impl SessionMutation {
-    /// A new access token and a new refresh token for the one that came last; no other token is needed. Each refresh token
-    /// is good once: one that is used again ends the session, because two hands have it. Within ten seconds a lost answer
-    /// can be asked for again.
+    /// Exchanges the refresh token that was issued last for a new access token and a new refresh token. Each refresh
+    /// token is valid once: a second use ends the session, because the token may be stolen. Within ten seconds the
+    /// exchange can be repeated in case its answer was lost. No sign-in needed.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to go on with.")] input: RefreshSessionInput,
+        #[graphql(desc = "Token to renew the session with.")] input: RefreshSessionInput,
     ) -> Result<Option<SignInPayload>> {
         let services = ctx.data::<Services>()?;
         let (keys, throttle) = (services.sessions.keys(), &services.throttle);
         signed_in(ctx, refresh::refresh(acting(ctx)?, keys, throttle, &input.refresh_token).await).await
     }
 
-    /// Ends a session of yours: its tokens are refused and its sockets close within a second. Needs a signed-in user, in
-    /// person.
+    /// Ends a session of yours: its tokens are refused and its sockets close within a second. Needs a signed-in user,
+    /// not an API token.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn sign_out(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which session to end.")] input: SignOutInput,
+        #[graphql(desc = "Session to end.")] input: SignOutInput,
     ) -> Result<Option<SignOutPayload>> {
         let named = match input.session_id {
             Some(named) => Some(id_or_nobody(&named)?),
@@ -167,13 +167,13 @@ impl SessionMutation {
         }))
     }
 
-    /// Ends all your sessions, or all but this one. Your programs go on: their tokens end with `revokeApiToken`. Needs a
-    /// signed-in user, in person.
+    /// Ends all your sessions, or all except the session of this request. API tokens stay valid; `revokeApiToken`
+    /// revokes them. Needs a signed-in user, not an API token.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn sign_out_everywhere(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which sessions to end.")] input: SignOutEverywhereInput,
+        #[graphql(desc = "Sessions to end.")] input: SignOutEverywhereInput,
     ) -> Result<Option<SignOutPayload>> {
         let acting = acting(ctx)?;
         let here = acting.actor.session();
@@ -186,13 +186,13 @@ impl SessionMutation {
         }))
     }
 
-    /// Changes your password and ends every other session of yours. Your programs go on: their tokens end with
-    /// `revokeApiToken`. Needs a signed-in user, in person.
+    /// Changes your password and ends all your other sessions. API tokens stay valid; `revokeApiToken` revokes them.
+    /// Needs a signed-in user, not an API token.
     #[graphql(guard = "May(Action::ManageAccount)")]
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The old password and the new one.")] input: ChangePasswordInput,
+        #[graphql(desc = "The current password and the new one.")] input: ChangePasswordInput,
     ) -> Result<Option<ChangePasswordPayload>> {
         let services = ctx.data::<Services>()?;
         let (hasher, throttle) = (&services.hasher, &services.throttle);

@@ -1,5 +1,5 @@
-//! All GraphQL of administrators about other people's accounts.
-//! Not here: making administrators (`account`).
+//! All GraphQL of administrators about the accounts of other users.
+//! Not here: creating administrators (`account`).
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
@@ -21,31 +21,31 @@ use crate::id::UserId;
 /// A page of users.
 pub type UserConnection = Connection<Cursor<UserId>, User, EmptyFields, EmptyFields>;
 
-/// Which users.
+/// Conditions that listed users meet; all of them apply.
 #[derive(InputObject, Default)]
 pub struct UserFilter {
-    /// Of this role.
+    /// Only users with this role.
     role: Option<Role>,
-    /// Who has this e-mail address, whatever its case.
+    /// Only the user with this e-mail address; upper and lower case are the same.
     email: Option<String>,
 }
 
-/// Queries of administrators.
+/// Queries for administrators.
 #[derive(Default)]
 pub struct UsersQuery;
 
 #[Object]
 impl UsersQuery {
-    /// Everybody with an account, oldest first. Needs ADMIN.
+    /// All users, oldest account first. Needs ADMIN; null otherwise.
     #[graphql(guard = "May(Action::Administer)")]
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter: Option<UserFilter>,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Conditions that the users meet.")] filter: Option<UserFilter>,
     ) -> Result<Option<UserConnection>> {
         let paging = Args { first, after, last, before }.paging()?;
         let UserFilter { role, email } = filter.unwrap_or_default();
@@ -56,66 +56,66 @@ impl UsersQuery {
     }
 }
 
-/// Whose role, and which.
+/// User and the role to give.
 #[derive(InputObject)]
 pub struct SetUserRoleInput {
-    /// Whose; not your own.
+    /// Id of the user; not your own.
     user_id: ID,
-    /// Which.
+    /// New role of the user.
     role: Role,
 }
 
-/// Which user.
+/// User to disable or enable.
 #[derive(InputObject)]
 pub struct UserInput {
-    /// Which; not yourself.
+    /// Id of the user; not your own.
     user_id: ID,
 }
 
 /// Outcome of `setUserRole`, `disableUser` and `enableUser`.
 #[derive(SimpleObject, Default)]
 pub struct UserPayload {
-    /// The user as they are now; null when the request was refused.
+    /// The user after the change; null when the request was refused.
     user: Option<User>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Mutations of administrators.
+/// Mutations for administrators.
 #[derive(Default)]
 pub struct UsersMutation;
 
 #[Object]
 impl UsersMutation {
-    /// Gives a user another role. What runs on their sockets ends within a second. An ORGANIZER gets an organizer of their
-    /// name. Needs ADMIN.
+    /// Gives a user another role. Operations on the user's sockets end within a second. A new ORGANIZER gets an
+    /// organizer with the user's name. Needs ADMIN.
     #[graphql(guard = "May(Action::Administer)")]
     async fn set_user_role(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose role, and which.")] input: SetUserRoleInput,
+        #[graphql(desc = "User and the new role.")] input: SetUserRoleInput,
     ) -> Result<Option<UserPayload>> {
         let done = administer::set_role(acting(ctx)?, id_or_nobody(&input.user_id)?, input.role).await;
         payload(ctx, done).await
     }
 
-    /// Takes from a user the right to sign in, and ends every sign-in of theirs within a second. Needs ADMIN.
+    /// Withdraws a user's right to sign in and ends all sessions of the user within a second. Needs ADMIN.
     #[graphql(guard = "May(Action::Administer)")]
     async fn disable_user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which user.")] input: UserInput,
+        #[graphql(desc = "User to change.")] input: UserInput,
     ) -> Result<Option<UserPayload>> {
         let done = administer::disable(acting(ctx)?, id_or_nobody(&input.user_id)?).await;
         payload(ctx, done).await
     }
 
-    /// Gives a user the right to sign in back. Needs ADMIN.
+    /// Restores a user's right to sign in. Needs ADMIN.
     #[graphql(guard = "May(Action::Administer)")]
     async fn enable_user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which user.")] input: UserInput,
+        #[graphql(desc = "User to change.")] input: UserInput,
     ) -> Result<Option<UserPayload>> {
         let done = administer::enable(acting(ctx)?, id_or_nobody(&input.user_id)?).await;
         payload(ctx, done).await
