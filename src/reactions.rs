@@ -1,5 +1,5 @@
-//! What follows each domain event: who is notified, and which jobs run. One exhaustive, pure match, printed as a snapshot.
-//! Not here: doing it, but for [`react`], which writes the consequences of a batch set-based.
+//! Reactions to each domain event: notices to users, and jobs. One exhaustive, pure match, printed as a snapshot.
+//! Not here: carrying them out, except for [`react`], which writes the effects of a batch set-based.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::queue::{self, NewJob};
 use crate::relay::{Notified, React, Reacted};
 use crate::status::{CancelReason, LeaveReason};
 
-/// Something that follows from a domain event.
+/// Effect that follows from a domain event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// This user gets a notice.
+    /// A notice to this user.
     TellUser(UserId),
-    /// Everybody who acts for this organizer gets a notice.
+    /// A notice to each user who acts for this organizer.
     TellOrganizer(OrganizerId),
-    /// These customers of an event get a notice.
+    /// A notice to each of these customers of an event.
     TellCustomers(EventId, Customers),
-    /// The bookings and the line of a cancelled event end, in chunks.
+    /// A job that ends the bookings and the waitlist of a cancelled event, in chunks.
     CallOff(EventId),
 }
 
-/// What follows a domain event.
+/// Returns the effects of a domain event.
 pub fn effects_of(domain_event: &DomainEvent) -> Vec<Effect> {
     use Effect::{CallOff, TellCustomers, TellOrganizer, TellUser};
     match *domain_event {
@@ -38,23 +38,24 @@ pub fn effects_of(domain_event: &DomainEvent) -> Vec<Effect> {
         DomainEvent::EventCancelled { event, .. } => {
             vec![TellCustomers(event, Customers::WhenCalledOff), CallOff(event)]
         }
-        // Under AUTO the customer is notified once, by the confirmation.
+        // Under AUTO the customer gets one notice, for the confirmation.
         DomainEvent::BookingCreated { organizer, .. } => vec![TellOrganizer(organizer)],
         DomainEvent::BookingConfirmed { user, .. } => vec![TellUser(user)],
-        // Of an event called off, the customer hears once, from `event.cancelled`; its organizer did it.
+        // When an event is called off, the customer gets one notice, for `event.cancelled`; the organizer made the
+        // change.
         DomainEvent::BookingCancelled { reason: CancelReason::EventCancelled, .. } => vec![],
         DomainEvent::BookingCancelled { user, organizer, .. } => vec![TellUser(user), TellOrganizer(organizer)],
         DomainEvent::WaitlistJoined { user, .. } => vec![TellUser(user)],
         DomainEvent::WaitlistPromoted { user, .. } => vec![TellUser(user)],
-        // Likewise: who waited for an event called off hears once, from `event.cancelled`.
+        // When an event is called off, a waiting customer also gets one notice, for `event.cancelled`.
         DomainEvent::WaitlistLeft { reason: LeaveReason::EventCancelled, .. } => vec![],
         DomainEvent::WaitlistLeft { user, .. } => vec![TellUser(user)],
-        // Watched live, notified to nobody.
+        // Subscriptions show availability live; there are no notices.
         DomainEvent::AvailabilityChanged { .. } => vec![],
     }
 }
 
-/// Writes what follows from a batch of domain events, in the transaction that moves the cursor over them.
+/// Writes the effects of a batch of domain events, in the transaction that moves the cursor over them.
 pub fn react(ctx: Ctx) -> React {
     Arc::new(move |tx, domain_events| {
         let ctx = ctx.clone();

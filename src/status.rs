@@ -1,13 +1,13 @@
-//! The status machines: each status type with the table of its allowed transitions, and small closed choices.
-//! Not here: the verbs that make the transitions, and what a role may do (`access`).
+//! Status types, each with the table of its allowed transitions, and small closed sets of words.
+//! Not here: the operations that make the transitions, and the rights of a role (`access`).
 //!
-//! The same words stand in the database's CHECKs, in the GraphQL enums and in domain events; a test compares the first two.
+//! The database's CHECKs, the GraphQL enums and the domain events use the same words; a test compares the first two.
 
 use async_graphql::Enum;
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
-/// Declares a closed set of words that is stored as text, sent as a GraphQL enum and serialised alike.
+/// Declares a closed set of words that is stored as text, sent as a GraphQL enum and serialised as the same words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -18,10 +18,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Every word, in the order of declaration.
+            /// All words, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word as it is stored and sent.
+            /// Returns the word as it is stored and sent.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
@@ -30,33 +30,33 @@ macro_rules! words {
 }
 
 words! {
-    /// What kind of account a user has. Never taken from input but at sign-up, and there never ADMIN.
+    /// Role of a user. Taken from input only at sign-up, which never accepts ADMIN.
     Role {
-        /// Books, waits, cancels, gets notices.
+        /// Books tickets, joins waitlists, cancels bookings and gets notices.
         Customer = "CUSTOMER",
-        /// Runs the events of an organizer.
+        /// Manages the events of an organizer.
         Organizer = "ORGANIZER",
-        /// Runs the service.
+        /// Administers the service.
         Admin = "ADMIN",
     }
 }
 
 words! {
-    /// Where an event stands in its life.
+    /// Status of an event.
     EventStatus {
-        /// Being prepared; only its organizer sees it, and it may be deleted.
+        /// In preparation. Only its organizer sees it, and it may be deleted.
         Draft = "DRAFT",
-        /// Everybody sees it and customers may book.
+        /// Visible to all; customers may book.
         Published = "PUBLISHED",
-        /// Called off: nobody may book, bookings are cancelled.
+        /// Called off. It cannot be booked, and its bookings are cancelled.
         Cancelled = "CANCELLED",
-        /// Over.
+        /// Over; no longer in the catalog.
         Archived = "ARCHIVED",
     }
 }
 
 impl EventStatus {
-    /// Whether an event may go from this status to `next`.
+    /// Returns true if an event may go from this status to `next`.
     pub fn may_become(self, next: Self) -> bool {
         use EventStatus::{Archived, Cancelled, Draft, Published};
         matches!((self, next), (Draft, Published) | (Published, Cancelled | Archived))
@@ -64,39 +64,39 @@ impl EventStatus {
 }
 
 words! {
-    /// How a booking of an event becomes confirmed.
+    /// Confirmation policy of an event: the steps a booking needs to become confirmed.
     Confirmation {
-        /// At once.
+        /// Confirmed at once.
         Auto = "AUTO",
-        /// When the organizer accepts it.
+        /// Confirmed when the organizer accepts the booking.
         Approval = "APPROVAL",
-        /// When it is paid.
+        /// Confirmed when the booking is paid.
         Payment = "PAYMENT",
-        /// When it was accepted and then paid.
+        /// Confirmed when the booking was accepted and then paid.
         ApprovalThenPayment = "APPROVAL_THEN_PAYMENT",
     }
 }
 
 words! {
-    /// Where a booking stands in its life.
+    /// Status of a booking.
     BookingStatus {
         /// Waits for the organizer's decision; its tickets are held.
         PendingApproval = "PENDING_APPROVAL",
         /// Waits for payment; its tickets are held.
         PendingPayment = "PENDING_PAYMENT",
-        /// The tickets are the customer's.
+        /// Confirmed; its tickets are the customer's.
         Confirmed = "CONFIRMED",
-        /// Given back by the customer, the organizer, or because the event was called off.
+        /// Cancelled by the customer or the organizer, or because the event was called off.
         Cancelled = "CANCELLED",
         /// Declined by the organizer.
         Rejected = "REJECTED",
-        /// Its deadline passed.
+        /// Expired, because its deadline passed.
         Expired = "EXPIRED",
     }
 }
 
 impl BookingStatus {
-    /// Whether a booking may go from this status to `next`.
+    /// Returns true if a booking may go from this status to `next`.
     pub fn may_become(self, next: Self) -> bool {
         use BookingStatus::{Cancelled, Confirmed, Expired, PendingApproval, PendingPayment, Rejected};
         matches!(
@@ -107,18 +107,18 @@ impl BookingStatus {
         )
     }
 
-    /// Whether the booking still claims tickets.
+    /// Returns true if the booking still claims tickets.
     pub fn is_live(self) -> bool {
         matches!(self, Self::PendingApproval | Self::PendingPayment | Self::Confirmed)
     }
 }
 
 words! {
-    /// Why a booking was cancelled.
+    /// Reason a booking was cancelled.
     CancelReason {
-        /// The customer gave it back.
+        /// The customer cancelled it.
         ByCustomer = "BY_CUSTOMER",
-        /// The organizer or an admin cancelled it.
+        /// The organizer or an administrator cancelled it.
         ByOrganizer = "BY_ORGANIZER",
         /// The event was called off.
         EventCancelled = "EVENT_CANCELLED",
@@ -126,62 +126,62 @@ words! {
 }
 
 words! {
-    /// Where a waitlist entry stands.
+    /// Status of a waitlist entry.
     WaitlistStatus {
-        /// In the waitlist.
+        /// Still on the waitlist.
         Waiting = "WAITING",
-        /// Got everything it waited for.
+        /// Was given all its tickets.
         Fulfilled = "FULFILLED",
         /// The customer left the waitlist.
         Left = "LEFT",
-        /// It ended, because the event began or was called off, or because the customer may not book any more.
+        /// Ended, because the event began or was called off, or because the customer may not book any more.
         Closed = "CLOSED",
     }
 }
 
 impl WaitlistStatus {
-    /// Whether an entry may go from this status to `next`.
+    /// Returns true if an entry may go from this status to `next`.
     pub fn may_become(self, next: Self) -> bool {
         matches!((self, next), (Self::Waiting, Self::Fulfilled | Self::Left | Self::Closed))
     }
 }
 
 words! {
-    /// What to do when fewer tickets are free than were asked for.
+    /// Rule for fewer free tickets than asked for.
     Fulfilment {
-        /// Book everything or nothing.
+        /// Book all tickets or none.
         AllOrNothing = "ALL_OR_NOTHING",
-        /// Book what is free and forget the rest.
+        /// Book the free tickets and drop the rest.
         Partial = "PARTIAL",
-        /// Book what is free and wait on the waitlist for the rest.
+        /// Book the free tickets and join the waitlist for the rest.
         PartialAndWaitlist = "PARTIAL_AND_WAITLIST",
     }
 }
 
 words! {
-    /// What of an event an update can change.
+    /// Field of an event that an update can change.
     EventField {
-        /// Its title.
+        /// Title of the event.
         Title = "TITLE",
-        /// Its description.
+        /// Description of the event.
         Description = "DESCRIPTION",
-        /// Where it takes place.
+        /// Venue of the event.
         Venue = "VENUE",
-        /// Its time zone.
+        /// Time zone of the event.
         TimeZone = "TIME_ZONE",
-        /// When it begins.
+        /// Beginning of the event.
         StartsAt = "STARTS_AT",
-        /// When it ends.
+        /// End of the event.
         EndsAt = "ENDS_AT",
-        /// What a ticket costs from now on.
+        /// Price of a ticket, for bookings from now on.
         Price = "PRICE",
     }
 }
 
 words! {
-    /// Why somebody is no longer in a waitlist.
+    /// Reason an entry left the waitlist without all its tickets.
     LeaveReason {
-        /// They left.
+        /// The customer left.
         Left = "LEFT",
         /// The waitlist was closed, because the event was called off.
         EventCancelled = "EVENT_CANCELLED",

@@ -1,30 +1,30 @@
-//! Audiences: from "those who booked this event" to people.
-//! Not here: what they are told.
+//! Audiences: the users that stand for "the customers of this event" or "the members of this organizer".
+//! Not here: the content of notices.
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::db::{self, DbError, record};
 use crate::id::{BookingId, EventId, OrganizerId, UserId};
 
-/// Larger audiences go through a fan-out job, in chunks of this size.
+/// Size of a chunk. Larger audiences are notified by a fan-out job, in chunks of this size.
 pub const CHUNK: i64 = 1_000;
 
 /// Customers of an event: those with a booking, and those who wait for tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Customers {
-    /// With a live booking, or in the waitlist.
+    /// Customers with a live booking, or on the waitlist.
     WithLiveBooking,
-    /// With a booking that was live, or an entry that waited, when the event was called off.
+    /// Customers with a booking that was live, or an entry that waited, when the event was called off.
     WhenCalledOff,
 }
 
-/// A customer and the booking that makes them one; their first.
+/// Customer of an event, with their first booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Customer {
-    /// Who.
+    /// Id of the customer.
     pub user: UserId,
-    /// Which booking; none: they only wait for tickets.
+    /// First booking of the customer; `None` if they only wait for tickets.
     pub booking: Option<BookingId>,
 }
 
@@ -34,7 +34,7 @@ struct CustomerRow {
     booking_id: Option<BookingId>,
 }
 
-/// The next customers of an event behind `after`, in user order.
+/// Returns the next customers of an event after `after`, in user order.
 pub async fn customers(
     c: &impl ConnectionTrait,
     event: EventId,
@@ -53,9 +53,9 @@ pub async fn customers(
         Customers::WithLiveBooking => format!("{of}.status = 'WAITING'"),
         Customers::WhenCalledOff => format!("{of}.status IN ('WAITING', 'CLOSED')"),
     };
-    // One row per person: the earliest such booking, or entry of a person without one. Ids are time-ordered, and PostgreSQL
-    // has no min(uuid). Asking each row for an earlier one follows the index and stops at the limit; a window would sort
-    // the whole audience first.
+    // One row per customer: the earliest such booking, or the earliest entry of a customer without one. Ids are
+    // time-ordered, and PostgreSQL has no min(uuid). Checking each row for an earlier one follows the index and stops
+    // at the limit; a window function would sort the whole audience first.
     let sql = format!(
         "SELECT user_id, booking_id FROM (
              SELECT * FROM (SELECT b.user_id, b.id AS booking_id FROM booking b
@@ -92,7 +92,7 @@ struct MemberRow {
     user_id: UserId,
 }
 
-/// Who acts for these organizers.
+/// Returns the users who act for these organizers.
 pub async fn members(
     c: &impl ConnectionTrait,
     organizers: impl IntoIterator<Item = OrganizerId>,

@@ -1,8 +1,8 @@
-//! Delivering: a notice leaves the app on another channel; for now the log, with stable lines.
-//! Not here: the app itself, where the notice already stands.
+//! Delivery of notices on channels other than the app; for now the log, with stable lines.
+//! Not here: the app itself, which already has the notice.
 //!
-//! The job completes together with its `delivery` row, so each message is on record once; the line itself may be
-//! repeated when the process dies between writing it and committing.
+//! The job completes together with its `delivery` row, so each message is recorded once. The log line itself may be
+//! repeated if the process dies between writing it and committing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::id::{DomainEventId, EventId, NodeId, UserId};
 use crate::queue::claim::Job;
 use crate::queue::worker::{Effects, Handled, Handler, Outcome};
 
-/// Where messages go.
+/// Destination of messages.
 #[derive(Clone, Default)]
 pub enum Channel {
     /// Lines in the log.
     #[default]
     Log,
-    /// Nowhere, as if it had been read; for data that is made up.
+    /// No destination; each message counts as sent. For generated data.
     Quiet,
-    /// Lines in the log, but for these recipients it fails; for tests of isolation and retries.
+    /// Lines in the log, but sending to these recipients fails; for tests of isolation and retries.
     Failing(Arc<dyn Fn(UserId) -> bool + Send + Sync>),
 }
 
@@ -54,7 +54,7 @@ record! {
     }
 }
 
-/// A notice with what its line shows.
+/// Notice with the values its log line shows.
 #[derive(Debug, Clone, FromQueryResult)]
 struct Message {
     domain_event_id: DomainEventId,
@@ -66,7 +66,7 @@ struct Message {
     seats: i64,
 }
 
-/// Delivers notices.
+/// Returns the handler that delivers notices.
 pub fn handler(ctx: Ctx, channel: Channel) -> Handler {
     Arc::new(move |jobs, _| {
         let (ctx, channel) = (ctx.clone(), channel.clone());
@@ -89,7 +89,7 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, 
         let message = args.get(&job.id).and_then(|args| messages.get(&(args.domain_event, args.user)));
         let outcome = match message {
             None => Outcome::GiveUp("there is no such notice".into()),
-            // It may have words that this release does not know.
+            // A later release may have written it, in a form that this one cannot read.
             Some(message) if !DomainEvent::is_known(&message.kind, message.v) => Outcome::newer(),
             Some(message) => send(channel, message),
         };
@@ -129,7 +129,7 @@ async fn load(
     Ok(rows.into_iter().map(|row| ((row.domain_event_id, row.user_id), row)).collect())
 }
 
-/// One line per domain event and recipient.
+/// Writes one line per domain event and recipient.
 fn send(channel: &Channel, message: &Message) -> Outcome {
     match channel {
         Channel::Failing(fails) if fails(message.user_id) => {

@@ -1,8 +1,8 @@
-//! Fan-out: telling a large audience, a thousand at a time, from a durable cursor.
-//! Not here: small audiences; the reaction writes those itself.
+//! Fan-out: notices to a large audience, a thousand at a time, from a durable cursor.
+//! Not here: small audiences, for which the reaction writes the notices itself.
 //!
-//! Each chunk is one transaction: notices, deliveries, cursor, fenced by the lease. Killed between chunks, it goes on at
-//! the cursor; in the middle of one, that chunk rolls back.
+//! Each chunk is one transaction: notices, deliveries, cursor, fenced by the lease. If the process is killed between
+//! chunks, the job resumes at the cursor; in the middle of a chunk, that chunk rolls back.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::queue::worker::{Handled, Handler, Outcome};
 use crate::queue::{NewJob, Queue};
 use crate::relay::history::Row;
 
-/// The kind of job.
+/// Kind of the fan-out job.
 pub const KIND: &str = "fanout";
 
-/// What a fan-out is about.
+/// Arguments of a fan-out job.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Args {
     domain_event: DomainEventId,
@@ -32,13 +32,13 @@ struct Args {
     customers: Customers,
 }
 
-/// The job that tells these customers of a domain event.
+/// Returns the job that notifies these customers of a domain event.
 pub fn job(domain_event: &Recorded, event: EventId, customers: Customers, now: crate::clock::Timestamp) -> NewJob {
     let args = serde_json::json!({ "domain_event": domain_event.id, "event": event, "customers": customers });
     NewJob::new(Queue::Notifications, KIND, &args, now).because_of(domain_event.id).once(domain_event.id.to_string())
 }
 
-/// Works fan-outs off, until `stop`.
+/// Returns the handler of fan-out jobs; it stops between chunks once `stop` is cancelled.
 pub fn handler(ctx: Ctx, bus: Bus, stop: CancellationToken) -> Handler {
     Arc::new(move |jobs, token| {
         let (ctx, bus, stop) = (ctx.clone(), bus.clone(), stop.clone());
@@ -76,7 +76,7 @@ async fn tell_all(ctx: &Ctx, bus: &Bus, stop: &CancellationToken, job: &Job, tok
     let args: Args = serde_json::from_str(&job.args).map_err(|error| Stopped::Nonsense(error.to_string()))?;
     let sql = "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM domain_event WHERE id = $1 AND seq IS NOT NULL";
     let row: Option<Row> = db::one(ctx.db.read(), sql, [args.domain_event.into()]).await?;
-    let domain_event = row.ok_or_else(|| Stopped::Nonsense("the domain_event is gone".into()))?;
+    let domain_event = row.ok_or_else(|| Stopped::Nonsense("the domain event no longer exists".into()))?;
     let domain_event = domain_event.read().map_err(|error| match error {
         UnreadableDomainEvent::Newer => Stopped::Newer,
         UnreadableDomainEvent::Damaged(_) => Stopped::Nonsense(error.to_string()),
@@ -93,7 +93,7 @@ async fn tell_all(ctx: &Ctx, bus: &Bus, stop: &CancellationToken, job: &Job, tok
     Err(Stopped::Early)
 }
 
-/// Tells the next thousand. Returns where it got to; `None`: everybody was told, or the job is no longer ours.
+/// Notifies the next thousand. Returns the last user notified; `None` if all were, or if another process holds the job.
 async fn chunk(
     ctx: &Ctx,
     job: &Job,

@@ -1,8 +1,9 @@
-//! Writing notices: set-based, numbered per person without gaps, once per domain event and person.
+//! Writing notices: set-based, numbered per user without gaps, one per domain event and user.
 //! Not here: choosing the recipients (`audience`).
 //!
-//! Bumping `inbox.last_seq` locks the person's row until commit, so commit order is number order and a reader's cursor
-//! can never pass a notice that appears later. Rows are bumped in user order, so two writers cannot deadlock.
+//! Increasing `inbox.last_seq` locks the user's row until commit, so the order of commits is the order of numbers, and
+//! a reader's cursor can never pass a notice that appears later. Rows are updated in user order, so two writers cannot
+//! deadlock.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,7 +16,7 @@ use crate::domain_event::VERSION;
 use crate::id::{BookingId, DomainEventId, EventId, UserId};
 use crate::queue::{self, NewJob, Queue};
 
-/// The kind of job that carries a notice to another channel.
+/// Kind of the job that delivers a notice on another channel.
 pub const DELIVER: &str = "deliver";
 
 record! {
@@ -58,8 +59,8 @@ struct Bumped {
     last_seq: i64,
 }
 
-/// Writes notices in the order given, passing over those that were written before, and enqueues their deliveries.
-/// Returns the newest number of each person concerned.
+/// Writes notices in the order given, without those written before, and enqueues their deliveries. Returns the newest
+/// number of each user concerned.
 pub async fn write(tx: &Tx, notices: &[NewNotice], now: Timestamp) -> Result<Vec<(UserId, i64)>, DbError> {
     let fresh = without_known(tx, notices).await?;
     if fresh.is_empty() {
@@ -103,7 +104,7 @@ pub async fn write(tx: &Tx, notices: &[NewNotice], now: Timestamp) -> Result<Vec
     Ok(heads.into_iter().map(|head| (head.user_id, head.last_seq)).collect())
 }
 
-/// The job that carries a notice to the log, the one channel there is besides the app.
+/// Returns the job that delivers a notice to the log, the only channel besides the app.
 fn delivery(notice: &NewNotice, now: Timestamp) -> NewJob {
     let args = serde_json::json!({ "domain_event": notice.domain_event_id, "user": notice.user, "channel": "log" });
     NewJob::new(Queue::of(notice.domain_event.kind()), DELIVER, &args, now)
@@ -111,7 +112,7 @@ fn delivery(notice: &NewNotice, now: Timestamp) -> NewJob {
         .once(format!("{}:{}:log", notice.domain_event_id, notice.user))
 }
 
-/// What of `notices` nobody was told yet; also one only of two for the same domain event and person.
+/// Returns the notices that were not written yet, only one for each domain event and user.
 async fn without_known<'a>(tx: &Tx, notices: &'a [NewNotice]) -> Result<Vec<&'a NewNotice>, DbError> {
     let keys: Vec<Key> =
         notices.iter().map(|notice| Key { domain_event_id: notice.domain_event_id, user_id: notice.user }).collect();

@@ -1,8 +1,10 @@
-//! Notifications: what people are told, in the app and on other channels.
-//! Not here: whether a domain event tells anybody (`reactions`), and the streams that show notices live (`graphql`).
+//! Notifications: notices to users, in the app and on other channels.
+//! Not here: the choice of domain events that cause notices (`reactions`), and the streams that show notices live
+//! (`graphql`).
 //!
-//! A notice is written once per domain event and person, in the reaction's transaction (`inbox`); audiences above a thousand go
-//! through a resumable job (`fanout`). Each notice brings a `deliver` job per other channel; `deliver` sends.
+//! A notice is written once per domain event and user, in the reaction's transaction (`inbox`); audiences above a
+//! thousand are notified by a resumable job (`fanout`). Each notice adds a `deliver` job per other channel; `deliver`
+//! sends the message.
 
 use crate::clock::Timestamp;
 use crate::domain_event::DomainEvent;
@@ -16,19 +18,19 @@ pub mod purge;
 pub mod read;
 pub mod words;
 
-/// One notice to be written.
+/// Notice that is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNotice {
-    /// Whom it tells.
+    /// Recipient of the notice.
     pub user: UserId,
-    /// Of which domain event.
+    /// Domain event that the notice is about.
     pub domain_event_id: DomainEventId,
-    /// Which booking of theirs it is about, if of one.
+    /// The recipient's booking concerned, if any.
     pub booking: Option<BookingId>,
-    /// Which event it is about, if of one.
+    /// The event concerned, if any.
     pub event: Option<EventId>,
-    /// What happened: kind and data of the notice.
+    /// Kind and data of the notice.
     pub domain_event: DomainEvent,
-    /// When it happened.
+    /// Time of the domain event.
     pub at: Timestamp,
 }
