@@ -145,7 +145,7 @@ impl Keys {
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         rules.required_spec_claims = HashSet::from(["exp", "iss", "aud", "sub"].map(String::from));
-        rules.validate_exp = false; // `exp` and `nbf` are checked below against our clock: the library would use the machine's
+        rules.validate_exp = false; // checked below with `nbf`, against our clock: the library would use the machine's
         let claims = decode::<Claims>(token, &key.decoding, &rules).ok()?.claims;
         let has_begun = claims.nbf.is_none_or(|nbf| nbf <= now.plus(LEEWAY).seconds());
         (claims.typ == KIND && has_begun && claims.exp > now.seconds()).then_some(claims)

@@ -194,7 +194,7 @@ async fn sign_one_up(
 async fn create_events(ctx: &Ctx, users: &SeedUsers, today: Timestamp) -> Result<Vec<EventId>, Error> {
     let mut events = Vec::new();
     for play in EVENTS {
-        let ctx = ctx.acting_as(users[play.organizer]); // `users` holds every organizer of EVENTS; a test creates them all
+        let ctx = ctx.acting_as(users[play.organizer]); // holds every organizer of EVENTS; a test creates them all
         let (starts_at, ends_at) = times(play, today)?;
         let new = NewEvent {
             title: play.title.to_owned(),
