@@ -73,7 +73,7 @@ impl Settings {
     }
 
     fn sqlite(&self, path: &std::path::Path, pool: Pool) -> ConnectOptions {
-        let mut options = ConnectOptions::new("sqlite://data"); // the path is set below, where no character needs escaping
+        let mut options = ConnectOptions::new("sqlite://data"); // the path is set below, where it needs no escaping
         let (path, busy) = (path.to_owned(), self.busy);
         let connections = match pool {
             Pool::Write => 1,

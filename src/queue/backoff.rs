@@ -1,23 +1,23 @@
-//! How long a failed job waits: pure arithmetic.
+//! Waits between the attempts of a failed job: pure arithmetic.
 //! Not here: clocks and queues.
 
 use std::time::Duration;
 
-/// No wait is longer than this.
+/// Upper limit of a wait.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// How the waits between attempts grow.
+/// Growth of the waits between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backoff {
-    /// Doubles: base, 2 × base, 4 × base, …
+    /// Doubles each time: base, 2 × base, 4 × base, …
     Exponential(Duration),
-    /// Always the same.
+    /// The same wait each time.
     Fixed(Duration),
 }
 
 impl Backoff {
-    /// The wait after the `failed`-th attempt (1 for the first). `random` in `0.0..1.0` spreads it by up to ±10 %, so
-    /// that what failed together does not come back together; 0.5 means exactly.
+    /// Returns the wait after the `failed`-th attempt (1 for the first). `random` in `0.0..1.0` varies it by up to ±10
+    /// %, so that jobs that failed together do not run again together; 0.5 means no variation.
     pub fn after(self, failed: i64, random: f64) -> Duration {
         let exact = match self {
             Self::Fixed(base) => base,

@@ -1,17 +1,18 @@
-//! Taking jobs and giving them back: every step a statement, every exit from `running` fenced by the lease's token.
-//! Not here: running them (`worker`).
+//! Claiming jobs and ending their leases: each step is one statement, and each exit from `running` is fenced by the
+//! token of the lease.
+//! Not here: running jobs (`worker`).
 //!
 //! ```text
 //!  available ──claim (attempt + 1, token, lease)──► running ──► succeeded   with its effects, in one transaction
-//!      ▲                                              │  ├────► available   failed, attempts left: run_at = now + backoff
-//!      └──── lease ran out, or handed back ◄──────────┘  └────► dead        no attempts left, or it cannot succeed
+//!      ▲                                              │  ├────► available   attempts left: run_at = now + backoff
+//!      └──── lease expired, or handed back ◄──────────┘  └────► dead        no attempts left, or it cannot succeed
 //! ```
 //!
-//! A job has a token exactly as long as it runs, so the token alone is asked for: with `state = 'running'` in the condition
-//! PostgreSQL may read the whole partial index `job_leased` instead of the primary key.
+//! A job has a token exactly while it runs, so statements check only the token. With `state = 'running'` in the
+//! condition PostgreSQL may read the whole partial index `job_leased` instead of the primary key.
 //!
-//! Attempts and crashes are counted from the last chunk a job finished: a long job ends when it is stuck, not when it was
-//! interrupted often.
+//! Attempts and crashes are counted from the last chunk a job finished. So a long job dies when it makes no progress,
+//! not when it was interrupted often.
 
 use std::time::Duration;
 
@@ -23,28 +24,28 @@ use crate::clock::Timestamp;
 use crate::db::{self, Cell, Column, Db, DbError, Priority, Tx, record};
 use crate::id::DomainEventId;
 
-/// A job in hand.
+/// Job as claimed by a worker.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct Job {
-    /// Its number.
+    /// Number of the job.
     pub id: i64,
-    /// Where it waited.
+    /// Name of its queue.
     pub queue: String,
-    /// Which handler.
+    /// Kind of the job; selects the handler.
     pub kind: String,
-    /// JSON of ids.
+    /// Arguments: ids, as JSON.
     pub args: String,
-    /// The domain event it follows from.
+    /// Domain event that caused the job.
     pub domain_event_id: Option<DomainEventId>,
     /// Attempts begun, this one included.
     pub attempt: i64,
-    /// Attempts in all.
+    /// Attempts in total.
     pub max_attempts: i64,
     /// Durable cursor of a job that works in chunks.
     pub progress: Option<String>,
 }
 
-/// Proof of holding jobs: made per claim, unknown to anybody else.
+/// Fencing token of a claim: made per claim, and known only to its holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct Token(pub Uuid);
@@ -53,16 +54,16 @@ impl Cell for Token {
     const COLUMN: Column = Column::Uuid;
 }
 
-/// How a lease that ran out this often ends: a job that keeps killing its worker is put away.
+/// Number of expired leases after which a job is dead, because it keeps killing its worker.
 const CRASHES_MAX: i64 = 3;
 
-/// Kinds of job that a statement is about. A job of a kind that only a later release knows is left to a process of that
-/// release: never claimed, never counted as crashed.
+/// Kinds of job that a statement applies to. A job of a kind that only a later release knows is left to a process of
+/// that release: it is never claimed here, and never counted as crashed.
 #[derive(Debug, Clone, Copy)]
 pub enum Kinds<'a> {
     /// Every kind; for repairs by hand, and tests.
     Any,
-    /// These; names from the code, so they may stand in a statement.
+    /// The listed kinds. The names are constants of the code, so they may be part of the statement text.
     These(&'a [&'a str]),
 }
 
@@ -75,26 +76,26 @@ impl Kinds<'_> {
     }
 }
 
-/// Which due jobs a claim is after.
+/// Selection of due jobs for a claim.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// How many at most.
+    /// Upper limit of the number of jobs.
     pub limit: i64,
-    /// Which queue of [`Queue::ALL`] is asked first, counted round. Who begins elsewhere each time lets no queue that
-    /// fills a whole claim keep the others waiting.
+    /// Index in [`Queue::ALL`] of the queue to read first, modulo its length. Each claim begins at another queue, so
+    /// that a queue that fills a whole claim does not block the others.
     pub first: usize,
-    /// Kinds there is room for.
+    /// Kinds for which the worker has a free slot.
     pub kinds: Kinds<'a>,
 }
 
 impl Wanted<'_> {
-    /// Up to so many, whatever they are.
+    /// Selects up to `limit` jobs of any queue and kind.
     pub fn up_to(limit: i64) -> Self {
         Self { limit, first: 0, kinds: Kinds::Any }
     }
 }
 
-/// Takes due jobs.
+/// Claims due jobs.
 pub async fn claim(
     db: &Db,
     wanted: Wanted<'_>,
@@ -139,7 +140,7 @@ async fn claim_of(
     db::all(tx, &sql, binds).await
 }
 
-/// Whether any such job is due; spares the writer an empty claim.
+/// Returns true if any selected job is due. Saves the writer an empty claim.
 pub async fn is_any_due(db: &Db, wanted: Wanted<'_>, now: Timestamp) -> Result<bool, DbError> {
     let sql = format!(
         "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE queue IN ('emails', 'notifications', 'tickets')
@@ -171,7 +172,7 @@ fn held(ids: &[i64], token: Token) -> Vec<Held> {
     ids.iter().map(|id| Held { id: *id, lease_token: token }).collect()
 }
 
-/// Ends jobs well. Returns those that were still ours; the others' effects must not be written.
+/// Completes jobs. Returns those with a lease still held; the effects of the others must not be written.
 pub async fn succeed(tx: &Tx, ids: &[i64], token: Token, now: Timestamp) -> Result<Vec<i64>, DbError> {
     let sql = "UPDATE job SET state = 'succeeded', lease_token = NULL, lease_until = NULL, finished_at = $2, last_error = NULL
                FROM {records} WHERE job.id = r.id AND job.lease_token = r.lease_token
@@ -181,26 +182,26 @@ pub async fn succeed(tx: &Tx, ids: &[i64], token: Token, now: Timestamp) -> Resu
 }
 
 record! {
-    /// A job that is not done.
+    /// Attempt of a job that did not complete.
     pub struct Failed {
-        /// Which.
+        /// Number of the job.
         id: i64,
-        /// Whose lease.
+        /// Token of the lease.
         lease_token: Token,
-        /// Attempts this one counts as: 1, or 0 where the job is not to blame.
+        /// Attempts to count: 1, or 0 if the failure is not caused by the job.
         charge: i64,
-        /// 1: no attempt can do it.
+        /// 1 if no attempt can succeed.
         hopeless: i64,
-        /// The next attempt.
+        /// Time of the next attempt.
         run_at: Timestamp,
-        /// What went wrong; internal.
+        /// Internal error text.
         last_error: String,
     }
 }
 
-/// Puts jobs back for another attempt, or away when none is left. Says which were put away.
+/// Makes failed jobs available for another attempt, or dead if none is left. Returns the dead ones.
 pub async fn fail(tx: &Tx, failed: &[Failed], now: Timestamp) -> Result<Vec<i64>, DbError> {
-    // The row counts, not the claim: a chunk may have set the attempts back meanwhile.
+    // Compares the row, not the claimed job: a chunk may have reset the attempts meanwhile.
     let dead = "r.hopeless = 1 OR (r.charge = 1 AND job.attempt >= job.max_attempts)";
     let sql = format!(
         "UPDATE job SET state = CASE WHEN {dead} THEN 'dead' ELSE 'available' END, attempt = job.attempt - 1 + r.charge,
@@ -213,7 +214,7 @@ pub async fn fail(tx: &Tx, failed: &[Failed], now: Timestamp) -> Result<Vec<i64>
     Ok(rows.into_iter().filter(|row| row.finished_at.is_some()).map(|row| row.id).collect())
 }
 
-/// Makes the lease longer. Fewer rows than jobs: some are no longer ours.
+/// Extends the lease. A result below the number of jobs means that some leases are lost.
 pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Timestamp) -> Result<u64, DbError> {
     db.write(Priority::Worker, |tx| async move {
         let sql = "UPDATE job SET lease_until = $2 FROM {records}
@@ -223,14 +224,14 @@ pub async fn renew(db: &Db, ids: &[i64], token: Token, until: Timestamp) -> Resu
     .await
 }
 
-/// Moves a job's durable cursor, in the transaction of the chunk's effects, and counts attempts and crashes anew. False:
-/// it is no longer ours, write nothing.
+/// Moves the durable cursor of a job in the transaction of the chunk's effects, and resets its attempts and crashes.
+/// Returns false if the lease is lost; then nothing may be written.
 pub async fn advance(tx: &Tx, id: i64, token: Token, progress: &str) -> Result<bool, DbError> {
     let sql = "UPDATE job SET progress = $1, attempt = 1, crashes = 0 WHERE id = $2 AND lease_token = $3";
     Ok(db::run(tx, sql, [progress.into(), id.into(), token.0.into()]).await? == 1)
 }
 
-/// Frees jobs whose worker died: back to the queue, or away when that happened too often.
+/// Frees jobs with an expired lease: available again, or dead after too many crashes.
 pub async fn rescue(db: &Db, kinds: Kinds<'_>, now: Timestamp) -> Result<u64, DbError> {
     let sql = format!(
         "UPDATE job SET crashes = crashes + 1, lease_token = NULL, lease_until = NULL, run_at = $1,
@@ -244,7 +245,7 @@ pub async fn rescue(db: &Db, kinds: Kinds<'_>, now: Timestamp) -> Result<u64, Db
     db.write(Priority::Worker, |tx| async move { db::run(&tx, sql, [now.into(), CRASHES_MAX.into()]).await }).await
 }
 
-/// Whether any lease ran out; spares the writer an empty rescue.
+/// Returns true if any lease has expired. Saves the writer an empty rescue.
 pub async fn is_any_orphaned(db: &Db, kinds: Kinds<'_>, now: Timestamp) -> Result<bool, DbError> {
     let sql = format!(
         "SELECT count(*) AS n FROM (SELECT 1 FROM job WHERE state = 'running' AND lease_until < $1{} LIMIT 1) found",

@@ -1,8 +1,8 @@
-//! The queue: durable jobs for work outside the transaction, with attempts, backoff and a lease.
-//! Not here: what a job does; the worker is given the handlers by `app`.
+//! Job queue: durable jobs for work outside the transaction, with attempts, backoff and a lease.
+//! Not here: the work of a job; `app` gives the worker its handlers.
 //!
-//! The three queues, which domain event goes where and how often it is tried come from the documents the product was conceived
-//! from. Five attempts at two seconds exponential are four waits: 2 + 4 + 8 + 16 = 30 seconds.
+//! The product's founding documents define the three queues, the routing of domain events to them, and the numbers of
+//! attempts. Five attempts at two seconds exponential have four waits: 2 + 4 + 8 + 16 = 30 seconds.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ pub mod worker;
 
 pub use backoff::Backoff;
 
-/// Where a job waits.
+/// Queue of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Queue {
     /// Messages about bookings and events.
     Emails,
-    /// Everything else people are told; and the fan-outs.
+    /// All other notices, and the fan-outs.
     Notifications,
-    /// Makes support tickets of failures.
+    /// Support tickets for failures.
     Tickets,
 }
 
@@ -33,20 +33,20 @@ impl Cell for Queue {
     const COLUMN: Column = Column::Text;
 }
 
-/// How often and when a job is tried.
+/// Retry policy of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Attempts in all.
+    /// Attempts in total.
     pub attempts: i64,
-    /// How the waits between them grow.
+    /// Growth of the waits between attempts.
     pub backoff: Backoff,
 }
 
 impl Queue {
-    /// All three.
+    /// All queues, in the order of declaration.
     pub const ALL: [Self; 3] = [Self::Emails, Self::Notifications, Self::Tickets];
 
-    /// The name it is stored under.
+    /// Returns the name under which the queue is stored.
     pub fn name(self) -> &'static str {
         match self {
             Self::Emails => "emails",
@@ -55,7 +55,7 @@ impl Queue {
         }
     }
 
-    /// Its policy.
+    /// Returns the retry policy of the queue.
     pub fn policy(self) -> Policy {
         let (attempts, backoff) = match self {
             Self::Emails => (5, Backoff::Exponential(Duration::from_millis(2_000))),
@@ -65,7 +65,8 @@ impl Queue {
         Policy { attempts, backoff }
     }
 
-    /// Which queue tells people of a kind of domain event. Kinds without a place of their own go to `notifications`.
+    /// Returns the queue for notices about a kind of domain event. Kinds without an explicit queue go to
+    /// `notifications`.
     pub fn of(domain_event_kind: &str) -> Self {
         match domain_event_kind {
             "booking.created" | "booking.confirmed" | "booking.cancelled" | "booking.rejected" | "booking.modified"
@@ -77,29 +78,29 @@ impl Queue {
 }
 
 record! {
-    /// A job to be enqueued.
+    /// Job to enqueue.
     pub struct NewJob {
-        /// Where.
+        /// Queue of the job.
         queue: Queue,
-        /// Which handler.
+        /// Kind of the job; selects the handler.
         kind: &'static str,
-        /// JSON of ids.
+        /// Arguments: ids, as JSON.
         args: String,
-        /// The domain event it follows from.
+        /// Domain event that caused the job.
         domain_event_id: Option<DomainEventId>,
-        /// Attempts in all.
+        /// Attempts in total.
         max_attempts: i64,
-        /// Not before this.
+        /// Earliest time of the first attempt.
         run_at: Timestamp,
-        /// (kind, key) is done at most once.
+        /// Unique per kind: a second job with the same kind and key is not enqueued.
         unique_key: Option<String>,
-        /// When it was enqueued.
+        /// Time of enqueueing.
         created_at: Timestamp,
     }
 }
 
 impl NewJob {
-    /// A job that may run at once.
+    /// Creates a job that may run at once.
     pub fn new(queue: Queue, kind: &'static str, args: &serde_json::Value, now: Timestamp) -> Self {
         Self {
             queue,
@@ -113,18 +114,18 @@ impl NewJob {
         }
     }
 
-    /// Because of this domain event.
+    /// Sets the domain event that caused the job.
     pub fn because_of(self, domain_event: DomainEventId) -> Self {
         Self { domain_event_id: Some(domain_event), ..self }
     }
 
-    /// At most once per kind and key, whatever is repeated.
+    /// Sets the unique key, so that the job is enqueued at most once per kind and key.
     pub fn once(self, key: String) -> Self {
         Self { unique_key: Some(key), ..self }
     }
 }
 
-/// Enqueues jobs with the change they follow from; those whose key is known are passed over.
+/// Enqueues jobs in the transaction of the change they follow from. Jobs with a known key are skipped.
 pub async fn enqueue(tx: &Tx, jobs: &[NewJob]) -> Result<u64, DbError> {
     if jobs.is_empty() {
         return Ok(0);

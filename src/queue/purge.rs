@@ -1,22 +1,22 @@
-//! Deleting jobs that ended.
-//! Not here: how long they are kept (`retention`).
+//! Deletes jobs that ended.
+//! Not here: the retention times (`retention`).
 //!
-//! What (kind, key) guards against is a reaction that runs twice, and the cursor of reactions does not go back: a key is
-//! not needed any more when its job has ended long ago.
+//! The pair (kind, key) guards against a reaction that runs twice. The cursor of reactions never moves back, so a key
+//! is no longer needed once its job ended long ago.
 
 use crate::clock::Timestamp;
 use crate::db::{self, Db, DbError, Priority};
 
-/// How a job ended.
+/// End of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It was done.
+    /// The job succeeded.
     Well,
-    /// No attempt was left, or it was cancelled.
+    /// No attempt was left, or the job was cancelled.
     Badly,
 }
 
-/// Deletes jobs that ended so before an instant, at most `limit`. Says how many.
+/// Deletes at most `limit` jobs that ended this way before an instant. Returns their number.
 pub async fn purge(db: &Db, ended: Ended, before: Timestamp, limit: i64) -> Result<u64, DbError> {
     let states = match ended {
         Ended::Well => "state = 'succeeded'",

@@ -1,6 +1,8 @@
-//! The worker: claims what is due, hands it to the handlers, completes it under the fence.
-//! Not here: what handlers do; `app` registers them. It is the notification task of this process: a receiver of the
-//! broadcast bus that a domain event wakes, and that looks every half second anyway.
+//! Worker: claims due jobs, passes them to the handlers, and completes them under the fencing token.
+//! Not here: the handlers; `app` registers them.
+//!
+//! This is the notification task of the process: it receives domain events from the broadcast bus as wake-ups, and
+//! polls every half second as well.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -20,36 +22,36 @@ use crate::bus::Bus;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
 
-/// Groups of jobs a process works on at the same time.
+/// Number of groups of quick jobs that a process works on at the same time.
 const QUICK: usize = 5;
 
-/// Groups of long jobs it works on besides, so that these never take the places of quick ones.
+/// Number of groups of long jobs besides, so that long jobs never take the slots of quick ones.
 const LONG: usize = 2;
 
-/// Jobs taken by one claim: one commit for all of them.
+/// Most jobs taken by one claim; one commit covers all of them.
 const CLAIM_MAX: i64 = 100;
 
-/// How long a claim holds without renewal.
+/// Time for which a claim holds without renewal.
 pub const LEASE: Duration = Duration::from_secs(30);
 
-/// How long the worker trusts its ears.
+/// Poll interval used when no wake-up arrives.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// What became of an attempt.
+/// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It worked.
+    /// The job succeeded.
     Done,
-    /// It may work later.
+    /// The attempt failed; a later one may succeed.
     Retry(String),
-    /// It may work later, and that it did not now is not its fault: no attempt is charged.
+    /// The attempt failed for a reason outside the job. A later one may succeed, and no attempt is charged.
     Later(String),
-    /// It can never work.
+    /// No attempt can succeed.
     GiveUp(String),
 }
 
 impl Outcome {
-    /// Of a job that works in chunks: what passes by itself never ends it.
+    /// Outcome for an error in a job that works in chunks. A transient error never charges an attempt.
     pub fn of(error: &DbError) -> Self {
         match db::is_transient(error) {
             true => Self::Later(error.to_string()),
@@ -57,72 +59,73 @@ impl Outcome {
         }
     }
 
-    /// Of a job that works in chunks, between two of them, when the process stops: the next one goes on.
+    /// Outcome of a job that stops between two chunks because the process stops. Another worker continues it.
     pub fn handed_back() -> Self {
         Self::Later("the process stops".to_owned())
     }
 
-    /// Of a job about something that only a later release can read: a process of that release does it.
+    /// Outcome of a job about data that only a later release can read. A process of that release does the job.
     pub fn newer() -> Self {
         Self::Later("left to a process of a later release".to_owned())
     }
 }
 
-/// Writes what jobs did, in the transaction that completes them; given the ids that are still ours.
+/// Function that writes the effects of jobs in the transaction that completes them. It is given the ids that are still
+/// held.
 pub type Effects = Arc<dyn Fn(Tx, Vec<i64>) -> BoxFuture<'static, Result<(), DbError>> + Send + Sync>;
 
-/// What a handler did with a group of jobs.
+/// Result of a handler for a group of jobs.
 pub struct Handled {
-    /// One outcome per job, by id. A job without one is retried.
+    /// Outcome of each job, by id. A job without an outcome is retried.
     pub outcomes: HashMap<i64, Outcome>,
-    /// What to write with those that are done.
+    /// Effects to write with the jobs that are done.
     pub effects: Option<Effects>,
 }
 
 impl Handled {
-    /// The same outcome for every job.
+    /// Returns the same outcome for every job.
     pub fn all(jobs: &[Job], outcome: Outcome) -> Self {
         Self { outcomes: jobs.iter().map(|job| (job.id, outcome.clone())).collect(), effects: None }
     }
 }
 
-/// Works on a group of jobs of one kind; outside any transaction.
+/// Function that works on a group of jobs of one kind, outside any transaction.
 pub type Handler = Arc<dyn Fn(Vec<Job>, Token) -> BoxFuture<'static, Handled> + Send + Sync>;
 
-/// The worker of this process.
+/// Worker of this process.
 #[derive(Clone)]
 pub struct Worker {
-    /// Acts as the service.
+    /// Context that acts as the service.
     pub ctx: Ctx,
-    /// Who wakes it.
+    /// Bus that wakes the worker.
     pub bus: Bus,
-    /// By job kind.
+    /// Handlers by job kind.
     pub handlers: Arc<HashMap<&'static str, Handler>>,
-    /// Kinds whose jobs go in chunks and may take minutes.
+    /// Kinds of jobs that work in chunks and may take minutes.
     pub long: &'static [&'static str],
-    /// How long a claim holds without renewal.
+    /// Time for which a claim holds without renewal.
     pub lease: Duration,
     /// Signalled when jobs were enqueued in this process.
     pub enqueued: Arc<Notify>,
 }
 
-/// The places for groups of jobs in work.
+/// Slots for groups of jobs in progress.
 struct Room {
     quick: Arc<Semaphore>,
     long: Arc<Semaphore>,
-    /// Claims begun; each starts at another queue.
+    /// Number of claims begun; each starts at another queue.
     claims: AtomicUsize,
     tasks: TaskTracker,
-    /// Kinds of job this release has a handler for, in order.
+    /// Kinds of job this release has a handler for, sorted.
     kinds: Vec<&'static str>,
-    /// Those of them that are quick.
+    /// Kinds among them that are quick.
     quick_kinds: Vec<&'static str>,
 }
 
 impl Room {
     fn new(worker: &Worker) -> Self {
         let mut kinds: Vec<&'static str> = worker.handlers.keys().copied().collect();
-        kinds.sort_unstable(); // one text of the statement
+        kinds.sort_unstable(); // so that the statement text is always the same
         Self {
             quick_kinds: kinds.iter().copied().filter(|kind| !worker.long.contains(kind)).collect(),
             kinds,
@@ -133,7 +136,7 @@ impl Room {
         }
     }
 
-    /// Lets what was begun finish.
+    /// Waits until the tasks in progress have finished.
     async fn close(self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -141,7 +144,7 @@ impl Room {
 }
 
 impl Worker {
-    /// Runs until `stop`, then finishes what it has in hand.
+    /// Runs until `stop`, then finishes the jobs in progress.
     pub async fn run(self, stop: CancellationToken) {
         let room = Room::new(&self);
         let mut domain_events = self.bus.listen();
@@ -165,7 +168,7 @@ impl Worker {
         room.close().await;
     }
 
-    /// Works off everything that is due, and returns.
+    /// Works until no job is due, then returns.
     pub async fn drain(&self) -> Result<(), DbError> {
         loop {
             let room = Room::new(self);
@@ -180,13 +183,13 @@ impl Worker {
         }
     }
 
-    /// Claims once and starts what was claimed. Says whether there was anything.
+    /// Claims once and starts the claimed jobs. Returns true if there were any.
     async fn round(&self, room: &Room) -> Result<bool, DbError> {
         let (db, now) = (&self.ctx.db, self.ctx.now());
         let known = Kinds::These(&room.kinds);
         if claim::is_any_orphaned(db, known, now).await? {
             let rescued = claim::rescue(db, known, now).await?;
-            tracing::warn!(jobs = rescued, "a worker disappeared; its jobs go on");
+            tracing::warn!(jobs = rescued, "the leases of a crashed worker expired; its jobs are available again");
         }
         let mut long = room.long.clone().try_acquire_owned().ok();
         let wanted = Wanted {
@@ -197,7 +200,7 @@ impl Worker {
         if !claim::is_any_due(db, wanted, now).await? {
             return Ok(false);
         }
-        // Room for one group first: what nobody here has time for is left to other processes.
+        // A slot is acquired before the claim, so that jobs this process cannot start are left to other processes.
         let Ok(mut quick) = room.quick.clone().acquire_owned().await.map(Some) else { return Ok(false) };
         let token = Token(self.ctx.id());
         let jobs = claim::claim(db, wanted, self.ctx.now(), self.lease, token).await?;
@@ -225,8 +228,8 @@ impl Worker {
         Ok(took)
     }
 
-    /// Works on a group as soon as there is a place for it, and keeps its lease from the first moment: a claim that holds
-    /// several kinds may have to wait with some of them.
+    /// Works on a group once it has a slot, and renews its lease from the start, because groups of a claim with several
+    /// kinds may have to wait for a slot.
     async fn work<P>(&self, kind: &str, jobs: Vec<Job>, token: Token, place: impl Future<Output = P>) {
         let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
         let working = async {
@@ -236,12 +239,12 @@ impl Worker {
         let (handled, _place) = tokio::select! {
             done = working => done,
             () = self.keep_lease(&ids, token) => {
-                tracing::warn!(kind, "lost the lease; the work is dropped");
+                tracing::warn!(kind, "lost the lease of jobs; their results are discarded");
                 return;
             }
         };
         if let Err(error) = self.complete(&jobs, token, handled).await {
-            // The lease runs out and somebody does it again; effects and completion stand or fall together.
+            // The lease expires and the jobs run again. Effects and completion share one transaction.
             tracing::error!(%error, kind, "cannot complete jobs");
         }
     }
@@ -254,14 +257,14 @@ impl Worker {
         running.await.unwrap_or_else(|_| Handled::all(jobs, Outcome::Retry("panic".into())))
     }
 
-    /// Renews the lease at a third of its time; returns when it is lost.
+    /// Renews the lease after each third of its duration. Returns when the lease is lost.
     async fn keep_lease(&self, ids: &[i64], token: Token) {
         loop {
             tokio::time::sleep(self.lease / 3).await;
             match claim::renew(&self.ctx.db, ids, token, self.ctx.now().plus(self.lease)).await {
                 Ok(0) => return,
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "cannot renew a lease"),
+                Err(error) => tracing::warn!(%error, "cannot renew the lease of jobs"),
             }
         }
     }
@@ -279,9 +282,9 @@ impl Worker {
                 Some(Outcome::GiveUp(error)) => (error.clone(), 1, 1),
                 Some(Outcome::Retry(error)) => (error.clone(), 1, 0),
                 Some(Outcome::Later(error)) => (error.clone(), 0, 0),
-                None => ("the handler forgot this job".to_owned(), 1, 0),
+                None => ("the handler returned no outcome for this job".to_owned(), 1, 0),
             };
-            tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempt, error, "job not done");
+            tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempt, error, "the job did not succeed");
             let policy =
                 Queue::ALL.into_iter().find(|queue| queue.name() == job.queue).unwrap_or(Queue::Notifications).policy();
             failed.push(Failed {
@@ -306,18 +309,18 @@ impl Worker {
             })
             .await?;
         if !dead.is_empty() {
-            tracing::error!(jobs = ?dead, "jobs were put away");
+            tracing::error!(jobs = ?dead, "jobs are dead: no attempt is left, or none can succeed");
         }
         Ok(())
     }
 }
 
-/// Returns when anything was heard; having missed something counts as having heard of it.
+/// Returns when a domain event arrives. A lagged receiver counts as an arrival.
 async fn heard(domain_events: &mut broadcast::Receiver<Arc<crate::domain_event::Recorded>>) {
     match domain_events.recv().await {
         Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
         Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
     }
-    // One look serves everything that has come by now.
+    // One claim covers all domain events received so far.
     *domain_events = domain_events.resubscribe();
 }

@@ -1,5 +1,6 @@
-//! The feed: reads numbered domain events from the table and puts them on this process's bus; looks after connected inboxes.
-//! Not here: numbering. Every process has a feed, whichever process numbered.
+//! Feed: reads numbered domain events from the table, publishes them on this process's bus, and refreshes connected
+//! inboxes.
+//! Not here: numbering. Every process runs a feed, whichever process numbers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +15,13 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError, record};
 use crate::id::UserId;
 
-/// Domain events read at once.
+/// Most domain events read by one query.
 const CHUNK: i64 = 500;
 
-/// How often connected inboxes are compared with the table at most.
+/// Shortest interval between two comparisons of connected inboxes with the table.
 const INBOXES_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the feed lets domain events gather after reading: a burst is read in a few statements.
+/// Pause after reading, in which domain events accumulate, so that a burst is read in a few statements.
 const GATHER: Duration = Duration::from_millis(2);
 
 record! {
@@ -42,7 +43,7 @@ pub(super) async fn run(ctx: Ctx, bus: Bus, numbered: Arc<Notify>, stop: Cancell
         let mut last = loop {
             match history::head(ctx.db.read()).await {
                 Ok(head) => break head.last,
-                Err(error) => tracing::error!(%error, "cannot read the head of the history"),
+                Err(error) => tracing::error!(%error, "cannot read the head of the domain events"),
             }
             tokio::time::sleep(AFTER_ERROR).await;
         };
@@ -50,7 +51,7 @@ pub(super) async fn run(ctx: Ctx, bus: Bus, numbered: Arc<Notify>, stop: Cancell
             if let Err(error) = feed(&ctx, &bus, &mut last).await {
                 tracing::error!(%error, "cannot feed the bus");
             }
-            // Whoever signals meanwhile leaves a permit: nothing is missed, and a burst is read at once.
+            // A signal during the pause leaves a permit, so nothing is missed and a burst is read at once.
             tokio::time::sleep(GATHER).await;
             tokio::select! {
                 () = numbered.notified() => {}
@@ -62,12 +63,12 @@ pub(super) async fn run(ctx: Ctx, bus: Bus, numbered: Arc<Notify>, stop: Cancell
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             if let Err(error) = look_after_inboxes(&ctx, &bus).await {
-                tracing::error!(%error, "cannot look after connected inboxes");
+                tracing::error!(%error, "cannot refresh connected inboxes");
             }
         }
     };
     let elsewhere = async {
-        // Notices written by another process: domain events that arrive on our bus say so.
+        // Another process may have written notices: domain events on the local bus are the sign of it.
         let mut domain_events = bus.listen();
         loop {
             if let Err(tokio::sync::broadcast::error::RecvError::Closed) = domain_events.recv().await {
@@ -76,7 +77,7 @@ pub(super) async fn run(ctx: Ctx, bus: Bus, numbered: Arc<Notify>, stop: Cancell
             tokio::time::sleep(INBOXES_EVERY).await;
             domain_events = domain_events.resubscribe();
             if let Err(error) = look_after_inboxes(&ctx, &bus).await {
-                tracing::error!(%error, "cannot look after connected inboxes");
+                tracing::error!(%error, "cannot refresh connected inboxes");
             }
         }
     };
@@ -96,7 +97,7 @@ async fn feed(ctx: &Ctx, bus: &Bus, last: &mut i64) -> Result<(), DbError> {
             *last = row.seq;
             match row.read() {
                 Ok(domain_event) => bus.publish(Arc::new(domain_event)),
-                Err(error) => tracing::warn!(domain_event = %row.id, %error, "a domain_event is not fed to the bus"),
+                Err(error) => tracing::warn!(domain_event = %row.id, %error, "a domain event cannot be published"),
             }
         }
         bus.set_head(*last);
@@ -106,7 +107,7 @@ async fn feed(ctx: &Ctx, bus: &Bus, last: &mut i64) -> Result<(), DbError> {
     }
 }
 
-/// Tells each connected user's streams how far their inbox is numbered and read.
+/// Passes the numbers of the newest and the newest read notice to the streams of each connected user.
 async fn look_after_inboxes(ctx: &Ctx, bus: &Bus) -> Result<(), DbError> {
     let watched: Vec<Watched> = bus.watched_inboxes().into_iter().map(|user_id| Watched { user_id }).collect();
     let sql = "SELECT i.user_id, i.last_seq, i.read_seq FROM {records} JOIN inbox i ON i.user_id = r.user_id";

@@ -1,4 +1,4 @@
-//! Reading numbered domain events back: all from a number on, or those about a user or organizer.
+//! Reads numbered domain events: all after a number, or those about a user or organizer.
 //! Not here: waiting for new ones.
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
@@ -8,62 +8,62 @@ use crate::db::{self, DbError};
 use crate::domain_event::{DomainEvent, Recorded, UnreadableDomainEvent};
 use crate::id::{DomainEventId, EventId, OrganizerId, UserId};
 
-/// A row of `domain_event` that has its number.
+/// Row of `domain_event` that has its number.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct Row {
-    /// Its id.
+    /// Id of the domain event.
     pub id: DomainEventId,
-    /// Its number.
+    /// Number in the history.
     pub seq: i64,
-    /// As stored.
+    /// Kind, as stored.
     pub kind: String,
-    /// As stored.
+    /// Version of the data, as stored.
     pub v: i64,
-    /// When it happened.
+    /// Time at which it happened.
     pub occurred_at: Timestamp,
-    /// Who caused it.
+    /// User who caused it.
     pub actor_id: Option<UserId>,
-    /// The event it is about; readable whatever the kind.
+    /// Event it is about; readable whatever the kind.
     pub event_id: Option<EventId>,
-    /// As stored.
+    /// Data as JSON, as stored.
     pub data: String,
 }
 
 impl Row {
-    /// Reads the domain event in it.
+    /// Reads the domain event from the row.
     pub fn read(&self) -> Result<Recorded, UnreadableDomainEvent> {
         let domain_event = DomainEvent::read(&self.kind, self.v, &self.data)?;
         Ok(Recorded { id: self.id, seq: self.seq, occurred_at: self.occurred_at, actor: self.actor_id, domain_event })
     }
 }
 
-/// The name of this history and the last number given in it.
+/// Epoch of the history and its last number.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Head {
-    /// Last number.
+    /// Last number given.
     pub last: i64,
-    /// Changes when the database is restored from a backup.
+    /// Identifier of the history; changes when the database is restored from a backup.
     pub epoch: String,
 }
 
-/// The head of this history.
+/// Returns the head of the history.
 pub async fn head(c: &impl ConnectionTrait) -> Result<Head, DbError> {
     let head = db::one(c, "SELECT last, epoch FROM stream_head WHERE one = 1", []).await?;
     Ok(head.ok_or_else(|| sea_orm::DbErr::RecordNotFound("stream_head".into()))?)
 }
 
-/// Which domain events.
+/// Filter for domain events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
-    /// Every one.
+    /// Every domain event.
     Anything,
-    /// Those that concern this customer.
+    /// Domain events that concern this customer.
     Customer(UserId),
-    /// Those about events of this organizer.
+    /// Domain events about events of this organizer.
     Organizer(OrganizerId),
 }
 
-/// Domain events behind `after`, in order, at most `limit`.
+/// Returns the domain events after the number `after`, in order, at most `limit`.
 pub async fn since(c: &impl ConnectionTrait, about: About, after: i64, limit: i64) -> Result<Vec<Row>, DbError> {
     let columns = "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM domain_event WHERE";
     let order = "seq > $1 ORDER BY seq LIMIT $2";
@@ -80,7 +80,7 @@ pub async fn since(c: &impl ConnectionTrait, about: About, after: i64, limit: i6
     }
 }
 
-/// Number of the newest such domain event up to `head`; 0: there is none.
+/// Returns the number of the newest such domain event up to `head`; 0 if there is none.
 pub async fn newest(c: &impl ConnectionTrait, about: About, head: i64) -> Result<i64, DbError> {
     let newest =
         |of: &str| format!("SELECT seq AS n FROM domain_event WHERE {of} = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1");

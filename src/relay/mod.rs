@@ -1,8 +1,8 @@
-//! The relay: domain events get their numbers, reactions effects_of, everybody is woken.
-//! Not here: what follows from a domain event (`reactions`, given by `app`), and streams to clients.
+//! Relay: numbers domain events, runs the reactions to them, and wakes waiting tasks.
+//! Not here: the reactions themselves (`reactions`, passed in by `app`), and streams to clients.
 //!
-//! Every process runs one; the lock on `stream_head` elects the one that numbers in a round, the lock on the consumer's
-//! row the one that reacts. Numbering and reacting have transactions and cursors of their own.
+//! Every process runs a relay. The lock on `stream_head` elects the process that numbers in a round, the lock on the
+//! consumer's row the one that reacts. Numbering and reacting have transactions and cursors of their own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,24 +23,24 @@ pub mod history;
 pub mod number;
 pub mod react;
 
-/// The channel other processes are woken through on PostgreSQL.
+/// Channel on PostgreSQL that wakes other processes.
 pub const CHANNEL: &str = "boxoffice";
 
-/// How long anybody waits without a wake-up before looking.
+/// Poll interval used when no wake-up arrives.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How soon to try again when another process was numbering.
+/// Wait before the next try while another process is numbering.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
-/// How soon to try again after an error.
+/// Wait before the next try after an error.
 const AFTER_ERROR: Duration = Duration::from_millis(250);
 
-/// What reactions to a batch of domain events did.
+/// Results of the reactions to a batch of domain events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reacted {
     /// The newest notice number of each user concerned.
     pub heads: Vec<(UserId, i64)>,
-    /// The domain events that people are told of.
+    /// Domain events that triggered notices.
     pub notified: Vec<Notified>,
 }
 
@@ -51,32 +51,32 @@ impl Reacted {
     }
 }
 
-/// A domain event that triggered notices.
+/// Domain event that triggered notices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notified {
-    /// The domain event.
+    /// Id of the domain event.
     pub domain_event: DomainEventId,
-    /// Its kind.
+    /// Kind of the domain event.
     pub kind: &'static str,
-    /// The event it is about, if of one.
+    /// Event it is about, if any.
     pub event: Option<EventId>,
-    /// Notices written with the reaction.
+    /// Number of notices written with the reaction.
     pub recipients: usize,
-    /// Whether a fan-out job tells more people than that.
+    /// True if a fan-out job writes further notices.
     pub fan_out: bool,
 }
 
-/// Writes what follows from domain events, in the transaction that moves the cursor over them.
+/// Function that writes the reactions to domain events, in the transaction that moves the cursor past them.
 pub type React = Arc<dyn Fn(Tx, Vec<Recorded>) -> BoxFuture<'static, Result<Reacted, DbError>> + Send + Sync>;
 
-/// The relay of this process.
+/// Relay of this process.
 #[derive(Clone)]
 pub struct Relay {
-    /// Acts as the service.
+    /// Context that acts as the service.
     pub ctx: Ctx,
-    /// Whom it wakes.
+    /// Bus that is fed, and through which inboxes are woken.
     pub bus: Bus,
-    /// What follows from domain events.
+    /// Reactions to domain events.
     pub react: React,
     /// Signalled when reactions enqueued jobs.
     pub enqueued: Arc<Notify>,
@@ -85,7 +85,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Runs numbering, reacting and feeding until `stop`.
+    /// Numbers, reacts and feeds until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let feed = tokio::spawn(feed::run(self.ctx.clone(), self.bus.clone(), self.numbered.clone(), stop.clone()));
         let listener = tokio::spawn(listen(self.ctx.clone(), self.numbered.clone(), stop.clone()));
@@ -95,7 +95,7 @@ impl Relay {
             let was_outdated = std::mem::replace(&mut is_outdated, matches!(round, Ok(Round::Outdated)));
             if is_outdated && !was_outdated {
                 tracing::warn!(
-                    "the next domain event is of a later release; a process of that release has to react to it"
+                    "the next domain event is of a later release; only a process of that release can react to it"
                 );
             }
             let wait = match round {
@@ -103,7 +103,7 @@ impl Relay {
                 Ok(Round::Idle | Round::Outdated) => LOOK_EVERY,
                 Ok(Round::Busy) => TRY_AGAIN,
                 Err(error) => {
-                    tracing::error!(%error, "the relay failed; it tries again");
+                    tracing::error!(%error, "a round of the relay failed; it is tried again");
                     AFTER_ERROR
                 }
             };
@@ -144,14 +144,14 @@ enum Round {
     Progress,
     Idle,
     Busy,
-    /// Nothing but what only a later release can react to.
+    /// Only domain events of a later release are left.
     Outdated,
 }
 
-/// One line per domain event that triggers notices, once it is committed; the lines of its recipients follow.
+/// Logs one line per domain event that triggered notices, after its commit. Lines for the recipients follow.
 fn log(notified: &Notified) {
     let recipients = match notified.fan_out {
-        true => "more than a reaction tells by itself".to_owned(),
+        true => "too many for a reaction; a fan-out job notifies them".to_owned(),
         false => notified.recipients.to_string(),
     };
     let event = notified.event.map(NodeId::to_global_id).unwrap_or_default();
@@ -161,7 +161,8 @@ fn log(notified: &Notified) {
     );
 }
 
-/// Wakes the feed when another process reacted. A lost connection is opened again, and then the table is read.
+/// Wakes the feed when another process has reacted. After a lost connection it reconnects, and the feed reads the
+/// table.
 async fn listen(ctx: Ctx, numbered: Arc<Notify>, stop: CancellationToken) {
     let Some(pool) = ctx.db.postgres_pool() else { return };
     let hear = async {
@@ -169,12 +170,12 @@ async fn listen(ctx: Ctx, numbered: Arc<Notify>, stop: CancellationToken) {
             match listener(pool).await {
                 Ok(mut listener) => {
                     numbered.notify_one();
-                    // An error or a lost connection ends the loop; what was missed meanwhile is in the table.
+                    // An error or a lost connection ends the loop. Domain events missed meanwhile are in the table.
                     while let Ok(Some(_)) = listener.try_recv().await {
                         numbered.notify_one();
                     }
                 }
-                Err(error) => tracing::warn!(%error, "cannot listen for other processes"),
+                Err(error) => tracing::warn!(%error, "cannot listen for wake-ups of other processes"),
             }
             tokio::time::sleep(AFTER_ERROR).await;
         }

@@ -1,22 +1,22 @@
 //! Numbering: domain events get a contiguous `seq` in commit order.
-//! Not here: what follows from them.
+//! Not here: reactions to them.
 //!
-//! Identity values are taken at INSERT but rows appear at COMMIT, so `pos > last` would miss rows. Here one process at a
-//! time numbers whatever is committed and has no number yet; readers use `seq` only.
+//! Identity values are taken at INSERT but rows appear at COMMIT, so `pos > last` would miss rows. Therefore one
+//! process at a time numbers the committed rows that have no number yet, and readers use `seq` only.
 
 use sea_orm::FromQueryResult;
 
 use crate::db::{self, Db, DbError, Priority};
 
-/// Domain events numbered in one transaction at most.
+/// Most domain events numbered in one transaction.
 const CHUNK: i64 = 500;
 
-/// What a round did.
+/// Result of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Some domain events got their numbers.
     Numbered,
-    /// There were none.
+    /// No domain event was without a number.
     Nothing,
     /// Another process is numbering.
     Elsewhere,
@@ -27,7 +27,7 @@ struct Head {
     last: i64,
 }
 
-/// Numbers what is committed.
+/// Numbers the committed domain events.
 pub async fn number(db: &Db) -> Result<Step, DbError> {
     let sql = "SELECT count(*) AS n FROM (SELECT 1 FROM domain_event WHERE seq IS NULL LIMIT 1) found";
     if db::number(db.read(), sql, []).await? == 0 {

@@ -1,8 +1,9 @@
-//! Reacting: what follows from each domain event is written in the transaction that moves the cursor over it.
-//! Not here: what follows (`reactions`), and numbering.
+//! Reacting: the reactions to each domain event are written in the transaction that moves the cursor past it.
+//! Not here: the reactions themselves (`reactions`), and numbering.
 //!
-//! A domain event that cannot be read, or whose reaction fails alone and not for a passing reason, is parked with its error and the
-//! cursor moves on. A domain event of a later release is left to a process of that release: this one stops reacting there.
+//! A domain event is parked with its error, and the cursor moves on, if it cannot be read, or if its reaction fails by
+//! itself with an error that is not transient. A domain event of a later release is left to a process of that release:
+//! this process stops reacting there.
 
 use sea_orm::FromQueryResult;
 
@@ -14,13 +15,13 @@ use crate::db::{self, Db, DbError, Priority, Tx, is_transient, record};
 use crate::domain_event::{Recorded, UnreadableDomainEvent};
 use crate::id::DomainEventId;
 
-/// The name of this consumer.
+/// Name of this consumer in the database.
 pub const CONSUMER: &str = "reactions";
 
-/// Domain events reacted to in one transaction at most.
+/// Most domain events reacted to in one transaction.
 const CHUNK: i64 = 200;
 
-/// What a round did.
+/// Result of a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// The cursor moved.
@@ -29,7 +30,7 @@ pub enum Step {
     Nothing,
     /// Another process is reacting.
     Elsewhere,
-    /// The next domain event is of a later release: a process of that release reacts from here on.
+    /// The next domain event is of a later release. A process of that release reacts from here on.
     Resigned,
 }
 
@@ -58,13 +59,13 @@ pub async fn react(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
     match attempt(ctx, react, CHUNK).await {
         Ok(step) => Ok(step),
         Err(error) => {
-            tracing::warn!(%error, "a reaction failed; domain_events are taken one by one");
+            tracing::warn!(%error, "a batch of reactions failed; its domain events are processed one by one");
             one_by_one(ctx, react).await
         }
     }
 }
 
-/// One transaction over up to `limit` domain events.
+/// Reacts to up to `limit` domain events in one transaction.
 async fn attempt(ctx: &Ctx, react: &React, limit: i64) -> Result<Step, DbError> {
     let now = ctx.now();
     ctx.db
@@ -83,7 +84,7 @@ async fn attempt(ctx: &Ctx, react: &React, limit: i64) -> Result<Step, DbError> 
         .await
 }
 
-/// The same, a domain event at a time; one that fails alone is parked.
+/// Reacts to domain events one at a time, and parks each that fails by itself.
 async fn one_by_one(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
     let mut all: Option<Reacted> = None;
     for _ in 0..CHUNK {
@@ -92,7 +93,7 @@ async fn one_by_one(ctx: &Ctx, react: &React) -> Result<Step, DbError> {
             Ok(step) => return Ok(all.map_or(step, Step::Reacted)),
             Err(error) => {
                 if is_transient(&error) {
-                    return Err(error); // says nothing about the domain event: the relay tries again
+                    return Err(error); // not caused by the domain event: the relay tries again
                 }
                 park_next(&ctx.db, ctx.now(), &error).await?;
                 all.get_or_insert_default();
@@ -108,14 +109,14 @@ struct Batch {
     up_to: i64,
 }
 
-/// Sorts rows into readable and damaged ones, up to the first of a later release. `None`: no rows.
+/// Sorts rows into readable and damaged ones, up to the first of a later release. Returns `None` without rows.
 fn sort(rows: &[Row], now: Timestamp) -> Option<Batch> {
     let mut batch = Batch { domain_events: Vec::new(), damaged: Vec::new(), up_to: rows.first()?.seq - 1 };
     for row in rows {
         match row.read() {
             Ok(domain_event) => batch.domain_events.push(domain_event),
             Err(UnreadableDomainEvent::Damaged(error)) => {
-                tracing::error!(domain_event = %row.id, error, "a domain_event cannot be read and is parked");
+                tracing::error!(domain_event = %row.id, error, "a domain event cannot be read and is parked");
                 batch.damaged.push(Parked {
                     consumer: CONSUMER,
                     domain_event_id: row.id,
@@ -125,7 +126,7 @@ fn sort(rows: &[Row], now: Timestamp) -> Option<Batch> {
                 });
             }
             Err(UnreadableDomainEvent::Newer) => {
-                tracing::debug!(domain_event = %row.id, kind = row.kind, v = row.v, "a domain_event of a later release is left alone");
+                tracing::debug!(domain_event = %row.id, kind = row.kind, v = row.v, "a domain event of a later release is left to a process of that release");
                 break;
             }
         }
@@ -154,9 +155,10 @@ async fn park_next(db: &Db, now: Timestamp, error: &DbError) -> Result<(), DbErr
     db.write(Priority::Relay, |tx| async move {
         let Some(last) = lock_cursor(&tx).await? else { return Ok(()) };
         let rows = history::since(&tx, history::About::Anything, last, 1).await?;
-        // Whatever failed, it was not the reaction to a domain event that nobody here could read.
+        // A domain event of a later release is not parked: no reaction to it ran here, so the failure has another
+        // cause.
         let Some(row) = rows.first().filter(|row| row.read() != Err(UnreadableDomainEvent::Newer)) else { return Ok(()) };
-        tracing::error!(domain_event = %row.id, kind = row.kind, %error, "a reaction failed; the domain_event is parked");
+        tracing::error!(domain_event = %row.id, kind = row.kind, %error, "a reaction failed; its domain event is parked");
         let parked =
             Parked { consumer: CONSUMER, domain_event_id: row.id, seq: row.seq, error: error.to_string(), parked_at: now };
         park(&tx, &[parked]).await?;

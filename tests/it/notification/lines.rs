@@ -60,7 +60,7 @@ scene! {
         fill(&app, &event, 1_100).await;
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall C" }), "changed").await.ok();
         app.settled().await;
-        assert_eq!(triggered(&event, "event.updated"), ["3", "more than a reaction tells by itself"]);
+        assert_eq!(triggered(&event, "event.updated"), ["3", "too many for a reaction; a fan-out job notifies them"]);
         #[derive(FromQueryResult)]
         struct Row {
             user_id: UserId,
