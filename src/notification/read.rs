@@ -1,5 +1,5 @@
-//! Reading notices: pages, what came after a number, and marking them read.
-//! Not here: waiting for new ones (`graphql`), and the words.
+//! Reading notices: pages, notices after a number, and marking notices as read.
+//! Not here: waiting for new ones (`graphql`), and their text (`words`).
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 
@@ -11,7 +11,7 @@ use crate::entity::{inbox, notice};
 use crate::id::UserId;
 use crate::page::{Page, Paging};
 
-/// Notices of a user behind number `after`, in order.
+/// Returns the notices of a user after number `after`, in order.
 pub async fn since(
     c: &impl ConnectionTrait,
     user: UserId,
@@ -26,7 +26,7 @@ pub async fn since(
     Ok(query.all(c).await?)
 }
 
-/// One page of a user's notices, newest first, up to the head of their inbox.
+/// Returns one page of a user's notices, newest first, up to the newest one that this release can read.
 pub async fn page(
     c: &impl ConnectionTrait,
     user: UserId,
@@ -42,14 +42,14 @@ pub async fn page(
 /// State of a user's inbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Head {
-    /// Number of the newest notice that this release can read, and all before it.
+    /// Number of the newest notice such that this release can read it and all before it.
     pub last: i64,
-    /// Number up to which they were marked read.
+    /// Number up to which notices were marked as read.
     pub read: i64,
 }
 
 impl Head {
-    /// Number of notices that were not marked read.
+    /// Returns the number of notices not marked as read.
     pub fn unread(self) -> i64 {
         (self.last - self.read).max(0)
     }
@@ -62,14 +62,14 @@ struct HeadRow {
     newer_seq: Option<i64>,
 }
 
-/// The condition of notices that a later release wrote. The index `notice_newer` has the same one: a new kind, or version,
-/// needs a step that makes it anew.
+/// Returns the condition of notices that a later release wrote. The index `notice_newer` has the same condition: a new
+/// kind or version needs a migration that recreates the index.
 fn newer() -> String {
     format!("(n.v > {VERSION} OR n.kind NOT IN ('{}'))", DomainEvent::KINDS.join("', '"))
 }
 
-/// The state of a user's inbox. It ends before the first notice of a later release: nothing behind that is shown, counted
-/// or marked read until a process of that release does.
+/// Returns the state of a user's inbox. It ends before the first notice of a later release: no notice from there on is
+/// shown, counted or marked as read until a process of that release does so.
 pub async fn head(c: &impl ConnectionTrait, user: UserId) -> Result<Head, DbError> {
     let sql = format!(
         "SELECT i.last_seq, i.read_seq, (SELECT n.seq FROM notice n WHERE n.user_id = i.user_id AND {}
@@ -84,12 +84,12 @@ pub async fn head(c: &impl ConnectionTrait, user: UserId) -> Result<Head, DbErro
     }))
 }
 
-/// How these users' inboxes stand, in no order; those who were never told anything are missing.
+/// Returns the inboxes of these users, in no order; users without any notice are missing.
 pub async fn heads(c: &impl ConnectionTrait, users: &[UserId]) -> Result<Vec<inbox::Model>, DbError> {
     Ok(inbox::Entity::find().filter(inbox::Column::UserId.is_in(users.iter().copied())).all(c).await?)
 }
 
-/// A user's notices behind number `after` up to `up_to`, newest first.
+/// Returns a user's notices after number `after` up to `up_to`, newest first.
 pub async fn between(
     c: &impl ConnectionTrait,
     user: UserId,
@@ -106,19 +106,19 @@ pub async fn between(
     Ok(query.all(c).await?)
 }
 
-/// Notices that were marked read.
+/// Range of notices that were marked as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marked {
-    /// Number up to which they were read before.
+    /// Number up to which notices were read before.
     pub from: i64,
-    /// Number up to which they are read now.
+    /// Number up to which notices are read now.
     pub to: i64,
 }
 
-/// Why marking failed.
+/// Reason marking failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The actor may not.
+    /// The actor lacks permission.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The database failed.
@@ -135,14 +135,14 @@ impl MaybeDb for Error {
     }
 }
 
-/// Marks the actor's notices read up to number `up_to`; never back.
+/// Marks the actor's notices as read up to number `up_to`; the number never falls.
 pub async fn mark_read(ctx: &Ctx, up_to: i64) -> Result<Marked, Error> {
     ctx.allow(Action::ReadNotices)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     ctx.db
         .write(Priority::Interactive, |tx| async move {
             let Head { last, read: from } = head(&tx, user).await?;
-            // Not beyond the last one that can be shown: those to come are unread.
+            // Not beyond the last notice that can be shown: later ones are unread.
             let up_to = up_to.min(last);
             let sql = "UPDATE inbox SET read_seq = CASE WHEN $2 < last_seq THEN $2 ELSE last_seq END
                        WHERE user_id = $1 AND read_seq < $2 AND read_seq < last_seq";

@@ -1,46 +1,46 @@
-//! The words of notices, in English; rendered when somebody reads, never stored.
-//! Not here: markup, mails, and other languages, which will stand beside this one.
+//! Text of notices, in English; rendered when a notice is read, never stored.
+//! Not here: markup, mails, and other languages, which will be modules beside this one.
 
 use crate::clock::Timestamp;
 use crate::domain_event::DomainEvent;
 use crate::status::{CancelReason, EventField, LeaveReason};
 use crate::zone;
 
-/// What the words are about, loaded by whoever renders.
+/// Names and values that the text of a notice mentions, loaded by the caller.
 #[derive(Debug, Clone, Default)]
 pub struct Names<'a> {
     /// Title of the event.
     pub event: Option<&'a str>,
     /// Reference of the booking.
     pub reference: Option<&'a str>,
-    /// Changes of the event, of a notice about them.
+    /// Changes of the event, for a notice about an update.
     pub changes: &'a [Change<'a>],
     /// Time zone and currency of the event, for its times and prices.
     pub locality: Locality<'a>,
 }
 
-/// Where the times and prices of an event are those of.
+/// Time zone and currency of an event's times and prices.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Locality<'a> {
-    /// IANA name.
+    /// IANA name of the time zone.
     pub zone: &'a str,
-    /// ISO 4217 code.
+    /// ISO 4217 code of the currency.
     pub currency: &'a str,
 }
 
-/// One field an update changed, with the values as they are stored.
+/// Field changed by an update, with the values as they are stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Change<'a> {
-    /// The field.
+    /// Field that changed.
     pub field: EventField,
-    /// Value before.
+    /// Value before the update.
     pub old: &'a str,
-    /// Value after.
+    /// Value after the update.
     pub new: &'a str,
 }
 
-/// One change in words: `Starts at: Sat 5 June 2027, 19:00 → Sun 6 June 2027, 20:00`. `all` are the changes of the same
-/// update: when the time zone is one of them, times before it are told in the old one.
+/// Renders one change: `Starts at: Sat 5 June 2027, 19:00 → Sun 6 June 2027, 20:00`. `all` are the changes of the same
+/// update: if the time zone is one of them, the old times are shown in the old zone.
 pub fn change(one: &Change<'_>, all: &[Change<'_>], locality: Locality<'_>) -> String {
     let zones = all.iter().find(|change| change.field == EventField::TimeZone);
     let (old_zone, new_zone) = zones.map_or((locality.zone, locality.zone), |change| (change.old, change.new));
@@ -58,7 +58,7 @@ pub fn change(one: &Change<'_>, all: &[Change<'_>], locality: Locality<'_>) -> S
     format!("{}: {old} → {new}", field_label(one.field))
 }
 
-/// One sentence for a notice. Exhaustive: a new kind of domain event does not compile without its words.
+/// Renders one sentence for a notice. Exhaustive: a new kind of domain event does not compile without its text.
 pub fn render(domain_event: &DomainEvent, names: &Names<'_>) -> String {
     let event = names.event.unwrap_or("the event");
     let reference = names.reference.unwrap_or("your booking");
@@ -117,7 +117,7 @@ pub fn render(domain_event: &DomainEvent, names: &Names<'_>) -> String {
     }
 }
 
-/// A number of tickets, in words.
+/// Renders a number of tickets.
 pub fn tickets(n: i64) -> String {
     if n == 1 { "1 ticket".to_owned() } else { format!("{n} tickets") }
 }
