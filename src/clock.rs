@@ -1,5 +1,5 @@
-//! Time as a parameter: the instant type that is stored everywhere, and the clock that tells it.
-//! Not here: time zones of events (they only matter when somebody reads), and timers of the runtime.
+//! Time as a parameter: the instant type that is stored everywhere, and the clock that returns it.
+//! Not here: time zones of events (`zone`), and timers of the runtime.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,36 +12,37 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};
 
-/// An instant: microseconds since 1970-01-01T00:00:00Z. Stored as `bigint` on both databases, because a timestamp as
-/// text sorts wrongly on SQLite and loses digits on the way between the two.
+/// Instant: microseconds since 1970-01-01T00:00:00Z. Stored as `bigint` on both databases, because a timestamp as text
+/// sorts wrongly on SQLite and loses digits between the two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, DeriveValueType)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// This instant later by `span`; stays at the end of time instead of overflowing.
+    /// Returns the instant later by `span`; saturates instead of overflowing.
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This instant earlier by `span`.
+    /// Returns the instant earlier by `span`; saturates instead of overflowing.
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// Whole seconds since the epoch, as tokens count.
+    /// Returns the whole seconds since the epoch, the unit of tokens.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }
 
-    /// RFC 3339 in UTC with microseconds where there are any.
+    /// Formats the instant as RFC 3339 in UTC, with fractions of a second if there are any.
     pub fn rfc3339(self) -> String {
         DateTime::<Utc>::from_timestamp_micros(self.0)
             .map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
             .unwrap_or_else(|| self.0.to_string())
     }
 
-    /// Reads RFC 3339 with any offset; years 1970 to 9999 only, so that every stored instant can be shown again.
+    /// Parses RFC 3339 with any offset. Only the years 1970 to 9999 are accepted, so that every stored instant can be
+    /// formatted.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let time = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
         let micros = time.timestamp_micros();
@@ -49,22 +50,22 @@ impl Timestamp {
     }
 }
 
-/// Tells the time: the machine's, or in tests one that is moved by hand.
+/// Clock of the process: the machine's clock, or a manual one in tests.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock.
+    /// Clock of the machine.
     System,
-    /// Stands still until it is moved.
+    /// Clock that stands still until it is moved.
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `start`.
+    /// Creates a manual clock that stands at `start`.
     pub fn manual(start: Timestamp) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(start.0)))
     }
 
-    /// The present instant.
+    /// Returns the present instant.
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
@@ -73,14 +74,14 @@ impl Clock {
         }
     }
 
-    /// Puts a manual clock to an instant, never back; the machine's clock is not ours to move.
+    /// Sets a manual clock to an instant, never back. Without effect on the machine's clock.
     pub fn set(&self, at: Timestamp) {
         if let Self::Manual(now) = self {
             now.fetch_max(at.0, Ordering::SeqCst);
         }
     }
 
-    /// Moves a manual clock forward; the machine's clock is not ours to move.
+    /// Moves a manual clock forward. Without effect on the machine's clock.
     pub fn advance(&self, span: Duration) {
         if let Self::Manual(at) = self {
             at.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
@@ -88,17 +89,17 @@ impl Clock {
     }
 }
 
-/// Time for rate limiters: it only goes forward, whatever happens to the machine's clock.
+/// Time source of rate limiters: monotonic, whatever happens to the machine's clock.
 #[derive(Debug, Clone)]
 pub enum Ticks {
     /// Time since this instant.
     Machine(Instant),
-    /// A clock that is moved by hand.
+    /// Time of a manual clock.
     Manual(Clock),
 }
 
 impl Ticks {
-    /// The ticks of a clock.
+    /// Returns the ticks of a clock.
     pub fn of(clock: &Clock) -> Self {
         match clock {
             Clock::System => Self::Machine(Instant::now()),
@@ -119,7 +120,7 @@ impl governor::clock::Clock for Ticks {
     }
 }
 
-/// Lets a few through each second, of log lines that a flood would repeat, and counts those it leaves out.
+/// Limiter for log lines that a flood would repeat: lets a few through, and counts the ones left out.
 #[derive(Debug)]
 pub struct Sparse {
     pace: DefaultDirectRateLimiter,
@@ -127,14 +128,14 @@ pub struct Sparse {
 }
 
 impl Sparse {
-    /// A few at once, then one each `period`.
+    /// Creates a limiter that allows three lines at once, then one each `period`.
     pub fn new(period: Duration) -> Self {
         let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN));
         let pace = RateLimiter::direct(quota.allow_burst(NonZeroU32::MIN.saturating_add(2)));
         Self { pace, left_out: AtomicU64::new(0) }
     }
 
-    /// How many were left out since the last one, when this one goes through.
+    /// Returns the number of lines left out since the last one let through, or `None` if this one has to be left out.
     pub fn let_through(&self) -> Option<u64> {
         match self.pace.check() {
             Ok(()) => Some(self.left_out.swap(0, Ordering::Relaxed)),

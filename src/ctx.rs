@@ -1,64 +1,64 @@
-//! The context of a verb: who acts, on which database, at what time, with what random source.
-//! Not here: anything a verb may not use inside a transaction (mail, network, hashing) and anything of GraphQL.
+//! Context of an operation: the actor, the database, the clock and the random source.
+//! Not here: anything an operation may not use inside a transaction (mail, network, hashing), and anything of GraphQL.
 
 use crate::access::{Action, Actor, Decision, Lease, Peer, decide};
 use crate::clock::{Clock, Timestamp};
 use crate::db::Db;
 use crate::id::RandomSource;
 
-/// First parameter of every verb.
+/// First parameter of every operation.
 #[derive(Clone)]
 pub struct Ctx {
-    /// Who is acting.
+    /// Actor of the operation.
     pub actor: Actor,
-    /// Where the request comes from; none: from inside.
+    /// Client address of the request; `None` for the service itself.
     pub peer: Option<Peer>,
-    /// How long the connection may act; none: as long as the actor's token lasts.
+    /// Time for which the connection may act; `None` for as long as the actor's token is valid.
     pub lease: Option<Lease>,
-    /// The database.
+    /// Handle of the database.
     pub db: Db,
-    /// The time.
+    /// Source of the present instant.
     pub clock: Clock,
-    /// Ids, references, jitter.
+    /// Source of ids, references and jitter.
     pub random: RandomSource,
 }
 
-/// Why an actor may not do something.
+/// Reason why an actor may not perform an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Nobody is signed in.
+    /// The caller is not signed in.
     #[error("sign in first")]
     SignIn,
-    /// The role may not.
+    /// The role of the actor does not allow the action.
     #[error("your role may not do this")]
     Role,
-    /// Not this object: answered as if it did not exist.
+    /// The object is hidden from the actor: the answer is the same as if it did not exist.
     #[error("not found")]
     Hidden,
 }
 
 impl Ctx {
-    /// The same context with another actor.
+    /// Returns the context with another actor.
     pub fn acting_as(&self, actor: Actor) -> Self {
         Self { actor, ..self.clone() }
     }
 
-    /// The actor with the newest token of the connection.
+    /// Returns the actor with the newest token of the connection.
     pub fn actor_now(&self) -> Actor {
         self.lease.as_ref().map_or(self.actor, |lease| lease.renewed(self.actor))
     }
 
-    /// The present instant.
+    /// Returns the present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// A new id.
+    /// Returns a new id.
     pub fn id<T: From<uuid::Uuid>>(&self) -> T {
         self.random.id(self.clock.now())
     }
 
-    /// Asks the policy.
+    /// Checks the access policy for an action.
     pub fn allow(&self, action: Action) -> Result<(), Denied> {
         match decide(&self.actor, action) {
             Decision::Allow => Ok(()),

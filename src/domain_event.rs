@@ -1,8 +1,8 @@
-//! Domain events: what happened, past tense, typed and versioned.
-//! Not here: recording them (`outbox`), numbering them (`relay`), and what follows from them (`reactions`).
+//! Domain events: typed and versioned records of past changes.
+//! Not here: recording them (`outbox`), numbering them (`relay`), and reactions to them (`reactions`).
 //!
-//! Domain events hold ids and numbers, never names, addresses or free text: those live in tables that erasure can overwrite.
-//! Names are the field's standard names for what happened and stay for ever; a new meaning is a new version.
+//! Domain events hold ids and numbers, never names, addresses or free text: those live in tables that erasure can
+//! overwrite. The kinds are standard names of the field and never change; a new meaning gets a new version.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,164 +10,164 @@ use crate::clock::Timestamp;
 use crate::id::{BookingId, ChangeId, DomainEventId, EntryId, EventId, OrganizerId, UserId};
 use crate::status::{CancelReason, EventField, LeaveReason};
 
-/// The version of domain event data this release writes. It reads this one and the one before.
+/// Version of the domain event data that this release writes. It reads this version and the one before.
 pub const VERSION: i64 = 1;
 
-/// What happened.
+/// Content of a domain event, by kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "data", rename_all_fields = "camelCase")]
 pub enum DomainEvent {
-    /// Somebody opened an account.
+    /// A user opened an account.
     #[serde(rename = "user.registered")]
     UserRegistered {
-        /// Who.
+        /// User with the new account.
         user: UserId,
     },
-    /// An event can be seen and booked.
+    /// An event was published: it can be seen and booked.
     #[serde(rename = "event.published")]
     EventPublished {
-        /// Which.
+        /// Event that is published.
         event: EventId,
-        /// Whose.
+        /// Organizer of the event.
         organizer: OrganizerId,
     },
-    /// What customers were promised about an event changed.
+    /// Details of an event that customers rely on changed.
     #[serde(rename = "event.updated")]
     EventUpdated {
-        /// Which.
+        /// Event that changed.
         event: EventId,
-        /// Whose.
+        /// Organizer of the event.
         organizer: OrganizerId,
-        /// Where old and new values stand (table `event_change`).
+        /// Id of the change in table `event_change`, with the old and new values.
         change: ChangeId,
-        /// What changed.
+        /// Fields that changed.
         fields: Vec<EventField>,
     },
-    /// An event was called off.
+    /// An event was cancelled.
     #[serde(rename = "event.cancelled")]
     EventCancelled {
-        /// Which.
+        /// Event that is cancelled.
         event: EventId,
-        /// Whose.
+        /// Organizer of the event.
         organizer: OrganizerId,
     },
     /// A customer placed a booking.
     #[serde(rename = "booking.created")]
     BookingCreated {
-        /// Which.
+        /// Booking that was placed.
         booking: BookingId,
-        /// Of which event.
+        /// Event that is booked.
         event: EventId,
-        /// Whose event.
+        /// Organizer of the event.
         organizer: OrganizerId,
-        /// Whose booking.
+        /// Customer of the booking.
         user: UserId,
-        /// Tickets.
+        /// Number of tickets.
         quantity: i64,
     },
-    /// The tickets are the customer's. Exactly once per booking.
+    /// The tickets of a booking are the customer's. Recorded exactly once per booking.
     #[serde(rename = "booking.confirmed")]
     BookingConfirmed {
-        /// Which.
+        /// Booking that is confirmed.
         booking: BookingId,
-        /// Of which event.
+        /// Event that is booked.
         event: EventId,
-        /// Whose event.
+        /// Organizer of the event.
         organizer: OrganizerId,
-        /// Whose booking.
+        /// Customer of the booking.
         user: UserId,
-        /// Tickets.
+        /// Number of tickets.
         quantity: i64,
     },
     /// A booking no longer claims its tickets.
     #[serde(rename = "booking.cancelled")]
     BookingCancelled {
-        /// Which.
+        /// Booking that is cancelled.
         booking: BookingId,
-        /// Of which event.
+        /// Event that was booked.
         event: EventId,
-        /// Whose event.
+        /// Organizer of the event.
         organizer: OrganizerId,
-        /// Whose booking.
+        /// Customer of the booking.
         user: UserId,
-        /// Tickets given back.
+        /// Number of tickets given back.
         quantity: i64,
-        /// Why.
+        /// Reason of the cancellation.
         reason: CancelReason,
     },
-    /// A customer waits on the waitlist for tickets, or for more than before.
+    /// A customer joined a waitlist, or waits for more tickets than before.
     #[serde(rename = "waitlist.joined")]
     WaitlistJoined {
-        /// Their entry.
+        /// Waitlist entry of the customer.
         entry: EntryId,
-        /// Of which event.
+        /// Event that is waited for.
         event: EventId,
-        /// Whose event.
+        /// Organizer of the event.
         organizer: OrganizerId,
-        /// Who.
+        /// Customer of the entry.
         user: UserId,
-        /// Tickets the entry waits for now.
+        /// Number of tickets the entry waits for now.
         quantity: i64,
     },
-    /// The waitlist gave a customer tickets.
+    /// A waitlist entry was promoted.
     #[serde(rename = "waitlist.promoted")]
     WaitlistPromoted {
-        /// Their entry.
+        /// Waitlist entry of the customer.
         entry: EntryId,
-        /// The booking made for them.
+        /// Booking made for the entry.
         booking: BookingId,
-        /// Of which event.
+        /// Event that is booked.
         event: EventId,
-        /// Whose event.
+        /// Organizer of the event.
         organizer: OrganizerId,
-        /// Who.
+        /// Customer of the entry.
         user: UserId,
-        /// Tickets given.
+        /// Number of tickets given.
         quantity: i64,
-        /// Tickets the entry still waits for.
+        /// Number of tickets the entry still waits for.
         remaining: i64,
     },
-    /// A customer is no longer on the waitlist.
+    /// A customer left a waitlist.
     #[serde(rename = "waitlist.left")]
     WaitlistLeft {
-        /// Their entry.
+        /// Waitlist entry of the customer.
         entry: EntryId,
-        /// Of which event.
+        /// Event that was waited for.
         event: EventId,
-        /// Whose event.
+        /// Organizer of the event.
         organizer: OrganizerId,
-        /// Who.
+        /// Customer of the entry.
         user: UserId,
-        /// Tickets given up.
+        /// Number of tickets the entry waited for.
         quantity: i64,
-        /// Why.
+        /// Reason for leaving.
         reason: LeaveReason,
     },
-    /// How many tickets are free changed.
+    /// The number of free tickets of an event changed.
     #[serde(rename = "availability.changed")]
     AvailabilityChanged {
-        /// Of which event.
+        /// Event with the change.
         event: EventId,
-        /// The event's stock revision after the change.
+        /// Stock revision of the event after the change.
         revision: i64,
     },
 }
 
-/// What a domain event is about; columns of its row, so that streams filter without reading the data.
+/// Objects a domain event is about; columns of its row, so that streams filter without reading the data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct About {
-    /// The event.
+    /// Event concerned.
     pub event: Option<EventId>,
-    /// Its organizer.
+    /// Organizer of the event.
     pub organizer: Option<OrganizerId>,
-    /// The customer.
+    /// Customer concerned.
     pub user: Option<UserId>,
-    /// The booking.
+    /// Booking concerned.
     pub booking: Option<BookingId>,
 }
 
 impl DomainEvent {
-    /// The name it is stored, routed and logged under.
+    /// Returns the name under which the domain event is stored, routed and logged.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::UserRegistered { .. } => "user.registered",
@@ -184,7 +184,7 @@ impl DomainEvent {
         }
     }
 
-    /// Every kind this release knows.
+    /// All kinds this release knows.
     pub const KINDS: &'static [&'static str] = &[
         "user.registered",
         "event.published",
@@ -199,7 +199,7 @@ impl DomainEvent {
         "availability.changed",
     ];
 
-    /// What it is about.
+    /// Returns the objects the domain event is about.
     pub fn about(&self) -> About {
         match *self {
             Self::UserRegistered { user } => About { user: Some(user), ..About::default() },
@@ -221,15 +221,15 @@ impl DomainEvent {
         }
     }
 
-    /// The data of the envelope, without the kind.
+    /// Returns the data of the envelope, without the kind.
     pub fn data(&self) -> serde_json::Value {
         // Serialising ids, numbers and words cannot fail; a null would be parked by the relay, not lost.
         let tagged = serde_json::to_value(self).unwrap_or_default();
         tagged.get("data").cloned().unwrap_or_default()
     }
 
-    /// Whether this release can read domain events of a kind and version. A later release that says something new, or the same
-    /// otherwise, takes a new kind or version, so that nothing here is misread.
+    /// Returns true if this release can read domain events of a kind and version. A later release uses a new kind or
+    /// version for new or changed data, so that this release never misreads it.
     pub fn is_known(kind: &str, v: i64) -> bool {
         v <= VERSION && Self::KINDS.contains(&kind)
     }
@@ -246,28 +246,28 @@ impl DomainEvent {
     }
 }
 
-/// Why a stored domain event cannot be used.
+/// Reason why a stored domain event cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadableDomainEvent {
-    /// Written by a later release: leave it to a process of that release.
+    /// Written by a later release; left to a process of that release.
     #[error("of a kind or version newer than this release")]
     Newer,
-    /// Not what its kind says; parked.
+    /// The data does not fit the kind; the domain event is parked.
     #[error("damaged: {0}")]
     Damaged(String),
 }
 
-/// A domain event with its envelope, numbered: what consumers and streams see.
+/// Domain event with its envelope and number, as consumers and streams see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its id, made before the transaction that recorded it.
+    /// Id, made before the transaction that recorded the domain event.
     pub id: DomainEventId,
-    /// Its place in the history of this database: contiguous, in commit order.
+    /// Position in the history of this database: contiguous, in commit order.
     pub seq: i64,
-    /// When it happened.
+    /// Time at which it happened.
     pub occurred_at: Timestamp,
-    /// Who caused it; none: the service itself.
+    /// User who caused it; `None` for the service itself.
     pub actor: Option<UserId>,
-    /// What happened.
+    /// Content of the domain event.
     pub domain_event: DomainEvent,
 }

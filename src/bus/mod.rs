@@ -1,8 +1,11 @@
-//! The bus: wakes everybody in this process who waits for news. The table is the truth; what is lost here only delays.
-//! Not here: reading tables (`relay::feed` does it for domain events, each stream for itself) and other processes.
+//! Bus: wakes the tasks of this process that wait for domain events or notices. The tables hold the data; a lost
+//! wake-up only causes delay.
+//! Not here: reading tables (`relay::feed` reads domain events, each stream its own data), and waking other processes
+//! (`relay`).
 //!
-//! Domain events go over a tokio broadcast channel in `seq` order. A receiver that lags, sees a gap or hears nothing reads the
-//! table again. Notices are not sent over it: each connected user has a watch that says "look again" and cannot lag.
+//! Domain events go over a tokio broadcast channel in `seq` order. A receiver that lags, sees a gap or receives nothing
+//! reads the table again. Notices are not sent over it: each connected user has a watch channel that signals a change
+//! and cannot lag.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +16,13 @@ use tokio::sync::{broadcast, watch};
 use crate::domain_event::Recorded;
 use crate::id::UserId;
 
-/// How many domain events a slow receiver may fall behind before it has to read the table.
+/// Number of domain events a slow receiver may lag behind before it has to read the table.
 const CAPACITY: usize = 1_024;
 
-/// The watched inboxes of this process.
+/// Watched inboxes of this process.
 type Inboxes = Arc<Mutex<HashMap<UserId, watch::Sender<InboxHead>>>>;
 
-/// How far an inbox is known to be numbered and read.
+/// Highest known numbers of an inbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InboxHead {
     /// Number of the newest notice.
@@ -28,7 +31,7 @@ pub struct InboxHead {
     pub read: i64,
 }
 
-/// The bus of this process; cheap to clone.
+/// Bus of this process; cheap to clone.
 #[derive(Clone)]
 pub struct Bus {
     domain_events: broadcast::Sender<Arc<Recorded>>,
@@ -44,7 +47,7 @@ impl Default for Bus {
 }
 
 impl Bus {
-    /// A bus whose receivers may fall `capacity` domain events behind.
+    /// Creates a bus with receivers that may lag `capacity` domain events behind.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             domain_events: broadcast::channel(capacity).0,
@@ -54,36 +57,37 @@ impl Bus {
         }
     }
 
-    /// Sends a domain event to whoever listens; nobody listening is fine.
+    /// Sends a domain event to all receivers, if there are any.
     pub fn publish(&self, domain_event: Arc<Recorded>) {
         if !self.deaf.load(Ordering::Relaxed) {
             let _ = self.domain_events.send(domain_event);
         }
     }
 
-    /// Listens to domain events from now on.
+    /// Returns a receiver of the domain events from now on.
     pub fn listen(&self) -> broadcast::Receiver<Arc<Recorded>> {
         self.domain_events.subscribe()
     }
 
-    /// Says up to which number domain events were read from the table and published.
+    /// Sets the number up to which domain events were read from the table and published.
     pub fn set_head(&self, seq: i64) {
         self.head.send_replace(seq);
     }
 
-    /// That number; whoever heard of less has missed something and reads the table.
+    /// Returns the number up to which domain events were published. A receiver that has seen only lower numbers has
+    /// missed some and reads the table.
     pub fn head(&self) -> i64 {
         *self.head.borrow()
     }
 
-    /// Watches one user's inbox: new notices, and those that are marked read.
+    /// Watches the inbox of a user for new notices and for notices marked read.
     pub fn watch_inbox(&self, user: UserId) -> InboxWatch {
         let mut inboxes = self.lock();
         let sender = inboxes.entry(user).or_insert_with(|| watch::channel(InboxHead::default()).0);
         InboxWatch { receiver: Some(sender.subscribe()), user, inboxes: self.inboxes.clone() }
     }
 
-    /// Says that these users' newest notices have these numbers.
+    /// Sets the number of the newest notice for each of these users.
     pub fn wake_inboxes(&self, heads: impl IntoIterator<Item = (UserId, i64)>) {
         if self.deaf.load(Ordering::Relaxed) {
             return;
@@ -91,14 +95,14 @@ impl Bus {
         self.note_heads(heads.into_iter().map(|(user, last)| (user, InboxHead { last, read: 0 })));
     }
 
-    /// Says that a user has read their notices up to this number.
+    /// Sets the number up to which a user has read their notices.
     pub fn wake_reader(&self, user: UserId, read: i64) {
         if !self.deaf.load(Ordering::Relaxed) {
             self.note_heads([(user, InboxHead { last: 0, read })]);
         }
     }
 
-    /// The same, from the regular look into the table that nothing can switch off.
+    /// Updates inboxes from a regular read of the table. Unlike wake-ups, it cannot be muted.
     pub fn note_heads(&self, heads: impl IntoIterator<Item = (UserId, InboxHead)>) {
         let inboxes = self.lock();
         for (user, head) in heads {
@@ -112,12 +116,12 @@ impl Bus {
         }
     }
 
-    /// Whose inboxes are being watched.
+    /// Returns the users with a watched inbox.
     pub fn watched_inboxes(&self) -> Vec<UserId> {
         self.lock().keys().copied().collect()
     }
 
-    /// Drops every wake-up from now on; for tests, which show that nothing depends on them.
+    /// Drops every wake-up from now on; for tests, which show that correctness does not depend on wake-ups.
     pub fn mute(&self) {
         self.deaf.store(true, Ordering::Relaxed);
     }
@@ -127,23 +131,23 @@ impl Bus {
     }
 }
 
-/// A watch on one inbox; the last one of a user to go takes the channel with it.
+/// Watch on one inbox. The last watch of a user removes the channel when it is dropped.
 pub struct InboxWatch {
-    /// There until the watch is dropped.
+    /// Present until the watch is dropped.
     receiver: Option<watch::Receiver<InboxHead>>,
     user: UserId,
     inboxes: Inboxes,
 }
 
 impl InboxWatch {
-    /// Waits until there may be something new.
+    /// Waits until the inbox may have changed.
     pub async fn changed(&mut self) {
         let changed = match &mut self.receiver {
             Some(receiver) => receiver.changed().await.is_ok(),
             None => false,
         };
         if !changed {
-            // The channel outlives every watch; a closed one means the process stops.
+            // The channel outlives every watch; it is closed only when the process stops.
             std::future::pending::<()>().await;
         }
     }
@@ -152,7 +156,7 @@ impl InboxWatch {
 impl Drop for InboxWatch {
     fn drop(&mut self) {
         let mut inboxes = self.inboxes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        // Given up under the lock: of two that go at once, the second sees that nobody is left.
+        // Dropped under the lock: of two watches that end at once, the second sees that no receiver is left.
         self.receiver = None;
         if inboxes.get(&self.user).is_some_and(|sender| sender.receiver_count() == 0) {
             inboxes.remove(&self.user);

@@ -1,5 +1,5 @@
-//! Appending domain events: the last statement of every verb that changes something.
-//! Not here: numbering (`relay`) and what follows (`reactions`). The verb knows nothing of who will hear of it.
+//! Appends domain events: the last statement of every operation that changes data.
+//! Not here: numbering (`relay`) and reactions (`reactions`). The operation does not know its consumers.
 
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
@@ -21,32 +21,32 @@ record! {
     }
 }
 
-/// A domain event with the id it will have; made before the transaction, so that a re-run records the same domain event.
+/// Domain event with its id. Both are made before the transaction, so that a re-run records the same domain event.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// Its id.
+    /// Id of the domain event.
     pub id: DomainEventId,
-    /// When it happened.
+    /// Time at which it happened.
     pub at: Timestamp,
-    /// Who caused it.
+    /// User who caused it.
     pub actor: Option<UserId>,
-    /// What happened.
+    /// Content of the domain event.
     pub domain_event: DomainEvent,
 }
 
 impl Draft {
-    /// A domain event caused by the acting user, now.
+    /// Creates a domain event that the acting user caused now.
     pub fn new(ctx: &Ctx, domain_event: DomainEvent) -> Self {
         Self { id: ctx.id(), at: ctx.now(), actor: ctx.actor.user_id(), domain_event }
     }
 
-    /// The same with another cause; for transactions that serve several users at once.
+    /// Replaces the user who caused it; for transactions that contain requests of several users.
     pub fn caused_by(self, actor: Option<UserId>) -> Self {
         Self { actor, ..self }
     }
 }
 
-/// Records domain events in the order given, with the change they tell of.
+/// Records domain events in the order given, in the transaction of the change they describe.
 pub async fn append(tx: &Tx, drafts: &[Draft]) -> Result<(), DbError> {
     let rows: Vec<Row> = drafts
         .iter()
