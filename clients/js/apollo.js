@@ -1,11 +1,11 @@
-// Apollo Client 4: a link by which streams resume, and the options of a cache that merges what belongs together.
-// Not here: the link that connects (GraphQLWsLink of @apollo/client), and facts of the schema (schema.js).
+// Apollo Client 4: a link that resumes streams, and the options of a cache that merges pages and values.
+// Not here: the link that connects (GraphQLWsLink of @apollo/client), and lists derived from the schema (schema.js).
 import { ApolloLink, CombinedGraphQLErrors } from '@apollo/client';
 import { retry, tap, throwError, timer } from 'rxjs';
 import { connections, possibleTypes, values } from './schema.js';
 import { cursorOf, resumes, withCursor } from './stream.js';
 
-/** Stands before the link that reconnects: when that subscribes again, it sends the cursor of the last message. */
+/** Goes before the link that reconnects: when that link subscribes again, it sends the cursor of the last message. */
 export const resumeLink = () =>
   new ApolloLink((operation, forward) => {
     if (!resumes(operation.query)) return forward(operation);
@@ -14,7 +14,7 @@ export const resumeLink = () =>
     return forward(operation).pipe(tap(({ data }) => (after = cursorOf(data) ?? after)));
   });
 
-/** Subscribes again after a socket was closed because its token had ended, as long as `isSignedIn()`. */
+/** Subscribes again after a socket was closed because its token had expired, as long as `isSignedIn()`. */
 export const resubscribeLink = (isSignedIn) => {
   const delay = (error) => {
     const isOver = CombinedGraphQLErrors.is(error) && error.errors[0]?.extensions?.code === 'UNAUTHENTICATED';
@@ -23,7 +23,7 @@ export const resubscribeLink = (isSignedIn) => {
   return new ApolloLink((operation, forward) => forward(operation).pipe(retry({ delay })));
 };
 
-/** Puts a page that was fetched with `after` behind the pages before it, one with `before` in front; any other replaces them. */
+/** Appends a page that was fetched with `after`, prepends one with `before`; any other page replaces the list. */
 function merge(existing, incoming, { args }) {
   if (!existing || !incoming || !(args?.after || args?.before)) return incoming;
   const [first, last] = args.after ? [existing, incoming] : [incoming, existing];
@@ -41,11 +41,11 @@ function merge(existing, incoming, { args }) {
 
 const pages = (fields) => Object.fromEntries(Object.entries(fields).map(([field, keyArgs]) => [field, { keyArgs, merge }]));
 
-/** Lists page with `fetchMore`; values without an id are merged into the object that has them. */
+/** Type policies: lists page with `fetchMore`; values without an id are merged into the object that contains them. */
 export const typePolicies = {
   ...Object.fromEntries(values.map((type) => [type, { keyFields: false, merge: true }])),
   ...Object.fromEntries(Object.entries(connections).map(([type, fields]) => [type, { fields: pages(fields) }])),
 };
 
-/** For `new InMemoryCache(cacheOptions)`. */
+/** Options for `new InMemoryCache(cacheOptions)`. */
 export const cacheOptions = { possibleTypes, typePolicies };

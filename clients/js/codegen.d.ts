@@ -1,2 +1,2 @@
-/** For the `config` of typescript-operations and typed-document-node. */
+/** Options for the `config` of typescript-operations and typed-document-node. */
 export declare const config: { scalars: Record<string, string>; useTypeImports: boolean; enumsAsTypes: boolean };

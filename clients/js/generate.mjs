@@ -1,5 +1,5 @@
-// Writes schema.js and introspection.js from the API's contract, ../../schema.graphql. `--check` fails when one is stale.
-// Run it where `graphql` is installed: node ../../clients/js/generate.mjs in tests/clients.
+// Writes schema.js and introspection.js from the API's contract, ../../schema.graphql. `--check` fails if one is stale.
+// Not here: the caches that use them (apollo.js, urql.js). Run it where `graphql` is installed: node ../../clients/js/generate.mjs in tests/clients.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -21,13 +21,13 @@ const connections = {};
 for (const type of [...objects, ...roots]) {
   for (const { name, type: of, args } of Object.values(type.getFields())) {
     if (!getNamedType(of).name.endsWith('Connection')) continue;
-    // Pages of one list differ in these two only.
+    // Pages of one list differ in paging arguments only.
     const keyArgs = args.map(({ name }) => name).filter((name) => name !== 'after' && name !== 'before');
     (connections[type.name] ??= {})[name] = keyArgs.sort();
   }
 }
 
-// As small as graphcache can use it: kinds, names, types of fields.
+// The minimum that graphcache needs: kinds, names, types of fields.
 const slimType = ({ kind, name, ofType }) => (ofType ? { kind, ofType: slimType(ofType) } : { kind, name });
 const { __schema } = introspectionFromSchema(schema, { descriptions: false });
 const slim = ({ kind, name, fields, interfaces, possibleTypes }) => ({

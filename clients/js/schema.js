@@ -11,9 +11,9 @@ export const possibleTypes = {
   "UserError": [
     "CapacityBelowTakenError",
     "NotEnoughTicketsError",
-    "TicketsAvailableError",
     "PriceChangedError",
-    "RefusalError"
+    "RefusalError",
+    "TicketsAvailableError"
   ]
 };
 export const connections = {
@@ -76,8 +76,10 @@ export const connections = {
 };
 export const values = [
   "AccessToken",
+  "BookingUpdate",
   "EventChange",
   "Money",
+  "NoticeUpdate",
   "Participant"
 ];
 export const keyless = [
@@ -98,6 +100,8 @@ export const keyless = [
   "EventConnection",
   "EventEdge",
   "EventPayload",
+  "EventWaitlistConnection",
+  "EventWaitlistEdge",
   "MarkNoticesReadPayload",
   "Money",
   "NotEnoughTicketsError",
@@ -108,7 +112,6 @@ export const keyless = [
   "Participant",
   "ParticipantConnection",
   "ParticipantEdge",
-  "TicketsAvailableError",
   "PriceChangedError",
   "RefusalError",
   "RevokeApiTokenPayload",
@@ -116,14 +119,13 @@ export const keyless = [
   "SessionEdge",
   "SignInPayload",
   "SignOutPayload",
+  "TicketsAvailableError",
   "UpdateEventPayload",
   "UserConnection",
   "UserEdge",
   "UserPayload",
   "WaitlistEntryConnection",
   "WaitlistEntryEdge",
-  "EventWaitlistConnection",
-  "EventWaitlistEdge",
   "WaitlistPayload"
 ];
 export const scalars = {

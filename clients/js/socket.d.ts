@@ -1,4 +1,4 @@
-/** Shows an open socket the next token before the last one ends; for `on: { connected }` of graphql-ws. */
+/** Sends the next token on an open socket before the present one expires; for `on: { connected }` of graphql-ws. */
 export declare const keepRenewed: (
   authorization: () => Promise<Record<string, string> | undefined>,
   expiresAt: () => string | undefined,

@@ -1,7 +1,7 @@
-// Sockets that outlive their access token: for `on: { connected }` of graphql-ws. Not here: how a token is refreshed.
+// Renewal of sockets that outlive their access token, for `on: { connected }` of graphql-ws. Not here: refreshing a token.
 
-/** Shows an open socket the next token before the last one ends: its subscriptions go on. `authorization` answers with the header
- *  and refreshes a token that has less than 30 s left; `expiresAt` tells when the present one ends, if there is one. */
+/** Sends the next token on an open socket before the present one expires, so that its subscriptions continue. `authorization` resolves to
+ *  the header and refreshes a token that has less than 30 s left; `expiresAt` returns the expiry of the present token, if there is one. */
 export const keepRenewed = (authorization, expiresAt) => (socket) => {
   const renewLater = () => {
     const end = expiresAt();
@@ -9,7 +9,7 @@ export const keepRenewed = (authorization, expiresAt) => (socket) => {
   };
   const renew = async () => {
     if (socket.readyState !== WebSocket.OPEN) return;
-    const payload = await authorization().catch(() => undefined); // busy; asked again in a second
+    const payload = await authorization().catch(() => undefined); // the service is busy; the next try is in a second
     if (payload) socket.send(JSON.stringify({ type: 'ping', payload }));
     renewLater();
   };

@@ -1,5 +1,5 @@
 import type { Exchange } from '@urql/core';
-/** Stands before subscriptionExchange: when its client subscribes again, it sends the cursor of the last message. */
+/** Goes before subscriptionExchange: when its client subscribes again, it sends the cursor of the last message. */
 export declare const resumeExchange: Exchange;
-/** For `cacheExchange(cacheOptions)` of @urql/exchange-graphcache. */
+/** Options for `cacheExchange(cacheOptions)` of @urql/exchange-graphcache. */
 export declare const cacheOptions: { schema: any; keys: Record<string, () => null> };

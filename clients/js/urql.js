@@ -1,12 +1,12 @@
-// urql: an exchange by which streams resume, and the options of graphcache.
-// Not here: the exchange that connects (subscriptionExchange of @urql/core), and facts of the schema (schema.js).
+// urql: an exchange that resumes streams, and the options of graphcache.
+// Not here: the exchange that connects (subscriptionExchange of @urql/core), and lists derived from the schema (schema.js).
 import { makeOperation } from '@urql/core';
 import { map, pipe, tap } from 'wonka';
 import introspection from './introspection.js';
 import { keyless } from './schema.js';
 import { cursorOf, resumes, withCursor } from './stream.js';
 
-/** Stands before subscriptionExchange: when its client subscribes again, it sends the cursor of the last message. */
+/** Goes before subscriptionExchange: when its client subscribes again, it sends the cursor of the last message. */
 export const resumeExchange =
   ({ forward }) =>
   (operations) => {
@@ -24,7 +24,7 @@ export const resumeExchange =
     return pipe(operations, map(resumed), forward, tap(note));
   };
 
-/** For `cacheExchange(cacheOptions)` of @urql/exchange-graphcache. */
+/** Options for `cacheExchange(cacheOptions)` of @urql/exchange-graphcache. */
 export const cacheOptions = {
   schema: introspection,
   keys: Object.fromEntries(keyless.map((type) => [type, () => null])),

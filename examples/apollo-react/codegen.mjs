@@ -1,4 +1,4 @@
-// Types of src/operations.graphql, from the API's contract into src/generated.ts. `--check` fails when that file is stale.
+// Types of src/operations.graphql, from the API's contract into src/generated.ts. `--check` fails if that file is stale.
 import { codegen } from '@graphql-codegen/core';
 import * as typedDocuments from '@graphql-codegen/typed-document-node';
 import * as operationTypes from '@graphql-codegen/typescript-operations';

@@ -1,11 +1,11 @@
 // The panel "Acting as": one click signs in as an account; its notices appear below, live.
-// Elsewhere: signing in (session.js), the notices (feed.js).
+// Not here: signing in (session.js), and the notices (feed.js).
 import { useId, useState } from 'react';
 import { feed } from './feed.js';
 import { actAs, people, session } from './session.js';
 import { useShared } from './shared.js';
 
-/** The panel for GraphiQL; `demo`: whether there are accounts to choose from. */
+/** Returns the panel for GraphiQL; `demo` is true if there are accounts to choose from. */
 export const actingAsPlugin = (demo) => ({
   title: 'Acting as',
   icon: () => (
@@ -145,7 +145,7 @@ function Feed() {
   );
 }
 
-/** The time of day, with the day and the year where they are others. */
+/** Returns the time of day, with day and year where they are not today's. */
 function moment(text) {
   const [then, now] = [new Date(text), new Date()];
   const isToday = then.toDateString() === now.toDateString();

@@ -1,6 +1,6 @@
 // Builds the GraphiQL page into dist/, which is committed and embedded in the binary: every file gzip-compressed, nothing else.
-// The same lock file gives the same bytes on every machine. `--check` builds in memory and fails when dist/ differs.
-// Not here: what the page does (main.jsx), how it is served (src/http/assets.rs).
+// The same lock file gives the same bytes on every machine. `--check` builds in memory and fails if dist/ differs.
+// Not here: the page itself (main.jsx), and serving it (src/http/assets.rs).
 import { build } from 'esbuild';
 import { gzipSync } from 'fflate';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, 'dist');
 
-// graphiql/style.css contains Monaco's styles already; what Monaco's modules import themselves would be a second copy.
+// graphiql/style.css contains Monaco's styles already; the styles that Monaco's modules import would be a second copy.
 const monacoStylesOnce = {
   name: 'monaco-styles-once',
   setup: ({ onLoad }) => onLoad({ filter: /[\\/]monaco-editor[\\/].*\.css$/ }, () => ({ contents: '', loader: 'css' })),

@@ -1,4 +1,4 @@
-// The two buttons that copy the operation of the open tab, as curl command and as Apollo hook, as whoever acts now.
+// The two buttons that copy the operation of the open tab, as curl command and as Apollo hook, for the acting account.
 // Not here: the texts (snippets.js).
 import { ToolbarButton, useGraphiQL } from '@graphiql/react';
 import { parse } from 'jsonc-parser';
@@ -11,7 +11,7 @@ async function asCurl(tab, headers) {
   return curl(tab, new URL(HTTP_URL, location.href).href, await authorized(headers));
 }
 
-/** What the editor holds; GraphiQL takes comments there, so they are taken here. */
+/** Returns the object written in an editor; GraphiQL accepts comments there, so they are accepted here. */
 const objectIn = (editor) => parse(editor?.getValue() ?? '', [], { allowTrailingComma: true }) ?? {};
 
 export function CopyButtons() {
@@ -34,7 +34,7 @@ export function CopyButtons() {
 }
 
 function CopyButton({ label, make, editors, children }) {
-  const [outcome, setOutcome] = useState(null); // of the last click, for as long as it is news
+  const [outcome, setOutcome] = useState(null); // of the last click, shown for a short time
   const { queryEditor, variableEditor, headerEditor, operationName } = editors;
   useEffect(() => {
     const timer = outcome && setTimeout(setOutcome, 4_000, null);

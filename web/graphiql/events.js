@@ -1,5 +1,6 @@
 // Fills in the event of the ready operations (operations.js). Mutations take ids, and ids differ in every database, so
-// `"eventId": ""` in the variables is replaced: with the event of the demo that suits the operation, else with the newest one known.
+// `"eventId": ""` in the variables is replaced: with the event of the demo that suits the operation, else with the newest known event.
+// Not here: the operations themselves (operations.js).
 import { useGraphiQL } from '@graphiql/react';
 import { useEffect } from 'react';
 import { dataOf } from './api.js';
@@ -9,10 +10,10 @@ import { shared, useShared } from './shared.js';
 /** Ids that were filled in at the last visit, by slug. */
 const FILLED = 'boxoffice:eventIds';
 
-/** `bySlug`, and `newest`: the event created last on this page, else one that is on sale. */
+/** Known ids: `bySlug`, and `newest`, the event created last on this page, else one that is on sale. */
 const known = shared({ bySlug: {}, newest: null });
 
-/** Asks for the ids. Tabs that the browser kept from another database get the new ones. */
+/** Fetches the ids. Tabs that the browser stored with ids of another database get the new ones. */
 export async function findEvents() {
   const slugs = [...new Set(operations.map(({ event }) => event).filter(Boolean))];
   const fields = slugs.map((slug, n) => `e${n}: event(slug: ${JSON.stringify(slug)}) { id }`);
@@ -35,7 +36,7 @@ function replaceInStoredTabs(before, now) {
 
 let created = null;
 
-/** Remembers the event of a reply that created one. */
+/** Stores the id of an event that a reply created. */
 export function noticeEvent({ data }) {
   const id = data?.createEvent?.event?.id;
   if (!id) return;
@@ -43,7 +44,7 @@ export function noticeEvent({ data }) {
   created = id;
 }
 
-/** The variables with the event filled in, if it is empty. */
+/** Returns the variables with the event filled in, if it is empty. */
 export function filled(variables, operationName, { bySlug, newest, created, before } = known.get()) {
   const operation = operations.find(({ name }) => name === operationName);
   const creates = operationName === 'CreateEvent' || operationName === 'PublishEvent';

@@ -1,6 +1,6 @@
-// The notices of whoever acts, live, on a socket of their own: GraphiQL ends the subscription of a tab as soon as another tab is opened.
-// First the last ones there are, then everything behind them; a reconnect goes on behind the last one that arrived.
-// Not here: how it looks (acting-as.jsx), who acts (session.js).
+// Live notices of the acting account, on a socket of their own: GraphiQL ends the subscription of a tab when another tab is opened.
+// The feed begins with the newest notices and continues with every later one; after a reconnect it resumes from the last one received.
+// Not here: the panel (acting-as.jsx), and the acting account (session.js).
 import { createClient } from 'graphql-ws';
 import { WS_URL } from './api.js';
 import { accessToken, Refused, whenPersonChanges } from './session.js';
@@ -10,17 +10,17 @@ const NOTICE = 'number kind text occurredAt changes { field old new }';
 export const HISTORY = `query FeedHistory { notices(first: 20) { streamCursor nodes { ${NOTICE} } } }`;
 export const LIVE = `subscription Feed($after: String) { noticeReceived(after: $after) { cursor resync notice { ${NOTICE} } } }`;
 
-/** How many are shown. */
+/** Number of notices shown. */
 const SHOWN = 50;
 
 const OFF = { state: 'off', notices: [] };
 
-/** `off`, `connecting`, `live`, `reconnecting` or `refused`, and the notices, newest first. */
+/** State of the feed: `off`, `connecting`, `live`, `reconnecting` or `refused`, and the notices, newest first. */
 export const feed = shared(OFF);
 
 const change = (part) => feed.set({ ...feed.get(), ...part });
 
-/** Goes on with whoever acts, from now on. */
+/** Follows the acting account, also when it changes. */
 export function keepListening() {
   let stop = () => {};
   whenPersonChanges((person) => {
@@ -32,7 +32,7 @@ export function keepListening() {
 
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Listens until the function that it returns is called. */
+/** Listens until the returned function is called. */
 function listen() {
   let stopped = false;
   let used;
@@ -45,7 +45,7 @@ function listen() {
       used = await accessToken(refused);
       return used ? { Authorization: `Bearer ${used}` } : {};
     },
-    lazyCloseTimeout: 1_000, // what was and what comes share a socket
+    lazyCloseTimeout: 1_000, // the list and the subscription share a socket
     keepAlive: 10_000,
     retryAttempts: Infinity,
     retryWait: (retries) => wait(Math.min(250 * 2 ** retries, 5_000) * (0.75 + Math.random() / 2)),
@@ -53,14 +53,14 @@ function listen() {
     on: {
       connecting: (again) => say({ state: again ? 'reconnecting' : 'connecting' }),
       ping: (received) => {
-        if (!received) silence = setTimeout(() => client.terminate(), 5_000); // the machine slept, or the cable is out
+        if (!received) silence = setTimeout(() => client.terminate(), 5_000); // the machine was suspended, or the network is down
       },
       pong: (received) => {
         if (received) clearTimeout(silence);
       },
       closed: ({ code }) => {
         clearTimeout(silence);
-        if (code === 4403) refused = used; // its session has ended, so the next socket opens with another
+        if (code === 4403) refused = used; // the session of the token has ended, so the next socket opens with a new token
         say({ state: 'reconnecting' });
       },
     },
@@ -75,7 +75,7 @@ function listen() {
       } catch (error) {
         if (error instanceof Refused) return say({ state: 'refused' });
       }
-      await wait(1_000); // rights changed, or this is another history: from the beginning
+      await wait(1_000); // rights changed, or the cursor is of another history: start again
     }
   })();
 
@@ -92,9 +92,9 @@ async function history(client) {
   return { cursor: notices.streamCursor, notices: notices.nodes };
 }
 
-/** Shows what comes until the stream ends or belongs to another history. */
+/** Shows each notice until the stream ends or asks for a resync. */
 function live(client, cursor, say) {
-  // graphql-ws reads the variables each time it subscribes, so a reconnect asks for what came behind the newest one.
+  // graphql-ws reads the variables each time it subscribes, so a reconnect resumes after the newest notice.
   const variables = {
     get after() {
       return cursor;

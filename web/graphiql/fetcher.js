@@ -1,6 +1,6 @@
-// How what stands in the tabs reaches the server: HTTP for queries and mutations, one lazy WebSocket (`graphql-transport-ws`) for
-// subscriptions. A tab whose own headers say `Authorization` is sent with that, every other with the token of whoever acts.
-// Not here: who that is (session.js), the panel's own live feed (feed.js).
+// Transport of the operations in the tabs: HTTP for queries and mutations, one lazy WebSocket (`graphql-transport-ws`) for
+// subscriptions. A tab with an `Authorization` header of its own is sent with it, every other with the token of the acting account.
+// Not here: the acting account (session.js), and the live feed of the panel (feed.js).
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { parse } from 'graphql';
 import { createClient } from 'graphql-ws';
@@ -9,7 +9,7 @@ import { accessToken, whenPersonChanges } from './session.js';
 
 const isAuthorization = ([name]) => name.toLowerCase() === 'authorization';
 
-/** The `Authorization` that these headers ask for, however its name was typed; nothing while its token is still empty. */
+/** Returns the `Authorization` of these headers, in any case of its name; nothing while its token is still empty. */
 function ownAuthorization(headers) {
   const [, value = ''] = Object.entries(headers ?? {}).find(isAuthorization) ?? [];
   const trimmed = String(value).trim();
@@ -18,14 +18,14 @@ function ownAuthorization(headers) {
 
 const others = (headers) => Object.fromEntries(Object.entries(headers ?? {}).filter((header) => !isAuthorization(header)));
 
-/** What goes along with the headers of a tab: its own `Authorization`, else that of whoever acts. */
+/** Returns the headers to send for a tab: its own `Authorization`, else that of the acting account. */
 export async function authorized(headers) {
   const own = ownAuthorization(headers);
   const token = own ? null : await accessToken();
   return { ...others(headers), ...((own ?? token) && { Authorization: own ?? `Bearer ${token}` }) };
 }
 
-/** `fetch`, which signs in again and repeats when the session behind the token has ended; nothing was executed then. */
+/** Calls `fetch`. If the session of the token has ended, nothing was executed: it signs in again and repeats the request. */
 async function fetchAsWhoeverActs(url, init) {
   const reply = await fetch(url, { ...init, headers: await authorized(init.headers) });
   if (reply.status !== 401 || ownAuthorization(init.headers)) return reply;
@@ -33,14 +33,14 @@ async function fetchAsWhoeverActs(url, init) {
   return token ? fetch(url, { ...init, headers: { ...others(init.headers), Authorization: `Bearer ${token}` } }) : reply;
 }
 
-// The schema has to stay readable when a typed token has expired: then ask again without it.
+// The schema has to stay readable when a typed token has expired: it is then requested again without the token.
 async function schemaFetcher({ query, variables }, { headers }) {
   const reply = await ask(query, variables, headers);
   return reply.data || !ownAuthorization(headers) ? reply : ask(query, variables, others(headers));
 }
 
 // The socket opens when a subscription starts and closes with the last one, so its `connection_init` always carries the token of
-// the tab that subscribed. When somebody else acts, the old one ends and the next subscription opens another.
+// the tab that subscribed. When the acting account changes, the socket closes and the next subscription opens another one.
 let headersNow;
 let socket = open();
 whenPersonChanges(() => {
@@ -60,7 +60,7 @@ function open() {
     },
     on: {
       closed: ({ code }) => {
-        if (code === 4403) refused = used; // its session has ended: a retry opens with another
+        if (code === 4403) refused = used; // the session of the token has ended: a retry opens with a new token
       },
     },
   });
@@ -75,7 +75,7 @@ const send = createGraphiQLFetcher({
   enableIncrementalDelivery: false,
 });
 
-/** GraphiQL learns a moment after a tab opened what stands in it, and until then names the operation of the tab before. */
+/** Corrects the operation name: shortly after a tab was opened, GraphiQL still sends the name from the previous tab. */
 function corrected(params, options) {
   try {
     const documentAST = parse(params.query);
@@ -83,7 +83,7 @@ function corrected(params, options) {
     const operationName = names.includes(params.operationName) ? params.operationName : names[0];
     return [{ ...params, operationName }, { ...options, documentAST }];
   } catch {
-    return [params, options]; // the server says what is wrong with it
+    return [params, options]; // the server's answer explains the error
   }
 }
 

@@ -1,5 +1,5 @@
 // The GraphiQL page: GraphiQL with its documentation, history and explorer panels, our tabs, our panel and our copy buttons, offline.
-// Elsewhere: transport (fetcher.js), accounts (session.js, acting-as.jsx), their notices (feed.js), the ready operations
+// Not here: transport (fetcher.js), accounts (session.js, acting-as.jsx), their notices (feed.js), the ready operations
 // (operations.js, events.js), the copied texts (snippets.js), the bundle (build.mjs).
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
@@ -17,7 +17,7 @@ import 'graphiql/style.css';
 import '@graphiql/plugin-explorer/style.css';
 import './page.css';
 
-// Monaco asks for its workers by label; build.mjs puts each beside this file.
+// Monaco requests its workers by label; build.mjs writes each beside this file.
 globalThis.MonacoEnvironment = {
   getWorker(_id, label) {
     const name = label === 'json' || label === 'graphql' ? label : 'editor';
@@ -32,7 +32,7 @@ async function findDemo() {
   return demo?.people?.length ? demo : null;
 }
 
-/** Picks new accounts and new events out of the replies. */
+/** Takes new accounts and new events from the replies. */
 function onReply({ variables }, reply) {
   const signedIn = reply.data?.signUp ?? reply.data?.signIn;
   if (signedIn?.token?.accessToken && variables?.input?.email) adopt(variables.input, signedIn);
@@ -48,7 +48,7 @@ function WrapLines() {
   return null;
 }
 
-// If one fails, the page opens all the same: without accounts or without ids.
+// If one of the two fails, the page still opens: without accounts or without ids.
 const missing = (error) => console.warn('boxoffice:', error);
 const [demo] = await Promise.all([findDemo().catch(missing), findEvents().catch(missing)]);
 

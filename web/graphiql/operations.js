@@ -1,12 +1,12 @@
 // The tabs of a first visit, in this order. Edit here, then `npm run build`; tests/clients checks that they fit schema.graphql,
 // tests/browser runs them. The title of a tab is the name of its first operation; short names, so that all tabs fit at 1280 px. The
 // comment says which account runs it and what to look at, in lines of 29 characters, which fit too. The first tab has no variables,
-// because GraphiQL ignores those of the first tab. events.js fills in `eventId` (`event`: the event of the demo that suits). Tabs that a
-// browser has stored win over these.
+// because GraphiQL ignores those of the first tab. events.js fills in `eventId` (`event`: the suitable event of the demo). Tabs that a
+// browser has stored take precedence. Not here: sending them (fetcher.js).
 
 const variables = (value) => JSON.stringify(value, null, 2);
 
-/** A full hour, some days from now. */
+/** Returns a full hour, some days from now. */
 function day(days, hours = 0) {
   const time = new Date();
   time.setUTCHours(18 + hours, 0, 0, 0);
@@ -268,7 +268,7 @@ query Users {
   },
 ];
 
-/** The tabs to open with; without a demo, one to sign up is among them. `fill` completes the variables of an operation. */
+/** Returns the tabs of a first visit; without a demo, one to sign up is among them. `fill` completes the variables of an operation. */
 export const tabs = (demo, fill = (variables) => variables) =>
   operations
     .filter(({ withoutDemo }) => !(demo && withoutDemo))

@@ -1,6 +1,6 @@
-// Whom the page acts as: the people it knows, who of them is signed in, and the token that proves it. Signing in is the public mutation;
-// there is no other way in. Passwords and tokens are kept in memory only. A token lasts minutes, so it is asked for again without a word.
-// Not here: what is sent with the token (fetcher.js, feed.js), how it looks (acting-as.jsx).
+// The acting account: the accounts that the page knows, the one that is signed in, and its token. Signing in uses the public mutation;
+// there is no other way. Passwords and tokens are kept in memory only. A token lasts minutes, so it is renewed without asking the user.
+// Not here: requests with the token (fetcher.js, feed.js), and the panel (acting-as.jsx).
 import { ask } from './api.js';
 import { shared } from './shared.js';
 
@@ -8,29 +8,29 @@ const SIGN_IN = `mutation SignIn($input: SignInInput!) {
   signIn(input: $input) { token { accessToken expiresAt } viewer { name role } userErrors { message } }
 }`;
 
-/** How long before its end a token is given up: half its life at most. */
+/** Time before its expiry at which a token is replaced: half its lifetime at most. */
 const MARGIN = 30_000;
 
-/** Where a reload finds who acted; their address only. */
+/** Key under which the address of the acting account is stored for a reload. */
 const REMEMBERED = 'boxoffice:actingAs';
 
-/** The people who can be acted as: `{ email, name, role, hint, password }`. */
+/** The accounts that can be chosen: `{ email, name, role, hint, password }`. */
 export const people = shared([]);
 
-/** Who acts (null: nobody), who is being signed in, and what went wrong. */
+/** The acting account (null: none), the account being signed in, and the last error. */
 export const session = shared({ person: null, pending: null, problem: null });
 
 let proof = { token: null, until: 0 };
 let switching = Promise.resolve();
 let renewal = null;
-let turn = 0; // rises whenever somebody else is to act, so that a late answer is not taken for theirs
+let turn = 0; // rises with each change of the acting account, so that a late answer for an earlier one is dropped
 
-/** The API knows this person no longer, or not with this password: asking again would not help. */
+/** The API refuses this account or its password: a retry would not help. */
 export class Refused extends Error {}
 
 const same = (one, other) => one?.email.toLowerCase() === other?.email.toLowerCase();
 
-/** Calls `react` with whoever acts from now on, each time that changes. */
+/** Calls `react` with the acting account each time it changes. */
 export function whenPersonChanges(react) {
   let known = session.get().person;
   session.subscribe(() => {
@@ -41,7 +41,7 @@ export function whenPersonChanges(react) {
   });
 }
 
-/** The demo's people; whoever acted before a reload acts again. */
+/** Adds the accounts of the demo; the account that acted before a reload acts again. */
 export function introduce(demo) {
   people.set(demo.people.map((person) => ({ ...person, password: demo.password })));
   const person = people.get().find(({ email }) => email === sessionStorage.getItem(REMEMBERED));
@@ -57,7 +57,7 @@ async function signIn({ email, password, name }) {
   return { proof: proofOf(token, date), viewer };
 }
 
-/** Until when a token serves, by this machine's clock: the server's may be another. */
+/** Returns the time until which a token is used, by this machine's clock: the server's may differ. */
 function proofOf({ accessToken, expiresAt }, date) {
   const life = Date.parse(expiresAt) - date;
   return { token: accessToken, until: Date.now() + life - Math.min(MARGIN, life / 2) };
@@ -77,7 +77,7 @@ function remember(person) {
   sessionStorage.setItem(REMEMBERED, person.email);
 }
 
-/** Acts as this person from now on, null being nobody. Says whether that worked; of two calls the later one counts. */
+/** Switches to this account, or to none with null. Returns whether that succeeded; of two calls the later one counts. */
 export function actAs(person) {
   turn += 1;
   const mine = turn;
@@ -98,14 +98,14 @@ export function actAs(person) {
   return done;
 }
 
-/** Acts as whoever signed up or in by an operation of their own. */
+/** Switches to the account that an operation in a tab signed up or in. */
 export function adopt(input, { token, viewer }, date = Date.now()) {
   turn += 1;
   const { email, password } = input;
   settle({ email, password, name: viewer?.name ?? email, role: viewer?.role ?? '' }, proofOf(token, date));
 }
 
-/** The token to send now; null when nobody acts. A token that has ended, or that the API `refused`, is replaced first. */
+/** Returns the token to send; null without an acting account. A token that has expired, or that the API `refused`, is replaced first. */
 export async function accessToken(refused) {
   await switching;
   const { person } = session.get();

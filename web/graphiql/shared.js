@@ -1,5 +1,5 @@
-// A value that parts of the page share. It lives outside React, because GraphiQL takes a panel off the page while another one is open,
-// and who acts and what they are told has to go on meanwhile.
+// A value that parts of the page share. It is kept outside React, because GraphiQL unmounts a panel while another one is open, and the
+// acting account and its notices have to outlast that. Not here: the values themselves (session.js, feed.js).
 import { useSyncExternalStore } from 'react';
 
 /** A value with listeners. */
@@ -18,5 +18,5 @@ export function shared(value) {
   };
 }
 
-/** Its value in a component, which is drawn again when it changes. */
+/** Returns its value in a component, which is rendered again when the value changes. */
 export const useShared = ({ subscribe, get }) => useSyncExternalStore(subscribe, get);

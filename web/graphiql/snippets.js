@@ -1,8 +1,8 @@
-// The operation of a tab as something to paste elsewhere: a curl command, an Apollo Client hook. Pure.
+// The operation of a tab as text to paste elsewhere: a curl command, an Apollo Client hook. Pure functions.
 // Not here: the buttons (copy.jsx).
 import { OperationTypeNode, parse, print, separateOperations, stripIgnoredCharacters } from 'graphql';
 
-/** The operation with what belongs to it: its fragments, and those of the variables that it declares. */
+/** Returns the operation with its fragments, and with those of the variables that it declares. */
 export function pick({ query, variables, operationName }) {
   const document = parse(query);
   const byName = separateOperations(document);
@@ -16,7 +16,7 @@ export function pick({ query, variables, operationName }) {
 
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** For a POSIX shell. */
+/** Returns a curl command for a POSIX shell. */
 export function curl(tab, url, headers) {
   const { document, name, operation, variables } = pick(tab);
   if (operation === OperationTypeNode.SUBSCRIPTION) throw new Error('a subscription needs a WebSocket, which curl does not open.');
@@ -31,7 +31,7 @@ export function curl(tab, url, headers) {
 
 const HOOKS = { query: 'useQuery', mutation: 'useMutation', subscription: 'useSubscription' };
 
-/** For React and Apollo Client 4. */
+/** Returns a hook for React and Apollo Client 4. */
 export function apolloHook(tab) {
   const { document, name, operation, variables } = pick(tab);
   const hook = HOOKS[operation];

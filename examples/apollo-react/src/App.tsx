@@ -23,7 +23,7 @@ function SignIn({ onSignIn }: { onSignIn: (name: string) => void }) {
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    session.tokens = null; // an old one would be refused before anything is read
+    session.tokens = null; // an expired token would be refused before the sign-in is read
     const input = { email: String(form.get('email')), password: String(form.get('password')) };
     const { token, viewer } = (await signIn({ variables: { input } })).data?.signIn ?? {};
     if (!token || !viewer) return;
