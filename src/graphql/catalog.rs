@@ -1,5 +1,5 @@
-//! All GraphQL about the catalog: which events, in which order, a page at a time, and one by name.
-//! Not here: the event itself and running it (`event`), and the query behind a page (`crate::event::browse`).
+//! All GraphQL about the catalog: lists of events with filters, orders and pages, and the look-up of one event.
+//! Not here: the event itself and its mutations (`event`), and the SQL behind a page (`crate::event::browse`).
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
@@ -24,41 +24,41 @@ use crate::page::{Count, Paging};
 use crate::status::EventStatus;
 use crate::text;
 
-/// Which events to list. Conditions add up.
+/// Conditions that listed events meet; all of them apply.
 #[derive(Debug, Default, InputObject)]
 pub struct EventFilter {
-    /// That are not over at this moment: events that run just then are among them.
+    /// Only events that are not over at this time; events in progress at this time are included.
     from: Option<DateTime>,
-    /// That begin at or after this moment.
+    /// Only events that begin at or after this time.
     starting_from: Option<DateTime>,
-    /// That begin before this moment.
+    /// Only events that begin before this time.
     until: Option<DateTime>,
-    /// Whose title and venue have words that begin with each of these, in any order, whatever the case, accents and
-    /// ligatures; up to 100 characters.
+    /// Only events that match each of these words, in any order; up to 100 characters. A word matches when a word of
+    /// the title or venue begins with it. Case, accents and ligatures make no difference.
     text: Option<String>,
-    /// Where a newcomer can book at least one ticket now (true), or cannot (false).
+    /// True: only events with at least one ticket that a new customer can book now. False: only events without.
     has_tickets: Option<bool>,
-    /// Whose cheapest place costs this much.
+    /// Only events with a lowest ticket price in this range.
     price: Option<PriceFilter>,
-    /// Whose cheapest place costs nothing (true), or something (false).
+    /// True: only events with a ticket that costs nothing. False: only events where every ticket costs something.
     free: Option<bool>,
-    /// Of this organizer.
+    /// Only events of this organizer.
     organizer_id: Option<ID>,
-    /// Of the organizer with this slug; instead of `organizerId`.
+    /// Only events of the organizer with this slug; instead of `organizerId`.
     organizer_slug: Option<String>,
-    /// In this status; of use in `myEvents` only.
+    /// Only events in this status; useful in `myEvents` only.
     status: Option<EventStatus>,
 }
 
 /// A range of prices in one currency. Events sold in another currency are left out.
 #[derive(Debug, InputObject)]
 pub struct PriceFilter {
-    /// The currency of both amounts.
+    /// Currency of both amounts.
     #[graphql(default_with = "CurrencyCode(\"EUR\".into())")]
     currency: CurrencyCode,
-    /// At least this much.
+    /// Lowest amount, inclusive.
     from: Option<Decimal>,
-    /// At most this much.
+    /// Highest amount, inclusive.
     to: Option<Decimal>,
 }
 
@@ -100,14 +100,14 @@ impl EventFilter {
     }
 }
 
-/// In which order to list events.
+/// Order of a list of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum EventSort {
-    /// The next one first.
+    /// By start, earliest first.
     StartsAtAsc,
-    /// The farthest one first.
+    /// By start, latest first.
     StartsAtDesc,
-    /// The newest publication first; drafts are left out.
+    /// By publication, newest first; drafts are left out.
     PublishedAtDesc,
 }
 
@@ -125,7 +125,7 @@ impl EventSort {
     }
 }
 
-/// A position in a list of events, which is one of its order only.
+/// A position in a list of events; valid only in lists of the same order.
 #[derive(Debug, Clone, Copy)]
 pub struct EventKey {
     sort: EventSort,
@@ -148,7 +148,7 @@ impl Key for EventKey {
 }
 
 impl EventKey {
-    /// The position itself, in a list of `sort`.
+    /// Returns the position in a list of the order `sort`.
     fn within(self, argument: &str, sort: EventSort) -> Result<(Timestamp, EventId)> {
         if self.sort == sort {
             return Ok((self.at, self.id));
@@ -161,7 +161,7 @@ impl EventKey {
     }
 }
 
-/// What a list of events can tell besides its page.
+/// Fields of an event list beside its page.
 pub struct EventList {
     list: browse::List,
     count: OnceCell<Count>,
@@ -169,13 +169,13 @@ pub struct EventList {
 
 #[Object]
 impl EventList {
-    /// Number of events on all pages, 1,000 at most; `totalCountCapped` tells whether there are more. Counted only when
-    /// asked for.
+    /// Number of events on all pages, at most 1,000; `totalCountCapped` is true when there are more. Counted only when
+    /// this field is selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(self.count(ctx).await?.n))
     }
 
-    /// Whether there are more than the 1,000 that `totalCount` says.
+    /// True when there are more than the 1,000 that `totalCount` is limited to.
     async fn total_count_capped(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(self.count(ctx).await?.is_capped)
     }
@@ -219,7 +219,7 @@ async fn list(
     let acting = acting(ctx)?;
     if let Some(slug) = slug {
         let found = organizer_by_slug(acting.db.read(), &slug).await.map_err(|error| db_fault(&error))?;
-        // Of an organizer that does not exist there are no events.
+        // An organizer that does not exist has no events.
         filter.organizer = Some(found.map_or(OrganizerId(uuid::Uuid::nil()), |organizer| organizer.id));
     }
     let is_expensive = filter.words.is_some() || filter.has_tickets.is_some();
@@ -243,34 +243,34 @@ pub struct CatalogQuery;
 
 #[Object]
 impl CatalogQuery {
-    /// The catalog: published events that are not over. No account needed.
+    /// The catalog: published events that are not over. No sign-in needed.
     #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which events.")] filter: Option<EventFilter>,
-        #[graphql(desc = "In which order.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Conditions that the events meet.")] filter: Option<EventFilter>,
+        #[graphql(desc = "Order of the list.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
     ) -> Result<Option<EventConnection>> {
         list(ctx, Scope::Catalog, Args { first, after, last, before }, filter, sort).await
     }
 
-    /// Every event of the organizer you act for, drafts included; every event there is for admins. Needs ORGANIZER or
-    /// ADMIN.
+    /// All events of the organizer you act for, drafts included; for an ADMIN the events of all organizers. Needs
+    /// ORGANIZER or ADMIN; null otherwise.
     #[graphql(guard = "May(Action::ManageEvents)")]
     #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
     async fn my_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which events.")] filter: Option<EventFilter>,
-        #[graphql(desc = "In which order.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Conditions that the events meet.")] filter: Option<EventFilter>,
+        #[graphql(desc = "Order of the list.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
     ) -> Result<Option<EventConnection>> {
         let scope = match acting(ctx)?.actor.signed_in() {
             Some(user) if user.role == Role::Admin => Scope::All,
@@ -283,12 +283,13 @@ impl CatalogQuery {
         list(ctx, scope, Args { first, after, last, before }, filter, sort).await
     }
 
-    /// One event, by id or by slug; null when there is none you may see.
+    /// One event, by either id or slug; null when there is none that you may see. No sign-in needed for published
+    /// events.
     async fn event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: Option<ID>,
-        #[graphql(desc = "Its slug.")] slug: Option<String>,
+        #[graphql(desc = "Id of the event.")] id: Option<ID>,
+        #[graphql(desc = "Slug of the event.")] slug: Option<String>,
     ) -> Result<Option<Event>> {
         let acting = acting(ctx)?;
         let found = match (id, slug) {

@@ -1,6 +1,6 @@
 //! Keyed concurrency limit for expensive reads: searches and counts of one viewer run a few at a time, the others queue
 //! briefly.
-//! Not here: what an operation costs (`cost`) and how often it may be asked (`budget`).
+//! Not here: the cost of an operation (`engine::cost`), and the budget of a viewer (`engine::budget`).
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,28 +17,28 @@ use crate::access::Peer;
 use crate::engine::fault::Fault;
 use crate::id::UserId;
 
-/// Expensive reads of one viewer that run at the same time.
+/// Expensive reads of one viewer that may run at the same time.
 const AT_ONCE: usize = 2;
 
-/// Expensive reads of one viewer that run or queue; one page asks for a handful.
+/// Expensive reads of one viewer that may run or queue; one page needs a handful.
 const WAITING_MAX: usize = 32;
 
-/// The longest wait for a turn.
+/// Longest wait for a permit.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The delay a refused client is asked to keep.
+/// Delay after which a refused client may retry.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Expensive reads by viewer; cheap to clone.
+/// Expensive reads in progress, by viewer. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Expensive(Arc<Mutex<HashMap<Viewer, Reads>>>);
 
-/// A user, or everybody without an account at one address.
+/// Key of the limit: a user, or all requests without a user from one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Viewer {
-    /// Signed in.
+    /// A signed-in user.
     User(UserId),
-    /// Not signed in; no address: the request came through no listener.
+    /// Address of a request without a user; `None` when the request did not come over a network.
     Address(Option<IpAddr>),
 }
 
@@ -48,20 +48,20 @@ struct Reads {
     present: usize,
 }
 
-/// A viewer's read in the queue or running; leaves when it is dropped.
+/// A viewer's read that is queued or running; it is removed when dropped.
 struct Present {
     all: Expensive,
     key: Viewer,
 }
 
-/// Permission to run one expensive read, until it is dropped.
+/// Permit for one expensive read; it is released when dropped.
 pub struct Permit {
     _turn: OwnedSemaphorePermit,
     _present: Present,
 }
 
 impl Expensive {
-    /// Waits for a turn of this viewer; `None`: too many wait already, or it took too long.
+    /// Waits for a permit of this viewer. Returns `None` if too many reads wait already or the wait takes too long.
     pub async fn enter(&self, key: Viewer) -> Option<Permit> {
         let (turns, present) = self.join(key)?;
         let turn = timeout(PATIENCE, turns.acquire_owned()).await.ok()?.ok()?;
@@ -96,7 +96,7 @@ impl Drop for Present {
     }
 }
 
-/// Waits for a turn of the request's viewer, or refuses with `RATE_LIMITED`.
+/// Waits for a permit of the request's viewer, or refuses with `RATE_LIMITED`.
 pub async fn turn(ctx: &Context<'_>) -> Result<Permit> {
     let acting = acting(ctx)?;
     let key = match acting.actor.user_id() {

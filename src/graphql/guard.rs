@@ -1,5 +1,6 @@
-//! Guards: the role part of the policy, visible beside the field it protects.
-//! Not here: whose object it is. The verb asks that inside its transaction; a guard never touches the database.
+//! Guards: the role part of the access policy, written beside the field it protects.
+//! Not here: the check of an object's owner. The verb makes it inside its transaction; a guard never reads the
+//! database.
 
 use async_graphql::{Context, Error, Guard, Result};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use crate::ctx::{Ctx, Denied};
 use crate::engine::fault::Fault;
 use crate::id::SessionId;
 
-/// Lets a field be resolved only for those whose role may do this.
+/// Guard that resolves a field only for viewers with a role that allows this action.
 pub struct May(pub Action);
 
 impl Guard for May {
@@ -22,7 +23,7 @@ impl Guard for May {
     }
 }
 
-/// Names the roles that may do this, or the token's scopes as the cause.
+/// Returns the message of a refusal: the roles that may do this, or the API token's scopes as the cause.
 fn forbidden(user: SignedIn, action: Action) -> String {
     let may = |user: SignedIn| decide(&Actor::User(user), action) == Decision::Allow;
     let in_person = SignedIn { via: Via::Session(SessionId(Uuid::nil())), ..user };
@@ -34,21 +35,21 @@ fn forbidden(user: SignedIn, action: Action) -> String {
     format!("The role {} may not do this; it needs {}.", user.role.word(), roles.join(" or "))
 }
 
-/// The fault a denial is.
+/// Converts a denial to its fault.
 pub fn denied(denied: Denied) -> Error {
     match denied {
         Denied::SignIn => Fault::Unauthenticated.error("Sign in first."),
         Denied::Role => Fault::Forbidden.error("Your role may not do this."),
-        Denied::Hidden => Fault::NotFound.error("There is no such thing."),
+        Denied::Hidden => Fault::NotFound.error("There is no such object."),
     }
 }
 
-/// The acting user's context.
+/// Returns the context of the request: its actor, clock and database.
 pub fn acting<'a>(ctx: &Context<'a>) -> Result<&'a Ctx> {
     ctx.data::<Ctx>()
 }
 
-/// Who is acting.
+/// Returns the actor of the request.
 pub fn actor(ctx: &Context<'_>) -> Result<Actor> {
     Ok(acting(ctx)?.actor)
 }

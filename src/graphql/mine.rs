@@ -1,4 +1,4 @@
-//! The viewer's own things at an event: their bookings of it, and their place in its waitlist.
+//! Bookings and waitlist entry of the viewer for one event.
 //! Not here: the viewer's lists over all events (`booking`, `waitlist`).
 
 use async_graphql::{Context, ID, Result};
@@ -12,13 +12,14 @@ use crate::access::Action;
 use crate::id::{EventId, TicketTypeId, UserId};
 use crate::status::BookingStatus;
 
-/// The viewer, when they are a customer. A page shows these fields to everybody: others have nothing there, and no error.
+/// Returns the viewer if they are a customer. A page selects these fields for every viewer, so for all others they are
+/// null without an error.
 fn customer(ctx: &Context<'_>) -> Result<Option<UserId>> {
     let acting = acting(ctx)?;
     Ok(acting.actor.user_id().filter(|_| acting.allow(Action::BookTickets).is_ok()))
 }
 
-/// The viewer's newest bookings of an event.
+/// Returns the viewer's newest bookings of an event.
 pub(super) async fn bookings(
     ctx: &Context<'_>,
     event: EventId,
@@ -29,7 +30,7 @@ pub(super) async fn bookings(
     Ok(Some(rows.unwrap_or_default().into_iter().map(Booking).collect()))
 }
 
-/// The viewer's oldest entry that waits at an event.
+/// Returns the viewer's oldest waiting entry for an event.
 pub(super) async fn waitlist_entry(
     ctx: &Context<'_>,
     event: EventId,

@@ -1,5 +1,5 @@
-//! Relay's `node` and `nodes`: any object by its id, under the same rights as everywhere else.
-//! Not here: the objects.
+//! Relay's `node` and `nodes`: any object by its id, with the same access rules as in other fields.
+//! Not here: the objects themselves.
 
 use async_graphql::{Context, ID, Interface, Object, PathSegment, Result, ServerError};
 
@@ -16,24 +16,24 @@ use crate::booking::list::{self, BookingKey};
 use crate::engine::fault::Fault;
 use crate::id::{self, AvailabilityId, BookingId, EntryId, EventId, NodeId, OrganizerId, UserId};
 
-/// How many objects `nodes` fetches at most.
+/// Largest number of objects that `nodes` fetches.
 const NODES_MAX: usize = 100;
 
-/// Any object with an id of its own.
+/// An object that can be fetched by its id.
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "Opaque id."))]
+#[graphql(field(name = "id", ty = "ID", desc = "Opaque id of the object."))]
 pub enum Node {
-    /// What one can book.
+    /// An event that customers can book.
     Event(Event),
     /// A customer's claim on tickets.
     Booking(Booking),
-    /// A waitlist entry.
+    /// A customer's entry in a waitlist.
     WaitlistEntry(WaitlistEntry),
     /// A person with an account.
     User(User),
-    /// The account that sells.
+    /// The account that sells events.
     Organizer(Organizer),
-    /// How an event's tickets stand.
+    /// Ticket availability of an event.
     Availability(Availability),
 }
 
@@ -77,29 +77,29 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     })
 }
 
-/// Objects by id.
+/// Queries for objects by id.
 #[derive(Default)]
 pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Any object by its id; null when there is none you may see.
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Node>> {
+    /// Any object by its id; null when there is none that you may see. No sign-in needed for public objects.
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Id of the object.")] id: ID) -> Result<Option<Node>> {
         find(ctx, &id).await
     }
 
-    /// Several objects by their ids, in the same order; null where there is none you may see, and an error beside it
-    /// where the id is malformed.
+    /// Several objects by their ids, in the same order. An item is null when there is no object that you may see; for a
+    /// malformed id there is an error as well. No sign-in needed for public objects.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Their ids, 100 at most.")] ids: Vec<ID>,
+        #[graphql(desc = "Ids of the objects, at most 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
         if ids.len() > NODES_MAX {
             return Err(Fault::BadUserInput.error(format!("ids must not be more than {NODES_MAX}.")));
         }
         let found = futures_util::future::join_all(ids.iter().map(|id| find(ctx, id))).await;
-        // Reported by hand: the engine takes a list of results for one that is never null, and says so in the contract.
+        // Errors are added by hand: for a list of results, async-graphql would declare items that are never null.
         let or_null = |(at, node): (usize, Result<Option<Node>>)| {
             node.unwrap_or_else(|error| {
                 let path =

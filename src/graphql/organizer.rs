@@ -1,5 +1,5 @@
 //! Queries about organizers.
-//! Not here: the object (`account`), and events of an organizer (`catalog`).
+//! Not here: the object (`account`), and the events of an organizer (`catalog`).
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -16,12 +16,12 @@ pub struct OrganizerQuery;
 
 #[Object]
 impl OrganizerQuery {
-    /// One organizer, by id or by slug; null when there is none. No account needed.
+    /// One organizer, by either id or slug; null when there is none. No sign-in needed.
     async fn organizer(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: Option<ID>,
-        #[graphql(desc = "Its slug.")] slug: Option<String>,
+        #[graphql(desc = "Id of the organizer.")] id: Option<ID>,
+        #[graphql(desc = "Slug of the organizer.")] slug: Option<String>,
     ) -> Result<Option<Organizer>> {
         match (id, slug) {
             (Some(id), None) => match id_of(&id)? {

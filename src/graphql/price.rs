@@ -1,10 +1,11 @@
-//! What this schema tells the engine: prices of its fields and filters, its public roots, and the formats of its scalars.
-//! Not here: how a document is summed up (`engine::cost`).
+//! Facts about this schema for the engine: prices of fields and filters, and public root fields.
+//! Not here: the sum of a document's prices (`engine::cost`), and the formats of scalars (`scalar`).
 
 use crate::engine::cost::{Limits, Prices};
 
-/// Prices of fields and filters that differ from the usual ones. A scalar belongs to the row it stands on and is free; an
-/// object costs the point of its row unless it is read together with its parent.
+/// Prices of fields and filters that differ from the default. By default a scalar is free, because it is read with its
+/// row, and an object costs one point for its row. An object that is read together with its parent is free and is
+/// listed here.
 pub const PRICES: Prices = Prices {
     free: &["edges", "node", "nodes", "pageInfo", "token", "total", "unitPrice", "userErrors"],
     expensive: &[
@@ -20,10 +21,10 @@ pub const PRICES: Prices = Prices {
     scans: &[("free", 20), ("hasTickets", 20), ("price", 20), ("text", 20)],
 };
 
-/// Root fields that show every viewer without an account the same.
+/// Root fields that return the same to every viewer who is not signed in.
 pub const PUBLIC: [&str; 3] = ["event", "events", "__typename"];
 
-/// The default limits of a document, with the prices of this schema.
+/// Returns the default limits of a document with the prices of this schema.
 pub fn limits() -> Limits {
     Limits { prices: PRICES, ..Limits::default() }
 }

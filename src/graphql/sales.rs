@@ -1,5 +1,5 @@
-//! What organizers see of their events: bookings, participants, the waitlist.
-//! Not here: the root fields; these hang on `Event`, whose guards ask for the role. Here it is asked whose event it is.
+//! Sales of an event as its organizer sees them: bookings, participants and the waitlist.
+//! Not here: the fields of `Event`, where guards check the role. The functions here check the owner of the event.
 
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, Result, SimpleObject};
@@ -20,23 +20,24 @@ use crate::status::BookingStatus;
 
 pub use super::booking::BookingConnection;
 
-/// Somebody who has tickets at an event. A value without an id.
+/// A customer who has tickets of an event. A value without an id.
 #[derive(SimpleObject)]
 pub struct Participant {
-    /// Who.
+    /// Customer who has the tickets.
     customer: Option<User>,
-    /// How many tickets they have in all their bookings.
+    /// Number of tickets in all bookings of the customer for this event.
     tickets: i32,
 }
 
 /// A page of participants.
 pub type ParticipantConnection = Connection<Cursor<UserId>, Participant, EmptyFields, EmptyFields>;
 
-/// A page of an event's line.
+/// A page of an event's waitlist.
 pub type LineConnection =
     Connection<Cursor<(i64, EntryId)>, WaitlistEntry, EmptyFields, EmptyFields, LineName, LineEdgeName>;
 
-/// Names the waitlist's connection apart from a customer's own entries, whose cursors are of another kind.
+/// Name of the connection of an event's waitlist. It differs from that of a customer's own entries, because the cursors
+/// of the two are incompatible.
 pub struct LineName;
 
 impl async_graphql::connection::ConnectionNameType for LineName {
@@ -45,7 +46,7 @@ impl async_graphql::connection::ConnectionNameType for LineName {
     }
 }
 
-/// Names its edges.
+/// Name of the edges of that connection.
 pub struct LineEdgeName;
 
 impl async_graphql::connection::EdgeNameType for LineEdgeName {
@@ -54,12 +55,12 @@ impl async_graphql::connection::EdgeNameType for LineEdgeName {
     }
 }
 
-/// Whether the viewer may see this event's sales; if not, the field is null as if there were none.
+/// Returns true if the viewer may see this event's sales; otherwise its fields are null.
 fn may_see(ctx: &Context<'_>, event: &event::Model) -> Result<bool> {
     Ok(acting(ctx)?.allow(Action::ReadSalesOf(event.organizer_id)).is_ok())
 }
 
-/// One page of an event's bookings.
+/// Returns one page of an event's bookings.
 pub async fn bookings(
     ctx: &Context<'_>,
     event: &event::Model,
@@ -72,7 +73,7 @@ pub async fn bookings(
     page(ctx, BookingScope::Event(event.id), Filter { status, ..Filter::default() }, args).await
 }
 
-/// One page of who has tickets.
+/// Returns one page of the customers who have tickets.
 pub async fn participants(
     ctx: &Context<'_>,
     event: &event::Model,
@@ -93,7 +94,7 @@ pub async fn participants(
     Ok(Some(connection))
 }
 
-/// One page of the waitlist.
+/// Returns one page of an event's waitlist.
 pub async fn line(ctx: &Context<'_>, event: &event::Model, args: Args) -> Result<Option<LineConnection>> {
     if !may_see(ctx, event)? {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! Subscriptions to bookings: each change of status, of a customer's bookings or of an organizer's.
-//! Not here: what streams share (`graphql::stream`), and the history itself (`relay::history`).
+//! Subscriptions to bookings: each change of status, for a customer or for an organizer.
+//! Not here: the parts all streams share (`graphql::stream`), and the history itself (`relay::history`).
 
 use async_graphql::{Context, Enum, ID, Result, SimpleObject, Subscription};
 use futures_util::Stream;
@@ -18,29 +18,30 @@ use crate::graphql::stream_cursor::Log;
 use crate::id::{BookingId, EventId};
 use crate::relay::history::{self, About};
 
-/// What happened to a booking.
+/// Change of the status of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum BookingChange {
-    /// It was placed.
+    /// The booking was made.
     Created,
-    /// Its tickets are the customer's.
+    /// The booking was confirmed: its tickets belong to the customer.
     Confirmed,
-    /// It no longer claims tickets.
+    /// The booking was cancelled: it no longer claims tickets.
     Cancelled,
 }
 
-/// One message of `bookingChanged` and `eventBookingChanged`. A value without an id: what it carries has its own.
+/// One message of `bookingChanged` and `eventBookingChanged`. A value without an id; its booking has one.
 #[derive(SimpleObject)]
 pub struct BookingUpdate {
-    /// Pass it as `after` to go on behind this message.
+    /// Position of this message; pass it as `after` to continue behind it.
     cursor: String,
-    /// True in the opening message when `after` is not of this history: fetch the list anew and go on from `cursor`.
+    /// True in the opening message when `after` does not belong to this history: fetch the list again and continue from
+    /// `cursor`.
     resync: bool,
-    /// What happened; null in the opening message.
+    /// Change that happened; null in the opening message.
     change: Option<BookingChange>,
-    /// When it happened; null in the opening message.
+    /// Time of the change; null in the opening message.
     occurred_at: Option<DateTime>,
-    /// The booking as it is now; null in the opening message, and when it is no longer yours to see.
+    /// Current state of the booking; null in the opening message, and when you may not see the booking any more.
     booking: Option<Booking>,
 }
 
@@ -53,7 +54,7 @@ fn change_of(domain_event: &DomainEvent) -> Option<(BookingChange, BookingId)> {
     }
 }
 
-/// The stream of domain events about bookings, of a customer or an organizer.
+/// Streams the domain events about bookings of a customer or an organizer.
 async fn bookings(
     ctx: &Context<'_>,
     log: Log,
@@ -64,9 +65,9 @@ async fn bookings(
 ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
     let services = ctx.data::<Services>()?.clone();
     let ctx = acting(ctx)?.clone();
-    let mut heard = services.bus.listen(); // before the table is read: what comes in between is heard
+    let mut heard = services.bus.listen(); // before the table is read, so that nothing in between is missed
     let head = history_head(&ctx).await?;
-    // Not the head of the history: that would move with everything that happens to others.
+    // Not the end of the whole history, which moves with every domain event of other users.
     let newest = history::newest(ctx.db.read(), about, head.last).await.map_err(|error| db_fault(&error))?;
     let cursors = services.cursors.of(log, &head.epoch);
     let (start, resync) = cursors.start(after, newest)?;
@@ -83,9 +84,9 @@ async fn bookings(
                 let is_asked_for = only.is_none() || row.event_id == only;
                 let recorded = match row.read() {
                     Ok(recorded) => recorded,
-                    // Stops before it: what it says of a booking is not for this release to tell, nor to leave out.
+                    // Stops before it: this release can neither show the domain event nor leave it out.
                     Err(UnreadableDomainEvent::Newer) if is_asked_for => return Err(newer().await),
-                    // Parked by the relay, for an operator to see.
+                    // Parked by the relay for an operator.
                     Err(UnreadableDomainEvent::Newer | UnreadableDomainEvent::Damaged(_)) => {
                         last = row.seq;
                         continue;
@@ -96,7 +97,7 @@ async fn bookings(
                     continue;
                 };
                 still_may(&services, &ctx, action).await?;
-                // A booking may have another customer by now, and its event another organizer.
+                // The booking may belong to another customer by now, and its event to another organizer.
                 let booking = list::visible(&ctx, BookingKey::Id(booking)).await.map_err(|e| db_fault(&e))?;
                 let frame = BookingUpdate {
                     cursor: cursors.seal(recorded.seq)?,
@@ -121,25 +122,24 @@ pub struct BookingSubscription;
 
 #[Subscription]
 impl BookingSubscription {
-    /// Each change of status of your bookings, in order. Begins with a message that only carries the cursor. Needs
-    /// CUSTOMER.
+    /// Each change of status of your bookings, in order. The opening message carries only the cursor. Needs CUSTOMER.
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn booking_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
+        #[graphql(desc = "Cursor of the last message received; later messages follow.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
         let user = me(ctx)?;
         bookings(ctx, Log::Bookings(user), About::Customer(user), Action::BookTickets, after, None).await
     }
 
-    /// Each change of status of bookings of your events, in order. Begins with a message that only carries the cursor.
-    /// Needs ORGANIZER.
+    /// Each change of status of bookings of your organizer's events, in order. The opening message carries only the
+    /// cursor. Needs ORGANIZER.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn event_booking_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
+        #[graphql(desc = "Cursor of the last message received; later messages follow.")] after: Option<String>,
         #[graphql(desc = "Only bookings of this event.")] event_id: Option<ID>,
     ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
         let organizer = acting(ctx)?.actor.signed_in().and_then(|user| user.organizer);

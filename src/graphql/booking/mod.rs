@@ -1,5 +1,5 @@
-//! All GraphQL about bookings: the object, booking tickets, cancelling, looking up.
-//! Not here: the waitlist (`waitlist`), what organizers see (`sales`), and rules (`crate::booking`).
+//! All GraphQL about bookings: the object, the queries, the mutations and the subscriptions.
+//! Not here: the waitlist (`waitlist`), bookings as organizers see them (`sales`), and the rules (`crate::booking`).
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, Object, Result};
@@ -29,36 +29,36 @@ pub mod mutations;
 #[derive(Clone)]
 pub struct Booking(pub booking::Model);
 
-/// A customer's claim on tickets of an event. Seen by its customer, its organizer and admins.
+/// A customer's claim on tickets of an event. Visible to its customer, to the ORGANIZER of the event and to ADMIN.
 #[Object]
 impl Booking {
-    /// Opaque id.
+    /// Opaque id of the booking.
     pub async fn id(&self) -> ID {
         id(self.0.id)
     }
 
-    /// What people read out, such as EVT-7K3F9Q; no letters or digits that look alike.
+    /// Short code to read out or type in, such as `EVT-7K3F9Q`; without letters and digits that look alike.
     async fn reference(&self) -> &str {
         &self.0.reference
     }
 
-    /// Where it stands in its life.
+    /// Current status of the booking.
     async fn status(&self) -> BookingStatus {
         self.0.status
     }
 
-    /// The event.
+    /// Event that is booked.
     async fn event(&self, ctx: &Context<'_>) -> Result<Option<Event>> {
         Ok(ctx.data::<Load>()?.load_one(self.0.event_id).await.map_err(failed)?.map(Event))
     }
 
-    /// Which of the event's dates.
+    /// Slot of the event that is booked.
     async fn slot(&self, ctx: &Context<'_>) -> Result<Option<Slot>> {
         let slots = ctx.data::<Load>()?.load_one(SlotsOf(self.0.event_id)).await.map_err(failed)?;
         Ok(slots.unwrap_or_default().into_iter().find(|slot| slot.id == self.0.slot_id).map(Slot))
     }
 
-    /// Its lines: which kinds of tickets, how many, at which price.
+    /// Items of the booking, one per ticket type, each with a quantity and a price.
     async fn items(&self, ctx: &Context<'_>) -> Result<Vec<BookingItem>> {
         let load = ctx.data::<Load>()?;
         let types = load.load_one(TypesOf(self.0.event_id)).await.map_err(failed)?.unwrap_or_default();
@@ -74,43 +74,43 @@ impl Booking {
         Ok(self.lines(ctx).await?.into_iter().map(item).collect())
     }
 
-    /// How many tickets.
+    /// Number of tickets in all items.
     async fn quantity(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(self.lines(ctx).await?.iter().map(|item| item.quantity).sum()))
     }
 
-    /// What it costs in all, at the prices it was made at. Shown, not collected.
+    /// Total price, at the prices of the time of booking. It is shown, not collected.
     async fn total(&self, ctx: &Context<'_>) -> Result<Money> {
         let items = self.lines(ctx).await?;
         let total = items.iter().map(|item| item.quantity.saturating_mul(item.unit_price_minor)).sum();
         Money::of(total, &self.currency(ctx).await?)
     }
 
-    /// Whose it is.
+    /// Customer who holds the booking.
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        // Whoever sees a booking (`sees`) is its customer, sells it, or is an admin: all may reach the customer.
+        // A viewer who may see a booking (`sees`) is its customer, its seller or an admin: each may reach the customer.
         Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
     }
 
-    /// The waitlist entry it was promoted from; null when it was booked directly, and when that place is not yours to
-    /// see.
+    /// Waitlist entry that the booking was promoted from; null when it was booked directly, and when you may not see
+    /// the entry.
     async fn promoted_from(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
         let Some(entry) = self.0.entry_id else { return Ok(None) };
         let Some(row) = ctx.data::<Load>()?.load_one(entry).await.map_err(failed)? else { return Ok(None) };
         Ok(sees(ctx, row.user_id, row.event_id).await?.then_some(WaitlistEntry(row)))
     }
 
-    /// Why it was cancelled; null unless it was.
+    /// Reason of the cancellation; null when the booking is not cancelled.
     async fn cancel_reason(&self) -> Option<CancelReason> {
         self.0.cancel_reason
     }
 
-    /// When it was made.
+    /// Time of booking.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it last changed.
+    /// Time of the last change.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
@@ -127,47 +127,47 @@ impl Booking {
     }
 }
 
-/// One line of a booking.
+/// One item of a booking.
 pub struct BookingItem {
     row: booking_item::Model,
     kind: Option<TicketType>,
     currency: String,
 }
 
-/// One line of a booking: a kind of place, how many, at which price.
+/// One item of a booking: a ticket type with a quantity and a price.
 #[Object]
 impl BookingItem {
-    /// Opaque id.
+    /// Opaque id of the item.
     async fn id(&self) -> ID {
         id(self.row.id)
     }
 
-    /// Which kind of place.
+    /// Ticket type of the item.
     async fn ticket_type(&self) -> Option<&TicketType> {
         self.kind.as_ref()
     }
 
-    /// How many tickets.
+    /// Number of tickets of this type.
     async fn quantity(&self) -> i32 {
         int(self.row.quantity)
     }
 
-    /// What one ticket cost when it was booked.
+    /// Price of one ticket at the time of booking.
     async fn unit_price(&self) -> Result<Money> {
         Money::of(self.row.unit_price_minor, &self.currency)
     }
 }
 
-/// Where the events of a list lie in time.
+/// Position of events in time, for filtering a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum When {
-    /// Not over yet.
+    /// Events that are not over.
     Upcoming,
-    /// Over.
+    /// Events that are over.
     Past,
 }
 
-/// What a list of bookings can tell besides its page.
+/// Fields of a booking list beside its page.
 pub struct BookingList {
     whose: BookingScope,
     filter: Filter,
@@ -176,13 +176,13 @@ pub struct BookingList {
 
 #[Object]
 impl BookingList {
-    /// Number of bookings on all pages, 1,000 at most; `totalCountCapped` tells whether there are more. Counted only when
-    /// asked for.
+    /// Number of bookings on all pages, at most 1,000; `totalCountCapped` is true when there are more. Counted only
+    /// when this field is selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(self.count(ctx).await?.n))
     }
 
-    /// Whether there are more than the 1,000 that `totalCount` says.
+    /// True when there are more than the 1,000 that `totalCount` is limited to.
     async fn total_count_capped(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(self.count(ctx).await?.is_capped)
     }
@@ -202,7 +202,7 @@ impl BookingList {
 /// A page of bookings.
 pub type BookingConnection = Connection<Cursor<BookingId>, Booking, BookingList, EmptyFields>;
 
-/// One page of somebody's bookings.
+/// Returns one page of the bookings of a customer or of an event.
 pub(super) async fn page(
     ctx: &Context<'_>,
     whose: BookingScope,
@@ -214,19 +214,19 @@ pub(super) async fn page(
     Ok(Some(connection(page, BookingList { whose, filter, count: OnceCell::new() }, |row| row.id, Booking)))
 }
 
-/// The signed-in user; guards have let nobody else through.
+/// Returns the signed-in user; the field's guard has refused requests without one.
 pub(super) fn me(ctx: &Context<'_>) -> Result<UserId> {
     acting(ctx)?.actor.user_id().ok_or_else(|| Fault::Unauthenticated.error("Sign in first."))
 }
 
-/// Whether the viewer may see this customer's booking, or place in the waitlist, at this event. For rows that were reached by
-/// another way than a list or a look-up that asked already.
+/// Returns true if the viewer may see this customer's bookings and waitlist entries of this event. For rows that do not
+/// come from a list or look-up, which check this themselves.
 pub(super) async fn sees(ctx: &Context<'_>, customer: UserId, event: EventId) -> Result<bool> {
     let Some(event) = ctx.data::<Load>()?.load_one(event).await.map_err(failed)? else { return Ok(false) };
     Ok(acting(ctx)?.allow(Action::BookingOf { customer, organizer: event.organizer_id }).is_ok())
 }
 
-/// The booking with this id, if the viewer may see it.
+/// Returns the booking with this id if the viewer may see it.
 pub(super) async fn seen(ctx: &Context<'_>, id: BookingId) -> Result<Option<Booking>> {
     let Some(row) = ctx.data::<Load>()?.load_one(id).await.map_err(failed)? else { return Ok(None) };
     Ok(sees(ctx, row.user_id, row.event_id).await?.then_some(Booking(row)))
@@ -238,14 +238,14 @@ pub struct BookingQuery;
 
 #[Object]
 impl BookingQuery {
-    /// One booking, by id or reference; null when there is none you may see. Needs a signed-in user: its customer, its
-    /// ORGANIZER, or ADMIN.
+    /// One booking, by either id or reference; null when there is none that you may see. Needs a signed-in user: its
+    /// CUSTOMER, the ORGANIZER of its event, or ADMIN.
     #[graphql(guard = "May(Action::UseAccount)")]
     async fn booking(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: Option<ID>,
-        #[graphql(desc = "Its reference, whatever the case.")] reference: Option<String>,
+        #[graphql(desc = "Id of the booking.")] id: Option<ID>,
+        #[graphql(desc = "Reference of the booking, in upper or lower case.")] reference: Option<String>,
     ) -> Result<Option<Booking>> {
         let which = match (id, reference) {
             (Some(id), None) => match id_of(&id)? {
@@ -259,19 +259,19 @@ impl BookingQuery {
         Ok(found.map(Booking))
     }
 
-    /// Your bookings, newest first. Needs CUSTOMER.
+    /// Your bookings, newest first. Needs CUSTOMER; null otherwise.
     #[graphql(guard = "May(Action::BookTickets)")]
     #[expect(clippy::too_many_arguments, reason = "Relay's four, and what to list")]
     async fn my_bookings(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only those in this status.")] status: Option<BookingStatus>,
-        #[graphql(desc = "Only those of this event.")] event_id: Option<ID>,
-        #[graphql(desc = "Only those of events to come, or of past ones.")] when: Option<When>,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only bookings in this status.")] status: Option<BookingStatus>,
+        #[graphql(desc = "Only bookings of this event.")] event_id: Option<ID>,
+        #[graphql(desc = "Only bookings of upcoming or of past events.")] when: Option<When>,
     ) -> Result<Option<BookingConnection>> {
         let now = acting(ctx)?.now();
         let filter = Filter {

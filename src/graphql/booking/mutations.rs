@@ -1,5 +1,5 @@
-//! Mutations about bookings: place one, cancel one.
-//! Not here: the objects they answer with (`super`), and the decision itself (`crate::booking`).
+//! Mutations about bookings: create and cancel.
+//! Not here: the objects in their payloads (`super`), and the decision itself (`crate::booking`).
 
 use super::{Booking, sees};
 use crate::access::Action;
@@ -17,103 +17,105 @@ use crate::notification::words::tickets;
 use crate::status::Fulfilment;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
-/// How many tickets of one kind.
+/// Number of tickets of one ticket type.
 #[derive(InputObject)]
 pub struct BookingItemInput {
-    /// Which kind of place.
+    /// Id of the ticket type.
     ticket_type_id: ID,
-    /// How many; 1 to 100 in all.
+    /// Number of tickets; 1 to 100 over all items.
     quantity: i32,
 }
 
-/// What to book.
+/// Tickets to book.
 #[derive(InputObject)]
 pub struct CreateBookingInput {
-    /// At which event.
+    /// Id of the event.
     event_id: ID,
-    /// At which of its dates; may be left out when there is one.
+    /// Id of the slot; may be left out when the event has one slot.
     slot_id: Option<ID>,
-    /// How many tickets, when there is one kind; 1 to 100.
+    /// Number of tickets, 1 to 100, when the event has one ticket type.
     quantity: Option<i32>,
-    /// Which kinds of tickets, and how many of each; instead of `quantity`.
+    /// Number of tickets per ticket type; instead of `quantity`.
     items: Option<Vec<BookingItemInput>>,
-    /// What to do when fewer are free.
+    /// Action to take when fewer tickets are free than asked for.
     #[graphql(default_with = "Fulfilment::AllOrNothing")]
     fulfilment: Fulfilment,
-    /// Price of all tickets asked for, as shown to the customer, in the event's currency. At another price the request is
-    /// refused with the present total.
+    /// Total price of the tickets as shown to the customer, in the event's currency. At another price the request is
+    /// refused with the current total.
     expected_total: Option<Decimal>,
-    /// A text of your choice that makes repeating this request safe; kept for at least 24 hours.
+    /// Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
+    /// least 24 hours.
     idempotency_key: Option<String>,
 }
 
-/// What an order led to.
+/// Result of a `createBooking` request that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum BookingOutcome {
-    /// Everything was booked.
+    /// All tickets were booked.
     Booked,
-    /// What was free was booked; the rest is forgotten.
+    /// The free tickets were booked; the rest of the request was dropped.
     PartiallyBooked,
-    /// What was free was booked; you are on the waitlist for the rest.
+    /// The free tickets were booked; you are on the waitlist for the rest.
     PartiallyBookedAndWaitlisted,
-    /// Nothing was free; you are on the waitlist for everything.
+    /// No ticket was free; you are on the waitlist for all of them.
     Waitlisted,
 }
 
-/// Outcome of `createBooking`: the booking, the waitlist entry, and what happened, in one.
+/// Outcome of `createBooking`: the result, with the booking and the waitlist entries it led to.
 #[derive(SimpleObject, Default)]
 pub struct CreateBookingPayload {
-    /// What happened; null when the order was refused.
+    /// Result of the request; null when it was refused.
     outcome: Option<BookingOutcome>,
-    /// The booking; null when nothing was free.
+    /// The booking; null when no ticket was booked.
     booking: Option<Booking>,
-    /// The waitlist entry for what was not free; null when nobody has to wait.
+    /// Waitlist entry for the tickets that were not free; null when the request left nothing to wait for.
     waitlist_entry: Option<WaitlistEntry>,
-    /// The tickets in lines, when several kinds were asked for.
+    /// All waitlist entries of the request, one per ticket type; the first is `waitlistEntry`.
     waitlist_entries: Vec<WaitlistEntry>,
-    /// Tickets booked.
+    /// Number of tickets booked.
     booked: i32,
-    /// Tickets of this order that are being waited for.
+    /// Number of tickets of this request that are on the waitlist.
     waitlisted: i32,
-    /// A sentence that can be shown to people; null when the order was refused.
+    /// Sentence to show to the user; null when the request was refused.
     message: Option<String>,
-    /// The event as it is now, with its availability; null when the order was refused.
+    /// The event with its availability after the change; null when the request was refused.
     event: Option<Event>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Which booking.
+/// Booking to cancel.
 #[derive(InputObject)]
 pub struct CancelBookingInput {
-    /// Which booking.
+    /// Id of the booking.
     booking_id: ID,
 }
 
 /// Outcome of `cancelBooking`.
 #[derive(SimpleObject, Default)]
 pub struct CancelBookingPayload {
-    /// The booking as it is now; null when the request was refused, and for a program that may cancel but not see it.
+    /// The booking after the change; null when the request was refused, and for an API token that may cancel the
+    /// booking but not read it.
     booking: Option<Booking>,
-    /// The event as it is now, with its availability; null when the request was refused.
+    /// The event with its availability after the change; null when the request was refused.
     event: Option<Event>,
-    /// Entries of the customer's own that the returned tickets passed over: others on the waitlist are served first. See
-    /// `WaitlistEntry.pause`.
+    /// Waitlist entries of the booking's customer that do not get the returned tickets: entries of other customers come
+    /// first. See `WaitlistEntry.pause`.
     passed_over: Vec<WaitlistEntry>,
-    /// A sentence that can be shown to people; null when the request was refused.
+    /// Sentence to show to the user; null when the request was refused.
     message: Option<String>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Resolves an outcome of ids and numbers anew, so that a repeated request shows the present state.
+/// Loads the objects of an outcome by their ids, so that a repeated request returns their current state.
 async fn placed(ctx: &Context<'_>, event: EventId, placed: Placed) -> Result<CreateBookingPayload> {
     let load = ctx.data::<Load>()?;
     let event = load.load_one(event).await.map_err(failed)?.map(Event);
     let booking = match placed.booking {
         Some(id) => {
             let row = stored(load.load_one(id).await.map_err(failed)?)?;
-            // A repeated request may find it with another customer.
+            // When a request is repeated, the booking may belong to another customer by now.
             sees(ctx, row.user_id, row.event_id).await?.then_some(Booking(row))
         }
         None => None,
@@ -150,7 +152,8 @@ async fn placed(ctx: &Context<'_>, event: EventId, placed: Placed) -> Result<Cre
     })
 }
 
-/// Those of these entries that the viewer may see, in this order: a repeated request may find one with another customer.
+/// Loads those of these entries that the viewer may see, in this order: when a request is repeated, an entry may belong
+/// to another customer by now.
 async fn entries(ctx: &Context<'_>, ids: &[EntryId]) -> Result<Vec<WaitlistEntry>> {
     let rows = ctx.data::<Load>()?.load_many(ids.iter().copied()).await.map_err(failed)?;
     let mut shown = Vec::new();
@@ -164,7 +167,7 @@ async fn entries(ctx: &Context<'_>, ids: &[EntryId]) -> Result<Vec<WaitlistEntry
 }
 
 async fn cancelled(ctx: &Context<'_>, done: Cancelled) -> Result<CancelBookingPayload> {
-    // A program that may not see the booking may not see its customer's entries either.
+    // An API token that may not read the booking may not read its customer's entries either.
     let row = stored(ctx.data::<Load>()?.load_one(done.booking).await.map_err(failed)?)?;
     let booking = sees(ctx, row.user_id, row.event_id).await?.then_some(Booking(row));
     let passed_over = if booking.is_some() { entries(ctx, &done.passed_over).await? } else { Vec::new() };
@@ -182,13 +185,14 @@ pub struct BookingMutation;
 
 #[Object]
 impl BookingMutation {
-    /// Books tickets. When fewer are free than asked for, `fulfilment` decides. Waiting for more than before adds an entry
-    /// at the end of the waitlist; the same order again, while its entry waits, is ALREADY_WAITING. Needs CUSTOMER.
+    /// Books tickets. When fewer are free than asked for, `fulfilment` decides. A customer on the waitlist who asks for
+    /// more tickets gets another entry at its end; the same request again, while its entry waits, is refused as
+    /// ALREADY_WAITING. Needs CUSTOMER.
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn create_booking(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to book.")] input: CreateBookingInput,
+        #[graphql(desc = "Tickets to book.")] input: CreateBookingInput,
     ) -> Result<Option<CreateBookingPayload>> {
         let items = input.items.unwrap_or_default();
         let items = items.iter().map(|item| Ok((id_or_nobody(&item.ticket_type_id)?, item.quantity.into())));
@@ -208,13 +212,13 @@ impl BookingMutation {
         }))
     }
 
-    /// Cancels a booking of an event that has not begun; its tickets go to the waitlist at once. Needs its CUSTOMER, its
-    /// ORGANIZER, or ADMIN.
+    /// Cancels a booking of an event that has not begun; its tickets go to the waitlist at once. Needs CUSTOMER (own
+    /// bookings), ORGANIZER (bookings of own events) or ADMIN.
     #[graphql(guard = "May(Action::CancelBooking)")]
     async fn cancel_booking(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which booking.")] input: CancelBookingInput,
+        #[graphql(desc = "Booking to cancel.")] input: CancelBookingInput,
     ) -> Result<Option<CancelBookingPayload>> {
         Ok(Some(match crate::booking::cancel::cancel(acting(ctx)?, id_or_nobody(&input.booking_id)?).await {
             Ok(done) => cancelled(ctx, done).await?,

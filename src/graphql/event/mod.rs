@@ -1,5 +1,6 @@
-//! All GraphQL about an event: the object, its dates, kinds of tickets and availability, and running it.
-//! Not here: rules (`crate::event`, `crate::booking`), finding events (`catalog`), and who booked (`sales`).
+//! All GraphQL about an event: the object with its slots, ticket types and availability, and its mutations.
+//! Not here: the rules (`crate::event`, `crate::booking`), lists of events (`catalog`), and bookings as organizers see
+//! them (`sales`).
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -18,13 +19,14 @@ use crate::zone;
 
 pub mod mutations;
 
-/// What one can book.
+/// An event that customers can book.
 pub struct Event(pub event::Model);
 
-/// What one can book: a title, a venue, dates and tickets. Everybody sees published events; drafts are their organizer's.
+/// An event that customers can book, with a title, a venue, slots and tickets. Published events are public; a draft is
+/// visible to its ORGANIZER and to ADMIN only.
 #[Object]
 impl Event {
-    /// Opaque id.
+    /// Opaque id of the event.
     pub async fn id(&self) -> ID {
         id(self.0.id)
     }
@@ -34,17 +36,17 @@ impl Event {
         &self.0.slug
     }
 
-    /// What it is called.
+    /// Title of the event.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// What it is about; may have several lines.
+    /// Description of the event; may have several lines.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// Where it takes place.
+    /// Place where the event happens.
     async fn venue(&self) -> &str {
         &self.0.venue
     }
@@ -54,32 +56,32 @@ impl Event {
         &self.0.time_zone
     }
 
-    /// When it begins; tickets can be booked until then.
+    /// Start of the event; tickets can be booked until then.
     async fn starts_at(&self) -> DateTime {
         DateTime(self.0.starts_at)
     }
 
-    /// When it ends.
+    /// End of the event.
     async fn ends_at(&self) -> DateTime {
         DateTime(self.0.ends_at)
     }
 
-    /// Where it stands in its life.
+    /// Current status of the event.
     async fn status(&self) -> EventStatus {
         self.0.status
     }
 
-    /// How a booking becomes confirmed.
+    /// Steps by which a booking of the event becomes confirmed.
     async fn confirmation(&self) -> Confirmation {
         self.0.confirmation
     }
 
-    /// Who sells it.
+    /// Organizer that sells the event.
     async fn organizer(&self, ctx: &Context<'_>) -> Result<Option<Organizer>> {
         organizer_by_id(ctx, self.0.organizer_id).await
     }
 
-    /// What a ticket costs, when there is one kind of place; null when there are several.
+    /// Price of one ticket; null when the event has several ticket types, which have prices of their own.
     async fn price(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
         match self.types(ctx).await?.as_slice() {
             [only] => Ok(Some(Money::of(only.price_minor, &self.0.currency)?)),
@@ -87,107 +89,111 @@ impl Event {
         }
     }
 
-    /// Its dates.
+    /// Slots of the event: its bookable dates and times.
     async fn slots(&self, ctx: &Context<'_>) -> Result<Vec<Slot>> {
         let rows = ctx.data::<Load>()?.load_one(SlotsOf(self.0.id)).await.map_err(failed)?;
         Ok(rows.unwrap_or_default().into_iter().map(Slot).collect())
     }
 
-    /// Its kinds of tickets, in page order.
+    /// Ticket types of the event, in display order.
     async fn ticket_types(&self, ctx: &Context<'_>) -> Result<Vec<TicketType>> {
         let currency = &self.0.currency;
         Ok(self.types(ctx).await?.into_iter().map(|row| TicketType { row, currency: currency.clone() }).collect())
     }
 
-    /// When it begins, in the venue's time zone, with the offset that holds there then: `2027-06-05T19:00:00+02:00`.
+    /// Start in the venue's time zone, with the UTC offset valid there at that time: `2027-06-05T19:00:00+02:00`.
     async fn starts_at_local(&self) -> String {
         zone::local(self.0.starts_at, &self.0.time_zone)
     }
 
-    /// When it ends, in the venue's time zone, with the offset that holds there then.
+    /// End in the venue's time zone, with the UTC offset valid there at that time.
     async fn ends_at_local(&self) -> String {
         zone::local(self.0.ends_at, &self.0.time_zone)
     }
 
-    /// When it takes place, in words and in the venue's time zone: `Sat 5 June 2027, 19:00 to 22:00`.
+    /// Start and end in words, in the venue's time zone: `Sat 5 June 2027, 19:00 to 22:00`.
     async fn time_text(&self) -> String {
         zone::span(self.0.starts_at, self.0.ends_at, &self.0.time_zone)
     }
 
-    /// How its tickets stand, exactly as committed when this was read.
+    /// Ticket availability as committed at the time of this read.
     async fn availability(&self, ctx: &Context<'_>) -> Result<Option<Availability>> {
         let found = ctx.data::<Load>()?.load_one(AvailabilityOf(self.0.id)).await.map_err(failed)?;
         Ok(found.map(Availability::from))
     }
 
-    /// Your bookings of it, newest first, 20 at most; `Query.myBookings` pages through more. Null unless you are a CUSTOMER.
+    /// Your newest bookings of the event, at most 20, newest first; `Query.myBookings` lists all. Null unless you are a
+    /// CUSTOMER.
     async fn my_bookings(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those in this status.")] status: Option<crate::status::BookingStatus>,
+        #[graphql(desc = "Only bookings in this status.")] status: Option<crate::status::BookingStatus>,
     ) -> Result<Option<Vec<Booking>>> {
         crate::graphql::mine::bookings(ctx, self.0.id, status).await
     }
 
-    /// Your entry that waits for its tickets; the oldest one when you wait for several ticket types. Null when you do not
-    /// wait. Null unless you are a CUSTOMER.
+    /// Your waitlist entry that waits for tickets of the event; with several ticket types, the oldest such entry. Null
+    /// when you do not wait. Null unless you are a CUSTOMER.
     async fn my_waitlist_entry(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only for this ticket type.")] ticket_type_id: Option<ID>,
+        #[graphql(desc = "Only an entry for this ticket type.")] ticket_type_id: Option<ID>,
     ) -> Result<Option<WaitlistEntry>> {
         crate::graphql::mine::waitlist_entry(ctx, self.0.id, ticket_type_id).await
     }
 
-    /// When it was published; null for drafts.
+    /// Time of publication; null for drafts.
     async fn published_at(&self) -> Option<DateTime> {
         self.0.published_at.map(DateTime)
     }
 
-    /// When it was created.
+    /// Time of creation.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it was last changed.
+    /// Time of the last change.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 
-    /// Its bookings, newest first. Needs ORGANIZER (own events) or ADMIN.
+    /// Bookings of the event, newest first. Needs ORGANIZER or ADMIN; null otherwise, and when the event is
+    /// another organizer's.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn bookings(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only those in this status.")] status: Option<crate::status::BookingStatus>,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only bookings in this status.")] status: Option<crate::status::BookingStatus>,
     ) -> Result<Option<crate::graphql::sales::BookingConnection>> {
         crate::graphql::sales::bookings(ctx, &self.0, Args { first, after, last, before }, status).await
     }
 
-    /// Who has tickets, one entry per person. Needs ORGANIZER (own events) or ADMIN.
+    /// Customers who have tickets of the event, each once. Needs ORGANIZER or ADMIN; null otherwise, and when the event
+    /// is another organizer's.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn participants(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 100.")] first: i32,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size, 1 to 100.")] first: i32,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
     ) -> Result<Option<crate::graphql::sales::ParticipantConnection>> {
         crate::graphql::sales::participants(ctx, &self.0, Args { first: Some(first), after, ..Args::default() }).await
     }
 
-    /// Who waits for tickets, front of the waitlist first. Needs ORGANIZER (own events) or ADMIN.
+    /// Waitlist of the event, front first. Needs ORGANIZER or ADMIN; null otherwise, and when the event is
+    /// another organizer's.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn waitlist(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<crate::graphql::sales::LineConnection>> {
         crate::graphql::sales::line(ctx, &self.0, Args { first, after, last, before }).await
     }
@@ -206,44 +212,44 @@ pub struct Slot(pub slot::Model);
 /// One bookable date and time of an event.
 #[Object]
 impl Slot {
-    /// Opaque id.
+    /// Opaque id of the slot.
     async fn id(&self) -> ID {
         id(self.0.id)
     }
 
-    /// When it begins.
+    /// Start of the slot.
     async fn starts_at(&self) -> DateTime {
         DateTime(self.0.starts_at)
     }
 
-    /// When it ends.
+    /// End of the slot.
     async fn ends_at(&self) -> DateTime {
         DateTime(self.0.ends_at)
     }
 }
 
-/// A kind of place at a price.
+/// A category of tickets at a price.
 pub struct TicketType {
-    /// The row.
+    /// Stored ticket type.
     pub row: ticket_type::Model,
     /// Currency of the event.
     pub currency: String,
 }
 
-/// A kind of place at a price.
+/// A category of tickets at a price.
 #[Object]
 impl TicketType {
-    /// Opaque id.
+    /// Opaque id of the ticket type.
     async fn id(&self) -> ID {
         id(self.row.id)
     }
 
-    /// What it is called.
+    /// Name of the ticket type.
     async fn name(&self) -> &str {
         &self.row.name
     }
 
-    /// What one ticket costs now. Bookings keep the price they were made at.
+    /// Current price of one ticket. A booking keeps the price at which it was made.
     async fn price(&self) -> Result<Money> {
         Money::of(self.row.price_minor, &self.currency)
     }

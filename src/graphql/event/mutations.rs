@@ -1,5 +1,5 @@
 //! Mutations about events: create, update, publish, call off, delete, and change of capacity.
-//! Not here: the objects they answer with (`super`), and rules (`crate::event`, `crate::booking`).
+//! Not here: the objects in their payloads (`super`), and the rules (`crate::event`, `crate::booking`).
 
 use super::Event;
 use crate::access::Action;
@@ -14,97 +14,98 @@ use crate::id::EventId;
 use crate::status::EventField;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-/// What an event is created with.
+/// Details of the event to create.
 #[derive(InputObject)]
 pub struct CreateEventInput {
-    /// What it is called; up to 200 characters.
+    /// Title of the event; up to 200 characters.
     title: String,
-    /// What it is about; up to 10,000 characters, several lines allowed.
+    /// Description of the event; up to 10,000 characters, several lines allowed.
     #[graphql(default)]
     description: String,
-    /// Where it takes place; up to 200 characters.
+    /// Place where the event happens; up to 200 characters.
     venue: String,
-    /// IANA time zone of the venue, such as Europe/Berlin.
+    /// IANA time zone of the venue, such as `Europe/Berlin`.
     time_zone: String,
-    /// When it begins; in the future.
+    /// Start of the event; in the future.
     starts_at: DateTime,
-    /// When it ends; within a year.
+    /// End of the event; within a year after its start.
     ends_at: DateTime,
-    /// How many tickets it has; 1 to 1,000,000.
+    /// Number of tickets of the event; 1 to 1,000,000.
     capacity: i32,
-    /// What a ticket costs, in `currency`; no more decimals than that has. Shown, not collected.
+    /// Price of one ticket in `currency`, with no more decimals than the currency has. It is shown, not collected.
     #[graphql(default_with = "Decimal(\"0\".into())")]
     price: Decimal,
-    /// Currency of the event, any of ISO 4217 in use; one for everything it sells.
+    /// Currency of all prices of the event; any ISO 4217 currency in use.
     #[graphql(default_with = "CurrencyCode(\"EUR\".into())")]
     currency: CurrencyCode,
-    /// A text of your choice that makes repeating this request safe; kept for at least 24 hours.
+    /// Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
+    /// least 24 hours.
     idempotency_key: Option<String>,
 }
 
-/// What of an event to change; what is left out stays as it is.
+/// Changes to an event; fields that are left out keep their value.
 #[derive(InputObject)]
 pub struct UpdateEventInput {
-    /// Which event.
+    /// Id of the event to change.
     event_id: ID,
-    /// What it is called; up to 200 characters.
+    /// Title of the event; up to 200 characters.
     title: Option<String>,
-    /// What it is about; up to 10,000 characters, several lines allowed.
+    /// Description of the event; up to 10,000 characters, several lines allowed.
     description: Option<String>,
-    /// Where it takes place; up to 200 characters.
+    /// Place where the event happens; up to 200 characters.
     venue: Option<String>,
-    /// IANA time zone of the venue.
+    /// IANA time zone of the venue, such as `Europe/Berlin`.
     time_zone: Option<String>,
-    /// When it begins; in the future. Fixed once the event has begun.
+    /// Start of the event; in the future. It cannot change once the event has begun.
     starts_at: Option<DateTime>,
-    /// When it ends; in the future, and within a year of its beginning.
+    /// End of the event; in the future, and within a year after its start.
     ends_at: Option<DateTime>,
-    /// What a ticket costs from now on, in the event's currency. Fixed once the event has begun.
+    /// Price of one ticket from now on, in the event's currency. It cannot change once the event has begun.
     price: Option<Decimal>,
 }
 
-/// Which event.
+/// Event to publish, call off or delete.
 #[derive(InputObject)]
 pub struct EventInput {
-    /// Which event.
+    /// Id of the event.
     event_id: ID,
 }
 
-/// How many tickets an event is to have.
+/// Event and its new capacity.
 #[derive(InputObject)]
 pub struct SetCapacityInput {
-    /// Which event.
+    /// Id of the event.
     event_id: ID,
-    /// How many tickets; never below what is sold or held.
+    /// Number of tickets that the event gets; not below the tickets that are sold or held.
     capacity: i32,
 }
 
-/// Outcome of creating, publishing, calling off or resizing an event.
+/// Outcome of `createEvent`, `publishEvent`, `cancelEvent` and `setEventCapacity`.
 #[derive(SimpleObject, Default)]
 pub struct EventPayload {
-    /// The event as it is now; null when the request was refused.
+    /// The event after the change; null when the request was refused.
     event: Option<Event>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
 /// Outcome of `updateEvent`.
 #[derive(SimpleObject, Default)]
 pub struct UpdateEventPayload {
-    /// The event as it is now; null when the request was refused.
+    /// The event after the change; null when the request was refused.
     event: Option<Event>,
-    /// What really changed; those who booked or wait are told exactly this.
+    /// Fields that have a new value. Customers with a booking or a waitlist entry are notified of exactly these.
     changed: Vec<EventField>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
 /// Outcome of `deleteEvent`.
 #[derive(SimpleObject, Default)]
 pub struct DeleteEventPayload {
-    /// Id of the draft that is gone; null when the request was refused.
+    /// Id of the deleted draft; null when the request was refused.
     deleted_id: Option<ID>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -118,9 +119,9 @@ async fn payload<E: IntoUserError>(ctx: &Context<'_>, outcome: Result<EventId, E
 async fn fresh(ctx: &Context<'_>, id: EventId) -> Result<Option<Event>> {
     let acting = acting(ctx)?;
     match ctx.data::<Load>()?.load_one(id).await.map_err(failed)? {
-        // A repeated request may find it with another organizer.
+        // When a request is repeated, the event may belong to another organizer by now.
         Some(row) if crate::event::may_see(acting, &row) => Ok(Some(Event(row))),
-        // Drafts may be deleted: meanwhile, or since the key was used.
+        // A draft may have been deleted in the meantime, or since the idempotency key was used.
         _ => Err(Fault::NotFound.error("There is no such event any more.")),
     }
 }
@@ -131,12 +132,12 @@ pub struct EventMutation;
 
 #[Object]
 impl EventMutation {
-    /// Creates a draft with one date and one kind of place. Needs ORGANIZER.
+    /// Creates a draft with one slot and one ticket type. Needs ORGANIZER.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn create_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to create.")] input: CreateEventInput,
+        #[graphql(desc = "Details of the event.")] input: CreateEventInput,
     ) -> Result<Option<EventPayload>> {
         let new = create::NewEvent {
             title: input.title,
@@ -152,13 +153,14 @@ impl EventMutation {
         payload(ctx, create::create(acting(ctx)?, new, input.idempotency_key).await).await
     }
 
-    /// Changes a draft or a published event that is not over; customers with a live booking and those who wait are told
-    /// what changed. Once the event has begun, `startsAt` and `price` stay. Needs ORGANIZER (own events) or ADMIN.
+    /// Changes a draft, or a published event that is not over. Customers with an active booking or a waitlist entry are
+    /// notified of the changes. Once the event has begun, `startsAt` and `price` cannot change. Needs ORGANIZER (own
+    /// events) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn update_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateEventInput,
+        #[graphql(desc = "Event and its changes.")] input: UpdateEventInput,
     ) -> Result<Option<UpdateEventPayload>> {
         let event = id_or_nobody(&input.event_id)?;
         let edit = edit::Edit {
@@ -176,33 +178,34 @@ impl EventMutation {
         }))
     }
 
-    /// Publishes a draft: everybody sees it and customers may book. Needs ORGANIZER (own events) or ADMIN.
+    /// Publishes a draft: it becomes public and customers may book it. Needs ORGANIZER (own events) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn publish_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event.")] input: EventInput,
+        #[graphql(desc = "Event to publish.")] input: EventInput,
     ) -> Result<Option<EventPayload>> {
         payload(ctx, publish::publish(acting(ctx)?, id_or_nobody(&input.event_id)?).await).await
     }
 
-    /// Calls a published event off: at once nobody can book it; its bookings are cancelled, its waitlist is closed and
-    /// everybody concerned is told. Needs ORGANIZER (own events) or ADMIN.
+    /// Calls off a published event. Bookings are impossible from this moment on. Its existing bookings are cancelled,
+    /// its waitlist is closed, and the customers of both are notified. Needs ORGANIZER (own events) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn cancel_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event.")] input: EventInput,
+        #[graphql(desc = "Event to call off.")] input: EventInput,
     ) -> Result<Option<EventPayload>> {
         payload(ctx, crate::booking::call_off::call_off(acting(ctx)?, id_or_nobody(&input.event_id)?).await).await
     }
 
-    /// Deletes a draft. Anything that was published is called off instead. Needs ORGANIZER (own events) or ADMIN.
+    /// Deletes a draft. A published event can only be called off (`cancelEvent`). Needs ORGANIZER (own events) or
+    /// ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn delete_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event.")] input: EventInput,
+        #[graphql(desc = "Event to delete.")] input: EventInput,
     ) -> Result<Option<DeleteEventPayload>> {
         Ok(Some(match delete::delete(acting(ctx)?, id_or_nobody(&input.event_id)?).await {
             Ok(gone) => DeleteEventPayload { deleted_id: Some(id(gone)), user_errors: Vec::new() },
@@ -210,13 +213,13 @@ impl EventMutation {
         }))
     }
 
-    /// Raises or lowers how many tickets an event has; new tickets go to the waitlist first. Needs ORGANIZER (own events) or
-    /// ADMIN.
+    /// Raises or lowers the number of tickets of an event; new tickets go to the waitlist first. Needs ORGANIZER (own
+    /// events) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn set_event_capacity(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event, and how many tickets.")] input: SetCapacityInput,
+        #[graphql(desc = "Event and its new capacity.")] input: SetCapacityInput,
     ) -> Result<Option<EventPayload>> {
         let event = id_or_nobody(&input.event_id)?;
         payload(ctx, crate::booking::capacity::set_capacity(acting(ctx)?, event, input.capacity.into()).await).await
