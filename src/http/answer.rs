@@ -1,5 +1,5 @@
-//! Answers over HTTP: which status a reply has in which media type, and what a request is told that never got that far.
-//! Not here: how it is executed (`graphql`), and streams (`stream`).
+//! HTTP answers: the status of a reply in each media type, and the answer to a request that fails before execution.
+//! Not here: the execution (`graphql`), and streams (`stream`).
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use super::negotiate::Media;
 use crate::engine::execute::GraphqlResponse;
 use crate::engine::fault::Fault;
 
-/// A request that fails before there is anything to execute.
+/// Request that fails before there is anything to execute.
 pub(super) struct Problem {
     pub reply: GraphqlResponse,
     status: StatusCode,
@@ -27,7 +27,7 @@ impl Problem {
     }
 }
 
-/// What a malformed request is told: the status of its fault whatever the media type.
+/// Gives a malformed request the status of its fault in every media type.
 impl From<GraphqlResponse> for Problem {
     fn from(reply: GraphqlResponse) -> Self {
         let status = status(reply.fault().unwrap_or(Fault::Internal));
@@ -39,8 +39,9 @@ fn status(fault: Fault) -> StatusCode {
     StatusCode::from_u16(fault.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The answer to a well-formed request. What was executed is 200, with errors or without. A document that was not
-/// executed is 200 in `application/json`, as old clients expect, and has the status of its fault in the richer type.
+/// Answer to a well-formed request. An executed operation is 200, with errors or without. A document that was not
+/// executed is 200 in `application/json`, as old clients expect, and has the status of its fault in
+/// `application/graphql-response+json`.
 pub(super) fn respond(media: Media, reply: &GraphqlResponse) -> Response {
     let about_the_document = |fault| {
         use Fault::{BadUserInput, GraphqlParseFailed, GraphqlValidationFailed, PersistedQueryNotFound, TooCostly};
@@ -65,8 +66,8 @@ pub(super) fn respond(media: Media, reply: &GraphqlResponse) -> Response {
     response
 }
 
-/// The answer to a read of the catalog by somebody without an account: caches may keep it for a second, in which places
-/// may be sold. It says nothing of who asked, such as how much they may still ask.
+/// Answer to a read of the catalog by a viewer without an account. Caches may keep it for a second, during which
+/// tickets may be sold. It contains nothing about the viewer, such as the points left.
 pub(super) fn respond_to_all(media: Media, mut reply: GraphqlResponse) -> Response {
     reply.response.extensions.remove("cost");
     let mut response = respond(media, &reply);
@@ -75,7 +76,7 @@ pub(super) fn respond_to_all(media: Media, mut reply: GraphqlResponse) -> Respon
     response
 }
 
-/// The answers to a batch, in its order. `Retry-After` is that of the part that was refused for longest.
+/// Answers to a batch, in its order. `Retry-After` is that of the refused request with the longest wait.
 pub(super) fn respond_each(media: Media, replies: &[GraphqlResponse]) -> Response {
     let mut response = send(media, StatusCode::OK, &replies);
     let may_come_again =
@@ -91,7 +92,7 @@ fn retry_after(reply: &GraphqlResponse) -> HeaderValue {
     HeaderValue::from(wait_of(reply))
 }
 
-/// What `Retry-After` says, in whole seconds: what the fault says, else one.
+/// Returns the value of `Retry-After` in whole seconds: that of the fault, else one.
 fn wait_of(reply: &GraphqlResponse) -> u64 {
     let extensions = reply.response.errors.first().and_then(|error| error.extensions.as_ref());
     let millis = match extensions.and_then(|extensions| extensions.get("retryAfterMs")) {
@@ -117,7 +118,7 @@ fn send(media: Media, status: StatusCode, reply: &impl Serialize) -> Response {
         Ok(body) => {
             let headers = [
                 (header::CONTENT_TYPE, media.content_type()),
-                // Answers depend on who asks.
+                // Answers depend on the viewer.
                 (header::CACHE_CONTROL, "no-store"),
             ];
             (status, headers, body).into_response()

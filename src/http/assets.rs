@@ -1,6 +1,7 @@
-//! The GraphiQL page at `/graphiql`, out of the binary, and `/` that leads to it. Everything is stored gzip-compressed as
-//! `web/graphiql/build.mjs` wrote it and goes out like that; a client that does not say it accepts gzip gets it unpacked.
-//! Nothing here knows GraphQL: the page talks to `/graphql` and `/graphql/ws` like any other client.
+//! Files of the GraphiQL page at `/graphiql`, embedded in the binary, and the redirect from `/` to it. Each file is
+//! stored gzip-compressed as `web/graphiql/build.mjs` wrote it and sent that way; a client that does not accept gzip
+//! gets it unpacked.
+//! Not here: GraphQL; the page uses `/graphql` and `/graphql/ws` like any other client.
 
 use std::io::Read;
 
@@ -13,20 +14,22 @@ use axum::routing::get;
 use flate2::read::GzDecoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-/// A release build contains the files; a debug build reads them from the source folder at each request.
+/// Embedded files. A release build contains them; a debug build reads them from the source folder at each request.
 #[derive(RustEmbed)]
 #[folder = "web/graphiql/dist"]
 struct Bundle;
 
-/// Inline styles are for Monaco, the editor inside GraphiQL; scripts and workers are our own files only.
+/// Content security policy of the page. Inline styles are for Monaco, the editor inside GraphiQL; scripts and workers
+/// are the service's own files only.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The page names its files without a hash, so it is asked for anew each time, and they at least once an hour.
+/// Caching of the page, which is revalidated each time because its files have no hash in their names. The files are
+/// revalidated at least once an hour.
 const CACHE_PAGE: &str = "no-cache";
 const CACHE_FILE: &str = "public, max-age=3600, must-revalidate";
 
-/// The page, its files, and the way there.
+/// Routes of the page, its files, and the redirects to it.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(|| async { Redirect::to("/graphiql") }))
@@ -64,7 +67,7 @@ async fn serve(path: &str, cache: &str, request: &HeaderMap) -> Response {
     if gzip {
         return (headers, content_type, [(header::CONTENT_ENCODING, "gzip")], Body::from(file.data)).into_response();
     }
-    // Up to 5 MB to unpack, so not on a thread that serves others.
+    // Up to 5 MB are unpacked, so this does not run on a thread of the async runtime.
     match tokio::task::spawn_blocking(move || unpack(&file)).await {
         Ok(Ok(bytes)) => (headers, content_type, bytes).into_response(),
         Ok(Err(error)) => unreadable(path, &error),
@@ -83,18 +86,19 @@ fn unreadable(path: &str, error: &dyn std::fmt::Display) -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-/// Packed and unpacked are two representations of one file, so they carry two tags.
+/// Returns the entity tag. Packed and unpacked are two representations of one file, so they have two tags.
 fn entity_tag(file: &EmbeddedFile, gzip: bool) -> String {
     let hash: String = file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect();
     if gzip { format!("\"{hash}-gzip\"") } else { format!("\"{hash}\"") }
 }
 
-/// Whether the client has exactly this already (`If-None-Match`, compared weakly as RFC 9110 13.1.2 wants).
+/// Returns true if the client has this version already (`If-None-Match`, compared weakly as RFC 9110 13.1.2 requires).
 fn is_fresh(request: &HeaderMap, tag: &str) -> bool {
     list(request, header::IF_NONE_MATCH).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
 
-/// Whether the client asked for gzip. Without the header it may have anything, but then it is most likely a person with curl.
+/// Returns true if the client asked for gzip. Without the header any encoding is allowed, but such a client is most
+/// likely curl, which does not unpack it unasked.
 fn accepts_gzip(request: &HeaderMap) -> bool {
     let mut any_other = false;
     for item in list(request, header::ACCEPT_ENCODING) {
@@ -110,7 +114,7 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
     any_other
 }
 
-/// The items of a header that is a comma-separated list, however often it was sent.
+/// Returns the items of a header with a comma-separated list, which may be sent several times.
 fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)

@@ -1,5 +1,5 @@
-//! The body of a request, read up to its size and time.
-//! Not here: what it says (`parameters`).
+//! Reads the body of a request within its limits of size and time.
+//! Not here: the content of the body (`parameters`).
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use futures_util::StreamExt;
 use super::answer::Problem;
 use crate::engine::fault::Fault;
 
-/// What is taken as a body.
+/// Limits of a body.
 #[derive(Debug, Clone, Copy)]
 pub struct Body {
-    /// Its size; 256 KiB.
+    /// Size of a body; 256 KiB.
     pub bytes: usize,
-    /// How long it may take to arrive; 10 s.
+    /// Time for the whole body to arrive; 10 s.
     pub within: Duration,
 }
 
@@ -25,7 +25,7 @@ impl Default for Body {
     }
 }
 
-/// How much of a body that is too large is read and dropped at least, so that its sender gets to read why.
+/// Bytes of an oversized body that are read and dropped at least, so that the client can read the refusal.
 const DRAINED: usize = 16 * 1024 * 1024;
 
 /// Reads a body up to its limits.
@@ -45,7 +45,7 @@ pub(super) async fn read(body: body::Body, headers: &HeaderMap, limits: Body) ->
         let mut seen: usize = 0;
         while let Some(chunk) = chunks.next().await {
             let chunk =
-                chunk.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "The body broke off."))?;
+                chunk.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, Fault::BadUserInput, "Incomplete body."))?;
             seen = seen.saturating_add(chunk.len());
             if seen > drained {
                 return Err(too_large().with(header::CONNECTION, "close"));

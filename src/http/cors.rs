@@ -1,5 +1,5 @@
-//! Which foreign pages may talk to the service: none, but those of the origins on a list.
-//! Not here: what a page that may not ask is refused (`graphql`, `websocket`).
+//! Cross-origin access: only pages of the origins on a list may use the service from another site.
+//! Not here: the refusal of a page that is not allowed (`graphql`, `websocket`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-/// How long a browser may remember that it was told it may ask.
+/// Time for which a browser may cache the answer to a preflight request.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// What pages may send beside what every page may.
+/// Headers that pages may send in addition to those that every page may.
 const HEADERS: [HeaderName; 10] = [
     header::ACCEPT,
     header::AUTHORIZATION,
@@ -24,28 +24,27 @@ const HEADERS: [HeaderName; 10] = [
     HeaderName::from_static("x-apollo-operation-name"),
 ];
 
-/// Origins of foreign pages that may talk to the service; the service's own always may.
+/// Origins of foreign pages that may use the service. Its own origin is always allowed.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(Arc<[String]>);
 
 impl Origins {
-    /// These, each as [`origin`] gives it.
+    /// List of origins, each as [`origin`] returns it.
     pub fn new(origins: Vec<String>) -> Self {
         Self(origins.into())
     }
 
-    /// Whether the list is empty.
+    /// Returns true if the list is empty.
     pub fn is_closed(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a page of this origin may.
+    /// Returns true if pages of this origin are allowed.
     pub fn allow(&self, origin: &HeaderValue) -> bool {
         origin.to_str().is_ok_and(|origin| self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)))
     }
 
-    /// Whether a request may come from where the browser says it comes from: from no page, from a page of this host, or from
-    /// one of these origins.
+    /// Returns true if the origin of a request is allowed: no page, a page of this host, or a page of a listed origin.
     pub(super) fn may(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -54,7 +53,7 @@ impl Origins {
         own || self.allow(origin)
     }
 
-    /// Tells browsers so. No credentials: nothing here reads a cookie.
+    /// Returns the layer that sends the CORS headers. Credentials are not allowed: nothing here reads a cookie.
     pub(super) fn layer(&self) -> CorsLayer {
         let origins = self.clone();
         CorsLayer::new()
@@ -66,9 +65,9 @@ impl Origins {
     }
 }
 
-/// Reads an origin as browsers send it: `scheme://host`, with a port where it is not the usual one.
+/// Reads an origin as browsers send it: `scheme://host`, with a port unless it is the default one.
 pub fn origin(text: &str) -> Result<String, String> {
-    let wrong = || format!("{text:?} is no origin: write https://host or https://host:port, one of a page, not *");
+    let wrong = || format!("{text:?} is no origin: write https://host or https://host:port, without *");
     let uri: Uri = text.parse().map_err(|_| wrong())?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(wrong()) };
     let scheme = scheme.to_ascii_lowercase();

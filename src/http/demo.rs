@@ -1,5 +1,5 @@
-//! Who can be acted as, for the GraphiQL page: only where there is a demo, and only names everybody may know.
-//! Not here: signing them in; the page uses the public mutation like anybody else.
+//! List of the demo's users for the GraphiQL page. It exists only in a demo and contains only public names.
+//! Not here: signing them in; the page uses the public mutation like any other client.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::demo::seed::{PASSWORD, PEOPLE};
 
-/// The list, or nothing where there is no demo.
+/// Route of the list, which is empty without a demo.
 pub fn routes<S: Clone + Send + Sync + 'static>(shown: bool) -> Router<S> {
     Router::new().route("/graphiql/demo.json", get(move || async move { list(shown) }))
 }

@@ -1,11 +1,12 @@
-//! GraphQL over HTTP at `/graphql` and `/graphql/stream`: POST with JSON, GET for queries and subscriptions, the status
-//! codes of the specification.
-//! Not here: reading parameters and headers (`parameters`, `negotiate`, `body`), executing (`engine::execute`), wording
-//! an answer (`answer`), results that come one by one (`stream`).
+//! GraphQL over HTTP at `/graphql` and `/graphql/stream`: POST with JSON, GET for queries and subscriptions, with the
+//! status codes of the specification.
+//! Not here: reading parameters and headers (`parameters`, `negotiate`, `body`), execution (`engine::execute`), the
+//! wording of an answer (`answer`), and streams of results (`stream`).
 //!
-//! Against foreign pages: nothing here reads a cookie, a JSON body makes a browser ask first (`cors` answers), and a GET
-//! changes nothing, and is refused when a browser says that it comes from a page of another site. Apollo's stricter rule,
-//! a special header on each GET, would fail the specification's own audits; its headers are honoured as a way in.
+//! Protection from foreign pages: nothing here reads a cookie, a JSON body makes a browser send a preflight request
+//! first (`cors` answers it), and a GET changes nothing and is refused when a browser reports that it comes from a page
+//! of another site. Apollo's stricter rule, a special header on each GET, would fail the specification's own audits;
+//! its headers are accepted as proof of a preflight.
 
 use std::convert::Infallible;
 
@@ -30,7 +31,7 @@ use crate::engine::fault::Fault;
 
 type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
-/// Where a request comes from, and its name.
+/// Address and id of a request.
 pub(super) struct Sender {
     peer: Option<Peer>,
     id: Option<RequestId>,
@@ -54,12 +55,12 @@ impl Sender {
     }
 }
 
-/// `POST /graphql`.
+/// Handles `POST /graphql`.
 pub(super) async fn post(State(edge): State<HttpState>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
     negotiated(Takes::at_graphql(&headers), async |takes| take_body(&edge, takes, sender, &headers, body).await).await
 }
 
-/// `POST /graphql/stream`.
+/// Handles `POST /graphql/stream`.
 pub(super) async fn post_stream(
     State(edge): State<HttpState>,
     sender: Sender,
@@ -69,12 +70,12 @@ pub(super) async fn post_stream(
     negotiated(Takes::at_stream(&headers), async |takes| take_body(&edge, takes, sender, &headers, body).await).await
 }
 
-/// `GET /graphql?query=…`.
+/// Handles `GET /graphql?query=…`.
 pub(super) async fn get(State(edge): State<HttpState>, sender: Sender, headers: HeaderMap, pairs: Pairs) -> Response {
     negotiated(Takes::at_graphql(&headers), async |takes| take_pairs(&edge, takes, sender, &headers, pairs).await).await
 }
 
-/// `GET /graphql/stream?query=…`.
+/// Handles `GET /graphql/stream?query=…`.
 pub(super) async fn get_stream(
     State(edge): State<HttpState>,
     sender: Sender,
@@ -84,14 +85,14 @@ pub(super) async fn get_stream(
     negotiated(Takes::at_stream(&headers), async |takes| take_pairs(&edge, takes, sender, &headers, pairs).await).await
 }
 
-/// Any other method.
+/// Refuses any other method.
 pub(super) async fn other_method() -> Response {
     let message = "Use POST, or GET for queries and subscriptions.";
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, Fault::BadUserInput, message);
     answer::refuse(Media::Json, problem.with(header::ALLOW, "GET, HEAD, POST"))
 }
 
-/// What a client takes: one result, many one by one, or either.
+/// Answers that a client accepts: one result, a stream of results, or either.
 #[derive(Clone, Copy)]
 struct Takes {
     one: Option<Media>,
@@ -110,19 +111,19 @@ impl Takes {
 
     fn at_stream(headers: &HeaderMap) -> Result<Self, Problem> {
         if !negotiate::takes_events(headers) {
-            let message = "This address answers in events: Accept text/event-stream.";
+            let message = "This address answers with events: accept text/event-stream.";
             return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, Fault::BadUserInput, message));
         }
         Ok(Self { one: None, many: Some(Framing::Events) })
     }
 
-    /// The media type of one answer, and of a refusal in any case.
+    /// Returns the media type of one answer, and of a refusal in any case.
     fn media(self) -> Media {
         self.one.unwrap_or(Media::Json)
     }
 }
 
-/// Finds out first in what the answer is to be given: even a refusal is told in it.
+/// Determines the media type before anything else, because a refusal uses it, too.
 async fn negotiated(
     takes: Result<Takes, Problem>,
     answer: impl AsyncFnOnce(Takes) -> Result<Response, Problem>,
@@ -148,7 +149,7 @@ async fn take_body(
     let (actor, after) = match asks_for_it.await {
         Ok(known) => known,
         Err(problem) => {
-            // Whoever is still sending would find the connection reset, not what is wrong.
+            // A client that is still sending would see a connection reset instead of the refusal.
             let _ = body::read(body, headers, edge.body).await;
             return Err(problem);
         }
@@ -169,7 +170,7 @@ async fn take_pairs(
     pairs: Pairs,
 ) -> Result<Response, Problem> {
     if is_foreign(headers, &edge.origins) {
-        let message = "A page of another site may not ask this way: send a POST with JSON, or the header \
+        let message = "A page of another site may not send this request: send a POST with JSON, or the header \
                        apollo-require-preflight.";
         return Err(Problem::new(StatusCode::FORBIDDEN, Fault::Forbidden, message));
     }
@@ -183,7 +184,7 @@ async fn take_pairs(
     call.answer(ask).await
 }
 
-/// Somebody who asks.
+/// Request of an identified viewer.
 #[derive(Clone, Copy)]
 struct Call<'a> {
     edge: &'a HttpState,
@@ -225,18 +226,18 @@ impl Call<'_> {
         }
     }
 
-    /// Several requests in one array: each counts for itself, and they run one after the other, as they stand there.
+    /// Answers several requests of one array. Each counts for itself, and they run one after the other, in their order.
     async fn answer_all(self, asks: Vec<Result<Params, GraphqlResponse>>) -> Result<Response, Problem> {
         let max = self.edge.batch_max;
         let refused = |fault, message: &str| Err(GraphqlResponse::refused(fault, message).into());
         if max == 0 {
             return refused(
                 Fault::BadUserInput,
-                "Batches are not taken: send one request at a time, as a JSON object.",
+                "Batches are not accepted: send one request at a time, as a JSON object.",
             );
         }
         let Some(media) = self.takes.one else {
-            return refused(Fault::BadUserInput, "A batch is answered at once: Accept application/json.");
+            return refused(Fault::BadUserInput, "A batch has a single answer: accept application/json.");
         };
         if asks.is_empty() {
             return refused(Fault::BadUserInput, "The batch is empty.");
@@ -255,7 +256,7 @@ impl Call<'_> {
     }
 }
 
-/// Who is asking.
+/// Identifies the viewer of a request.
 async fn identify(edge: &HttpState, peer: Option<Peer>, credential: Credential) -> Result<Actor, Problem> {
     let sessions = &edge.sessions;
     if let Credential::Bearer(token) = &credential
@@ -281,8 +282,9 @@ async fn identify(edge: &HttpState, peer: Option<Peer>, credential: Credential) 
     })
 }
 
-/// Whether a browser says that this GET comes from a page of another site, which is not on the list and did not have to
-/// ask first.
+/// Returns true if a browser reports that this GET comes from a page of another site that is not on the list and sent
+/// no preflight request.
+///
 /// Browsers add `Sec-Fetch-Site` themselves and let no page change it; other clients do not send it.
 fn is_foreign(headers: &HeaderMap, allowed: &Origins) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
@@ -296,8 +298,8 @@ fn is_foreign(headers: &HeaderMap, allowed: &Origins) -> bool {
             let is_allowed = headers.get(header::ORIGIN).is_some_and(|origin| allowed.allow(origin));
             matches!(site, b"cross-site" | b"same-site") && !is_allowed
         }
-        // Where there is neither encryption nor localhost browsers do not send it. Still a script names its origin when it
-        // asks for something that it could read.
+        // Browsers do not send the header without encryption or localhost. A script still sends its origin for a
+        // request with an answer that it could read.
         None => !allowed.may(headers),
     };
     is_foreign && !preflighted

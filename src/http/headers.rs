@@ -1,6 +1,6 @@
-//! Headers that tell browsers what not to do with an answer, on every answer: those that Helmet sets, as strict as an API
-//! can be. An answer that says something else itself, such as the GraphiQL page of its scripts, keeps it.
-//! Not here: who may ask (`cors`) and what may be kept (`answer`).
+//! Security headers on every answer: those that Helmet sets, as strict as an API can be. A header that an answer sets
+//! itself, such as the policy of the GraphiQL page, is kept.
+//! Not here: cross-origin access (`cors`) and caching (`answer`).
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 const HEADERS: [(HeaderName, &str); 12] = [
-    // Nothing here is a page, and nothing may show it inside of one.
+    // No answer is a page, and no page may show one in a frame.
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -20,16 +20,17 @@ const HEADERS: [(HeaderName, &str); 12] = [
     (HeaderName::from_static("x-download-options"), "noopen"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("x-permitted-cross-domain-policies"), "none"),
-    // The filter it switches off could itself be turned against a page.
+    // The filter that this switches off could itself be turned against a page.
     (header::X_XSS_PROTECTION, "0"),
 ];
 
-/// A year of nothing but https, as Helmet has it.
+/// Requires https for a year, as Helmet does.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
-/// Adds what an answer does not say itself.
+/// Adds the headers that an answer does not set itself.
 pub(super) async fn add(request: Request, next: Next) -> Response {
-    // Encryption is a proxy's business, which says so. Whoever says so without one is answered what browsers ignore.
+    // A proxy terminates TLS and reports it in this header. If a client sends the header without TLS, browsers ignore
+    // the answer's header.
     let is_encrypted = request.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

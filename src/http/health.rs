@@ -1,5 +1,5 @@
-//! Whether the process lives (`/healthz`) and whether it should be sent work (`/readyz`).
-//! Not here: what readiness means; whoever composes the service says so.
+//! Liveness (`/healthz`) and readiness (`/readyz`) of the process.
+//! Not here: the conditions of readiness, which `app` composes.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use axum::{Json, Router};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
-/// Why the service cannot do its work, in words that may be read without signing in.
+/// Reason why the service is not ready, in words that are safe to show without a sign-in.
 pub struct NotReady {
-    /// One per cause.
+    /// Code of the cause.
     pub code: &'static str,
-    /// The same for people.
+    /// Description of the cause.
     pub reason: String,
 }
 
-/// Tells whether the service can do its work. Asked for each request; answers at once, or within a second.
+/// Check of the service's readiness. It runs for each request and answers at once, or within a second.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), NotReady>> + Send + Sync>;
 
-/// The two routes.
+/// Routes of liveness and readiness.
 pub fn routes<S: Clone + Send + Sync + 'static>(readiness: Readiness) -> Router<S> {
     let ready = move || {
         let asked = readiness();

@@ -1,5 +1,5 @@
-//! Host names by which the service may be asked. A page of another site can give its own name this machine's address (DNS
-//! rebinding) and then counts as a page of the service to the browser; the name in `Host` tells.
+//! Host names that requests may use. A page of another site can give its own name this machine's address (DNS
+//! rebinding), and the browser then treats it as a page of the service. The name in `Host` reveals that.
 //! Not here: pages of other origins (`cors`).
 
 use std::net::IpAddr;
@@ -12,23 +12,23 @@ use axum::response::Response;
 
 use crate::engine::fault::Fault;
 
-/// The names on the list, or any.
+/// Allowed host names.
 #[derive(Debug, Clone, Default)]
 pub enum Hosts {
-    /// A reverse proxy or the open internet decides.
+    /// Any name: a reverse proxy or the open internet decides.
     #[default]
     Any,
-    /// `localhost`, every address written in digits, which no other site can claim, and these names.
+    /// `localhost`, every numeric address, which no other site can claim, and these names.
     Named(Arc<[String]>),
 }
 
 impl Hosts {
-    /// The names, each as [`host`] gives it.
+    /// List of names, each as [`host`] returns it.
     pub fn named(names: impl IntoIterator<Item = String>) -> Self {
         Self::Named(names.into_iter().collect())
     }
 
-    /// Whether the service may be asked by this name, without its port.
+    /// Returns true if requests may use this name, given without its port.
     pub fn allow(&self, host: &str) -> bool {
         let Self::Named(names) = self else { return true };
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
@@ -45,11 +45,11 @@ pub fn host(text: &str) -> Result<String, String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     match !text.is_empty() && text.chars().all(is_name) {
         true => Ok(text.to_ascii_lowercase()),
-        false => Err(format!("{text:?} is no host name: write it bare, such as tickets.example.org")),
+        false => Err(format!("{text:?} is no host name: write the name alone, as tickets.example.org")),
     }
 }
 
-/// Refuses requests by other names. Without a `Host` no browser asks.
+/// Refuses requests to other names. A request without `Host` is allowed, since no browser sends one.
 pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let named = match request.uri().host() {
         Some(host) => Some(host.to_owned()),
@@ -58,13 +58,13 @@ pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Ne
     match named.is_none_or(|host| hosts.allow(&host)) {
         true => next.run(request).await,
         false => {
-            let message = "This service is not asked by this host name: use localhost, or start it with --allow-host.";
+            let message = "This host name is not allowed: use localhost, or start the service with --allow-host.";
             super::plain(StatusCode::MISDIRECTED_REQUEST, Fault::Forbidden, message)
         }
     }
 }
 
-/// The host of a header without its port; empty when it is none.
+/// Returns the host of a header without its port; empty when the header is not valid.
 fn name_of(value: &[u8]) -> String {
     Authority::try_from(value).map(|authority| authority.host().to_owned()).unwrap_or_default()
 }

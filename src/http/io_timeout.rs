@@ -1,6 +1,6 @@
-//! A connection whose client must speak and listen in time: who takes too long over a request's head, or reads nothing for
-//! too long, is left, and with them goes everything their connection holds.
-//! Not here: how long it may be idle (`listen`), and how long bodies and answers may take to come (`body`, `graphql`).
+//! TCP stream wrapper that drops clients that send a request's head or read a response too slowly, and with them
+//! everything that their connection holds.
+//! Not here: the idle timeout (`listen`), and the timeouts of bodies and answers (`body`, `graphql`).
 
 use std::io;
 use std::pin::Pin;
@@ -13,47 +13,47 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// The connection.
+/// Connection with timeouts for reads and writes.
 pub struct TimedStream {
     stream: TcpStream,
     progress: Progress,
-    /// How long a request's head may take from its first byte, the first one from the beginning.
+    /// Time for a request's head from its first byte; for the first head, from the opening of the connection.
     head: Duration,
-    /// How long a write may get nowhere; each byte taken begins the wait anew.
+    /// Time for which a write may make no progress; each byte that is accepted restarts it.
     write: Duration,
-    /// Since a head began to come, and at which point of the progress.
+    /// Timer of a head that has begun to arrive, and the progress when it began.
     coming: Option<(u64, Pin<Box<Sleep>>)>,
-    /// Since a write gets nowhere.
+    /// Timer of a write that makes no progress.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
-/// How far a connection is, shared with whoever serves it: requests begun and answered. An even number: it waits for the
-/// next one.
+/// Number of requests begun and answered on a connection, shared with the task that serves it. An even number means
+/// that the connection waits for the next request.
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<AtomicU64>);
 
-/// Somebody else watches the connection.
+/// Marks a connection without the timeouts of this module.
 const FREED: u64 = u64::MAX;
 
 impl Progress {
-    /// A request's head is there. The next one may come when what this returns is dropped.
+    /// Counts a request when its head has arrived. The next head is expected when the returned value is dropped.
     pub fn serving(&self) -> Serving {
         self.step();
         Serving(self.clone())
     }
 
-    /// Lifts all limits: a socket has deadlines of its own, and says goodbye.
+    /// Lifts all timeouts: a WebSocket has its own, and sends a close frame.
     pub fn free(&self) {
         self.0.store(FREED, Ordering::Relaxed);
     }
 
     fn step(&self) {
         let next = |at: u64| (at != FREED).then(|| at + 1);
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next); // an error: it was freed
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next); // an error: the timeouts were lifted
     }
 }
 
-/// A request that is being answered.
+/// Guard of a request that is being answered.
 #[derive(Debug)]
 pub struct Serving(Progress);
 
@@ -64,7 +64,7 @@ impl Drop for Serving {
 }
 
 impl TimedStream {
-    /// Watches `stream`.
+    /// Stream that enforces these timeouts.
     pub fn new(stream: TcpStream, progress: Progress, head: Duration, write: Duration) -> Self {
         let coming = Some((0, Box::pin(sleep(head))));
         Self { stream, progress, head, write, coming, stuck: None }
@@ -87,7 +87,7 @@ impl TimedStream {
         }
         let is_late = self.coming.as_mut().is_some_and(|(_, late)| late.as_mut().poll(cx).is_ready());
         match is_late {
-            // Perhaps the rest was there in time and only read late: the next look decides.
+            // The rest may have arrived in time and been read late: the next poll decides.
             true if some => cx.waker().wake_by_ref(),
             true => return Err(io::ErrorKind::TimedOut.into()),
             false => {}
@@ -136,7 +136,7 @@ impl AsyncWrite for TimedStream {
         self.stream.is_write_vectored()
     }
 
-    // TCP has nothing to flush, and shutting down waits for nobody: neither says that the client reads.
+    // TCP has nothing to flush, and a shutdown does not wait: neither shows that the client reads.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }

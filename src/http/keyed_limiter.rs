@@ -1,11 +1,11 @@
-//! How many there may be of something per key: connections of an address, sockets of a user.
-//! Not here: what happens to whoever finds no room.
+//! Keyed concurrency limiter with permits that are released on drop: connections of an address, sockets of a user.
+//! Not here: the refusal of a client that gets no permit.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts those who are here by key; cheap to clone.
+/// Counts held permits by key; cheap to clone.
 #[derive(Debug)]
 pub struct KeyedLimiter<K>(Arc<Mutex<HashMap<K, usize>>>);
 
@@ -22,7 +22,7 @@ impl<K> Default for KeyedLimiter<K> {
 }
 
 impl<K: Eq + Hash + Copy> KeyedLimiter<K> {
-    /// A place for one more, unless `max` are here already. It is free again when it is dropped.
+    /// Returns a permit, unless `max` of this key are held. It is released on drop.
     pub fn enter(&self, key: K, max: usize) -> Option<Permit<K>> {
         let mut here = self.here();
         let count = here.entry(key).or_default();
@@ -41,7 +41,7 @@ impl<K: Eq + Hash + Copy> KeyedLimiter<K> {
     }
 }
 
-/// One who is here.
+/// Permit of one key.
 #[derive(Debug)]
 pub struct Permit<K: Eq + Hash + Copy> {
     keyed_limiter: KeyedLimiter<K>,

@@ -1,9 +1,9 @@
-//! Connections: how many there may be, how long a client may take to say what it wants and to read what it is told, where
-//! it comes from, and a stop that lets begun requests finish.
-//! Not here: what is answered (`super::router`). Encryption is a proxy's business.
+//! Accepts connections: limits on their number, timeouts of reads and writes, the address of the client, and a stop
+//! that lets begun requests finish.
+//! Not here: the answers (`super::router`). Encryption is left to a proxy.
 //!
-//! A client is counted where it is known: by its connections, or behind proxies, whose connections carry requests of
-//! many, by its requests and by the streams and sockets that they become.
+//! A client is counted by its connections. Behind proxies, which carry requests of many clients on one connection, it
+//! is counted by its requests and by the streams and sockets they become.
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -32,22 +32,23 @@ use crate::access::Peer;
 use crate::clock::Sparse;
 use crate::engine::fault::Fault;
 
-/// Numbers and times of connections.
+/// Limits and timeouts of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Connections at a time; 10,000.
+    /// Concurrent connections; 10,000.
     pub connections: usize,
-    /// Connections of one address, or network of IPv6, at a time; 256. Behind a proxy: requests, streams and sockets.
+    /// Concurrent connections of one address, or of one IPv6 network; 256. Behind a proxy: requests, streams and
+    /// sockets.
     pub per_address: usize,
-    /// Connections of one IPv6 network of 48 bits at a time, beside those of its addresses; 2,048.
+    /// Concurrent connections of one IPv6 network of 48 bits, in addition to the limit of its addresses; 2,048.
     pub per_network: usize,
-    /// How long a request's headers may take, the first ones from the opening of the connection; 5 s.
+    /// Timeout of a request's headers, for the first ones from the opening of the connection; 5 s.
     pub headers: Duration,
-    /// How long a connection may be idle between requests, and late headers included; 30 s.
+    /// Timeout of an idle connection between requests, including late headers; 30 s.
     pub idle: Duration,
-    /// How long a client may read nothing of what it is told; 10 s.
+    /// Timeout of a write that makes no progress because the client does not read; 10 s.
     pub write: Duration,
-    /// How many proxies stand in front and name their client in `X-Forwarded-For`; 0.
+    /// Number of trusted proxies that name their client in `X-Forwarded-For`; 0.
     pub proxies: usize,
 }
 
@@ -65,25 +66,25 @@ impl Default for Settings {
     }
 }
 
-/// Size of a request's head, its line and all headers.
+/// Size limit of a request's head: its request line and all headers.
 const HEAD: usize = 32 * 1024;
 
-/// What a connection holds as long as it lives, a socket that it became included; behind proxies also what a request holds
-/// until it is answered.
+/// Permits held by a connection as long as it lives, including the socket it may become. Behind proxies they are held
+/// by a request until it is answered.
 #[derive(Debug, Clone)]
 pub struct Held {
     _service: Arc<Permit<()>>,
     _client: Arc<Client>,
 }
 
-/// A client that is counted, by its address and by its network of IPv6.
+/// Permits of a counted client, for its address and for its IPv6 network.
 #[derive(Debug)]
 struct Client {
     _address: Permit<IpAddr>,
     _network: Option<Permit<IpAddr>>,
 }
 
-/// The clients that are here.
+/// Counters of clients by address and network.
 #[derive(Debug, Clone, Default)]
 struct Clients {
     addresses: KeyedLimiter<IpAddr>,
@@ -91,7 +92,7 @@ struct Clients {
 }
 
 impl Clients {
-    /// Counts a client by its place, as buckets and the throttle do; none: there is no room for it.
+    /// Counts a client by its client network, as buckets and the throttle do; `None` when the limit is reached.
     fn enter(&self, client: Peer, settings: &Settings) -> Option<Arc<Client>> {
         let address = self.addresses.enter(client.place(), settings.per_address)?;
         let network = match client.network() {
@@ -102,7 +103,7 @@ impl Clients {
     }
 }
 
-/// Lines of the log that every client could cause, so that none of them floods it.
+/// Rate-limited log lines that any client could cause, so that no client floods the log.
 struct Notes {
     refused: Sparse,
     forwarded: Sparse,
@@ -121,7 +122,7 @@ impl Notes {
         }
     }
 
-    /// Says that the word of a proxy is not believed, which an operator may have meant to allow.
+    /// Logs that a forwarding header is not trusted, because the operator may have meant to trust it.
     fn look_at(&self, headers: &HeaderMap, proxies: usize) {
         let forwarded =
             ["x-forwarded-for", "forwarded", "x-real-ip"].into_iter().find(|name| headers.contains_key(*name));
@@ -133,16 +134,16 @@ impl Notes {
                 header,
                 left_out,
                 fix,
-                "a forwarded header is not trusted: clients count by their connection"
+                "a forwarded header is not trusted: clients are counted by their connection"
             );
         }
     }
 }
 
-/// Said to whoever finds no room.
+/// Message for a client over the limit.
 const FULL: &str = "There are too many connections; try again.";
 
-/// Serves until `stop`, then lets begun requests finish.
+/// Serves until `stop` is cancelled, then lets begun requests finish.
 pub async fn serve(listener: TcpListener, router: Router, settings: Settings, stop: CancellationToken) {
     let (all, clients) = (KeyedLimiter::default(), Clients::default());
     let notes = Arc::new(Notes::default());
@@ -159,7 +160,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
                 continue;
             }
         };
-        // Answers are small and awaited: waiting to fill a packet only delays them. A failure costs nothing but that.
+        // Answers are small and awaited, so waiting to fill a packet only delays them. A failure costs only that delay.
         let _ = stream.set_nodelay(true);
         let Some(service) = all.enter((), settings.connections) else {
             notes.refused("too many connections");
@@ -193,7 +194,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
     connections.wait().await;
 }
 
-/// A connection that found room.
+/// Connection within the limits.
 struct Accepted {
     router: Router,
     settings: Settings,
@@ -204,11 +205,11 @@ struct Accepted {
     notes: Arc<Notes>,
 }
 
-/// How its clients are counted.
+/// Counting mode of a connection.
 enum Room {
-    /// It has one client, which is counted.
+    /// Direct connection of one client, which is counted.
     Entered(Arc<Client>),
-    /// It is a proxy's: whoever it brings is counted, it is not.
+    /// Connection of a proxy: the client of each request is counted, the proxy is not.
     PerRequest(Clients),
 }
 
@@ -221,12 +222,12 @@ impl Accepted {
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(self.settings.idle) // counts from the answer before
+                .header_read_timeout(self.settings.idle) // counted from the previous answer
                 .max_header_size(HEAD)
                 .serve_connection(io, service)
                 .with_upgrades()
         );
-        // A client that breaks off, is too slow or speaks something else is its own affair.
+        // An error of one connection, such as a disconnect, a timeout or another protocol, is ignored.
         tokio::select! {
             _ = connection.as_mut() => {}
             () = self.stop.cancelled() => {
@@ -245,7 +246,7 @@ impl Accepted {
             Room::PerRequest(clients) => match clients.enter(peer, &self.settings) {
                 Some(client) => (client, true),
                 None => {
-                    self.notes.refused("too many requests of an address or network at a time");
+                    self.notes.refused("too many concurrent requests of an address or network");
                     return Ok(refusal());
                 }
             },
@@ -262,11 +263,11 @@ impl Accepted {
     }
 }
 
-/// The body of an answer, and what ends when it is written or given up.
+/// Body of an answer, with the guards that are released when it is written or abandoned.
 struct Holding {
     body: Body,
     _serving: Serving,
-    /// Behind proxies.
+    /// Permits of the request; present only behind proxies.
     _held: Option<Held>,
 }
 
@@ -287,8 +288,9 @@ impl hyper::body::Body for Holding {
     }
 }
 
-/// The client's address: the neighbour's, or what the outermost trusted proxy says. Each proxy appends the address it
-/// was asked from, so only the last entries are its word; what stands before them anybody may have written.
+/// Returns the client's address: the peer's address, or the one that the outermost trusted proxy reports. Each proxy
+/// appends the address it was called from, so only the last entries are trustworthy; any client may have written the
+/// entries before them.
 pub fn client(neighbour: Peer, headers: &HeaderMap, proxies: usize) -> Peer {
     let Some(outermost) = proxies.checked_sub(1) else { return neighbour };
     let said = headers.get_all("x-forwarded-for");
@@ -297,15 +299,15 @@ pub fn client(neighbour: Peer, headers: &HeaderMap, proxies: usize) -> Peer {
     named.map_or(neighbour, |address| Peer(address.to_canonical()))
 }
 
-/// Says to one client of a proxy that there is no room for more of its requests.
+/// Refuses a request of a proxy's client that is over the limit.
 fn refusal() -> Response {
     let mut response = super::plain(StatusCode::SERVICE_UNAVAILABLE, Fault::Overloaded, FULL);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-/// Says that there is no room before the connection ends. It fits into any empty send buffer; a client that cannot take
-/// it would not read it.
+/// Writes a refusal before the connection ends. It fits into any empty send buffer; a client that cannot receive it
+/// would not read it.
 fn turn_away(stream: &TcpStream) {
     let body = format!(r#"{{"errors":[{{"message":"{FULL}","extensions":{{"code":"OVERLOADED"}}}}]}}"#);
     let length = body.len();
@@ -314,7 +316,7 @@ fn turn_away(stream: &TcpStream) {
     let _ = stream.try_write(format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}").as_bytes());
 }
 
-/// An error of one connection is over with it; one of the machine, such as too many open files, needs a moment.
+/// Ignores per-connection accept errors, and waits briefly after an error of the machine, such as too many open files.
 async fn survive(error: &std::io::Error) {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {

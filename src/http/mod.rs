@@ -1,5 +1,5 @@
-//! The edge: one router over GraphQL by HTTP, event streams and WebSocket, the GraphiQL page and health.
-//! Not here: what any of it means; nothing below this module knows HTTP.
+//! HTTP interface: one router over GraphQL by HTTP, event streams and WebSocket, the GraphiQL page and health.
+//! Not here: the meaning of a request; nothing below this module knows HTTP.
 
 use std::panic::AssertUnwindSafe;
 
@@ -46,35 +46,35 @@ pub mod websocket;
 
 pub use health::{NotReady, Readiness};
 
-/// What every transport needs; cheap to clone.
+/// State shared by all transports; cheap to clone.
 #[derive(Clone)]
 pub struct HttpState {
-    /// Executes requests. Its tasks hold the sockets too, so that a graceful stop can wait for them.
+    /// Executes requests. Its task tracker holds the sockets too, so that a graceful stop can wait for them.
     pub engine: Engine,
-    /// Knows who is behind a token.
+    /// Identifies the user of a token.
     pub sessions: Sessions,
-    /// Cancelled when the service stops: sockets finish what runs and close.
+    /// Cancelled when the service stops: sockets finish running answers and close.
     pub shutdown: CancellationToken,
-    /// Foreign pages that may talk to the service.
+    /// Foreign origins with access to the service.
     pub origins: Origins,
-    /// Host names by which the service may be asked.
+    /// Host names that requests may use.
     pub hosts: Hosts,
-    /// Requests in one array; 0: none.
+    /// Largest number of requests in one array; 0 refuses arrays.
     pub batch_max: usize,
-    /// How long a request's body may take, and how large it may be.
+    /// Limits of a request's body.
     pub body: body::Body,
-    /// Times and sizes of sockets.
+    /// Limits and timeouts of sockets.
     pub sockets: websocket::Settings,
-    /// Who has how many sockets.
+    /// Counters of sockets by user.
     pub keyed_limiter: KeyedLimiter<UserId>,
-    /// Whether the GraphiQL page may list the people of the demo.
+    /// True if the GraphiQL page may list the users of the demo.
     pub demo: bool,
-    /// Whether there is a GraphiQL page.
+    /// True if there is a GraphiQL page.
     pub page: bool,
 }
 
 impl HttpState {
-    /// An edge with the limits of the design and no foreign origins.
+    /// State with the limits of the design and no foreign origins.
     pub fn new(engine: Engine, sessions: Sessions, shutdown: CancellationToken) -> Self {
         Self {
             engine,
@@ -92,7 +92,7 @@ impl HttpState {
     }
 }
 
-/// Everything that is served.
+/// Router of all addresses.
 pub fn router(edge: HttpState, readiness: Readiness) -> Router {
     let page = match edge.page {
         true => assets::routes().merge(demo::routes(edge.demo)),
@@ -122,15 +122,16 @@ pub fn router(edge: HttpState, readiness: Readiness) -> Router {
     router.layer(from_fn(headers::add)).layer(compression())
 }
 
-/// Answers are packed for whoever takes that, above a size at which it pays. What comes bit by bit is not: it would wait
-/// inside. There is no cookie to be guessed from the size of what is packed.
+/// Compresses answers above a size at which that pays, for clients that accept it. Streams are not compressed, because
+/// their parts would wait in the compressor. Compression is safe here, because no cookie can be guessed from the size
+/// of an answer.
 fn compression() -> CompressionLayer<impl Predicate> {
     let worth_it =
         SizeAbove::new(1_024).and(NotForContentType::SSE).and(NotForContentType::const_new("multipart/mixed"));
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_it)
 }
 
-/// An error outside GraphQL, in the same shape.
+/// Returns an error outside GraphQL, in the same shape.
 fn plain(status: StatusCode, fault: Fault, message: &str) -> Response {
     (
         status,
@@ -140,10 +141,10 @@ fn plain(status: StatusCode, fault: Fault, message: &str) -> Response {
         .into_response()
 }
 
-/// The name of a request, as its records have it.
+/// Header of a request's id, as in its records.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives a request its name, which its answer carries.
+/// Gives a request its id, and its answer the header.
 async fn name_request(State(engine): State<Engine>, mut request: Request, next: Next) -> Response {
     let id = engine.request_id();
     let value = HeaderValue::from_str(&id.0);
@@ -155,7 +156,7 @@ async fn name_request(State(engine): State<Engine>, mut request: Request, next: 
     response
 }
 
-/// A panic in a handler costs its request, and its text stays inside.
+/// Limits a panic in a handler to its request, and keeps its text out of the answer.
 async fn catch_panic(State(engine): State<Engine>, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| engine.request_id());
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {

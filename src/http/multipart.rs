@@ -1,6 +1,6 @@
-//! Results as parts of one `multipart/mixed` answer, after Apollo's protocol for subscriptions over HTTP: each part is
-//! `{"payload": …}`, an empty object is a sign of life, and errors beside an empty payload end it.
-//! Not here: what follows what (`stream`). A client that was cut off passes the last `cursor` as `after`.
+//! Results as parts of one `multipart/mixed` answer, in Apollo's protocol for subscriptions over HTTP: each part is
+//! `{"payload": …}`, an empty object is a heartbeat, and errors beside a null payload end the stream.
+//! Not here: the order of parts (`stream`). A client that was disconnected passes the last `cursor` as `after`.
 
 use std::convert::Infallible;
 
@@ -12,10 +12,11 @@ use serde_json::json;
 
 use super::stream::{Part, json};
 
-/// Names the protocol, so that a client knows how to read it.
+/// Content type with the name of the protocol, so that a client can parse it.
 const CONTENT_TYPE: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
 
-/// The stream of parts. Each is followed by its delimiter at once: until that comes a client cannot know its end.
+/// Returns a stream of parts. Each is followed by its delimiter at once, because a client needs it to find the part's
+/// end.
 pub(super) fn respond(parts: impl Stream<Item = Part> + Send + 'static) -> Response {
     let opening = stream::once(async { "\r\n--graphql".to_owned() });
     let body = opening.chain(parts.map(write)).map(Ok::<_, Infallible>);

@@ -1,20 +1,20 @@
-//! Which media types a client speaks: `Accept` with q-values, and the content type of a body. Pure.
-//! Not here: what is answered in which of them (`http::graphql`).
+//! Media types that a client accepts and sends: `Accept` with q-values, and the content type of a body. Pure.
+//! Not here: the answers in these types (`http::graphql`).
 
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 
-/// A media type of responses.
+/// Media type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
-    /// `application/json`: the status says whether the request was well-formed.
+    /// `application/json`: the status shows whether the request was well-formed.
     Json,
-    /// `application/graphql-response+json`: the status says whether it was executed.
+    /// `application/graphql-response+json`: the status shows whether the request was executed.
     GraphqlResponse,
 }
 
 impl Media {
-    /// The value of `Content-Type`.
+    /// Returns the value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json; charset=utf-8",
@@ -30,17 +30,16 @@ impl Media {
     }
 }
 
-/// How results that come one by one are framed.
+/// Framing of a stream of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// `text/event-stream`: `graphql-sse`, distinct connections.
+    /// `text/event-stream`: `graphql-sse` with distinct connections.
     Events,
-    /// `multipart/mixed;subscriptionSpec=1.0`: Apollo.
+    /// `multipart/mixed;subscriptionSpec=1.0`: Apollo's protocol.
     Parts,
 }
 
-/// The framing a client names in `Accept`, for results that come one by one; none when it names none. A wildcard names
-/// nothing.
+/// Returns the framing for a stream of results that a client names in `Accept`, if any. A wildcard names none.
 pub fn framing(headers: &HeaderMap) -> Option<Framing> {
     let named = list(headers, ACCEPT).filter_map(Range::parse).filter(|range| range.weight > 0);
     let framings = named.filter_map(|range| {
@@ -51,11 +50,11 @@ pub fn framing(headers: &HeaderMap) -> Option<Framing> {
         };
         Some((range.weight, framing))
     });
-    // Among equals the first.
+    // The first one wins among equals.
     framings.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, framing)| framing)
 }
 
-/// Whether a client takes an event stream, by name, by wildcard or because it does not say.
+/// Returns true if a client accepts an event stream: by name, by wildcard, or because it sends no `Accept`.
 pub fn takes_events(headers: &HeaderMap) -> bool {
     let fits = |range: &Range| match range.precision {
         0 => true,
@@ -66,10 +65,10 @@ pub fn takes_events(headers: &HeaderMap) -> bool {
     !headers.contains_key(ACCEPT) || ranges.max_by_key(|range| range.precision).is_some_and(|range| range.weight > 0)
 }
 
-/// The media type to answer in; none when the client takes neither.
+/// Returns the media type of the answer; `None` when the client accepts none.
 ///
-/// The highest q-value wins; among equals a type that was named beats one that a wildcard covers, and then the richer
-/// one. Whoever does not care gets `application/json`, which everything understands.
+/// The highest q-value wins. Among equals a named type beats one that a wildcard covers, and then the richer one wins.
+/// A client without a preference gets `application/json`, which every client understands.
 pub fn response(headers: &HeaderMap) -> Option<Media> {
     if !headers.contains_key(ACCEPT) {
         return Some(Media::Json);
@@ -83,7 +82,7 @@ pub fn response(headers: &HeaderMap) -> Option<Media> {
     match best {
         [(Some(json), _), (Some(rich), _)] if json.0 == 0 && rich.0 == 0 => None,
         [(Some(json), _), (Some(rich), _)] => {
-            // Precision decides only between equals, and a wildcard names nothing.
+            // Precision decides only between equals, and a wildcard names no type.
             let named = rich.1 == 2;
             let richer = rich.0 > json.0 || (rich.0 == json.0 && named);
             Some(if richer { Media::GraphqlResponse } else { Media::Json })
@@ -95,15 +94,15 @@ pub fn response(headers: &HeaderMap) -> Option<Media> {
     }
 }
 
-/// One media range of an `Accept` header.
+/// Media range of an `Accept` header.
 struct Range {
     kind: String,
     subtype: String,
-    /// Thousandths.
+    /// Quality in thousandths.
     weight: u16,
-    /// 0: `*/*`, 1: `application/*`, 2: a type.
+    /// Precision: 0 for `*/*`, 1 for `application/*`, 2 for a type.
     precision: u8,
-    /// Whether it has the parameter of Apollo's protocol for subscriptions, in the one version there is.
+    /// True if it has the parameter of Apollo's protocol for subscriptions, in its only version.
     subscriptions: bool,
 }
 
@@ -138,7 +137,7 @@ impl Range {
     }
 }
 
-/// A q-value in thousandths; one that is none refuses the range instead of preferring it.
+/// Returns a q-value in thousandths. An invalid one refuses the range instead of preferring it.
 fn quality(text: &str) -> u16 {
     match text.parse::<f32>() {
         Ok(value) if (0.0..=1.0).contains(&value) => (value * 1_000.0).round() as u16,
@@ -146,10 +145,10 @@ fn quality(text: &str) -> u16 {
     }
 }
 
-/// Whether a body is `application/json` in UTF-8, and not compressed. Says what is wrong otherwise.
+/// Checks that a body is `application/json` in UTF-8 and not compressed. The error describes the mismatch.
 pub fn json_body(headers: &HeaderMap) -> Result<(), &'static str> {
     if headers.contains_key(CONTENT_ENCODING) {
-        return Err("A compressed body is not taken: leave Content-Encoding out.");
+        return Err("A compressed body is not accepted: leave Content-Encoding out.");
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(given), None) = (types.next(), types.next()) else {
@@ -171,7 +170,7 @@ pub fn json_body(headers: &HeaderMap) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The items of a header that is a comma-separated list, however often it was sent.
+/// Returns the items of a header with a comma-separated list, which may be sent several times.
 fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|item| !item.is_empty())

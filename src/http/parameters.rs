@@ -1,6 +1,6 @@
-//! From what a client sent to a GraphQL request: the parameters `query`, `documentId`, `operationName`, `variables` and
-//! `extensions` out of a JSON object or a query string, and the bearer token. Pure; HTTP and the socket read them alike.
-//! Not here: anything that looks into the document.
+//! Reads a GraphQL request from a client: the parameters `query`, `documentId`, `operationName`, `variables` and
+//! `extensions` from a JSON object or a query string, and the bearer token. Pure; HTTP and WebSocket share it.
+//! Not here: the content of the document.
 
 use async_graphql::{Request, Variables};
 use axum::http::HeaderMap;
@@ -11,10 +11,10 @@ use crate::engine::document::{Params, sha256};
 use crate::engine::execute::GraphqlResponse;
 use crate::engine::fault::{Fault, one_line};
 
-/// A byte order mark, which some editors and platforms put before their text; JSON has none.
+/// Byte order mark, which some editors and platforms write before a text, and which JSON does not allow.
 const BOM: &str = "\u{feff}";
 
-/// JSON without a byte order mark before it.
+/// Returns JSON without a leading byte order mark.
 pub(super) fn without_bom(text: &str) -> &str {
     text.strip_prefix(BOM).unwrap_or(text)
 }
@@ -23,16 +23,16 @@ fn bad(message: impl Into<String>) -> GraphqlResponse {
     GraphqlResponse::refused(Fault::BadUserInput, message)
 }
 
-/// What a body asks for.
+/// Requests of a body.
 #[derive(Debug)]
 pub enum Asked {
-    /// One request.
+    /// Single request outside of a batch.
     One(Box<Params>),
-    /// Several, each for itself readable or not.
+    /// Batch of requests, each readable or not on its own.
     Batch(Vec<Result<Params, GraphqlResponse>>),
 }
 
-/// The requests in the bytes of a JSON body.
+/// Reads the requests in the bytes of a JSON body.
 pub fn from_body(body: &[u8]) -> Result<Asked, GraphqlResponse> {
     let body: Value = serde_json::from_slice(body.strip_prefix(BOM.as_bytes()).unwrap_or(body))
         .map_err(|error| bad(one_line(&format!("The body is not JSON in UTF-8: {error}."))))?;
@@ -50,7 +50,7 @@ fn from_value(request: Value) -> Result<Params, GraphqlResponse> {
     }
 }
 
-/// A request from the parameters as JSON. Parameters that nobody knows are left alone, as the specification wants.
+/// Reads a request from its parameters as JSON. Unknown parameters are ignored, as the specification requires.
 pub fn from_object(mut parameters: Map<String, Value>) -> Result<Params, GraphqlResponse> {
     let extensions = match parameters.remove("extensions") {
         None | Some(Value::Null) => Map::new(),
@@ -59,14 +59,14 @@ pub fn from_object(mut parameters: Map<String, Value>) -> Result<Params, Graphql
     };
     let text = string(&mut parameters, "query")?;
     let id = match (string(&mut parameters, "documentId")?, hash(&extensions)?) {
-        (Some(_), Some(_)) => return Err(bad("A document has one id: send documentId or persistedQuery.")),
+        (Some(_), Some(_)) => return Err(bad("A document has one id: send documentId or persistedQuery, not both.")),
         (Some(_), None) if text.is_some() => return Err(bad("Send the parameter query or documentId, not both.")),
         (Some(id), None) => Some(id.strip_prefix("sha256:").map_or(id.clone(), str::to_ascii_lowercase)),
         (None, hash) => hash,
     };
     match (&text, &id) {
         (None, None) => return Err(bad("The parameter query is missing.")),
-        (Some(text), Some(id)) if sha256(text) != *id => return Err(bad("The hash is not that of the query.")),
+        (Some(text), Some(id)) if sha256(text) != *id => return Err(bad("The hash does not match the query.")),
         _ => {}
     }
     let mut request = Request::new("");
@@ -78,7 +78,7 @@ pub fn from_object(mut parameters: Map<String, Value>) -> Result<Params, Graphql
     };
     for (name, value) in extensions {
         let value =
-            async_graphql::Value::from_json(value).map_err(|_| bad("The parameter extensions is not usable."))?;
+            async_graphql::Value::from_json(value).map_err(|_| bad("The parameter extensions is not valid."))?;
         request.extensions.insert(name, value);
     }
     Ok(Params { text, id, request, after: None })
@@ -92,7 +92,7 @@ fn string(parameters: &mut Map<String, Value>, name: &str) -> Result<Option<Stri
     }
 }
 
-/// The hash in `extensions.persistedQuery`, as Apollo's clients send it.
+/// Reads the hash in `extensions.persistedQuery`, as Apollo's clients send it.
 fn hash(extensions: &Map<String, Value>) -> Result<Option<String>, GraphqlResponse> {
     let Some(persisted) = extensions.get("persistedQuery").filter(|value| !value.is_null()) else { return Ok(None) };
     match (&persisted["version"], &persisted["sha256Hash"]) {
@@ -103,8 +103,8 @@ fn hash(extensions: &Map<String, Value>) -> Result<Option<String>, GraphqlRespon
     }
 }
 
-/// A request from the decoded pairs of a query string; `variables` and `extensions` are JSON there. An empty parameter
-/// is a missing one, and one that comes twice could mean two things.
+/// Reads a request from the decoded pairs of a query string, where `variables` and `extensions` are JSON. An empty
+/// parameter counts as missing, and a repeated one is refused as ambiguous.
 pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Params, GraphqlResponse> {
     let mut parameters = Map::new();
     for (name, text) in pairs.into_iter().filter(|(_, text)| !text.is_empty()) {
@@ -121,19 +121,19 @@ pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Params, GraphqlRespons
     from_object(parameters)
 }
 
-/// The token of an `Authorization` header.
+/// Credential in an `Authorization` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// No header, or an empty one.
     None,
-    /// A bearer token; whether it is good is not known here.
+    /// Bearer token, which is not verified yet.
     Bearer(String),
-    /// Something else.
+    /// Header in any other form.
     Broken,
 }
 
 impl Credential {
-    /// What the headers of a request say.
+    /// Reads the credential from the headers of a request.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         match (values.next(), values.next()) {
@@ -143,7 +143,8 @@ impl Credential {
         }
     }
 
-    /// Reads `Bearer …`; the scheme in any case. An empty text counts as none: clients write it for a viewer without a token.
+    /// Reads `Bearer …`, with the scheme in any case. An empty text counts as none, because clients send it for a
+    /// viewer without a token.
     pub fn parse(text: &str) -> Self {
         if text.trim().is_empty() {
             return Self::None;

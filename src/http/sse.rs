@@ -1,11 +1,11 @@
-//! Results as server-sent events, after the `graphql-sse` protocol with distinct connections: `next` with a result,
-//! `complete` at the end, comments in between as signs of life.
-//! Not here: what follows what (`stream`).
+//! Results as server-sent events, in the `graphql-sse` protocol with distinct connections: `next` with a result,
+//! `complete` at the end, and comments in between as heartbeats.
+//! Not here: the order of parts (`stream`).
 //!
-//! An event carries an `id` when the operation's one root field takes `after` and the client asks for its `cursor`: the id
-//! is that cursor. A client that comes back with it as `Last-Event-ID`, as browsers do, goes on behind that event: the
-//! header stands in for `after`, whatever the document says there. Fields without `after` show states, which begin with
-//! how things stand: there is nothing to resume, and the header says nothing to them.
+//! An event carries an `id` when the operation's root field takes `after` and the client selects its `cursor`: the id
+//! is that cursor. A client that reconnects with it as `Last-Event-ID`, as browsers do, resumes after that event: the
+//! header replaces `after`, whatever the document says there. Fields without `after` show states, and their stream
+//! begins with the current state: there is nothing to resume, so the header has no effect on them.
 
 use std::convert::Infallible;
 
@@ -19,13 +19,13 @@ use super::stream::{Part, json};
 use crate::engine::execute::GraphqlResponse;
 use crate::engine::fault::Fault;
 
-/// Where a client says that it was cut off.
+/// Header with which a client resumes a stream.
 const LAST: &str = "last-event-id";
 
-/// How long a cursor may be.
+/// Length limit of a cursor, in bytes.
 const CURSOR: usize = 128;
 
-/// The id of the last event that arrived, if the client says one.
+/// Returns the id of the last event that the client received, if it sends one.
 pub(super) fn last_event(headers: &HeaderMap) -> Result<Option<String>, GraphqlResponse> {
     let Some(value) = headers.get(LAST).filter(|value| !value.is_empty()) else { return Ok(None) };
     match value.to_str().ok().filter(|id| is_id(id)) {
@@ -37,12 +37,12 @@ pub(super) fn last_event(headers: &HeaderMap) -> Result<Option<String>, GraphqlR
     }
 }
 
-/// Cursors are base64url; nothing else becomes an id, line ends least of all.
+/// Returns true for a valid event id. Cursors are base64url; any other character is refused, line ends above all.
 fn is_id(text: &str) -> bool {
     (1..=CURSOR).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// The stream of events.
+/// Returns the stream of events.
 pub(super) fn respond(parts: impl Stream<Item = Part> + Send + 'static) -> Response {
     Sse::new(parts.flat_map(|part| stream::iter(events(part)).map(Ok::<_, Infallible>))).into_response()
 }

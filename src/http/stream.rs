@@ -1,10 +1,11 @@
-//! An operation whose results go out one by one over plain HTTP, as events or as parts: what follows what, and when it
-//! ends. One task per stream executes; at most a few results wait for a slow reader, and one who reads nothing for as
-//! long as one write may take is left.
-//! Not here: how the results are framed (`sse`, `multipart`), and queries and mutations answered at once (`graphql`).
+//! Streams the results of an operation over plain HTTP, as events or as parts: their order and their end. One task per
+//! stream executes the operation. At most a few results wait for a slow client, and a client that reads nothing for as
+//! long as one write may take is disconnected.
+//! Not here: the framing of results (`sse`, `multipart`), and queries and mutations with a single answer (`graphql`).
 //!
-//! Rights stay true while a stream is open, as on a socket: it ends with UNAUTHENTICATED when its session does and with
-//! FORBIDDEN when the rights change. When the service stops it ends without a word, so that its client takes it up again.
+//! Rights are checked while a stream is open, as on a socket: it ends with UNAUTHENTICATED when its session ends, and
+//! with FORBIDDEN when the rights change. When the service stops, it ends without a last part, so that its client
+//! resumes it.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -28,23 +29,23 @@ use crate::account::session::Change;
 use crate::engine::execute::{GraphqlResponse, Prepared};
 use crate::engine::fault::Fault;
 
-/// Parts that wait for a slow reader; the subscription waits behind them, in its table.
+/// Parts that wait for a slow client; further results of the subscription wait in its table.
 const READY: usize = 4;
 
-/// What comes next in a stream.
+/// Part of a stream.
 #[derive(Debug)]
 pub(super) enum Part {
-    /// A result, and where to go on behind it when the operation can be resumed.
+    /// Result, and the cursor to resume after it when the operation is resumable.
     Next(GraphqlResponse, Option<String>),
-    /// The service ends it, and why.
+    /// Error with which the service ends the stream.
     Ended(ServerError),
-    /// Nothing new; the connection lives.
+    /// Heartbeat of a stream without new results.
     Beat,
-    /// Nothing more comes.
+    /// End of the stream.
     Complete,
 }
 
-/// The answer to an operation that was prepared, or refused. A subscription counts as one of its user's sockets.
+/// Returns the answer to an operation that was prepared or refused. A subscription counts as one of its user's sockets.
 pub(super) fn respond(
     edge: &HttpState,
     actor: Actor,
@@ -63,20 +64,20 @@ pub(super) fn respond(
             let produced = produce(edge, actor, prepared, out);
             let engine = edge.engine.clone();
             edge.engine.tasks().spawn(async move {
-                // A panic costs this stream only, and its text stays inside.
+                // A panic ends only this stream, and its text stays out of the answer.
                 if let Err(panic) = AssertUnwindSafe(produced).catch_unwind().await {
                     let failed = engine.panicked("a stream", panic.as_ref());
-                    let _ = told.send_timeout(Part::Ended(failed), patience).await; // who does not read it is told nothing
+                    let _ = told.send_timeout(Part::Ended(failed), patience).await; // lost if the client does not read
                 }
             });
         }
         Err(reply) => {
             for part in [Part::Next(reply, None), Part::Complete] {
-                let _ = out.try_send(part); // there is room for both
+                let _ = out.try_send(part); // the channel has space for both
             }
         }
     }
-    // Held by the answer and not by who makes it: that one may be through, while its reader still holds the connection.
+    // Held by the answer and not by the task: the task may be done while the client still holds the connection.
     let parts = ReceiverStream::new(parts).inspect(move |_| {
         let _ = &seat;
     });
@@ -92,14 +93,14 @@ pub(super) fn respond(
 
 fn full(edge: &HttpState) -> Problem {
     edge.engine.refused_by_rate("too many streams of a user");
-    let message = "You have as many streams and sockets as you may have; close one.";
+    let message = "You have reached the limit of streams and sockets; close one.";
     Problem::new(StatusCode::TOO_MANY_REQUESTS, Fault::RateLimited, message).with(header::RETRY_AFTER, "1")
 }
 
-/// Asks nginx and its like to pass on what comes when it comes.
+/// Header that makes nginx and similar proxies forward each part immediately.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Executes and sends until one side ends it.
+/// Executes the operation and sends its results until one side ends the stream.
 fn produce(
     edge: &HttpState,
     actor: Actor,
@@ -125,15 +126,15 @@ fn produce(
     async move {
         let sent = send(replies, ended, streams, &settings, stopping, &out);
         tokio::select! {
-            () = out.closed() => {} // the client went away; a mutation goes on
+            () = out.closed() => {} // the client disconnected; a mutation continues
             last = sent => if let Some(last) = last {
-                let _ = out.send_timeout(last, settings.write).await; // who does not read it is told nothing
+                let _ = out.send_timeout(last, settings.write).await; // lost when the client does not read
             }
         }
     }
 }
 
-/// Sends all but the last part and returns that; none: there is nothing more to say.
+/// Sends all but the last part and returns that; `None` when there is no last part.
 async fn send(
     replies: impl Stream<Item = Part>,
     ended: impl Future<Output = Part>,
@@ -146,7 +147,7 @@ async fn send(
     loop {
         let part = tokio::select! {
             biased;
-            // What has an end is waited for; a stream is taken up again by its client, elsewhere or anew.
+            // Queries and mutations are awaited; a stream is resumed or restarted by its client.
             () = stopping.cancelled(), if streams => return None,
             ended = &mut ended, if streams => return Some(ended),
             part = replies.next() => match part {
@@ -163,10 +164,10 @@ async fn send(
     }
 }
 
-/// A reply as JSON.
+/// Returns a reply as JSON.
 pub(super) fn json(reply: &impl serde::Serialize) -> String {
     serde_json::to_string(reply).unwrap_or_else(|error| {
-        // Only a value that is no JSON could fail, such as a NaN out of a resolver.
+        // Serialization fails only for a value that is not JSON, such as a NaN from a resolver.
         tracing::error!(%error, "a result cannot be written as JSON");
         "{\"errors\":[{\"message\":\"Something went wrong on our side.\",\"extensions\":{\"code\":\"INTERNAL\"}}]}"
             .into()

@@ -1,12 +1,13 @@
-//! The life of one socket: what is let in, what runs, and when it ends.
-//! Not here: how a socket comes about, how messages look and how they are written out.
+//! Life of one socket: admission, running operations, and its end.
+//! Not here: the upgrade to a socket, the format of messages, and their writing.
 //!
-//! An operation's id is free again before its last message goes out, because a client may use the id again as soon as
-//! it reads that message.
+//! An operation's id is free again before its last message is sent, because a client may use the id again as soon as it
+//! reads that message.
 //!
-//! Rights stay true on an open socket: its session is asked for when a revocation is heard of, and twice a second. When it
-//! has ended, or its token was not renewed, each operation is told and the socket closes with 4403; when its rights have changed, what runs as a stream ends with FORBIDDEN, because it was let in under the
-//! old ones, and everything after that is asked for under the new ones.
+//! Rights are checked while a socket is open: its session is checked at each notification of a revocation, and twice a
+//! second. When the session has ended, or its token was not renewed, each operation gets an error and the socket closes
+//! with 4403. When its rights have changed, running streams end with FORBIDDEN, because they were admitted under the
+//! old rights, and every later operation is checked under the new ones.
 
 use std::collections::HashMap;
 
@@ -34,19 +35,19 @@ use crate::http::keyed_limiter::Permit;
 use crate::http::parameters::Credential;
 use crate::id::UserId;
 
-/// The reading side of a socket.
+/// Reading side of a socket.
 pub(super) struct Connection<'a> {
     edge: &'a HttpState,
     out: mpsc::Sender<Message>,
-    /// An answer that found no room.
+    /// Answer that waits for space in the queue.
     waiting: Option<Message>,
     peer: Option<Peer>,
     credential: Credential,
-    /// How fast the client may send.
+    /// Limit on the rate of the client's messages.
     pace: DefaultDirectRateLimiter,
-    /// One of the sockets its user may have; it outlives the reading.
+    /// Permit of one of the user's sockets; it outlives the reading side.
     seat: &'a mut Option<Permit<UserId>>,
-    /// Nobody before `connection_init` was accepted.
+    /// Viewer of the socket; `None` before `connection_init` was accepted.
     viewer: Option<Viewer>,
     running: JoinSet<Finished>,
     ids: HashMap<String, (u64, AbortHandle)>,
@@ -54,19 +55,19 @@ pub(super) struct Connection<'a> {
     stopping: CancellationToken,
 }
 
-/// Who is on the other side, under which rights.
+/// Viewer of a socket and the current rights.
 struct Viewer {
     actor: Actor,
-    /// Cancelled when these rights are no longer theirs.
+    /// Cancelled when the rights have changed.
     rights: CancellationToken,
-    /// When the newest token ends.
+    /// Lease that ends with the newest token.
     lease: Lease,
-    /// Ends when the session or its rights do.
+    /// Completes when the session ends or its rights change.
     change: BoxFuture<'static, Change>,
 }
 
 impl<'a> Connection<'a> {
-    /// A socket that was just opened; `credential` is what its upgrade carried.
+    /// Connection of a socket that was just opened; `credential` comes from its upgrade request.
     pub fn new(
         edge: &'a HttpState,
         out: mpsc::Sender<Message>,
@@ -92,7 +93,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Reads until one side ends it; none: the other side did.
+    /// Reads until one side ends the socket; `None` when the client did.
     pub async fn run(mut self, stream: &mut SplitStream<WebSocket>) -> Option<Farewell> {
         let settings = self.edge.sockets;
         let init = Instant::now() + settings.init;
@@ -109,7 +110,7 @@ impl<'a> Connection<'a> {
                 }
             };
             let is_open = tokio::select! {
-                // Reading comes last: a client that never stops sending must not keep the others from their turn.
+                // Reading comes last: a client that never stops sending must not block the other branches.
                 biased;
                 () = self.stopping.cancelled() => return self.drain().await,
                 () = out.closed() => return None,
@@ -130,7 +131,7 @@ impl<'a> Connection<'a> {
                         return Some(Close::SILENT.into());
                     }
                     silent = Instant::now() + settings.pong;
-                    // No room: much is on its way to this client, and the writer watches whether it arrives.
+                    // A full queue: much is in flight to this client, and the writer checks that it arrives.
                     pinged = out.try_send(Message::Ping(Default::default())).is_ok();
                     pongs_due += u32::from(pinged);
                     Ok(())
@@ -148,7 +149,7 @@ impl<'a> Connection<'a> {
                             pongs_due -= 1;
                             Ok(())
                         }
-                        // Each ping is answered, by the library.
+                        // The library answers each ping.
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.keeps_pace(),
                         Some(Ok(Message::Close(_))) | None => return None,
                         Some(Err(error)) => Err(Close::unreadable(&error)),
@@ -188,7 +189,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// The token of the message counts, else that of the upgrade.
+    /// Identifies the viewer. The token of the message takes precedence over that of the upgrade.
     async fn init(&mut self, credential: Credential) -> Result<(), Close> {
         let credential = match credential {
             Credential::None => std::mem::replace(&mut self.credential, Credential::None),
@@ -210,8 +211,8 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Goes on with the next token of the same sign-in: what runs stays, under the same rights. A token that is not good
-    /// changes nothing.
+    /// Continues with the next token of the same sign-in: running operations stay, under the same rights. An invalid
+    /// token changes nothing.
     async fn renew(&mut self, credential: &Credential) -> Result<(), Close> {
         if self.viewer.is_none() {
             return Err(Close::UNAUTHORIZED);
@@ -231,7 +232,7 @@ impl<'a> Connection<'a> {
                 self.act_as(actor, rights, lease);
                 json!({ "renewed": true, "expiresAt": ends })
             }
-            (Ok(_), _) => json!({ "renewed": false, "message": "The token is of another sign-in: connect anew." }),
+            (Ok(_), _) => json!({ "renewed": false, "message": "The token is of another sign-in: reconnect." }),
             (Err(Unauthenticated::Invalid), _) => {
                 json!({ "renewed": false, "message": "The access token is not valid." })
             }
@@ -266,8 +267,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// What is said before a close: to each operation that runs, that it ends and why. Streams that a client is to take up
-    /// again elsewhere hear nothing.
+    /// Returns the messages before a close: for each running operation, an error with the reason. Streams that a client
+    /// is to resume elsewhere get none.
     fn close_frame(&self, close: Close) -> Farewell {
         let fault = match &close {
             close if *close == Close::EXPIRED || *close == Close::SIGNED_OUT => Some(Fault::Unauthenticated),
@@ -305,10 +306,10 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Frees the id of an operation, then lets its last message go.
+    /// Frees the id of an operation, then sends its last message.
     fn finished(&mut self, finished: Option<Finished>) {
         let Some(Finished { id, serial, last }) = finished else { return };
-        // The client may have completed it meanwhile, and begun another one under the same id.
+        // The client may have completed it meanwhile, and started another one with the same id.
         if self.ids.get(&id).is_some_and(|(own, _)| *own == serial) {
             self.ids.remove(&id);
             if let Some((permit, message)) = last {
@@ -317,27 +318,28 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Answers a message. When there is no room nothing more is read until there is, while rights are watched all the
-    /// same; the writer cuts off a client that does not make room in time.
+    /// Answers a message. While the queue is full nothing more is read, but rights are still checked; the writer
+    /// disconnects a client that does not read in time.
     fn push(&mut self, message: Message) {
         if let Err(TrySendError::Full(message)) = self.out.try_send(message) {
             self.waiting = Some(message);
         }
     }
 
-    /// The service stops: streams end without a word, so that clients take them up elsewhere, answers are waited for.
+    /// Handles a stop of the service: streams end without a message, so that clients resume them elsewhere, and answers
+    /// are awaited.
     async fn drain(mut self) -> Option<Farewell> {
         let deadline = Instant::now() + self.edge.sockets.drain;
         while let Ok(Some(finished)) = timeout_at(deadline, self.running.join_next()).await {
             self.finished(finished.ok());
         }
-        // Those answers go out before the close frame, which overtakes what waits in the queue.
+        // Those answers are sent before the close frame, which is sent ahead of the messages in the queue.
         let _ = timeout_at(deadline, self.out.reserve_many(self.out.max_capacity())).await;
         Some(Close::RESTART.into())
     }
 }
 
-/// Who shows this.
+/// Identifies the viewer of a credential.
 async fn identify(edge: &HttpState, peer: Option<Peer>, credential: &Credential) -> Result<Actor, Unauthenticated> {
     let token = match credential {
         Credential::None => None,

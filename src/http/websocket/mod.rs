@@ -1,7 +1,8 @@
-//! GraphQL over WebSocket at `/graphql/ws`: who may open a socket that speaks `graphql-transport-ws`, and its sizes.
-//! Not here: what is said on it (`connection` decides, `protocol` words it, `operation` executes, `writer` sends).
+//! GraphQL over WebSocket at `/graphql/ws`: admission of sockets that speak `graphql-transport-ws`, and their limits.
+//! Not here: the messages on a socket (`connection` decides, `protocol` words them, `operation` executes, `writer`
+//! sends).
 //!
-//! One task reads and decides, one writes, and each operation has one of its own.
+//! One task reads and decides, one writes, and each operation has a task of its own.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -28,34 +29,35 @@ mod operation;
 pub mod protocol;
 mod writer;
 
-/// Times and sizes of a socket.
+/// Limits and timeouts of a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// How long `connection_init` is waited for; 5 s.
+    /// Time to wait for `connection_init`; 5 s.
     pub init: Duration,
-    /// How long a silent client is left alone before it is pinged; 15 s.
+    /// Time without a message from the client before it is pinged; 15 s.
     pub ping: Duration,
-    /// How long a pinged client may stay silent; 10 s.
+    /// Time for a pinged client to send a message; 10 s.
     pub pong: Duration,
-    /// How often the session is asked for although no revocation was heard of: a token also ends by itself; 500 ms.
+    /// Interval of session checks without a notification of a revocation, because a token also expires by itself; 500
+    /// ms.
     pub recheck: Duration,
-    /// How long one write may take; 10 s. A client that reads more slowly is cut off.
+    /// Timeout of one write; 10 s. A client that reads more slowly is disconnected.
     pub write: Duration,
-    /// How long it may take to say why a socket closes; 5 s. Then it is closed without a word.
+    /// Timeout of sending the close frame; 5 s. Then the socket is closed without it.
     pub close_frame: Duration,
-    /// How long answers may take that are begun when the service stops; 5 s.
+    /// Time for running answers to finish when the service stops; 5 s.
     pub drain: Duration,
-    /// Operations at a time; 64.
+    /// Concurrent operations; 64.
     pub operations: usize,
-    /// Size of a message from the client; 64 KiB.
+    /// Size limit of a message from the client; 64 KiB.
     pub message: usize,
-    /// Sockets of one user at a time; 10.
+    /// Concurrent sockets of one user; 10.
     pub per_user: usize,
-    /// Messages from the client per second, in the long run; 10.
+    /// Messages from the client per second, on average; 10.
     pub messages_per_second: NonZeroU32,
-    /// Messages from the client at once; 100, so that a client that comes back can take up all it had.
+    /// Messages from the client in one burst; 100, so that a client that reconnects can resume all its operations.
     pub messages_at_once: NonZeroU32,
-    /// Messages waiting to be written; 256. Operations wait when it is full.
+    /// Messages that wait to be written; 256. Operations wait when the queue is full.
     pub queue: usize,
 }
 
@@ -79,10 +81,10 @@ impl Default for Settings {
     }
 }
 
-/// A socket costs this much memory per direction before anything is sent; the default is 32 times as much.
+/// Buffer size of a socket in each direction, allocated before anything is sent; the default is 32 times as much.
 const BUFFER: usize = 4 * 1024;
 
-/// `GET /graphql/ws`.
+/// Handles `GET /graphql/ws`.
 pub(super) async fn upgrade(
     State(edge): State<HttpState>,
     peer: Option<Extension<Peer>>,
@@ -104,8 +106,8 @@ pub(super) async fn upgrade(
             "Pages of this origin may not open a socket here.",
         );
     }
-    // Another subprotocol is agreed to only to say in a close code, the one place where a browser shows it to its
-    // page, that it is not spoken here.
+    // Another subprotocol is accepted only to refuse it with a close code, because a browser shows nothing else of a
+    // refusal to its page.
     let offered: Vec<HeaderValue> = upgrade.requested_protocols().cloned().collect();
     let spoken = offered.iter().find(|name| name.as_bytes() == SUBPROTOCOL.as_bytes());
     let acceptable = spoken.is_some();
@@ -118,7 +120,7 @@ pub(super) async fn upgrade(
     upgrade.max_message_size(size).max_frame_size(size).read_buffer_size(BUFFER).write_buffer_size(BUFFER).on_upgrade(
         move |socket| {
             tasks.track_future(async move {
-                let _held = held; // it is still a connection of its address
+                let _held = held; // the socket still counts as a connection of its address
                 let peer = peer.map(|Extension(peer)| peer);
                 serve(edge, socket, peer, credential, acceptable).await;
             })
@@ -130,11 +132,12 @@ async fn serve(edge: HttpState, socket: WebSocket, peer: Option<Peer>, credentia
     let (sink, mut stream) = socket.split();
     let (out, queue) = mpsc::channel(edge.sockets.queue);
     let (close_frame, told) = oneshot::channel();
-    // A queue without senders ends the writer. Held until the writer has ended by itself: it may look for the close frame
-    // just before that is sent, and at the queue just after.
+    // A queue without senders ends the writer. This sender is held until the writer has ended by itself: the writer may
+    // check for the close frame just before that is sent, and check the queue just after.
     let open = out.clone();
     let writer = tokio::spawn(writer::run(sink, queue, told, edge.sockets));
-    // One of the sockets its user may have, until the last frame is out and not only until there is nothing to say.
+    // Permit of one of the user's sockets, held until the last frame is sent and not only until nothing is left to
+    // send.
     let mut seat = None;
     let last = if acceptable {
         Connection::new(&edge, out, peer, credential, &mut seat).run(&mut stream).await
@@ -142,7 +145,7 @@ async fn serve(edge: HttpState, socket: WebSocket, peer: Option<Peer>, credentia
         Some(Close::SUBPROTOCOL.into())
     };
     match last {
-        Some(last) => drop(close_frame.send(last)), // it comes back when the writer is gone; there is nobody to say it to
+        Some(last) => drop(close_frame.send(last)), // an error means that the writer and the client are gone
         None => drop(close_frame),
     }
     writer::part(writer, stream).await;

@@ -1,5 +1,5 @@
-//! One operation of a socket, from `subscribe` to its last message.
-//! Not here: which operations there are; the connection keeps their ids.
+//! Runs one operation of a socket, from `subscribe` to its last message.
+//! Not here: the set of running operations; the connection keeps their ids.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -16,7 +16,7 @@ use crate::engine::document::Params;
 use crate::engine::execute::{Engine, GraphqlResponse};
 use crate::engine::fault::Fault;
 
-/// What an operation needs.
+/// Operation with everything it needs to run.
 pub struct Operation {
     pub id: String,
     pub serial: u64,
@@ -29,18 +29,18 @@ pub struct Operation {
     pub out: Sender<Message>,
 }
 
-/// An operation that ended by itself.
+/// Result of an operation that ended by itself.
 pub struct Finished {
     pub id: String,
-    /// Which of the operations that had this id.
+    /// Number that distinguishes operations with the same id.
     pub serial: u64,
-    /// Its last message and the room for it; none when there is nobody to tell.
+    /// Last message and the permit to send it; `None` when there is no client or message left.
     pub last: Option<(OwnedPermit<Message>, Message)>,
 }
 
 impl Operation {
-    /// Runs to the end. Waits while the client does not read: streams wait with it, or skip what they may skip. A panic
-    /// costs this operation only, and its text stays inside.
+    /// Runs to the end. While the client does not read, the operation waits, and streams wait or skip results where
+    /// they may. A panic ends only this operation, and its text stays out of the answer.
     pub async fn run(self, ask: Params) -> Finished {
         let last = AssertUnwindSafe(self.stream(ask)).catch_unwind().await.unwrap_or_else(|panic| {
             Some(protocol::error(&self.id, &[self.engine.panicked("an operation of a socket", panic.as_ref())]))
@@ -63,7 +63,7 @@ impl Operation {
         loop {
             let reply = tokio::select! {
                 biased;
-                // What has an end is waited for; a stream is taken up again by its client, elsewhere or anew.
+                // Queries and mutations are awaited; a stream is resumed or restarted by its client.
                 () = self.stopping.cancelled(), if streams => return None,
                 () = self.rights.cancelled(), if streams => {
                     let changed = Fault::Forbidden.server_error("Your rights have changed: subscribe again.");

@@ -1,5 +1,5 @@
-//! The messages and close codes of `graphql-transport-ws`, read and written. Pure.
-//! Not here: when which of them is sent.
+//! Messages and close codes of `graphql-transport-ws`, read and written. Pure.
+//! Not here: the rules for sending them (`connection`).
 
 use std::borrow::Cow;
 
@@ -13,75 +13,75 @@ use crate::engine::document::Params;
 use crate::engine::execute::GraphqlResponse;
 use crate::http::parameters::{self, Credential};
 
-/// The one subprotocol that is spoken.
+/// The only subprotocol that is supported.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// How long an operation's id may be; it is sent back with every message of the operation.
+/// Length limit of an operation's id, in bytes; the id is repeated in every message of the operation.
 const ID: usize = 256;
 
-/// Where a payload has what the header would have.
+/// Fields of a payload that take the place of the header.
 const HEADER: [&str; 2] = ["Authorization", "authorization"];
 
-/// A close frame holds 125 bytes, two of them the code.
+/// Bytes of a close reason: a close frame holds 125, two of them the code.
 const REASON: usize = 123;
 
-/// Why a socket is closed.
+/// Code and reason of a close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
     code: u16,
     reason: Cow<'static, str>,
 }
 
-/// Declares why a socket is closed, and the list of all of it, which the documentation shows.
+/// Declares the reasons for closing a socket, and the list of all of them, which the documentation contains.
 macro_rules! closes {
     ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal;)*) => {
         impl Close {
             $($(#[$doc])* pub const $name: Self = Self::new($code, $reason);)*
 
-            /// Every one. An ellipsis stands for words that differ.
+            /// All reasons. An ellipsis stands for variable text.
             pub const ALL: &[Self] = &[$(Self::$name),*];
         }
     };
 }
 
 closes! {
-    /// The client did not answer a ping. Most likely nobody reads this; whoever does may connect again.
+    /// The client did not answer a ping. Most likely it does not receive this; if it does, it may reconnect.
     SILENT = 1001 "No answer to a ping";
-    /// What is sent is no WebSocket.
+    /// The client sent data that is not WebSocket.
     PROTOCOL = 1002 "Protocol error";
-    /// A frame of text that holds none.
+    /// A text frame does not contain UTF-8.
     NOT_TEXT = 1007 "Text is not UTF-8";
-    /// A message is larger than it may be.
+    /// A message exceeds the size limit.
     TOO_BIG = 1009 "Message too big";
     /// An answer cannot be written.
     INTERNAL = 1011 "Internal error";
-    /// The service stops or starts anew; clients come back by themselves.
+    /// The service stops or restarts; clients reconnect by themselves.
     RESTART = 1012 "Service restart";
-    /// The client reads too slowly, or the service has no room.
+    /// The client reads too slowly, or the service has no capacity.
     TRY_LATER = 1013 "Try again later";
-    /// A frame that holds no text.
+    /// The client sent a binary frame.
     BINARY = 4400 "Messages are text";
-    /// A message that is none of the protocol; the reason says why.
+    /// The client sent a message outside the protocol; the reason describes the error.
     BAD_MESSAGE = 4400 "…";
-    /// `subscribe` before `connection_ack`.
+    /// The client sent `subscribe` before `connection_ack`.
     UNAUTHORIZED = 4401 "Unauthorized";
     /// The token of `connection_init` was refused.
     NOT_VALID = 4403 "Access token not valid";
-    /// The token ended and was not renewed.
+    /// The token expired and was not renewed.
     EXPIRED = 4403 "Access token expired";
-    /// The sign-in was ended, the token revoked, or the account disabled.
+    /// The session was signed out, the token revoked, or the account disabled.
     SIGNED_OUT = 4403 "Signed out";
-    /// The client speaks something else.
+    /// The client offers another subprotocol.
     SUBPROTOCOL = 4406 "Subprotocol not acceptable";
-    /// No `connection_init` in time.
+    /// The client did not send `connection_init` in time.
     INIT_TIMEOUT = 4408 "Connection initialisation timeout";
-    /// The id of a running operation was used again.
+    /// The client used the id of a running operation again.
     DUPLICATE = 4409 "Subscriber for … already exists";
-    /// A second `connection_init`.
+    /// The client sent a second `connection_init`.
     SECOND_INIT = 4429 "Too many initialisation requests";
-    /// The client sends faster than it may.
+    /// The client sends faster than allowed.
     TOO_MANY_MESSAGES = 4429 "Too many messages";
-    /// The user has as many sockets as they may have. Not a reason to try again: clients stop at this code.
+    /// The user's number of sockets is at its limit. Trying again does not help: clients stop at this code.
     TOO_MANY_SOCKETS = 4429 "Too many sockets of this user";
 }
 
@@ -94,12 +94,13 @@ impl Close {
         Self { reason: reason.into(), ..Self::BAD_MESSAGE }
     }
 
-    /// The id of a running operation was used again.
+    /// Close for the id of a running operation that was used again.
     pub fn duplicate(id: &str) -> Self {
         Self { reason: Self::DUPLICATE.reason.replace('…', id).into(), ..Self::DUPLICATE }
     }
 
-    /// The socket could not be read. The error's type belongs to a library below axum, so its words have to do.
+    /// Close for a socket that could not be read. The error's type belongs to a library below axum, so its text is
+    /// examined.
     pub fn unreadable(error: &axum::Error) -> Self {
         let text = error.to_string();
         if text.contains("too long") {
@@ -111,7 +112,7 @@ impl Close {
         }
     }
 
-    /// Why a signed-in user's socket closes.
+    /// Close for the end of a session.
     pub fn of(end: End) -> Self {
         match end {
             End::Expired => Self::EXPIRED,
@@ -119,49 +120,49 @@ impl Close {
         }
     }
 
-    /// The code.
+    /// Returns the close code.
     pub fn code(&self) -> u16 {
         self.code
     }
 
-    /// The reason.
+    /// Returns the text of the reason.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The frame, its reason cut to what fits.
+    /// Returns the close frame, with its reason cut to the allowed size.
     pub fn frame(&self) -> CloseFrame {
         let end = (0..=REASON.min(self.reason.len())).rev().find(|end| self.reason.is_char_boundary(*end)).unwrap_or(0);
         CloseFrame { code: self.code, reason: self.reason[..end].into() }
     }
 }
 
-/// What a client says.
+/// Message of a client.
 #[derive(Debug)]
 pub enum ClientMessage {
-    /// `connection_init`, and the token in its payload.
+    /// `connection_init` with the token in its payload.
     Init(Credential),
-    /// `ping`, and its payload.
+    /// `ping` with its payload.
     Ping(Option<Value>),
     /// `ping` with a token in its payload: the next one of the same sign-in.
     Renew(Credential),
-    /// `pong`.
+    /// `pong`, which needs no answer.
     Pong,
-    /// `subscribe`.
+    /// `subscribe`, which starts an operation.
     Subscribe {
         /// The operation's id, chosen by the client.
         id: String,
-        /// What to execute.
+        /// Request to execute.
         ask: Box<Params>,
     },
-    /// `complete`.
+    /// `complete`, which ends an operation.
     Complete {
         /// The operation's id.
         id: String,
     },
 }
 
-/// Reads a message; else why the socket has to be closed.
+/// Reads a message; the error is the reason to close the socket.
 pub fn read(text: &str) -> Result<ClientMessage, Close> {
     let Ok(Value::Object(mut message)) = serde_json::from_str(parameters::without_bom(text)) else {
         return Err(Close::bad("A message is a JSON object"));
@@ -210,7 +211,7 @@ fn id(message: &mut Map<String, Value>) -> Result<String, Close> {
     }
 }
 
-/// The token of a `connection_init`: `Authorization` as the header would have it, or `token` bare.
+/// Reads the token of a `connection_init`: `Authorization` in the form of the header, or a bare `token`.
 fn credential(payload: &Map<String, Value>) -> Credential {
     let header = HEADER.iter().find_map(|name| payload.get(*name));
     match (header.filter(|value| !value.is_null()), payload.get("token").filter(|value| !value.is_null())) {
@@ -236,34 +237,34 @@ fn write<P: Serialize>(kind: &'static str, id: Option<&str>, payload: Option<P>)
     match serde_json::to_string(&Outgoing { kind, id, payload }) {
         Ok(text) => Message::text(text),
         Err(error) => {
-            // Only a value that is no JSON could fail, such as a NaN out of a resolver.
+            // Serialization fails only for a value that is not JSON, such as a NaN from a resolver.
             tracing::error!(%error, "a message cannot be written as JSON");
             Message::Close(Some(Close::INTERNAL.frame()))
         }
     }
 }
 
-/// `connection_ack`.
+/// Returns a `connection_ack` message.
 pub fn ack() -> Message {
     write("connection_ack", None, None::<()>)
 }
 
-/// `pong`, with the payload of the ping.
+/// Returns a `pong` with the payload of the ping.
 pub fn pong(payload: Option<Value>) -> Message {
     write("pong", None, payload)
 }
 
-/// `next`.
+/// Returns a `next` message with a result.
 pub fn next(id: &str, reply: &GraphqlResponse) -> Message {
     write("next", Some(id), Some(reply))
 }
 
-/// `error`: the operation did not come about, or is ended by the service.
+/// Returns an `error` message: the operation could not start, or the service ends it.
 pub fn error(id: &str, errors: &[ServerError]) -> Message {
     write("error", Some(id), Some(errors))
 }
 
-/// `complete`.
+/// Returns a `complete` message.
 pub fn complete(id: &str) -> Message {
     write("complete", Some(id), None::<()>)
 }

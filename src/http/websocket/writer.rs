@@ -1,7 +1,7 @@
-//! The writing side of a socket: a queue in, frames out, and a close frame that arrives.
-//! Not here: what is written.
+//! Writing side of a socket: drains the outgoing queue and delivers the close frame ahead of it.
+//! Not here: the content of messages.
 //!
-//! A close frame goes past the queue: what waits there is for somebody who is no longer served, or no longer reads.
+//! A close frame overtakes the queue: the messages there are for a client that has no access any more or does not read.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use tokio::time::timeout;
 use super::Settings;
 use super::protocol::Close;
 
-/// How long the other side may take to answer a close frame.
+/// Time for the client to answer a close frame.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The last words on a socket.
+/// Last messages of a socket.
 pub struct Farewell {
-    /// To its operations.
+    /// Messages to its operations.
     pub last: Vec<Message>,
-    /// To the client.
+    /// Close frame for the client.
     pub close: Close,
 }
 
@@ -34,15 +34,15 @@ impl From<Close> for Farewell {
     }
 }
 
-/// Why writing ended before its time.
+/// Reason why writing ended early.
 enum Broken {
     Gone,
     Slow,
 }
 
-/// Writes what comes until there is a close frame, a close frame was written, or the socket is gone. Whoever takes longer
-/// over one message than they may is told to try again later; a mutation of theirs goes on, a stream can be resumed.
-/// True when the other side was told of the end as far as there was something to tell.
+/// Writes messages until a close frame is given, a close frame was written, or the socket is gone. A client that takes
+/// longer over one message than allowed is told to try again later; its mutations continue, and its streams can be
+/// resumed. Returns true when the last messages, if any, were sent to the client.
 pub async fn run(
     mut sink: SplitSink<WebSocket, Message>,
     mut queue: Receiver<Message>,
@@ -51,14 +51,14 @@ pub async fn run(
 ) -> bool {
     let close_frame = tokio::select! {
         biased;
-        close_frame = close_frame => close_frame.ok(), // none: the other side closed
+        close_frame = close_frame => close_frame.ok(), // `None` when the client closed
         written = write(&mut sink, &mut queue, settings.write) => match written {
             Ok(()) => None,
             Err(Broken::Gone) => return false,
             Err(Broken::Slow) => Some(Close::TRY_LATER.into()),
         },
     };
-    drop(queue); // nobody waits for room in it any more
+    drop(queue); // senders that wait for space stop waiting
     let end = async {
         if let Some(Farewell { last, close }) = close_frame {
             for message in last {
@@ -66,14 +66,14 @@ pub async fn run(
             }
             sink.send(Message::Close(Some(close.frame()))).await?;
         }
-        sink.close().await // flushes; an error means that the other side is gone
+        sink.close().await // flushes; an error means that the client is gone
     };
     timeout(settings.close_frame, end).await.is_ok_and(|said| said.is_ok())
 }
 
-/// Writes until there is no more or a close frame was written, and flushes when nothing waits; what is more than a
-/// buffer's worth goes out by itself. A message is taken out of the queue when there is room for it: one that was taken
-/// is not lost when a close frame ends this.
+/// Writes until the queue ends or a close frame was written, and flushes when the queue is empty; data beyond the
+/// buffer's size is sent by itself. A message is taken from the queue only when there is space for it, so that none is
+/// lost when a close frame ends this.
 async fn write(
     sink: &mut SplitSink<WebSocket, Message>,
     queue: &mut Receiver<Message>,
@@ -105,11 +105,11 @@ async fn within(patience: Duration, write: impl Future<Output = Result<(), Error
     }
 }
 
-/// Lets the close frame arrive: closing a connection with unread bytes in it resets it, and a reset overtakes what was
-/// written before. So reading goes on, for nobody, until the other side has closed too.
+/// Lets the close frame arrive. Closing a connection with unread bytes resets it, and a reset overtakes data that was
+/// written before, so the socket is read, and its data dropped, until the client has closed it too.
 pub async fn part(writer: JoinHandle<bool>, mut stream: SplitStream<WebSocket>) {
     if !writer.await.unwrap_or(false) {
-        return; // nothing was said that could arrive; a panic in it leaves nothing to do
+        return; // no close frame was sent, or the writer panicked
     }
     let read = async {
         while let Some(read) = stream.next().await {
@@ -118,5 +118,5 @@ pub async fn part(writer: JoinHandle<bool>, mut stream: SplitStream<WebSocket>) 
             }
         }
     };
-    let _ = timeout(LINGER, read).await; // enough waiting either way
+    let _ = timeout(LINGER, read).await; // the wait ends either way
 }
