@@ -1,15 +1,15 @@
-//! Context of an operation: the actor, the database, the clock and the random source.
-//! Not here: anything an operation may not use inside a transaction (mail, network, hashing), and anything of GraphQL.
+//! Context of a verb: the actor, the database, the clock and the random source.
+//! Not here: anything a verb may not use inside a transaction (mail, network, hashing), and anything of GraphQL.
 
 use crate::access::{Action, Actor, Decision, Lease, Peer, decide};
 use crate::clock::{Clock, Timestamp};
 use crate::db::Db;
 use crate::id::RandomSource;
 
-/// First parameter of every operation.
+/// First parameter of every verb.
 #[derive(Clone)]
 pub struct Ctx {
-    /// Actor of the operation.
+    /// Actor of the verb.
     pub actor: Actor,
     /// Client address of the request; `None` for the service itself.
     pub peer: Option<Peer>,

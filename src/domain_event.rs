@@ -156,13 +156,13 @@ pub enum DomainEvent {
 /// Objects a domain event is about; columns of its row, so that streams filter without reading the data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct About {
-    /// Event concerned.
+    /// Event that is concerned.
     pub event: Option<EventId>,
     /// Organizer of the event.
     pub organizer: Option<OrganizerId>,
-    /// Customer concerned.
+    /// Customer that is concerned.
     pub user: Option<UserId>,
-    /// Booking concerned.
+    /// Booking that is concerned.
     pub booking: Option<BookingId>,
 }
 

@@ -1,5 +1,5 @@
-//! Identifiers: one type per noun, how they look outside, and the random source they are made from.
-//! Not here: database rows, and anything that looks an identifier up.
+//! Identifiers: one type per kind of object, their public form, and the random source they are made from.
+//! Not here: database rows, and the look-up of an identifier.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,26 +11,27 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 
-/// Why a text from outside is not the identifier that was asked for.
+/// Reason why a text from a client is not an identifier of the expected type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadId {
-    /// Not something this service ever handed out.
-    #[error("this is no id of this service")]
+    /// The text is not an identifier of this service.
+    #[error("this is not an id of this service")]
     Malformed,
-    /// A well-formed id of another type.
+    /// The text is an identifier of another type.
     #[error("this is the id of another type: expected {expected}")]
     OtherType {
-        /// The type that was asked for.
+        /// Name of the expected type.
         expected: &'static str,
     },
 }
 
-/// A noun that has identifiers of its own.
+/// Type of identifier, one per kind of object.
 pub trait NodeId: Copy + From<Uuid> + Into<Uuid> {
     /// GraphQL type name; part of the opaque id, so that an id of another type is recognised.
     const NAME: &'static str;
 
-    /// The opaque id clients see: base64url of `Type:` and the 16 bytes. (Relay: clients never look inside.)
+    /// Returns the opaque id for clients: base64url of `Type:` and the 16 bytes. (Relay convention: clients never parse
+    /// it.)
     fn to_global_id(self) -> String {
         let mut bytes = Vec::with_capacity(Self::NAME.len() + 17);
         bytes.extend_from_slice(Self::NAME.as_bytes());
@@ -39,7 +40,7 @@ pub trait NodeId: Copy + From<Uuid> + Into<Uuid> {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads an opaque id of this type.
+    /// Parses an opaque id of this type.
     fn parse(text: &str) -> Result<Self, BadId> {
         let (name, id) = split(text)?;
         if name != Self::NAME {
@@ -49,7 +50,7 @@ pub trait NodeId: Copy + From<Uuid> + Into<Uuid> {
     }
 }
 
-/// Takes an opaque id apart into type name and UUID; for `node(id:)`, which does not know the type beforehand.
+/// Splits an opaque id into type name and UUID; for `node(id:)`, which does not know the type beforehand.
 pub fn split(text: &str) -> Result<(String, Uuid), BadId> {
     if text.len() > 64 {
         return Err(BadId::Malformed);
@@ -75,7 +76,7 @@ macro_rules! node_ids {
         impl From<$id> for Uuid { fn from(id: $id) -> Self { id.0 } }
         impl NodeId for $id { const NAME: &'static str = $name; }
         impl sea_orm::TryFromU64 for $id {
-            // Asked for only with generated integer keys, which no table of ours has.
+            // Called only for generated integer keys, which no table of this service has.
             fn try_from_u64(_: u64) -> Result<Self, sea_orm::DbErr> {
                 Err(sea_orm::DbErr::ConvertFromU64(stringify!($id)))
             }
@@ -87,40 +88,41 @@ macro_rules! node_ids {
 }
 
 node_ids! {
-    /// A person with an account.
+    /// User with an account.
     UserId = "User";
-    /// The account that sells.
+    /// Account that sells tickets.
     OrganizerId = "Organizer";
-    /// A sign-in.
+    /// Sign-in of a user.
     SessionId = "Session";
-    /// What a program signs in with.
+    /// Token that a client program signs in with.
     ApiTokenId = "ApiToken";
-    /// What one can book.
+    /// Event that can be booked.
     EventId = "Event";
-    /// The figures of an event's places; its UUID is the event's.
+    /// Availability of an event's tickets; its UUID is the event's.
     AvailabilityId = "Availability";
     /// One bookable date and time of an event.
     SlotId = "Slot";
-    /// The places that ticket types share.
+    /// Capacity that ticket types share.
     QuotaId = "Quota";
-    /// A kind of place at a price.
+    /// Category of tickets at a price.
     TicketTypeId = "TicketType";
-    /// A customer's claim on places.
+    /// A customer's claim on tickets.
     BookingId = "Booking";
-    /// One line of a booking.
+    /// Item of a booking: tickets of one type.
     BookingItemId = "BookingItem";
-    /// A place in the line.
+    /// Customer's entry in a waitlist.
     EntryId = "WaitlistEntry";
-    /// What happened.
+    /// Record of a past change.
     DomainEventId = "DomainEvent";
     /// One update of an event, for the texts that changed.
     ChangeId = "EventChange";
 }
 
-/// Letters of a booking reference: no 0 O 1 I L U, so that it survives being read out and written down.
+/// Letters of a booking reference. 0, O, 1, I, L and U are left out, so that it can be read aloud and written down
+/// without mistakes.
 pub const REFERENCE_LETTERS: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// The source of identifiers, references, secrets and jitter. A parameter everywhere, so that a test can seed it.
+/// Source of identifiers, references, secrets and jitter. It is passed as a parameter, so that a test can seed it.
 #[derive(Clone)]
 pub struct RandomSource(Arc<Mutex<Source>>);
 
@@ -130,16 +132,17 @@ struct Source {
     newest: (u64, u32),
 }
 
-/// Ids of one millisecond have a counter of 18 bits behind the timestamp, so that they sort as they were made.
+/// Largest value of the counter of 18 bits behind the timestamp. With it, ids of one millisecond sort in the order they
+/// were made.
 const COUNTER_MAX: u32 = (1 << 18) - 1;
 
 impl RandomSource {
-    /// Seeded by the operating system.
+    /// Creates a source seeded by the operating system.
     pub fn system() -> Self {
         Self::of(StdRng::from_os_rng())
     }
 
-    /// The same sequence for the same seed; tests only.
+    /// Creates a source that returns the same sequence for the same seed; tests only.
     pub fn seeded(seed: u64) -> Self {
         Self::of(StdRng::seed_from_u64(seed))
     }
@@ -149,7 +152,7 @@ impl RandomSource {
     }
 
     fn source(&self) -> std::sync::MutexGuard<'_, Source> {
-        // A panic while drawing cannot leave the source in a bad state, so a poisoned lock is still good.
+        // A panic while drawing cannot leave the source in a bad state, so a poisoned lock is still usable.
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -157,8 +160,9 @@ impl RandomSource {
         draw(&mut self.source().rng)
     }
 
-    /// A new identifier: UUIDv7 of this moment. Ids of one process sort as they were made, also within a millisecond
-    /// and when the clock is set back, so lists by id are lists by time and indexes stay hot at one end.
+    /// Returns a new identifier: a UUIDv7 of this moment. Ids of one process sort in the order they were made, also
+    /// within a millisecond and after the clock is set back. So lists by id are lists by time, and inserts stay at one
+    /// end of an index.
     pub fn id<T: From<Uuid>>(&self, now: Timestamp) -> T {
         let now = u64::try_from(now.0 / 1_000).unwrap_or(0);
         let mut source = self.source();
@@ -170,14 +174,15 @@ impl RandomSource {
         };
         source.newest = (millis, counter);
         let mut bytes: [u8; 10] = source.rng.random();
-        // 12 bits before the variant, 6 bits behind it (RFC 9562, 6.2, method 1).
+        // 12 bits before the variant, 6 bits after it (RFC 9562, 6.2, method 1).
         bytes[0] = (counter >> 14) as u8;
         bytes[1] = (counter >> 6) as u8;
         bytes[2] = (counter & 0x3f) as u8;
         uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().into()
     }
 
-    /// A new booking reference such as `EVT-7K3F9Q`; 729 million of them, so the caller checks whether it is taken.
+    /// Returns a new booking reference such as `EVT-7K3F9Q`. There are 729 million, so the caller has to check that it
+    /// is free.
     pub fn reference(&self) -> String {
         self.with(|rng| {
             let mut text = String::from("EVT-");
@@ -188,14 +193,14 @@ impl RandomSource {
         })
     }
 
-    /// Random bytes for secrets.
+    /// Returns random bytes for secrets.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.with(|rng| rng.fill_bytes(&mut bytes));
         bytes
     }
 
-    /// A number in `0.0..1.0`, for jitter.
+    /// Returns a number in `0.0..1.0`, for jitter.
     pub fn fraction(&self) -> f64 {
         self.with(|rng| rng.random())
     }

@@ -1,8 +1,8 @@
-//! Answers to repeated requests: the key, the fingerprint of the input, the outcome of the first request.
-//! Not here: payloads. An outcome is ids and numbers; the payload is resolved anew from them.
+//! Answers to repeated requests: the key, the fingerprint of the input, and the outcome of the first request.
+//! Not here: payloads. An outcome holds ids and numbers, from which the payload is resolved again.
 //!
-//! The row is written in the request's own transaction, so it exists exactly if the request took effect. Refusals are
-//! not stored: nothing happened that a repetition could double.
+//! The row is written in the transaction of the request, so it exists exactly if the request took effect. Refusals are
+//! not stored, because they change nothing that a repetition could change twice.
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::{Serialize, de::DeserializeOwned};
@@ -12,84 +12,84 @@ use crate::clock::Timestamp;
 use crate::db::{self, Db, DbError, Priority, record};
 use crate::id::UserId;
 
-/// The longest key. (Stripe's limit.)
+/// Longest key; the limit of Stripe.
 pub const KEY_MAX: usize = 255;
 
 record! {
-    /// One keyed request of a user.
+    /// Key of one request of a user.
     pub struct Key {
-        /// Whose.
+        /// User that sent the request.
         user_id: UserId,
-        /// The client's key.
+        /// Key that the client chose.
         key: String,
     }
 }
 
 record! {
-    /// The row kept for a keyed request.
+    /// Row kept for a request with a key.
     pub struct Answer {
-        /// Whose.
+        /// User that sent the request.
         user_id: UserId,
-        /// The client's key.
+        /// Key that the client chose.
         key: String,
-        /// Which mutation.
+        /// Name of the mutation.
         operation: &'static str,
-        /// Of its input.
+        /// Fingerprint of the input.
         fingerprint: String,
         /// Ids and numbers, as JSON.
         outcome: String,
-        /// When.
+        /// Time of the answer.
         created_at: Timestamp,
     }
 }
 
-/// What is on record for a key.
+/// Stored answer of a key.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct Stored {
-    /// Whose.
+    /// User that sent the request.
     pub user_id: UserId,
-    /// The client's key.
+    /// Key that the client chose.
     pub key: String,
-    /// Which mutation.
+    /// Name of the mutation.
     pub operation: String,
-    /// Of its input.
+    /// Fingerprint of the input.
     pub fingerprint: String,
     /// Ids and numbers, as JSON.
     pub outcome: String,
 }
 
-/// What a stored answer means for a request with the same key.
+/// Result of comparing a request with the stored answer of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recall<T> {
-    /// The same request: answer with its outcome.
+    /// The same request: it is answered with the stored outcome.
     Same(T),
-    /// Another request under the same key: refuse.
+    /// Another request under the same key: it is refused.
     Reused,
 }
 
 impl Stored {
-    /// Compares a request with what is on record.
+    /// Compares a request with the stored answer.
     pub fn recall<T: DeserializeOwned>(&self, operation: &str, fingerprint: &str) -> Recall<T> {
         if self.operation != operation || self.fingerprint != fingerprint {
             return Recall::Reused;
         }
-        // An outcome of an older release that no longer reads is as good as another request: refused, never re-run.
+        // An unreadable outcome of an older release counts as another request: it is refused, and never run again.
         serde_json::from_str(&self.outcome).map_or(Recall::Reused, Recall::Same)
     }
 }
 
-/// A key clients may use: 1 to 255 visible ASCII characters.
+/// Returns true if a client may use the key: 1 to 255 visible ASCII characters.
 pub fn is_valid_key(key: &str) -> bool {
     (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The fingerprint of an input: SHA-256 of its JSON.
+/// Returns the fingerprint of an input: SHA-256 of its JSON.
 pub fn fingerprint(input: &impl Serialize) -> String {
     let json = serde_json::to_vec(input).unwrap_or_default();
     Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Makes the row for a request that took effect.
+/// Creates the row for a request that took effect.
 pub fn answer(
     user: UserId,
     key: String,
@@ -102,20 +102,20 @@ pub fn answer(
     Answer { user_id: user, key, operation, fingerprint, outcome, created_at: now }
 }
 
-/// What is on record for these keys.
+/// Returns the stored answers of these keys.
 pub async fn look_up(c: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Stored>, DbError> {
     let sql = "SELECT i.user_id, i.key, i.operation, i.fingerprint, i.outcome
                FROM {records} JOIN idempotency i ON i.user_id = r.user_id AND i.key = r.key";
     db::select_by(c, sql, keys, []).await
 }
 
-/// Keeps answers.
+/// Stores the answers of requests.
 pub async fn keep(tx: &db::Tx, answers: &[Answer]) -> Result<(), DbError> {
     db::insert(tx, "idempotency", answers, "").await?;
     Ok(())
 }
 
-/// Deletes answers given before an instant, at most `limit`, the oldest first. Says how many.
+/// Deletes at most `limit` answers given before an instant, the oldest first. Returns their number.
 pub async fn purge(db: &Db, before: Timestamp, limit: i64) -> Result<u64, DbError> {
     db.write(Priority::Worker, |tx| async move {
         let sql = "DELETE FROM idempotency WHERE (user_id, key) IN

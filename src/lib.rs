@@ -1,15 +1,15 @@
-//! Boxoffice sells places at events over GraphQL and tells everyone concerned, live and durably.
+//! Boxoffice sells tickets for events over GraphQL and notifies everyone concerned, live and durably.
 //!
-//! This is the map, in reading order; `ARCHITECTURE.md` walks one booking through it.
+//! This file is the map of the crate, in reading order; `ARCHITECTURE.md` follows one booking through it.
 //!
 //! ```text
-//! client ──HTTP / WebSocket──► http ──► graphql (who, what) ──► a slice's verb: one write, its last statement appends domain events
-//!                                                                  │ commit
-//!  subscription ◄── bus ◄── relay: numbers domain events ──► reactions ──► notices, jobs ──► worker: log line, further channels
+//! client ──HTTP / WebSocket──► http ──► graphql ──► verb of a slice: one write, appends domain events last
+//!                                                             │ commit
+//!  subscription ◄── bus ◄── relay: numbers domain events ──► reactions ──► notices, jobs ──► worker: deliveries
 //! ```
 //!
-//! A group uses itself and the groups above it in this file, never one below; the order inside a group stands in
-//! `tests/it/architecture.rs`, which holds both.
+//! A group uses its own modules and the groups above it in this file, never one below. The order inside a group is
+//! listed in `tests/it/architecture.rs`, which checks both.
 #![warn(missing_docs)]
 
 // The shared vocabulary.
@@ -23,14 +23,14 @@ pub mod status;
 pub mod text;
 pub mod zone;
 
-// The database, and who may do what.
+// The database, and access to data.
 pub mod access;
 pub mod ctx;
 pub mod db;
 pub mod engine;
 pub mod page;
 
-// What happens around a commit.
+// Steps around a commit.
 pub mod bus;
 pub mod idempotency;
 pub mod outbox;
@@ -42,11 +42,11 @@ pub mod account;
 pub mod booking;
 pub mod event;
 
-// What follows.
+// Effects of a commit.
 pub mod notification;
 pub mod reactions;
 
-// The edge.
+// Interfaces to the outside.
 pub mod app;
 pub mod cli;
 pub mod demo;

@@ -1,5 +1,5 @@
-//! The program: parse, do what was asked, say what went wrong.
-//! Not here: anything else.
+//! Entry point: parses the command line, runs the command, and prints its error.
+//! Not here: the commands (`cli`).
 
 use std::process::ExitCode;
 

@@ -1,37 +1,38 @@
 //! Money as integer minor units with an ISO 4217 currency, and its decimal text.
-//! Not here: conversion between currencies; there is none, an event has one. Codes and their digits come from `iso_currency`.
+//! Not here: conversion between currencies, because an event has one currency. Codes and their digits come from
+//! `iso_currency`.
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Codes that `iso_currency` counts as superseded and ISO 4217 list one still has.
+/// Codes that `iso_currency` marks as superseded although ISO 4217 list one still has them.
 const STILL_IN_USE: [&str; 1] = ["VES"];
 
-/// The largest price in minor units: keeps every sum of a booking far inside 64 bits.
+/// Largest price in minor units; keeps every sum of a booking far below 64 bits.
 pub const MAX_PRICE_MINOR: i64 = 1_000_000_000_000;
 
-/// A currency of ISO 4217 that has a minor unit, also one that was in use once: amounts that are stored can be shown.
+/// Currency of ISO 4217 that has a minor unit. Past currencies are included, so that stored amounts can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
-    /// Reads a three-letter code, upper case only.
+    /// Parses a three-letter code, upper case only.
     pub fn parse(code: &str) -> Option<Self> {
         let found = iso_currency::Currency::from_code(code).map(Self)?;
         found.0.exponent().map(|_| found)
     }
 
-    /// Whether events may be sold in it: money that people pay with today, neither a fund nor a metal nor a past currency.
+    /// Returns true if events may be sold in it: current money, neither a fund nor a metal nor a past currency.
     pub fn is_in_use(self) -> bool {
         let is_past = self.0.is_superseded().is_some() && !STILL_IN_USE.contains(&self.code());
         !self.0.is_fund() && !self.0.is_special() && !is_past
     }
 
-    /// The code.
+    /// Returns the ISO 4217 code.
     pub fn code(self) -> &'static str {
         self.0.code()
     }
 
-    /// How many digits stand behind the point.
+    /// Returns the number of digits behind the decimal point.
     pub fn exponent(self) -> u32 {
         self.0.exponent().map_or(2, u32::from)
     }
@@ -43,31 +44,31 @@ impl Serialize for Currency {
     }
 }
 
-/// An amount in minor units (cents, yen, fils) of one currency.
+/// Amount in minor units (cents, yen, fils) of one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Money {
-    /// Minor units.
+    /// Number of minor units.
     pub minor: i64,
-    /// In which currency.
+    /// Currency of the amount.
     pub currency: Currency,
 }
 
-/// Why a decimal text is no price.
+/// Reason why a decimal text is not a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, thiserror::Error)]
 pub enum BadAmount {
-    /// Not digits with at most one point.
+    /// The text is not digits with at most one point.
     #[error("not a decimal number such as 12.50")]
     Malformed,
-    /// More digits behind the point than the currency has.
+    /// The text has more digits behind the point than the currency.
     #[error("more decimals than the currency has")]
     TooPrecise,
-    /// Negative or beyond [`MAX_PRICE_MINOR`].
+    /// The amount is negative or above [`MAX_PRICE_MINOR`].
     #[error("negative or too large")]
     OutOfRange,
 }
 
 impl Money {
-    /// The amount as decimal text with exactly the currency's digits: `12.50`, `1500` (JPY), `1.250` (BHD).
+    /// Formats the amount as decimal text with exactly the currency's digits: `12.50`, `1500` (JPY), `1.250` (BHD).
     pub fn decimal(self) -> String {
         let exponent = self.currency.exponent() as usize;
         let sign = if self.minor < 0 { "-" } else { "" };
@@ -76,12 +77,12 @@ impl Money {
         if exponent == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
     }
 
-    /// Reads a price: digits with at most the currency's decimals, not negative.
+    /// Parses a price: digits with at most the currency's decimals, not negative.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, BadAmount> {
         Self::parse_up_to(text, currency, MAX_PRICE_MINOR)
     }
 
-    /// Reads an amount of several prices: the same with another limit in minor units.
+    /// Parses an amount of several prices, with another limit in minor units.
     pub fn parse_up_to(text: &str, currency: Currency, max_minor: i64) -> Result<Self, BadAmount> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());

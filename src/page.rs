@@ -1,58 +1,58 @@
-//! Pages of lists by key: which rows a connection asks for, and whether there are more.
-//! Not here: cursors as clients see them (`graphql::page`), and what a list contains.
+//! Pages of lists by key: the rows that a connection asks for, and whether more rows exist.
+//! Not here: cursors as clients see them (`graphql::page`), and the content of a list.
 
 use sea_orm::{ConnectionTrait, Cursor, FromQueryResult, SelectorTrait};
 
 use crate::db::DbError;
 
-/// The largest page.
+/// Largest size of a page.
 pub const PAGE_MAX: u64 = 100;
 
-/// The largest count. Counting reads one row more at most, however long the list is.
+/// Largest count. Counting reads at most one row more, however long the list is.
 pub const COUNT_MAX: i64 = 1_000;
 
-/// How many rows a list has, as far as it is counted.
+/// Number of rows in a list, up to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// The number, up to [`COUNT_MAX`].
+    /// Number of rows, up to [`COUNT_MAX`].
     pub n: i64,
-    /// Whether there are more.
+    /// True if more rows exist.
     pub is_capped: bool,
 }
 
 impl Count {
-    /// From a count of at most one row beyond [`COUNT_MAX`].
+    /// Creates a count from a number that stops at one row above [`COUNT_MAX`].
     pub fn of(n: i64) -> Self {
         Self { n: n.min(COUNT_MAX), is_capped: n > COUNT_MAX }
     }
 }
 
-/// What part of a list is asked for; `K` is the key rows are ordered by, unique.
+/// Part of a list that is asked for. `K` is the unique key by which rows are ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paging<K> {
-    /// Rows behind this key.
+    /// Key after which the rows begin.
     pub after: Option<K>,
-    /// Rows before this key.
+    /// Key before which the rows end.
     pub before: Option<K>,
-    /// How many; 1 to [`PAGE_MAX`].
+    /// Number of rows; 1 to [`PAGE_MAX`].
     pub limit: u64,
-    /// From the end of the list instead of its beginning.
+    /// True to read from the end of the list instead of its beginning.
     pub from_end: bool,
 }
 
 /// Part of a list, in list order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows.
+    /// Rows of the page.
     pub rows: Vec<T>,
-    /// Whether there are rows before them.
+    /// True if rows exist before the page.
     pub has_previous: bool,
-    /// Whether there are rows behind them.
+    /// True if rows exist after the page.
     pub has_next: bool,
 }
 
 impl<K: Clone + sea_orm::sea_query::IntoValueTuple> Paging<K> {
-    /// Reads one page through a keyset cursor; one row more than asked tells whether there are more.
+    /// Reads one page through a keyset cursor. It asks for one row more than the page has, to learn whether more exist.
     pub async fn run<S, T>(&self, mut cursor: Cursor<S>, c: &impl ConnectionTrait) -> Result<Page<T>, DbError>
     where
         S: SelectorTrait<Item = T>,
@@ -78,7 +78,8 @@ impl<K: Clone + sea_orm::sea_query::IntoValueTuple> Paging<K> {
 }
 
 impl<K> Paging<K> {
-    /// The page of rows as they were read from the asked end of the list, one more than asked where there are more.
+    /// Cuts the page out of rows that were read from the requested end of the list, with one row too many if more
+    /// exist.
     pub fn cut<T>(&self, mut rows: Vec<T>) -> Page<T> {
         let more = rows.len() as u64 > self.limit;
         rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));

@@ -1,8 +1,8 @@
-//! Retention: how long the traces of finished work are kept, and the sweep that deletes them in chunks.
-//! Not here: the statements (each slice has its own), and what belongs to sign-ins (`account`).
+//! Retention: the times for which data of finished work is kept, and the sweep that deletes it in chunks.
+//! Not here: the statements (each slice has its own), and data of sign-ins (`account`).
 //!
-//! Domain events and notices are never deleted. Streams resume from the first however old the cursor is; the second are
-//! what a user was told, numbered without gaps.
+//! Domain events and notices are never deleted. Streams resume from domain events however old their cursor is. Notices
+//! are the messages of a user, numbered without gaps.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use crate::db::DbError;
 use crate::queue::purge::Ended;
 use crate::{idempotency, notification, queue};
 
-/// Rows deleted in one transaction: a few milliseconds of the writer, after which bookings come first.
+/// Rows deleted in one transaction: it occupies the writer for a few milliseconds, and then bookings have precedence.
 const CHUNK: u64 = 500;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// How long what is kept.
+/// Retention times by kind of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Jobs that were done; 7 days.
+    /// Retention of jobs that succeeded; 7 days.
     pub jobs: Duration,
-    /// Jobs that failed for good, which operators look at; 90 days.
+    /// Retention of jobs that failed for good, which operators inspect; 90 days.
     pub dead_jobs: Duration,
-    /// The record of deliveries; 90 days.
+    /// Retention of the record of deliveries; 90 days.
     pub deliveries: Duration,
-    /// Idempotency keys with their answers; 48 hours, never less than 24.
+    /// Retention of idempotency keys with their answers; 48 hours, never less than 24.
     pub idempotency_keys: Duration,
 }
 
@@ -37,7 +37,7 @@ impl Default for Settings {
     }
 }
 
-/// What is deleted.
+/// Kind of data to delete.
 #[derive(Debug, Clone, Copy)]
 enum Trace {
     Jobs,
@@ -49,7 +49,7 @@ enum Trace {
 impl Trace {
     const ALL: [Self; 4] = [Self::Jobs, Self::DeadJobs, Self::Deliveries, Self::IdempotencyKeys];
 
-    /// Deletes the next chunk. Says how many rows that were.
+    /// Deletes the next chunk. Returns the number of rows.
     async fn purge(self, ctx: &Ctx, keep: &Settings) -> Result<u64, DbError> {
         let (db, now, limit) = (&ctx.db, ctx.now(), CHUNK as i64);
         match self {
@@ -61,7 +61,8 @@ impl Trace {
     }
 }
 
-/// Deletes all that was kept long enough, a chunk of each kind in turn, until nothing is left or `stop`. Says how many rows.
+/// Deletes all data past its retention, a chunk of each kind in turn, until nothing is left or `stop`. Returns the
+/// number of rows.
 pub async fn sweep(ctx: &Ctx, keep: &Settings, stop: &CancellationToken) -> u64 {
     let mut left = Trace::ALL.to_vec();
     let mut deleted = 0;
@@ -78,7 +79,7 @@ pub async fn sweep(ctx: &Ctx, keep: &Settings, stop: &CancellationToken) -> u64 
                         more.push(trace);
                     }
                 }
-                Err(error) => tracing::error!(%error, ?trace, "cannot delete what was kept long enough"),
+                Err(error) => tracing::error!(%error, ?trace, "cannot delete data past its retention"),
             }
         }
         left = more;

@@ -1,35 +1,35 @@
-//! Text from outside: what may be in it, how long it may be, and the error that says what is wrong with which field.
-//! Not here: what a text means (e-mail addresses are checked by `account`, money by `money`).
+//! Text from clients: allowed characters, length, and the error that names the field and what is wrong with it.
+//! Not here: the meaning of a text (e-mail addresses are checked by `account`, money by `money`).
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// One field of an input that cannot be taken as it is. Nothing was changed.
+/// Input field that is invalid. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct Invalid {
-    /// Name of the input field, as the schema spells it; fields and indices inside it follow behind dots:
+    /// Name of the input field, as the schema spells it. Fields and indices inside it follow after dots:
     /// `items.2.quantity`.
     pub field: Cow<'static, str>,
-    /// What is wrong, in a sentence a form can show.
+    /// Sentence that says what is wrong; a form can show it.
     pub message: String,
 }
 
 impl Invalid {
-    /// An error about one field.
+    /// Creates an error about one field.
     pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
 }
 
-/// All fields of an input that cannot be taken as they are, in the order they were checked. Never empty.
+/// All invalid fields of an input, in the order they were checked. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Invalids(Vec<Invalid>);
 
 impl Invalids {
-    /// Every field at fault.
+    /// Returns an iterator over the invalid fields.
     pub fn iter(&self) -> std::slice::Iter<'_, Invalid> {
         self.0.iter()
     }
@@ -41,7 +41,7 @@ impl From<Invalid> for Invalids {
     }
 }
 
-/// Collector of the fields at fault, so that a form is told of all of them at once.
+/// Collector of invalid fields, so that a form shows all of them at once.
 ///
 /// ```
 /// use boxoffice::text::{self, Fields, Invalids};
@@ -59,27 +59,28 @@ impl From<Invalid> for Invalids {
 pub struct Fields(Vec<Invalid>);
 
 impl Fields {
-    /// The value of a field that passed its check; None: the field is at fault, which is kept for the end.
+    /// Returns the value of a valid field. Returns `None` for an invalid field and keeps its error.
     pub fn check<T>(&mut self, checked: Result<T, Invalid>) -> Option<T> {
         checked.map_err(|invalid| self.0.push(invalid)).ok()
     }
 
-    /// Keeps one more field at fault.
+    /// Adds the error of one more field.
     pub fn refuse(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<String>) {
         self.0.push(Invalid::new(field, message));
     }
 
-    /// Whether no field is at fault so far.
+    /// Returns true if no field is invalid so far.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What `build` makes of the checked values when no field is at fault; otherwise all that are.
+    /// Returns the result of `build`, made of the checked values, or the errors of all invalid fields.
     pub fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Invalids> {
         if !self.0.is_empty() {
             return Err(Invalids(self.0));
         }
-        // A value is missing only when its check failed; should one be all the same, the input is not taken either.
+        // A value is missing only if its check failed. Should one be missing without an error, the input is refused
+        // too.
         build().ok_or_else(|| Invalid::new("input", "cannot be taken as it is").into())
     }
 }
@@ -94,32 +95,32 @@ pub fn line(field: &'static str, text: &str, max: usize) -> Result<String, Inval
     Ok(text)
 }
 
-/// A readable address from a name in any script: ASCII letters and digits, hyphens between words, at most 60 characters;
-/// `otherwise` when nothing is left.
+/// Returns a readable address (slug) from a name in any script: ASCII letters and digits, hyphens between words, at
+/// most 60 characters. Returns `otherwise` if nothing is left.
 fn slug(name: &str, otherwise: &str) -> String {
     let slug = slug::slugify(name);
     let slug = match slug.char_indices().nth(60) {
-        // Whole words, unless there is only one.
+        // Cut at the end of a word, unless there is only one word.
         Some((end, _)) => slug[..end].rsplit_once('-').map_or(&slug[..end], |(words, _)| words),
         None => &slug,
     };
     if slug.is_empty() { otherwise.to_owned() } else { slug.to_owned() }
 }
 
-/// The addresses a name may get, the readable one first; the second ends with `apart`, which tells it from others of that
-/// name.
+/// Returns the two addresses a name may get, the readable one first. The second ends with `apart`, which distinguishes
+/// it from those of the same name.
 pub fn slugs(name: &str, otherwise: &str, apart: &str) -> [String; 2] {
     let readable = slug(name, otherwise);
     let second = format!("{readable}-{}", apart.to_ascii_lowercase());
     [readable, second]
 }
 
-/// Trims, cleans and composes a text (NFC) and checks it: 0 to `max` characters; may have several lines and tabs.
+/// Trims, cleans and composes a text (NFC) and checks it: 0 to `max` characters, with any number of lines and tabs.
 pub fn lines(field: &'static str, text: &str, max: usize) -> Result<String, Invalid> {
     clean(field, text, max, true)
 }
 
-/// What becomes of a character.
+/// Treatment of a character.
 enum Fate {
     Kept,
     Dropped,
@@ -130,7 +131,7 @@ enum Fate {
 fn clean(field: &'static str, text: &str, max: usize, many: bool) -> Result<String, Invalid> {
     let too_long = || Invalid::new(field, format!("must not be longer than {max} characters"));
     let trimmed = text.trim();
-    // Judged by its beginning: cleaning drops a character here and there, never three of four.
+    // Texts that are far too long are refused early: cleaning drops single characters, never three of four.
     if trimmed.chars().nth(max.saturating_mul(4)).is_some() {
         return Err(too_long());
     }
@@ -154,15 +155,15 @@ fn clean(field: &'static str, text: &str, max: usize, many: bool) -> Result<Stri
     if taken.chars().nth(max).is_some() { Err(too_long()) } else { Ok(taken) }
 }
 
-/// Word processors, maps and right-to-left pages leave invisible characters in what is copied. Those that only guide the
-/// layout are dropped, because two texts that look alike would be two; characters that stand for nothing in a text are
-/// refused.
+/// Returns the treatment of a character. Word processors, maps and right-to-left pages add invisible characters to
+/// copied text. Characters that only guide the layout are dropped, because texts that look the same would otherwise
+/// differ. Characters without meaning in a text are refused.
 fn fate(c: char, many: bool) -> Fate {
     match c {
         '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Fate::NewLine,
         '\t' if many => Fate::Kept,
         '\t' => Fate::NewLine,
-        // Directional marks: a text of several lines reads wrongly without them where it mixes scripts.
+        // Directional marks: a text of several lines in mixed scripts is displayed wrongly without them.
         '\u{61C}' | '\u{200E}' | '\u{200F}' if many => Fate::Kept,
         '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}' | '\u{FFFC}' => {
             Fate::Dropped
@@ -178,8 +179,8 @@ fn fate(c: char, many: bool) -> Fate {
     }
 }
 
-/// Joiners, variation selectors and tags: Persian, Hindi, emoji and flags are written with them, but not
-/// by them alone.
+/// Returns true for joiners, variation selectors and tags. Persian, Hindi, emoji and flags need them, but a text cannot
+/// consist of them alone.
 fn is_silent(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E007F}')
 }

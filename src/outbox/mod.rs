@@ -1,5 +1,5 @@
-//! Appends domain events: the last statement of every operation that changes data.
-//! Not here: numbering (`relay`) and reactions (`reactions`). The operation does not know its consumers.
+//! Appends domain events: the last statement of every verb that changes data.
+//! Not here: numbering (`relay`) and reactions (`reactions`). The verb does not know its consumers.
 
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
