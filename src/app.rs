@@ -1,5 +1,6 @@
-//! The composition root: builds pools, batcher, bus, relay, worker and schema, and knows all of them. Nothing else does.
-//! Not here: where settings come from (`cli`) and what listens (`cli::serve`).
+//! Composition root: builds pools, batcher, bus, relay, worker and schema, and connects them. No other module depends
+//! on all of them.
+//! Not here: the source of the settings (`cli`), and the listening socket (`cli::serve`).
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -42,81 +43,81 @@ use crate::queue::worker::{Handler, LEASE, Worker};
 use crate::relay::Relay;
 use crate::{event, reactions, retention};
 
-/// How often finished events are archived and what was kept long enough is deleted.
+/// Interval at which finished events are archived and data past its retention is deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// How long a stop waits for what runs, connections included; with [`CLOSE_WITHIN`] ten seconds in all, as much as service
-/// managers give.
+/// Longest wait for running work and connections on stop. With [`CLOSE_WITHIN`] it is ten seconds in total, the time
+/// that service managers allow.
 pub const STOP_WITHIN: Duration = Duration::from_secs(9);
 
-/// How long the database may take to close.
+/// Longest time the database may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Everything that can be different between two processes.
+/// All options that can differ between two processes.
 #[derive(Clone)]
 pub struct Options {
-    /// Where the data lives.
+    /// Address of the database.
     pub target: Target,
-    /// Whether to bring PostgreSQL to this release; SQLite always is.
+    /// True to migrate PostgreSQL to this release; SQLite is always migrated.
     pub migrate: bool,
     /// Connections and time limits of the database.
     pub db: db::Settings,
-    /// Signs access tokens.
+    /// Keys that sign access tokens.
     pub keys: Keys,
-    /// The time.
+    /// Clock of the service.
     pub clock: Clock,
-    /// Ids, references, jitter.
+    /// Source of ids, references and jitter.
     pub random: RandomSource,
-    /// How dear password hashes are.
+    /// Cost of password hashes.
     pub hash_cost: Cost,
-    /// How the batcher works; none: as suits the database.
+    /// Settings of the batcher; `None` for the defaults of the database.
     pub batcher: Option<batcher::Settings>,
-    /// Whether domain events are numbered and reacted to here.
+    /// True to number domain events and react to them in this process.
     pub relay: bool,
-    /// Whether jobs are worked off here.
+    /// True to run jobs in this process.
     pub worker: bool,
-    /// How long a claimed job is held without renewal.
+    /// Time for which a claimed job is held without renewal.
     pub lease: Duration,
-    /// How long the traces of finished work are kept.
+    /// Retention times of the data of finished work.
     pub retention: retention::Settings,
-    /// Where deliveries go.
+    /// Channel of deliveries.
     pub channel: deliver::Channel,
-    /// How sign-ins are throttled; none: they are not.
+    /// Throttling of sign-ins; `None` to switch it off.
     pub throttle: Option<throttle::Settings>,
-    /// How sign-ins are remembered.
+    /// Caching of sessions in memory.
     pub sessions: session::Settings,
-    /// What a document may ask for.
+    /// Limits of a GraphQL document.
     pub limits: cost::Limits,
-    /// The bus to use.
+    /// Bus of the process.
     pub bus: Bus,
-    /// Whether the GraphiQL page may list the people of the demo.
+    /// True if the GraphiQL page may list the users of the demo.
     pub demo: bool,
-    /// Foreign pages that may talk to the service.
+    /// Foreign web origins that may call the service.
     pub origins: http::cors::Origins,
-    /// Host names by which the service may be asked.
+    /// Host names under which the service may be called.
     pub hosts: http::hosts::Hosts,
-    /// Folder of the only documents that run; none: any document does.
+    /// Folder of the trusted documents; with it no other document runs. `None` to allow any document.
     pub trusted_documents: Option<PathBuf>,
-    /// Requests in one array; 0: none.
+    /// Most requests in one array; 0 to refuse arrays.
     pub batch_max: usize,
-    /// Times and sizes of sockets.
+    /// Time limits and sizes of WebSockets.
     pub sockets: http::websocket::Settings,
-    /// How long a request's body may take, and how large it may be.
+    /// Time limit and size limit of a request body.
     pub body: http::body::Body,
-    /// Numbers and times of connections; for whoever listens.
+    /// Limits of connections, for the listener.
     pub connections: http::listen::Settings,
-    /// How much each viewer may ask; none: as much as they like.
+    /// Cost budget of each viewer; `None` for no limit.
     pub budget: Option<budget::Settings>,
-    /// How long a query may take.
+    /// Longest time a query may take.
     pub patience: Duration,
-    /// How long the answer of a mutation is waited for.
+    /// Longest wait for the answer of a mutation.
     pub mutation_patience: Duration,
-    /// Whether strangers are shown as little as possible: no introspection, no suggestions, no GraphiQL.
+    /// True to hide details from unknown clients: no introspection, no suggestions, no GraphiQL.
     pub production: bool,
 }
 
 impl Options {
-    /// The usual: everything in one process.
+    /// Creates the default options: everything in one process.
     pub fn new(target: Target, keys: Keys) -> Self {
         Self {
             target,
@@ -152,7 +153,7 @@ impl Options {
     }
 }
 
-/// Why the service cannot start.
+/// Reason why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database cannot be opened.
@@ -161,19 +162,19 @@ pub enum StartError {
     /// The trusted documents cannot be used.
     #[error(transparent)]
     Documents(#[from] Untrusted),
-    /// The secret allows no key for stream cursors.
+    /// The secret cannot be used to derive the key of stream cursors.
     #[error(transparent)]
     Cursors(#[from] Underivable),
-    /// A first password hash failed.
+    /// The first password hash failed.
     #[error(transparent)]
     Hashing(#[from] crate::account::Error),
 }
 
-/// A running service.
+/// Service that is running.
 pub struct App {
-    /// Acts as the service itself.
+    /// Context that acts as the service itself.
     pub ctx: Ctx,
-    /// What resolvers share.
+    /// Services shared by the resolvers.
     pub services: Services,
     edge: HttpState,
     budgets: Option<Budgets>,
@@ -183,14 +184,14 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the database and starts what the options ask for.
+    /// Opens the database and starts the parts that the options ask for.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let documents = match &options.trusted_documents {
             Some(folder) => Documents::trusted(trusted::read(folder, &options.limits, &validator()).await?),
             None => Documents::default(),
         };
         let db = Db::open_with(&options.target, options.migrate, options.random.clone(), &options.db).await?;
-        // What viewers read must hold up nothing else: the service itself reads over connections of its own.
+        // The reads of viewers must not delay the service itself, so it reads over reserved connections.
         let db = db.reserved();
         let ctx = Ctx {
             actor: Actor::System,
@@ -268,7 +269,7 @@ impl App {
         self.background.spawn(forget(self.budgets.clone(), self.services.throttle.clone(), stop.clone()));
     }
 
-    /// Everything that is served.
+    /// Returns the HTTP router of the service.
     pub fn router(&self) -> axum::Router {
         let ctx = self.ctx.clone();
         let readiness: Readiness = Arc::new(move || {
@@ -281,17 +282,17 @@ impl App {
         http::router(self.edge.clone(), readiness)
     }
 
-    /// Is cancelled when the service stops; sockets and streams watch it.
+    /// Returns the token that is cancelled when the service stops; sockets and streams watch it.
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// Stops: lets mutations and jobs in hand finish, closes the database.
+    /// Stops the service: waits for mutations and jobs in progress, then closes the database.
     pub async fn stop(self) {
         self.stop_by(Instant::now() + STOP_WITHIN).await;
     }
 
-    /// The same, when somebody has begun to wait already.
+    /// Stops the service by a deadline, if the wait has begun before.
     pub async fn stop_by(self, deadline: Instant) {
         self.stop.cancel();
         self.tasks.close();
@@ -301,16 +302,16 @@ impl App {
             self.background.wait().await;
         };
         if timeout_at(deadline, finished).await.is_err() {
-            tracing::warn!("stopping without waiting any longer; what was not committed did not happen");
+            tracing::warn!("work in progress did not finish in time; uncommitted changes are lost");
         }
-        // What still runs keeps its connection, and the pool would wait for it.
+        // Work that is still running keeps its connection, and closing the pool would wait for it.
         if timeout(CLOSE_WITHIN, self.ctx.db.close()).await.is_err() {
             tracing::warn!("the database was not closed in time");
         }
     }
 }
 
-/// The engine, with what each request brings along.
+/// Builds the engine, and the data that each request carries.
 fn engine(
     ctx: &Ctx,
     services: &Services,
@@ -342,10 +343,10 @@ fn engine(
     Engine::new(schema, options.clock.clone(), options.random.clone(), settings, tasks.clone())
 }
 
-/// Kinds of job that go in chunks.
+/// Kinds of job that work in chunks.
 const LONG: &[&str] = &[fanout::KIND, call_off::KIND, SERVE_LINE, END_ENTRIES];
 
-/// Who works off which kind of job.
+/// Returns the handler of each kind of job.
 fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&'static str, Handler> {
     HashMap::from([
         (inbox::DELIVER, deliver::handler(ctx.clone(), options.channel.clone())),
@@ -356,7 +357,7 @@ fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&
     ])
 }
 
-/// Forgets who has not asked for a while.
+/// Evicts idle entries of budgets and throttle from memory.
 async fn forget(budgets: Option<Budgets>, throttle: Throttle, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
         if let Some(budgets) = &budgets {
@@ -366,7 +367,8 @@ async fn forget(budgets: Option<Budgets>, throttle: Throttle, stop: Cancellation
     }
 }
 
-/// Archives what is over and deletes what was kept long enough: at the start, then every [`SWEEP_EVERY`], each time everything there is.
+/// Archives finished events and deletes data past its retention: at the start, then every [`SWEEP_EVERY`], each time
+/// until nothing is left.
 async fn sweep(ctx: Ctx, keep: retention::Settings, stop: CancellationToken) {
     loop {
         if let Err(error) = close::close_begun(&ctx).await {

@@ -1,12 +1,12 @@
-//! Table `api_token`: what programs of a user sign in with.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `api_token`: credentials of a user's client programs.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::id::{ApiTokenId, UserId};
 
-/// What a program of a user signs in with.
+/// Credential of a user's client program.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_token")]
 pub struct Model {

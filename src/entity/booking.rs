@@ -1,5 +1,5 @@
 //! Table `booking`: a customer's claim on tickets.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 

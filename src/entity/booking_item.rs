@@ -1,11 +1,11 @@
-//! Table `booking_item`: one line of a booking: a type, how many, at which price.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `booking_item`: items of a booking, each with a ticket type, a quantity and a price.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::id::{BookingId, BookingItemId, TicketTypeId};
 
-/// One line of a booking: a type, how many, at which price.
+/// Item of a booking: a ticket type, a quantity and a price.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "booking_item")]
 pub struct Model {

@@ -1,11 +1,11 @@
-//! Table `event_change`: what one update of an event changed, old and new.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `event_change`: old and new values of each update of an event.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::id::{ChangeId, EventId};
 
-/// What one update of an event changed, old and new.
+/// Old and new value of one field in an update of an event.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event_change")]
 pub struct Model {

@@ -1,11 +1,11 @@
-//! Table `inbox`: how far one user's notices are numbered and read.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `inbox`: numbers of the newest notice and the newest read notice of each user.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::id::UserId;
 
-/// How far one user's notices are numbered and read.
+/// Numbers of a user's newest notice and newest read notice.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "inbox")]
 pub struct Model {

@@ -1,12 +1,12 @@
-//! Table `membership`: who acts for which organizer.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `membership`: users that act for organizers.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::id::{OrganizerId, UserId};
 
-/// Who acts for which organizer.
+/// Right of a user to act for an organizer.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "membership")]
 pub struct Model {

@@ -1,5 +1,6 @@
-//! One file per table. Tables form a graph, so they are one module at the bottom and know nobody above.
-//! No behaviour here: queries live with the slice that asks them.
+//! Database entities, one file per table. Tables refer to each other, so they form one module below all slices, and use
+//! none of them.
+//! Not here: queries, which are in the slice that runs them.
 
 pub mod api_token;
 pub mod booking;

@@ -1,12 +1,12 @@
-//! Table `notice`: what one user is told, numbered per user.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `notice`: messages to users in the app, numbered per user.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::id::{BookingId, DomainEventId, EventId, UserId};
 
-/// What one user is told, numbered per user.
+/// Message to a user in the app, numbered per user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "notice")]
 pub struct Model {

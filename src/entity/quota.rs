@@ -1,11 +1,11 @@
-//! Table `quota`: the tickets that ticket types share, counted.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `quota`: capacity that ticket types share, with its counters.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::id::{EventId, QuotaId};
 
-/// The tickets that ticket types share, counted.
+/// Capacity that ticket types share, with its counters.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "quota")]
 pub struct Model {

@@ -1,12 +1,12 @@
-//! Table `session`: one sign-in; ending it ends its tokens.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `session`: sign-ins; ending one ends its tokens.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::id::{SessionId, UserId};
 
-/// One sign-in; ending it ends its tokens.
+/// Sign-in of a user; ending it ends its tokens.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "session")]
 pub struct Model {

@@ -1,5 +1,5 @@
-//! Table `slot`: one bookable date and time of an event.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `slot`: bookable dates and times of events.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 

@@ -1,12 +1,12 @@
-//! Table `stock`: the lock root of an event's occupancy.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `stock`: one row per event, locked by every change of its inventory.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::id::EventId;
 
-/// The lock root of an event's occupancy.
+/// Row that is locked by every change of an event's inventory.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "stock")]
 pub struct Model {

@@ -1,11 +1,11 @@
-//! Table `ticket_type`: a kind of place at a price.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `ticket_type`: categories of tickets at a price.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::id::{EventId, QuotaId, SlotId, TicketTypeId};
 
-/// A kind of place at a price.
+/// Category of tickets at a price.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "ticket_type")]
 pub struct Model {

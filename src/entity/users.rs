@@ -1,5 +1,5 @@
-//! Table `users`: a person with an account.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `users`: users with an account.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::id::UserId;
 use crate::status::Role;
 
-/// A person with an account.
+/// User with an account.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub struct Model {

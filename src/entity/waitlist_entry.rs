@@ -1,5 +1,5 @@
-//! Table `waitlist_entry`: a waitlist entry.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `waitlist_entry`: customers' entries in waitlists.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::id::{EntryId, EventId, QuotaId, TicketTypeId, UserId};
 use crate::status::WaitlistStatus;
 
-/// A waitlist entry.
+/// A customer's entry in a waitlist.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "waitlist_entry")]
 pub struct Model {
