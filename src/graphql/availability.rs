@@ -1,5 +1,6 @@
 //! All GraphQL about availability: the object, and the stream of its changes.
-//! Not here: the figures (`crate::booking::availability`), and the availability hub that tells of changes (`crate::booking::watch`).
+//! Not here: the figures (`crate::booking::availability`), and the availability hub that publishes changes
+//! (`crate::booking::watch`).
 
 use async_graphql::{Context, ID, Result, SimpleObject, Subscription};
 use futures_util::Stream;
@@ -17,28 +18,28 @@ use crate::booking::watch::AvailabilityWatch;
 use crate::engine::fault::Fault;
 use crate::id::{AvailabilityId, EventId};
 
-/// The most events one stream watches.
+/// Largest number of events that one stream watches.
 const EVENTS_MAX: usize = 50;
 
-/// How an event's tickets stand, at one revision. Caches merge later figures of the event into earlier ones by `id`.
+/// Ticket availability of an event at one revision. By `id`, a cache replaces the figures of an event with later ones.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Availability {
     /// Opaque id, one per event: the same in `Event.availability` and in every message of `availabilityChanged`.
     #[graphql(owned)]
     pub id: ID,
-    /// Id of the event whose tickets these are.
+    /// Id of the event.
     event_id: ID,
-    /// Tickets there are.
+    /// Number of tickets of the event.
     capacity: i32,
-    /// Tickets of confirmed bookings.
+    /// Number of tickets in confirmed bookings.
     sold: i32,
-    /// Tickets held until a deadline.
+    /// Number of tickets held until a deadline.
     held: i32,
-    /// Tickets a newcomer can book now: free ones that nobody waits for.
+    /// Number of tickets that a new customer can book now: free tickets that no waitlist entry waits for.
     available: i32,
-    /// Tickets people on the waitlist still want.
+    /// Number of tickets that the entries on the waitlist still want.
     waiting: i32,
-    /// Rises by one per commit that changes any of this; later figures have a higher one.
+    /// Revision of these figures. It rises by one with each commit that changes them.
     revision: i32,
 }
 
@@ -57,13 +58,13 @@ impl From<availability::Availability> for Availability {
     }
 }
 
-/// The events a stream is asked for, each once, in the order of asking.
+/// Returns the events that a stream is to watch, each once, in the order of the request.
 fn asked(event_id: Option<ID>, event_ids: Option<Vec<ID>>) -> Result<Vec<EventId>> {
     let bad = |text: String| Fault::BadUserInput.error(text);
     let ids = match (event_id, event_ids) {
         (Some(one), None) => vec![one],
         (None, Some(several)) if (1..=EVENTS_MAX).contains(&several.len()) => several,
-        (None, Some(_)) => return Err(bad(format!("eventIds must be 1 to {EVENTS_MAX}."))),
+        (None, Some(_)) => return Err(bad(format!("eventIds must have 1 to {EVENTS_MAX} ids."))),
         _ => return Err(bad("Name the events by either eventId or eventIds.".to_owned())),
     };
     let mut events: Vec<EventId> = Vec::with_capacity(ids.len());
@@ -80,7 +81,7 @@ fn absent(id: &ID) -> async_graphql::Error {
     Fault::NotFound.error(format!("There is no event {}.", id.as_str()))
 }
 
-/// The figures of these events as they stand now, then each change of any of them.
+/// Streams the current figures of these events, then each change of them.
 async fn changes(
     ctx: &Context<'_>,
     event_id: Option<ID>,
@@ -94,9 +95,9 @@ async fn changes(
     if let Some(hidden) = asked.iter().find(|id| !is_seen(id)) {
         return Err(absent(&id(*hidden)));
     }
-    // A draft may get another organizer; what was published once stays public.
+    // A draft may get another organizer; an event that was published once stays public.
     let drafts: Vec<EventId> = events.iter().filter(|row| !crate::event::is_public(row)).map(|row| row.id).collect();
-    // Before the table is read: a change in between is told.
+    // Before the table is read, so that no change in between is missed.
     let mut watches: Vec<AvailabilityWatch> = asked.iter().map(|id| services.availability_hub.watch(*id)).collect();
     Ok(stream(move |out| async move {
         let mut found = availability::of(ctx.db.read(), &asked, ctx.now()).await.map_err(|e| db_fault(&e))?;
@@ -127,13 +128,14 @@ pub struct AvailabilitySubscription;
 
 #[Subscription]
 impl AvailabilitySubscription {
-    /// How the tickets of events stand: now, and whenever that changes, a message per event. May skip to the newest, never
-    /// goes back. Name one event or several. No account needed.
+    /// Ticket availability of one or several events: the current figures, then new ones after each change, in one
+    /// message per event. Figures in between may be skipped; the revision never falls. Give either `eventId` or
+    /// `eventIds`. No sign-in needed for published events.
     async fn availability_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "One event.")] event_id: Option<ID>,
-        #[graphql(desc = "Several events, 50 at most; refused as a whole when one of them is not there.")]
+        #[graphql(desc = "Id of one event.")] event_id: Option<ID>,
+        #[graphql(desc = "Ids of several events, at most 50; refused as a whole when you may not see one of them.")]
         event_ids: Option<Vec<ID>>,
     ) -> Result<impl Stream<Item = Result<Availability>> + use<>> {
         changes(ctx, event_id, event_ids).await

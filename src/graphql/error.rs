@@ -1,5 +1,7 @@
-//! The one ticket that turns what a verb says into what a client reads: refusals become data, faults become errors.
-//! Not here: the closed list of faults (`fault`). No arm is a wildcard: a new refusal does not compile without its code.
+//! Conversion of the errors of verbs to GraphQL: refusals become data of the payload, faults become GraphQL errors.
+//! Not here: the closed list of faults (`engine::fault`).
+//!
+//! No `match` here has a wildcard arm, so that a new refusal does not compile without its code.
 
 use async_graphql::{Enum, Error, Interface, Result, SimpleObject};
 
@@ -10,16 +12,16 @@ use crate::engine::fault::Fault;
 use crate::text::{Invalid, Invalids};
 use crate::{account, booking, event, notification};
 
-/// Why a mutation changed nothing. New codes may be added: treat unknown ones by their message.
+/// Code of a refusal. New codes may be added: show the message of an unknown one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum UserErrorCode {
-    /// An input field cannot be taken as it is; `path` says which.
+    /// An input field has an invalid value; `path` names the field.
     Invalid,
-    /// There is no such object, or not for you.
+    /// The object does not exist, or you may not see it.
     NotFound,
-    /// There is already an account with this e-mail address.
+    /// An account with this e-mail address exists already.
     EmailTaken,
-    /// E-mail address or password is wrong.
+    /// The e-mail address or the password is wrong.
     InvalidCredentials,
     /// The session has ended: sign in again.
     SessionEnded,
@@ -31,122 +33,122 @@ pub enum UserErrorCode {
     NotEnoughTickets,
     /// Tickets are free: book them instead of waiting.
     TicketsAvailable,
-    /// You are already waiting for tickets of this kind.
+    /// You are already waiting for tickets of this ticket type.
     AlreadyWaiting,
-    /// You are not waiting in this line any more.
+    /// The waitlist entry no longer waits for tickets.
     NotWaiting,
     /// The booking is already cancelled.
     AlreadyCancelled,
-    /// More tickets are sold or held than the new capacity has.
+    /// More tickets are sold or held than the new capacity allows.
     CapacityBelowTaken,
-    /// The tickets cost something else than `expectedTotal`.
+    /// The total price differs from `expectedTotal`.
     PriceChanged,
     /// The idempotency key was used for another request.
     IdempotencyKeyReused,
 }
 
-/// Why a mutation changed nothing, as data.
+/// Reason why a mutation was refused and changed nothing.
 #[derive(Debug, Clone, Interface)]
 #[graphql(
-    field(name = "message", ty = "&String", desc = "A sentence that can be shown to people."),
-    field(name = "code", ty = "&UserErrorCode", desc = "What programs decide by."),
+    field(name = "message", ty = "&String", desc = "Sentence to show to the user."),
+    field(name = "code", ty = "&UserErrorCode", desc = "Code for client programs to decide by."),
     field(
         name = "path",
         ty = "&Option<Vec<String>>",
-        desc = "The input field this is about, from `input` on; null when it is about the request as a whole."
+        desc = "Path of the input field concerned, beginning with `input`; null when the request as a whole is refused."
     )
 )]
 pub enum UserError {
-    /// Without numbers.
+    /// A refusal without numbers.
     Refusal(RefusalError),
-    /// With numbers.
+    /// A refusal with the numbers of tickets available and requested.
     NotEnoughTickets(NotEnoughTicketsError),
-    /// With numbers.
+    /// A refusal with the number of tickets available.
     TicketsAvailable(TicketsAvailableError),
-    /// With numbers.
+    /// A refusal with the number of tickets taken.
     CapacityBelowTaken(CapacityBelowTakenError),
-    /// With the new total.
+    /// A refusal with the current total price.
     PriceChanged(PriceChangedError),
 }
 
-/// A refusal that needs no numbers.
+/// Refusal without further data.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct RefusalError {
-    /// A sentence that can be shown to people.
+    /// Sentence to show to the user.
     message: String,
-    /// What programs decide by.
+    /// Code for client programs to decide by.
     code: UserErrorCode,
-    /// The input field this is about; null: the request as a whole.
+    /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
 }
 
-/// Fewer tickets are free than the request needs.
+/// Refusal because fewer tickets are free than the request needs.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct NotEnoughTicketsError {
-    /// A sentence that can be shown to people.
+    /// Sentence to show to the user.
     message: String,
-    /// What programs decide by.
+    /// Code for client programs to decide by.
     code: UserErrorCode,
-    /// The input field this is about; null: the request as a whole.
+    /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
-    /// Tickets a newcomer could book.
+    /// Number of tickets that a new customer could book.
     available: i32,
-    /// Tickets asked for.
+    /// Number of tickets that the request asks for.
     requested: i32,
 }
 
-/// Nobody needs to wait.
+/// Refusal to join a waitlist because tickets are free.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct TicketsAvailableError {
-    /// A sentence that can be shown to people.
+    /// Sentence to show to the user.
     message: String,
-    /// What programs decide by.
+    /// Code for client programs to decide by.
     code: UserErrorCode,
-    /// The input field this is about; null: the request as a whole.
+    /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
-    /// Tickets a newcomer could book.
+    /// Number of tickets that a new customer could book.
     available: i32,
 }
 
-/// More tickets are taken than the new capacity has.
+/// Refusal because more tickets are sold or held than the new capacity allows.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CapacityBelowTakenError {
-    /// A sentence that can be shown to people.
+    /// Sentence to show to the user.
     message: String,
-    /// What programs decide by.
+    /// Code for client programs to decide by.
     code: UserErrorCode,
-    /// The input field this is about; null: the request as a whole.
+    /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
-    /// Tickets sold or held.
+    /// Number of tickets sold or held.
     taken: i32,
 }
 
-/// The tickets cost something else than `expectedTotal`.
+/// Refusal because the total price differs from `expectedTotal`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct PriceChangedError {
-    /// A sentence that can be shown to people.
+    /// Sentence to show to the user.
     message: String,
-    /// What programs decide by.
+    /// Code for client programs to decide by.
     code: UserErrorCode,
-    /// The input field this is about; null: the request as a whole.
+    /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
-    /// Present price of all tickets the request asks for.
+    /// Current total price of the tickets that the request asks for.
     total: Money,
 }
 
-/// Numbers of tickets fit GraphQL's 32 bits: capacity is a million at most.
+/// Converts a number to GraphQL's 32 bits. Numbers of tickets fit, because a capacity is at most a million.
 pub fn int(number: i64) -> i32 {
     i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
 }
 
-/// A message made a sentence: verbs say it small and without a full stop.
+/// Makes a sentence of a verb's message, which begins with a small letter and has no full stop.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
 
-/// The path of an input field; the parts of a name behind dots are inside it.
+/// Returns the path of an input field; a dot in the name leads to a field inside.
 fn path(field: &str) -> Option<Vec<String>> {
     Some(std::iter::once("input").chain(field.split('.')).map(str::to_owned).collect())
 }
@@ -155,18 +157,18 @@ fn refusal(code: UserErrorCode, error: &impl ToString) -> UserError {
     UserError::Refusal(RefusalError { message: sentence(&error.to_string()), code, path: None })
 }
 
-/// A refusal that one field is to blame for.
+/// Returns a refusal that one input field caused.
 fn refusal_at(field: &str, code: UserErrorCode, error: &impl ToString) -> UserError {
     UserError::Refusal(RefusalError { message: sentence(&error.to_string()), code, path: path(field) })
 }
 
-/// An error per field at fault.
+/// Returns one error per invalid field.
 fn invalid(all: &Invalids) -> Vec<UserError> {
     let one = |error: &Invalid| refusal_at(&error.field, UserErrorCode::Invalid, error);
     all.iter().map(one).collect()
 }
 
-/// The fault a database error is. Its text goes to the log when the response is masked, never to the client.
+/// Converts a database error to its fault. The text goes to the log when the response is masked, never to the client.
 pub fn db_fault(error: &DbError) -> Error {
     match error {
         DbError::Overloaded => {
@@ -176,23 +178,23 @@ pub fn db_fault(error: &DbError) -> Error {
     }
 }
 
-/// The object of a payload, read after its commit. One that is not there is a fault: null beside a success would tell a
-/// client that it has something which nobody stored.
+/// Returns the object of a payload, which is read after the commit. A missing object is a fault: null beside a success
+/// would contradict the success.
 pub fn stored<T>(object: Option<T>) -> Result<T> {
-    object.ok_or_else(|| Error::new("what was committed cannot be read"))
+    object.ok_or_else(|| Error::new("a committed object cannot be read back"))
 }
 
-/// What a verb's error is for a client: a refusal to put into the payload, or a fault.
+/// Conversion of a verb's error for the client: refusals for the payload, or a fault.
 pub trait IntoUserError {
-    /// `Ok`: data, an error per field at fault. `Err`: a fault.
+    /// Returns refusals as data, one per invalid field, or a fault as `Err`.
     fn into_user_error(self) -> Result<Vec<UserError>>;
 
-    /// The same where there is no payload for data, in a query: what is refused there is not there.
+    /// Returns the fault for a query, which has no payload for refusals: a refusal becomes `NOT_FOUND`.
     fn fault(self) -> Error
     where
         Self: Sized,
     {
-        self.into_user_error().map_or_else(|fault| fault, |_| Fault::NotFound.error("There is no such thing."))
+        self.into_user_error().map_or_else(|fault| fault, |_| Fault::NotFound.error("There is no such object."))
     }
 }
 

@@ -1,7 +1,8 @@
-//! Loaders: what objects of one response need of other tables, a statement per table instead of one per object.
-//! Not here: visibility. A loader gives what it is asked for; the fields that ask decide who may see it.
+//! Loaders: read related rows for all objects of a response, with one statement per table instead of one per object.
+//! Not here: visibility. A loader returns any row it is asked for; the fields that ask check whether the viewer may see
+//! it.
 //!
-//! Built per request, so that nothing loaded for one viewer is ever shown to another.
+//! Loaders are built per request, so that no row loaded for one viewer is shown to another.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,69 +18,69 @@ use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, UserId};
 use crate::notification::read;
 use crate::status::BookingStatus;
 
-/// The tables to load from.
+/// Database and clock that the loaders read from.
 pub struct Tables(Db, Clock);
 
-/// The loaders of a request.
+/// Loaders of one request.
 pub type Load = Loader<Tables>;
 
-/// New loaders.
+/// Returns new loaders for one request.
 pub fn loaders(db: Db, clock: Clock) -> Load {
     Loader::new(Tables(db, clock))
 }
 
-/// The loader shares its error among everybody who asked.
+/// Error of a load, shared among all fields that asked for it.
 pub type LoadError = Arc<DbError>;
 
-/// The slots of an event.
+/// Key of the slots of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SlotsOf(pub EventId);
 
-/// The ticket types of an event.
+/// Key of the ticket types of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TypesOf(pub EventId);
 
-/// The availability of an event.
+/// Key of the availability of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AvailabilityOf(pub EventId);
 
-/// The lines of a booking.
+/// Key of the items of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ItemsOf(pub BookingId);
 
-/// The position of an entry in its waitlist.
+/// Key of the position of an entry in its waitlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PositionOf(pub EntryId);
 
-/// What an update of an event changed.
+/// Key of the changes made by one update of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChangesOf(pub ChangeId);
 
-/// A customer's newest bookings at an event.
+/// Key of a customer's newest bookings of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BookingsAt {
-    /// The event.
+    /// Event that is booked or waited for.
     pub event: EventId,
-    /// The customer.
+    /// Customer who books or waits.
     pub user: UserId,
-    /// Only those in this status.
+    /// Status that the bookings have; `None` for any.
     pub status: Option<BookingStatus>,
 }
 
-/// A customer's entries that wait at an event.
+/// Key of a customer's waiting entries for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EntriesAt {
-    /// The event.
+    /// Event that is booked or waited for.
     pub event: EventId,
-    /// The customer.
+    /// Customer who books or waits.
     pub user: UserId,
 }
 
-/// The number up to which a user's notices are read.
+/// Key of the number up to which a user's notices are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReadUpTo(pub UserId);
 
-/// Groups rows under the key each belongs to.
+/// Groups rows by the key that each belongs to.
 fn grouped<K: Eq + std::hash::Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {
     let mut groups: HashMap<K, Vec<V>> = HashMap::new();
     for row in rows {
@@ -88,7 +89,7 @@ fn grouped<K: Eq + std::hash::Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> H
     groups
 }
 
-/// Declares a loader: key, value, and how rows are read and keyed.
+/// Declares a loader by its key, its value, and the reading and keying of rows.
 macro_rules! loader {
     ($key:ty => $value:ty, |$db:ident, $keys:ident| $body:expr) => {
         impl Source<$key> for Tables {
@@ -162,7 +163,7 @@ loader!(BookingsAt => Vec<booking::Model>, |db, keys| {
         };
         let of = |key: &BookingsAt| {
             let own = rows.iter().filter(|row| belongs(key, row)).cloned();
-            // A row that two keys asked for comes twice.
+            // A row that two keys ask for is returned twice.
             let mut own: Vec<booking::Model> = own.collect();
             own.dedup_by_key(|row| row.id);
             own.truncate(mine::BOOKINGS_MAX as usize);
@@ -183,7 +184,7 @@ loader!(ReadUpTo => i64, |db, keys| {
     read::heads(db, &users).await.map(|rows| rows.into_iter().map(|row| (ReadUpTo(row.user_id), row.read_seq)).collect())
 });
 
-/// The fault a failed load is.
+/// Converts the error of a load to its fault.
 pub fn failed(error: LoadError) -> async_graphql::Error {
     super::error::db_fault(&error)
 }

@@ -1,6 +1,6 @@
-//! The schema: one file per noun, merged into one graph. GraphQL types point at each other in circles, so they are one
-//! module on top of everything.
-//! Not here: rules and queries (the slices below), and transports (`http`).
+//! The GraphQL schema: one file per noun, merged into one graph. GraphQL types refer to each other in circles, so they
+//! are one module on top of all others.
+//! Not here: rules and SQL (the domain modules below), and transports (`http`).
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 
@@ -36,7 +36,8 @@ pub mod stream_cursor;
 pub mod users;
 pub mod waitlist;
 
-/// What can be asked.
+/// Root of all queries. A field that needs another role or a sign-in is null, with an error of the code `FORBIDDEN` or
+/// `UNAUTHENTICATED`.
 #[derive(MergedObject, Default)]
 pub struct Query(
     node::NodeQuery,
@@ -51,8 +52,9 @@ pub struct Query(
     notice::NoticeQuery,
 );
 
-/// What can be done. Each mutation takes one `input` and answers with a payload whose `userErrors` say why nothing was
-/// changed.
+/// Root of all mutations. Each mutation takes one `input` and returns a payload. When the request is refused, nothing
+/// is changed and `userErrors` of the payload has the reasons. The payload itself is null only beside an error, such as
+/// `FORBIDDEN` or `UNAUTHENTICATED` for a role or sign-in that is missing.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     account::AccountMutation,
@@ -65,7 +67,8 @@ pub struct Mutation(
     notice::NoticeMutation,
 );
 
-/// What can be watched live, one field per operation. States begin with how they stand now, logs with a cursor to go on
+/// Root of all subscriptions; each operation selects one field. A stream of states, such as `availabilityChanged`,
+/// begins with the current state. A stream of log entries, such as `noticeReceived`, begins with a cursor to continue
 /// from.
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(
@@ -75,35 +78,35 @@ pub struct Subscription(
     waitlist::WaitlistSubscription,
 );
 
-/// The whole graph.
+/// Executable schema of the service.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// What resolvers need besides the acting context; shared by all requests.
+/// Services that resolvers use besides the request context; shared by all requests.
 #[derive(Clone)]
 pub struct Services {
-    /// Where orders are handed in.
+    /// Batcher that decides bookings.
     pub batcher: Batcher,
-    /// Hashes passwords.
+    /// Worker threads that hash passwords.
     pub hasher: Hasher,
-    /// Throttles sign-ins.
+    /// Throttle of sign-in attempts.
     pub throttle: Throttle,
-    /// Looks sessions up.
+    /// Look-up of sessions and API tokens.
     pub sessions: Sessions,
-    /// Seals the cursors of log streams.
+    /// Keys that seal the cursors of log streams.
     pub cursors: stream_cursor::CursorKeys,
-    /// Wakes log streams.
+    /// Bus that wakes log streams.
     pub bus: Bus,
-    /// Shows states.
+    /// Hub of availability, for streams of states.
     pub availability_hub: AvailabilityHub,
-    /// Bounds searches and counts that run at once.
+    /// Limit of searches and counts that run at the same time.
     pub expensive: expensive::Expensive,
 }
 
-/// Builds the schema. Without services it can be printed but not executed. With `discreet` it answers no introspection
-/// and does not suggest names to whoever guesses one.
+/// Builds the schema. Without services it can be printed but not executed. With `discreet` it refuses introspection and
+/// suggests no names in errors about unknown ones.
 pub fn schema(services: Option<Services>, discreet: bool) -> Schema {
     let mut builder = Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        // Documents were measured before: these are a second wall that never stands in anybody's way.
+        // A second limit, wide enough never to apply: the depth of documents was checked before.
         .limit_depth(64)
         .limit_recursive_depth(64);
     if let Some(services) = services {
@@ -115,12 +118,12 @@ pub fn schema(services: Option<Services>, discreet: bool) -> Schema {
     builder.finish()
 }
 
-/// A schema that validates documents and executes none; it needs no services.
+/// Returns a schema that validates documents and executes none; it needs no services.
 pub fn validator() -> Schema {
     Schema::build(Query::default(), Mutation::default(), Subscription::default()).extension(OnlyValidate).finish()
 }
 
-/// The public contract as it is checked in: sorted, so that a change is a small difference.
+/// Returns the schema as text, as it is checked in: sorted, so that a change makes a small diff.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
     schema(None, false).sdl_with_options(options)

@@ -1,5 +1,5 @@
-//! Connections: Relay's arguments and cursors on one side, key paging on the other.
-//! Not here: reading rows (`crate::page`, and each noun's list).
+//! Connections: converts Relay's arguments and cursors to key paging, and pages of rows to connections.
+//! Not here: reading rows (`crate::page`, and the list of each noun).
 
 use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
 use async_graphql::{OutputType, Result};
@@ -11,17 +11,17 @@ use crate::engine::fault::Fault;
 use crate::id::NodeId;
 use crate::page::{PAGE_MAX, Page, Paging};
 
-/// Version of the cursor text; old ones are refused instead of misread.
+/// Version of the cursor format; cursors of another version are refused instead of misread.
 const VERSION: &str = "2";
 
-/// A key rows are ordered by, as text inside a cursor.
+/// A key that rows are ordered by, written as text inside a cursor.
 pub trait Key: Clone + Send + Sync {
-    /// Kind of rows and of the order they are in: a cursor of another kind is none of this list.
+    /// Name of the kind of rows and their order: a cursor of another kind does not belong to the list.
     const KIND: &'static str;
 
-    /// As text without spaces.
+    /// Writes the key as text without spaces.
     fn write(&self) -> String;
-    /// Back.
+    /// Reads the key back from its text.
     fn read(text: &str) -> Option<Self>;
 }
 
@@ -82,10 +82,10 @@ macro_rules! id_keys {
 id_keys!(event: crate::id::EventId, booking: crate::id::BookingId, entry: crate::id::EntryId);
 id_keys!(user: crate::id::UserId, session: crate::id::SessionId, token: crate::id::ApiTokenId);
 
-/// A cursor as clients see it: opaque, versioned.
+/// A cursor in the form sent to clients: opaque and versioned.
 pub struct Cursor<K>(pub K);
 
-/// A text that is no cursor of this list.
+/// Error for a text that is not a cursor of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("This is not a cursor of this list.")]
 pub struct BadCursor;
@@ -112,27 +112,27 @@ impl<K: Key> CursorType for Cursor<K> {
     }
 }
 
-/// Relay's four arguments.
+/// Relay's four paging arguments.
 #[derive(Debug, Clone, Default)]
 pub struct Args {
-    /// From the beginning.
+    /// Page size from the start.
     pub first: Option<i32>,
-    /// Behind this cursor.
+    /// Cursor after which the page begins.
     pub after: Option<String>,
-    /// From the end.
+    /// Page size from the end.
     pub last: Option<i32>,
-    /// Before this cursor.
+    /// Cursor before which the page ends.
     pub before: Option<String>,
 }
 
 impl Args {
-    /// What of a list they ask for. Exactly one of `first` and `last`, 1 to 100.
+    /// Converts the arguments to key paging. They must have exactly one of `first` and `last`, 1 to 100.
     pub fn paging<K: Key>(self) -> Result<Paging<K>> {
         let input = |text: String| Fault::BadUserInput.error(text);
         let (limit, from_end) = match (self.first, self.last) {
             (Some(first), None) => (first, false),
             (None, Some(last)) => (last, true),
-            _ => return Err(input("Say how many with either first or last.".into())),
+            _ => return Err(input("Give exactly one of first and last.".into())),
         };
         let limit = u64::try_from(limit).ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
         let limit = limit.ok_or_else(|| input(format!("first and last must be between 1 and {PAGE_MAX}.")))?;
@@ -144,7 +144,7 @@ impl Args {
     }
 }
 
-/// A page as a connection; `more` carries fields such as `totalCount`, computed only when asked for.
+/// Converts a page to a connection; `more` has fields such as `totalCount`, which are computed only when selected.
 pub fn connection<K: Key, T, N: OutputType, F: async_graphql::ObjectType>(
     page: Page<T>,
     more: F,
@@ -156,7 +156,7 @@ pub fn connection<K: Key, T, N: OutputType, F: async_graphql::ObjectType>(
     connection
 }
 
-/// The opaque id of a noun, as GraphQL sends it.
+/// Returns the opaque id that GraphQL sends for a noun.
 pub fn id<N: NodeId>(noun: N) -> async_graphql::ID {
     noun.to_global_id().into()
 }

@@ -1,4 +1,4 @@
-//! Scalars and values every noun uses: times, amounts, ids from outside.
+//! Scalars and values that all nouns use: times, amounts of money, and ids received from clients.
 //! Not here: objects of a single noun.
 
 use async_graphql::{ID, InputValueError, InputValueResult, Result, Scalar, ScalarType, SimpleObject, Value};
@@ -8,28 +8,28 @@ use crate::engine::fault::Fault;
 use crate::id::{BadId, NodeId};
 use crate::money;
 
-/// The format of each scalar of this service, as a refusal names it.
+/// Format of each scalar of this service, as named in the error for a wrong value.
 const FORMATS: [(&str, &str); 3] = [
     ("DateTime", "RFC 3339 text with an offset such as 2026-12-24T19:30:00+01:00, from 1970 to 9999"),
     ("Decimal", "a decimal number as text such as \"12.50\""),
     ("CurrencyCode", "an ISO 4217 code in capitals such as EUR"),
 ];
 
-/// The format of a scalar; None for types that need no explanation.
+/// Returns the format of a scalar; `None` for types that need no explanation.
 pub fn format_of(scalar: &str) -> Option<&'static str> {
     FORMATS.iter().find(|(name, _)| *name == scalar).map(|(_, format)| *format)
 }
 
-/// The refusal of a value that is not of a scalar's format.
+/// Returns the error for a value that does not have the format of a scalar.
 fn misfit<T: async_graphql::InputType>(scalar: &str) -> InputValueError<T> {
     InputValueError::custom(format!("expected {}", format_of(scalar).unwrap_or(scalar)))
 }
 
-/// An instant as RFC 3339 text. Sent in UTC with up to six decimals of a second; read with any offset.
+/// A point in time as RFC 3339 text. Sent in UTC with up to six decimals of a second; accepted with any offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime(pub Timestamp);
 
-/// An instant as RFC 3339 text. Sent in UTC with up to six decimals of a second; read with any offset.
+/// A point in time as RFC 3339 text. Sent in UTC with up to six decimals of a second; accepted with any offset.
 #[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -79,11 +79,11 @@ impl ScalarType for Decimal {
     }
 }
 
-/// A three-letter currency code.
+/// A currency code of three capital letters, as in ISO 4217: `EUR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrencyCode(pub String);
 
-/// A three-letter currency code.
+/// A currency code of three capital letters, as in ISO 4217: `EUR`.
 #[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -108,17 +108,17 @@ impl ScalarType for CurrencyCode {
 /// An amount of money. A value without an id.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Money {
-    /// How much, with exactly the currency's decimals.
+    /// Amount, with exactly the currency's decimals.
     amount: Decimal,
-    /// Of which currency.
+    /// Currency of the amount.
     currency: CurrencyCode,
 }
 
 impl Money {
-    /// Minor units of a stored currency.
+    /// Returns an amount in minor units of a stored currency.
     pub fn of(minor: i64, currency: &str) -> Result<Self> {
         let currency = money::Currency::parse(currency)
-            .ok_or_else(|| async_graphql::Error::new(format!("stored currency {currency:?}")))?;
+            .ok_or_else(|| async_graphql::Error::new(format!("unknown stored currency {currency:?}")))?;
         Ok(money::Money { minor, currency }.into())
     }
 }
@@ -129,7 +129,7 @@ impl From<money::Money> for Money {
     }
 }
 
-/// Reads an id a client sent. Malformed: a fault. Of another type: `None`, the same as an id nobody has.
+/// Reads an id from a client. A malformed id is a fault. An id of another type is `None`, like an id without an object.
 pub fn id_of<N: NodeId>(id: &ID) -> Result<Option<N>> {
     match N::parse(id) {
         Ok(id) => Ok(Some(id)),
@@ -138,7 +138,8 @@ pub fn id_of<N: NodeId>(id: &ID) -> Result<Option<N>> {
     }
 }
 
-/// The same where nothing can be done without the object: an id nobody has, so that the verb says "not found".
+/// Reads an id from a client for a verb that cannot work without the object. An id of another type becomes one without
+/// an object, so that the verb reports "not found".
 pub fn id_or_nobody<N: NodeId>(id: &ID) -> Result<N> {
     Ok(id_of(id)?.unwrap_or_else(|| N::from(uuid::Uuid::nil())))
 }
