@@ -1,9 +1,10 @@
-//! What every subscription shares: a stream that ends with its listener, the check of rights before each message, and
-//! waiting for the next domain event of a log.
+//! Parts shared by all subscriptions: a stream that ends with its subscriber, the check of rights before each message,
+//! and waiting for the next domain event of a log.
 //! Not here: subscriptions (with their nouns), cursors (`stream_cursor`), and transports (`http`).
 //!
-//! Two kinds. *Logs* (notices, bookings) are never merged: each stream reads the table from its cursor and is only woken
-//! by the bus, so a lost wake-up delays and never loses. *States* (availability, position) may skip to the newest.
+//! There are two kinds of streams. *Logs* (notices, bookings) never skip an entry: each stream reads the table from its
+//! cursor, and the bus only wakes it, so a lost wake-up delays a message and never loses one. *States* (availability,
+//! position) may skip to the newest.
 
 use std::time::Duration;
 
@@ -23,19 +24,20 @@ use crate::domain_event::Recorded;
 use crate::engine::fault::Fault;
 use crate::relay::history::{self, About};
 
-/// Messages a stream holds ready for a slow reader; beyond that it waits for them, in the table.
+/// Messages that a stream buffers for a slow reader. Beyond that it waits for the reader; later entries stay in the
+/// table.
 const READY: usize = 16;
 
-/// Rows read from a log at once.
+/// Number of rows read from a log at once.
 pub(super) const CHUNK: u64 = 100;
 
-/// How long a stream waits before it says that a newer release has to go on with it.
+/// Delay before a stream ends because its next entry needs a newer release.
 const NEWER_WAIT: Duration = Duration::from_secs(1);
 
-/// How long a log stream trusts the bus before comparing what it heard with what was published.
+/// Interval without a wake-up after which a log stream compares its position with the last published one.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Sends what `produce` makes until it ends or nobody listens any more.
+/// Sends the messages of `produce` until it ends or the subscriber disconnects.
 pub(super) fn stream<T, F>(produce: impl FnOnce(mpsc::Sender<Result<T>>) -> F) -> impl Stream<Item = Result<T>>
 where
     T: Send + 'static,
@@ -56,13 +58,13 @@ where
     ReceiverStream::new(receiver)
 }
 
-/// The listener went away; there is nobody to tell.
+/// Returns the error that ends a stream after its subscriber disconnected; it reaches no client.
 pub(super) fn gone<T>(_: mpsc::error::SendError<T>) -> async_graphql::Error {
-    async_graphql::Error::new("the listener went away")
+    async_graphql::Error::new("the subscriber disconnected")
 }
 
-/// Asks again, before a message leaves, whether its reader may still have it: the session lives, and its rights are those the
-/// fields of the message will be asked for with.
+/// Checks before each message that its subscriber may still receive it: the session is open, and its rights are those
+/// that the fields of the message are resolved with.
 pub(super) async fn still_may(services: &Services, ctx: &Ctx, action: Action) -> Result<()> {
     let shown = ctx.actor_now();
     let actor: Actor = services.sessions.refresh(&shown).await.map_err(|refusal| match refusal {
@@ -79,14 +81,16 @@ pub(super) async fn history_head(ctx: &Ctx) -> Result<history::Head> {
     history::head(ctx.db.read()).await.map_err(|error| db_fault(&error))
 }
 
-/// Refuses to go on when the next entry of a log is of a later release. A process of that release has to serve it, so the
-/// client subscribes again with the cursor before it; the wait keeps clients that do so at once from asking without pause.
+/// Returns the error that ends a stream at a log entry of a later release. Only a process of that release can send it,
+/// so the client has to subscribe again with the cursor before it. The delay here slows down clients that do so at
+/// once.
 pub(super) async fn newer() -> async_graphql::Error {
     tokio::time::sleep(NEWER_WAIT).await;
     Fault::Overloaded.error("The next message needs a newer release than this process has: subscribe again.")
 }
 
-/// Waits until there may be a domain event about somebody behind `known`; returns up to where nothing else needs to be looked at.
+/// Waits until the log may have a domain event `about` this user or organizer behind the position `known`. Returns the
+/// new known position: up to it, the history needs no other look.
 pub(super) async fn concerned(
     heard: &mut tokio::sync::broadcast::Receiver<std::sync::Arc<Recorded>>,
     services: &Services,
@@ -97,7 +101,7 @@ pub(super) async fn concerned(
         let domain_event = tokio::select! {
             domain_event = heard.recv() => domain_event,
             () = tokio::time::sleep(LOOK_EVERY) => {
-                // Nothing heard: was anything published meanwhile?
+                // No wake-up: checks whether a domain event was published in the meantime.
                 let head = services.bus.head();
                 if head > known {
                     return head;

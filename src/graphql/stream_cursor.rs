@@ -1,10 +1,12 @@
-//! Cursors of log streams: sealed positions that clients keep and give back, on any process of a service.
-//! Not here: the streams (`live`), and the cursors of pages (`page`).
+//! Cursors of log streams: sealed positions that clients keep and give back to any process of the service.
+//! Not here: the streams (`live` of each noun), and the cursors of pages (`page`).
 //!
-//! A position in the history would tell how much happens in the whole service, so a cursor is encrypted. Its key is derived
-//! from the secret that signs access tokens: it survives restarts and is the same in every process, and the previous secret
-//! still opens what it sealed. A cursor of a secret that is gone starts anew with `resync`, as one of another history does. A cursor is bound to its log and to the owner of that log; anything else is refused. The same
-//! position has the same cursor (AES-256-GCM-SIV stays safe with one nonce), so a client may compare them.
+//! A position in the history would reveal how much happens in the whole service, so a cursor is encrypted. Its key is
+//! derived from the secret that signs access tokens. It survives restarts and is the same in every process, and the
+//! previous secret still opens the cursors it sealed. A cursor of a secret that is gone starts anew with `resync`, as a
+//! cursor of another history does. A cursor is bound to its log and to the owner of that log; with any other it is
+//! refused. The same position has the same cursor (AES-256-GCM-SIV stays safe with one nonce), so a client may compare
+//! cursors.
 
 use std::sync::Arc;
 
@@ -17,16 +19,16 @@ use crate::account::token::Keys;
 use crate::engine::fault::Fault;
 use crate::id::{OrganizerId, UserId};
 
-/// First byte of each cursor; another layout is another number.
+/// First byte of each cursor; each layout has its own number.
 const LAYOUT: u8 = 3;
 
-/// Bytes that name a history.
+/// Number of bytes that identify a history.
 const EPOCH: usize = 8;
 
-/// Bytes that name a key.
+/// Number of bytes that identify a key.
 const KEY_ID: usize = 4;
 
-/// Bytes of a whole cursor: layout, key, history, position, authentication tag.
+/// Number of bytes of a whole cursor: layout, key, history, position, authentication tag.
 const LENGTH: usize = 1 + KEY_ID + EPOCH + 8 + 16;
 
 /// A log that can be streamed, with the owner of its entries.
@@ -41,7 +43,8 @@ pub enum Log {
 }
 
 impl Log {
-    /// Text that a cursor is authenticated with: it opens as a cursor of this log and this owner only.
+    /// Returns the bytes that a cursor is authenticated with, so that it opens only as a cursor of this log and this
+    /// owner.
     fn binding(self) -> [u8; 18] {
         let (kind, owner) = match self {
             Self::Notices(user) => (b'n', user.0),
@@ -56,17 +59,17 @@ impl Log {
     }
 }
 
-/// The service's secret allows no key for cursors.
+/// Error for a service secret that no key of cursors can be derived from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot derive the key of stream cursors")]
 pub struct Underivable;
 
-/// Keys of cursors: the first one seals, each of them opens. Cheap to clone.
+/// Keys of cursors: the first key seals, all keys open. Cheap to clone.
 #[derive(Clone)]
 pub struct CursorKeys(Arc<Vec<([u8; KEY_ID], LessSafeKey)>>);
 
 impl CursorKeys {
-    /// Keys that follow from the key ring of access tokens.
+    /// Derives the keys from the key ring of access tokens.
     pub fn new(ring: &Keys) -> Result<Self, Underivable> {
         let derived = ring.derive("stream cursor", "").map_err(|_| Underivable)?;
         let key = |text: &String| {
@@ -79,7 +82,7 @@ impl CursorKeys {
         Ok(Self(Arc::new(derived.iter().map(key).collect::<Result<_, _>>()?)))
     }
 
-    /// The cursors of a log in the history called `epoch`.
+    /// Returns the cursors of a log in the history with the name `epoch`.
     pub fn of(&self, log: Log, epoch: &str) -> Cursors {
         let digest = Sha256::digest(epoch.as_bytes());
         let mut epoch = [0; EPOCH];
@@ -96,12 +99,13 @@ pub struct Cursors {
     epoch: [u8; EPOCH],
 }
 
-/// An opened cursor.
+/// Position in an opened cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
     /// Position in this history.
     Here(i64),
-    /// Position in another history, such as the one before a backup was restored, or sealed with a key that is gone.
+    /// Position in another history, such as the one before a restored backup, or position sealed with a key that is
+    /// gone.
     Elsewhere,
 }
 
@@ -110,7 +114,7 @@ fn nonce() -> Nonce {
 }
 
 impl Cursors {
-    /// The cursor behind the entry with this number.
+    /// Returns the cursor behind the entry with this number.
     pub fn seal(&self, seq: i64) -> Result<String> {
         let failed = || Error::new("a stream cursor cannot be sealed");
         let (id, key) = self.keys.0.first().ok_or_else(failed)?;
@@ -119,7 +123,7 @@ impl Cursors {
         Ok(URL_SAFE_NO_PAD.encode([[LAYOUT].as_slice(), id, &bytes].concat()))
     }
 
-    /// Opens a cursor; `None`: it was not sealed for this log and owner, or it was altered.
+    /// Opens a cursor. Returns `None` if it was sealed for another log or owner, or altered.
     pub fn open(&self, text: &str) -> Option<Opened> {
         if text.len() > 2 * LENGTH {
             return None;
@@ -135,8 +139,8 @@ impl Cursors {
         Some(if *epoch == self.epoch { Opened::Here(seq) } else { Opened::Elsewhere })
     }
 
-    /// The position to start behind, and whether the client has to fetch its list anew: the client's cursor when it belongs
-    /// to this history and lies in it, else `head`.
+    /// Returns the position to start behind, and true if the client has to fetch its list again. The position is that
+    /// of the client's cursor if it belongs to this history and is not past `head`, else `head`.
     pub fn start(&self, after: Option<String>, head: i64) -> Result<(i64, bool)> {
         let Some(text) = after else { return Ok((head, false)) };
         let opened = self.open(&text);

@@ -1,5 +1,5 @@
-//! All GraphQL about the waitlist as a customer sees it: the entry, joining, leaving, my entries.
-//! Not here: rules (`crate::booking`), and an event's whole line (`sales`).
+//! All GraphQL about waitlists as a customer sees them: the entry, joining, confirming, leaving, and own entries.
+//! Not here: the rules (`crate::booking`), and the whole waitlist of an event (`sales`).
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription};
@@ -24,24 +24,24 @@ use crate::entity::waitlist_entry;
 use crate::id::EntryId;
 use crate::status::WaitlistStatus;
 
-/// A waitlist entry.
+/// A customer's entry in a waitlist.
 #[derive(Clone)]
 pub struct WaitlistEntry(pub waitlist_entry::Model);
 
-/// A waitlist entry for an event. Seen by its customer, the event's organizer and admins.
+/// A customer's entry in the waitlist of an event. Visible to its customer, to the ORGANIZER of the event and to ADMIN.
 #[Object]
 impl WaitlistEntry {
-    /// Opaque id.
+    /// Opaque id of the entry.
     pub async fn id(&self) -> ID {
         id(self.0.id)
     }
 
-    /// The event.
+    /// Event that the entry waits for.
     async fn event(&self, ctx: &Context<'_>) -> Result<Option<Event>> {
         Ok(ctx.data::<Load>()?.load_one(self.0.event_id).await.map_err(failed)?.map(Event))
     }
 
-    /// The kind of place waited for.
+    /// Ticket type that the entry waits for.
     async fn ticket_type(&self, ctx: &Context<'_>) -> Result<Option<TicketType>> {
         let load = ctx.data::<Load>()?;
         let types = load.load_one(TypesOf(self.0.event_id)).await.map_err(failed)?.unwrap_or_default();
@@ -51,23 +51,24 @@ impl WaitlistEntry {
         Ok(kind.map(|row| TicketType { row, currency }))
     }
 
-    /// Where it stands.
+    /// Current status of the entry.
     async fn status(&self) -> WaitlistStatus {
         self.0.status
     }
 
-    /// Place in the waitlist, 1 for its head, up to 1,000; null beyond that (see `positionAtLeast`) and when it no longer
-    /// waits.
+    /// Position in the waitlist, 1 at the front, up to 1,000; null behind that (see `positionAtLeast`) and when the
+    /// entry no longer waits.
     async fn position(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         Ok(self.place(ctx).await?.filter(|position| *position <= list::POSITION_MAX).map(int))
     }
 
-    /// The least its place in the waitlist can be: `position` where that is known, 1,001 beyond; null when it no longer waits.
+    /// Lower bound of the position: `position` up to 1,000, and 1,001 behind that; null when the entry no longer waits.
     async fn position_at_least(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         Ok(self.place(ctx).await?.map(int))
     }
 
-    /// Reason why tickets pass it over for now; null when it is in turn, or no longer waits. It keeps its place in the waitlist.
+    /// Reason why the entry gets no tickets for now; null when it is not paused or no longer waits. A paused entry
+    /// keeps its position.
     async fn pause(&self, ctx: &Context<'_>) -> Result<Option<WaitlistPause>> {
         if self.0.status != WaitlistStatus::Waiting {
             return Ok(None);
@@ -81,28 +82,29 @@ impl WaitlistEntry {
         })
     }
 
-    /// Tickets still wanted.
+    /// Number of tickets still wanted.
     async fn quantity(&self) -> i32 {
         int(self.0.quantity)
     }
 
-    /// Tickets the waitlist has given so far, as bookings of their own.
+    /// Number of tickets that the entry was given so far; each time they are a booking of their own.
     async fn granted(&self) -> i32 {
         int(self.0.granted)
     }
 
-    /// Whether fewer tickets than wanted are taken when that is what is free; the rest keeps waiting.
+    /// True if the entry takes fewer tickets than wanted when fewer are free; the rest keeps waiting.
     async fn accepts_part(&self) -> bool {
         self.0.accepts_part != 0
     }
 
-    /// Who waits.
+    /// Customer who waits.
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        // Whoever sees an entry (`booking::sees`) is its customer, sells the event, or is an admin: all may reach the customer.
+        // A viewer who may see an entry (`booking::sees`) is its customer, the event's seller or an admin: each may
+        // reach the customer.
         Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
     }
 
-    /// When it was opened.
+    /// Time of joining the waitlist.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
@@ -117,34 +119,35 @@ impl WaitlistEntry {
     }
 }
 
-/// Why an entry is passed over.
+/// Reason why an entry gets no tickets for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum WaitlistPause {
-    /// Day, venue or price of the event changed after the entry was made: `confirmWaitlistEntry` says yes to them.
+    /// Day, venue or price of the event changed after the customer joined: `confirmWaitlistEntry` accepts the change
+    /// and ends the pause.
     EventChanged,
-    /// The customer gave tickets back and is not served with the same ones: until these are sold, or
-    /// `confirmWaitlistEntry` asks for them after all.
+    /// The customer gave back tickets and does not get the same ones again. The pause ends when these are sold, or with
+    /// `confirmWaitlistEntry`.
     TicketsGivenBack,
 }
 
-/// A page of tickets in lines.
+/// A page of waitlist entries.
 pub type WaitlistEntryConnection = Connection<Cursor<EntryId>, WaitlistEntry, EmptyFields, EmptyFields>;
 
-/// Queries about the waitlist.
+/// Queries about waitlist entries.
 #[derive(Default)]
 pub struct WaitlistQuery;
 
 #[Object]
 impl WaitlistQuery {
-    /// Your waitlist entries, newest first; those that ended too. Needs CUSTOMER.
+    /// Your waitlist entries, newest first, ended ones included. Needs CUSTOMER; null otherwise.
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn my_waitlist_entries(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<WaitlistEntryConnection>> {
         let paging = Args { first, after, last, before }.paging()?;
         let page = list::entries_of(acting(ctx)?.db.read(), me(ctx)?, &paging).await.map_err(|e| db_fault(&e))?;
@@ -152,44 +155,45 @@ impl WaitlistQuery {
     }
 }
 
-/// What to wait for.
+/// Tickets to wait for.
 #[derive(InputObject)]
 pub struct JoinWaitlistInput {
-    /// For which event.
+    /// Id of the event.
     event_id: ID,
-    /// For which kind of place; may be left out when there is one.
+    /// Id of the ticket type; may be left out when the event has one ticket type.
     ticket_type_id: Option<ID>,
-    /// How many tickets; 1 to 100.
+    /// Number of tickets; 1 to 100.
     quantity: i32,
-    /// Whether fewer will do for now; the rest keeps waiting.
+    /// True to take fewer tickets when fewer are free; the rest keeps waiting.
     #[graphql(default)]
     accepts_part: bool,
-    /// A text of your choice that makes repeating this request safe; kept for at least 24 hours.
+    /// Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
+    /// least 24 hours.
     idempotency_key: Option<String>,
 }
 
-/// Which entry to confirm.
+/// Waitlist entry to confirm.
 #[derive(InputObject)]
 pub struct ConfirmWaitlistEntryInput {
-    /// Which entry.
+    /// Id of the waitlist entry.
     entry_id: ID,
 }
 
-/// Which line to leave.
+/// Waitlist entry to end.
 #[derive(InputObject)]
 pub struct LeaveWaitlistInput {
-    /// Which entry.
+    /// Id of the waitlist entry.
     entry_id: ID,
 }
 
-/// Outcome of joining or leaving a waitlist.
+/// Outcome of `joinWaitlist`, `confirmWaitlistEntry` and `leaveWaitlist`.
 #[derive(SimpleObject, Default)]
 pub struct WaitlistPayload {
-    /// The entry as it is now; null when the request was refused.
+    /// The entry after the change; null when the request was refused.
     waitlist_entry: Option<WaitlistEntry>,
-    /// The event as it is now, with its availability; null when the request was refused.
+    /// The event with its availability after the change; null when the request was refused.
     event: Option<Event>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -202,7 +206,7 @@ async fn payload(
             let load = ctx.data::<Load>()?;
             let entry = stored(load.load_one(id).await.map_err(failed)?)?;
             let event = load.load_one(entry.event_id).await.map_err(failed)?.map(Event);
-            // A repeated request may find it with another customer.
+            // When a request is repeated, the entry may belong to another customer by now.
             let entry = sees(ctx, entry.user_id, entry.event_id).await?.then_some(WaitlistEntry(entry));
             WaitlistPayload { waitlist_entry: entry, event, user_errors: Vec::new() }
         }
@@ -210,19 +214,19 @@ async fn payload(
     }))
 }
 
-/// Mutations about the waitlist.
+/// Mutations about waitlist entries.
 #[derive(Default)]
 pub struct WaitlistMutation;
 
 #[Object]
 impl WaitlistMutation {
-    /// Waits for tickets of a full event. First come, first served; nobody overtakes. While an entry is paused, joining
-    /// again confirms it. Needs CUSTOMER.
+    /// Joins the waitlist of a full event. Tickets are given strictly in the order of joining. While your entry is
+    /// paused, joining again confirms it. Needs CUSTOMER.
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn join_waitlist(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to wait for.")] input: JoinWaitlistInput,
+        #[graphql(desc = "Tickets to wait for.")] input: JoinWaitlistInput,
     ) -> Result<Option<WaitlistPayload>> {
         let join = waitlist::Join {
             event: id_or_nobody(&input.event_id)?,
@@ -233,22 +237,23 @@ impl WaitlistMutation {
         payload(ctx, waitlist::join(acting(ctx)?, join, input.idempotency_key).await).await
     }
 
-    /// Puts an entry that is paused back in turn, where it stands: a yes to the event as it is now. Needs its CUSTOMER.
+    /// Ends the pause of a waitlist entry, which keeps its position: the customer accepts the event as it is now. Needs
+    /// CUSTOMER (own entries).
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn confirm_waitlist_entry(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which entry.")] input: ConfirmWaitlistEntryInput,
+        #[graphql(desc = "Entry to confirm.")] input: ConfirmWaitlistEntryInput,
     ) -> Result<Option<WaitlistPayload>> {
         payload(ctx, waitlist::confirm(acting(ctx)?, id_or_nobody(&input.entry_id)?).await).await
     }
 
-    /// Leaves a waitlist; who stands behind may be served at once. Needs its CUSTOMER.
+    /// Leaves a waitlist; the entries behind move up and may get tickets at once. Needs CUSTOMER (own entries).
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn leave_waitlist(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which line.")] input: LeaveWaitlistInput,
+        #[graphql(desc = "Entry to end.")] input: LeaveWaitlistInput,
     ) -> Result<Option<WaitlistPayload>> {
         payload(ctx, waitlist::leave(acting(ctx)?, id_or_nobody(&input.entry_id)?).await).await
     }
@@ -260,12 +265,13 @@ pub struct WaitlistSubscription;
 
 #[Subscription]
 impl WaitlistSubscription {
-    /// Your waitlist entry: now, and whenever it moves, until it ends. May skip to the newest. Needs its CUSTOMER.
+    /// A waitlist entry of yours: its current state, then each new one until the entry ends. States in between may be
+    /// skipped. Needs CUSTOMER (own entries).
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn waitlist_entry_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which waitlist entry.")] entry_id: ID,
+        #[graphql(desc = "Id of the waitlist entry.")] entry_id: ID,
     ) -> Result<impl Stream<Item = Result<WaitlistEntry>> + use<>> {
         let services = ctx.data::<Services>()?.clone();
         let ctx = acting(ctx)?.clone();
@@ -282,19 +288,19 @@ impl WaitlistSubscription {
             let figures = availability::of(ctx.db.read(), &[entry.event_id], ctx.now()).await;
             let mut shown = figures.map_err(|e| db_fault(&e))?.into_iter().next().ok_or_else(absent)?;
             loop {
-                // Read once per revision for all watchers: what has not moved there needs no statement of its own.
+                // Read once per revision for all watchers: an entry that has not moved needs no statement of its own.
                 let front = services.availability_hub.front(&ctx, &shown).await.map_err(|e| db_fault(&e))?;
                 let standing = front.get(&id).copied();
                 if sent.is_none() || standing.is_none() || (standing, shown.terms) != known {
                     known = (standing, shown.terms);
                     let found = list::entries_by_ids(ctx.db.read(), &[id]).await.map_err(|e| db_fault(&e))?;
                     let found = found.into_iter().next().ok_or_else(absent)?;
-                    ctx.allow(Action::OwnThingOf(found.user_id)).map_err(|_| absent())?; // it may be another customer's by now
-                    // Positions beyond the front are not told, so they cannot change.
+                    ctx.allow(Action::OwnThingOf(found.user_id)).map_err(|_| absent())?; // the owner may have changed
+                    // Positions behind the front are not sent, so they cannot change here.
                     let state = (found, standing.map(|standing| standing.position()), shown.terms);
                     if sent.as_ref() != Some(&state) {
                         out.send(Ok(WaitlistEntry(state.0.clone()))).await.map_err(gone)?;
-                        // By its status: a position may be gone already when the entry was still read as waiting.
+                        // Decided by the status: the position may be gone while the entry was still read as waiting.
                         let ended = state.0.status != WaitlistStatus::Waiting;
                         sent = Some(state);
                         if ended {

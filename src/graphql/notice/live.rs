@@ -1,5 +1,5 @@
 //! The subscription to notices.
-//! Not here: what streams share (`graphql::stream`), and inboxes (`notification`).
+//! Not here: the parts all streams share (`graphql::stream`), and inboxes (`notification`).
 
 use async_graphql::{ComplexObject, Context, Result, SimpleObject, Subscription};
 use futures_util::Stream;
@@ -14,21 +14,22 @@ use crate::graphql::stream::{CHUNK, gone, history_head, newer, still_may, stream
 use crate::graphql::stream_cursor::Log;
 use crate::notification::read;
 
-/// One message of `noticeReceived`. A value without an id: what it carries has its own.
+/// One message of `noticeReceived`. A value without an id; its notice has one.
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub struct NoticeUpdate {
-    /// Pass it as `after` to go on behind this message.
+    /// Position of this message; pass it as `after` to continue behind it.
     cursor: String,
-    /// True in the opening message when `after` is not of this history: fetch `notices` anew and go on from `cursor`.
+    /// True in the opening message when `after` does not belong to this history: fetch `notices` again and continue
+    /// from `cursor`.
     resync: bool,
-    /// The notice; null in the opening message, and in one that tells that notices were marked read.
+    /// The new notice; null in the opening message, and in a message sent because notices were marked read.
     notice: Option<Notice>,
 }
 
 #[ComplexObject]
 impl NoticeUpdate {
-    /// How many of your notices are unread now.
+    /// Current number of your unread notices.
     async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let head = read::head(acting(ctx)?.db.read(), me(ctx)?).await.map_err(|e| db_fault(&e))?;
         Ok(int(head.unread()))
@@ -41,14 +42,14 @@ pub struct NoticeSubscription;
 
 #[Subscription]
 impl NoticeSubscription {
-    /// Your notices, as they come. Begins with a message that only carries the cursor; with `after`, everything since
-    /// follows first. No gap and no duplicate, through any reconnect. A message without a notice tells that some were
-    /// marked read, on any device. Needs a signed-in user.
+    /// Your notices as they arrive, without gaps and duplicates across reconnects. The opening message carries only the
+    /// cursor. With `after`, all notices since that cursor follow first. A later message without a notice means that
+    /// notices were marked read on some device. Needs a signed-in user.
     #[graphql(guard = "May(Action::ReadNotices)")]
     async fn notice_received(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The cursor of the last message you saw.")] after: Option<String>,
+        #[graphql(desc = "Cursor of the last message received; later messages follow.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<NoticeUpdate>> + use<>> {
         let user = me(ctx)?;
         let services = ctx.data::<Services>()?.clone();
@@ -66,7 +67,7 @@ impl NoticeSubscription {
                 let rows = read::since(ctx.db.read(), user, last, CHUNK).await.map_err(|e| db_fault(&e))?;
                 let full = rows.len() as u64 == CHUNK;
                 if rows.is_empty() {
-                    // Woken without a new notice: some may have been marked read, here or on another device.
+                    // Woken without a new notice: notices may have been marked read, on this or another device.
                     let now = read::head(ctx.db.read(), user).await.map_err(|e| db_fault(&e))?.read;
                     if now != known {
                         known = now;

@@ -1,8 +1,8 @@
 //! All GraphQL about notices: the object, the inbox, marking read.
-//! Not here: the live stream (`live`), and the words (`notification::words`).
+//! Not here: the live stream (`live`), and the texts of notices (`notification::words`).
 //!
-//! A notice stays with whoever was told. What it is about is shown to those who may see it now: its reader may have another
-//! role since, or be a program that reads notices and nothing else.
+//! A notice stays with the user it was sent to. Its event, booking and entry are shown only if the viewer may see them
+//! now: the user may have another role by now, or the viewer may be a client program that only may read notices.
 
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject};
@@ -30,30 +30,31 @@ use crate::status::EventField;
 
 pub mod live;
 
-/// What a notice is about. New kinds may be added: show unknown ones by their text.
+/// Kind of a notice. New kinds may be added: show the text of an unknown one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum NoticeKind {
     /// Your account was opened.
     UserRegistered,
-    /// An event is on sale.
+    /// An event was published and can be booked.
     EventPublished,
-    /// An event you booked, or wait for, changed.
+    /// An event that you booked or wait for was changed.
     EventUpdated,
-    /// An event you booked, or waited for, was called off; your bookings of it are cancelled and you no longer wait.
+    /// An event that you booked or waited for was called off: your bookings are cancelled and your waitlist entries
+    /// ended.
     EventCancelled,
-    /// Somebody booked your event.
+    /// A customer booked an event of your organizer.
     BookingCreated,
-    /// Your booking is confirmed.
+    /// Your booking was confirmed.
     BookingConfirmed,
-    /// A booking of yours, or of your event, was cancelled.
+    /// A booking of yours, or of an event of your organizer, was cancelled.
     BookingCancelled,
-    /// You are on the waitlist.
+    /// You joined a waitlist.
     WaitlistJoined,
-    /// The waitlist gave you tickets.
+    /// You were given tickets from the waitlist.
     WaitlistPromoted,
-    /// You are no longer on the waitlist.
+    /// Your waitlist entry ended because you left, the event began, or you may not book any more.
     WaitlistLeft,
-    /// Tickets of an event changed.
+    /// The availability of an event changed.
     AvailabilityChanged,
 }
 
@@ -75,7 +76,7 @@ impl From<&DomainEvent> for NoticeKind {
     }
 }
 
-/// What one user was told, once.
+/// A message to one user about something that happened.
 pub struct Notice {
     row: notice::Model,
     domain_event: DomainEvent,
@@ -88,12 +89,13 @@ impl Notice {
         Ok(Self { row, domain_event })
     }
 
-    /// Reads a stored notice; `None` when it is damaged, which is logged: one broken row must not hide all others.
+    /// Reads a stored notice. A damaged one is logged and becomes `None`, because one broken row must not hide all
+    /// others.
     pub fn unless_damaged(row: notice::Model) -> Result<Option<Self>, UnreadableDomainEvent> {
         let (user, seq) = (row.user_id, row.seq);
         match Self::decode(row) {
             Err(UnreadableDomainEvent::Damaged(error)) => {
-                tracing::error!(%user, seq, error, "a notice cannot be read and is left out");
+                tracing::error!(%user, seq, error, "a damaged notice is left out of the inbox");
                 Ok(None)
             }
             read => read.map(Some),
@@ -110,33 +112,33 @@ impl Notice {
     }
 }
 
-/// What one user was told: exactly one per thing that happened, numbered without gaps.
+/// A message to one user about something that happened. A user gets exactly one notice per occurrence.
 #[Object]
 impl Notice {
-    /// Opaque id; the same on every device and after every reconnect.
+    /// Opaque id of the notice; the same on every device and after every reconnect.
     async fn id(&self) -> ID {
         let mut bytes = b"Notice:".to_vec();
         bytes.extend_from_slice(self.row.domain_event_id.0.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes).into()
     }
 
-    /// Your notices are numbered from 1 without gaps.
+    /// Number of the notice; the notices of a user are numbered from 1 without gaps.
     async fn number(&self) -> i32 {
         int(self.row.seq)
     }
 
-    /// Whether it was marked read, on any of your devices.
+    /// True if the notice was marked read, on any device.
     async fn read(&self, ctx: &Context<'_>) -> Result<bool> {
         let read = ctx.data::<Load>()?.load_one(ReadUpTo(self.row.user_id)).await.map_err(failed)?;
         Ok(read.is_some_and(|read| self.row.seq <= read))
     }
 
-    /// What it is about.
+    /// Kind of the notice.
     async fn kind(&self) -> NoticeKind {
         NoticeKind::from(&self.domain_event)
     }
 
-    /// Sentences that can be shown, in English; times are in words and in the event's time zone.
+    /// Text to show to the user, in English; times are in words and in the event's time zone.
     async fn text(&self, ctx: &Context<'_>) -> Result<String> {
         let load = ctx.data::<Load>()?;
         let event = match self.row.event_id {
@@ -158,12 +160,12 @@ impl Notice {
         Ok(words::render(&self.domain_event, &names))
     }
 
-    /// When it happened.
+    /// Time at which it happened.
     async fn occurred_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
 
-    /// The event it is about; null when you may not see it.
+    /// Event the notice is about; null when it is about none, and when you may not see it.
     async fn event(&self, ctx: &Context<'_>) -> Result<Option<Event>> {
         let Some(id) = self.row.event_id else { return Ok(None) };
         let found = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
@@ -171,7 +173,8 @@ impl Notice {
         Ok(found.filter(|row| crate::event::may_see(acting, row)).map(Event))
     }
 
-    /// The booking it is about; of several, your first. Null when you may not see it, or not any more.
+    /// Booking the notice is about; of several bookings, your first. Null when it is about none, and when you may not
+    /// see the booking, or no longer may.
     async fn booking(&self, ctx: &Context<'_>) -> Result<Option<Booking>> {
         match self.row.booking_id {
             Some(id) => seen(ctx, id).await,
@@ -179,14 +182,14 @@ impl Notice {
         }
     }
 
-    /// The waitlist entry it is about; null when you may not see it, or not any more.
+    /// Waitlist entry the notice is about; null when it is about none, and when you may not see it, or no longer may.
     async fn waitlist_entry(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
         let Some(id) = self.entry() else { return Ok(None) };
         let Some(row) = ctx.data::<Load>()?.load_one(id).await.map_err(failed)? else { return Ok(None) };
         Ok(sees(ctx, row.user_id, row.event_id).await?.then_some(WaitlistEntry(row)))
     }
 
-    /// Of an updated event: what changed, old and new. Empty otherwise.
+    /// Changes of an updated event, with old and new values. Empty for notices of other kinds.
     async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<EventChange>> {
         let rows = self.changed(ctx).await?;
         let event = match self.row.event_id {
@@ -206,7 +209,7 @@ impl Notice {
 }
 
 impl Notice {
-    /// The stored changes of the update it is about; none when it is about something else.
+    /// Returns the stored changes of the update that the notice is about; none for other kinds.
     async fn changed(&self, ctx: &Context<'_>) -> Result<Vec<event_change::Model>> {
         let DomainEvent::EventUpdated { change, .. } = &self.domain_event else { return Ok(Vec::new()) };
         Ok(ctx.data::<Load>()?.load_one(ChangesOf(*change)).await.map_err(failed)?.unwrap_or_default())
@@ -221,35 +224,37 @@ fn locality(event: &event::Model) -> words::Locality<'_> {
     words::Locality { zone: &event.time_zone, currency: &event.currency }
 }
 
-/// One field that an update of an event changed. Times are RFC 3339, prices decimals. A value without an id.
+/// Change of one field by an update of an event. Times are RFC 3339 text, prices are decimals. A value without an id.
 #[derive(SimpleObject)]
 pub struct EventChange {
-    /// Which field.
+    /// Field that changed.
     field: EventField,
-    /// Before.
+    /// Value before the update.
     old: String,
-    /// After.
+    /// Value after the update.
     new: String,
-    /// The change in words, times in the event's time zone: `Starts at: Sat 5 June 2027, 19:00 → Sun 6 June 2027, 20:00`.
+    /// The change in words, with times in the event's time zone:
+    /// `Starts at: Sat 5 June 2027, 19:00 → Sun 6 June 2027, 20:00`.
     text: String,
 }
 
-/// What the inbox can tell besides its page.
+/// Fields of the inbox beside its page.
 pub struct Inbox;
 
 #[Object]
 impl Inbox {
-    /// How many notices there are, read and unread.
+    /// Number of your notices, read and unread.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(head(ctx).await?.last))
     }
 
-    /// How many were not marked read.
+    /// Number of your unread notices.
     async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(head(ctx).await?.unread()))
     }
 
-    /// Where the inbox ends now: pass it as `after` to `noticeReceived` and nothing is missed in between.
+    /// Cursor at the current end of the inbox: pass it as `after` to `noticeReceived`, so that nothing in between is
+    /// missed.
     async fn stream_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         let history = history::head(acting(ctx)?.db.read()).await.map_err(|error| db_fault(&error))?;
         let cursors = ctx.data::<Services>()?.cursors.of(Log::Notices(me(ctx)?), &history.epoch);
@@ -270,29 +275,29 @@ pub struct NoticeQuery;
 
 #[Object]
 impl NoticeQuery {
-    /// What you were told, newest first. Needs a signed-in user.
+    /// Your notices, newest first. Needs a signed-in user; null otherwise.
     #[graphql(guard = "May(Action::ReadNotices)")]
     async fn notices(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<NoticeConnection>> {
         let paging = Args { first, after, last, before }.paging()?;
         let page = read::page(acting(ctx)?.db.read(), me(ctx)?, &paging).await.map_err(|e| db_fault(&e))?;
-        // None of them is of a later release: the page ends before the first that is.
+        // No row is of a later release: the page ends before the first such row.
         let rows = page.rows.into_iter().filter_map(|row| Notice::unless_damaged(row).ok().flatten()).collect();
         let page = crate::page::Page { rows, has_previous: page.has_previous, has_next: page.has_next };
         Ok(Some(connection(page, Inbox, |notice: &Notice| notice.row.seq, |notice| notice)))
     }
 }
 
-/// Up to where notices were read.
+/// Notices to mark read.
 #[derive(InputObject)]
 pub struct MarkNoticesReadInput {
-    /// Number of the last one read; everything before counts as read too.
+    /// Number of the last notice that was read; all notices before it are marked read too.
     up_to: i32,
 }
 
@@ -302,21 +307,21 @@ pub struct MarkNoticesReadInput {
 pub struct MarkNoticesReadPayload {
     #[graphql(skip)]
     marked: Option<read::Marked>,
-    /// Up to which number notices are read now; never goes back.
+    /// Number of the last read notice; it never falls. Null when the request was refused.
     read_up_to: Option<i32>,
-    /// How many are still unread.
+    /// Number of notices that are still unread; null when the request was refused.
     unread_count: Option<i32>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
 #[ComplexObject]
 impl MarkNoticesReadPayload {
-    /// The notices that this marked read, newest first, 100 at most: caches learn of their `read`.
+    /// Notices marked read by this request, newest first, at most 100, so that caches update their `read`.
     async fn notices(&self, ctx: &Context<'_>) -> Result<Vec<Notice>> {
         let Some(read::Marked { from, to }) = self.marked else { return Ok(Vec::new()) };
         let rows = read::between(acting(ctx)?.db.read(), me(ctx)?, from, to, PAGE_MAX).await;
-        // None of them is of a later release: nothing behind the first that is can be marked read.
+        // No row is of a later release: notices from the first such row on cannot be marked read.
         let rows = rows.map_err(|e| db_fault(&e))?.into_iter();
         Ok(rows.filter_map(|row| Notice::unless_damaged(row).ok().flatten()).collect())
     }
@@ -328,12 +333,12 @@ pub struct NoticeMutation;
 
 #[Object]
 impl NoticeMutation {
-    /// Marks your notices read up to a number, on all your devices. Needs a signed-in user.
+    /// Marks your notices read up to a number, for all your devices. Needs a signed-in user.
     #[graphql(guard = "May(Action::ReadNotices)")]
     async fn mark_notices_read(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Up to where.")] input: MarkNoticesReadInput,
+        #[graphql(desc = "Notices to mark read.")] input: MarkNoticesReadInput,
     ) -> Result<Option<MarkNoticesReadPayload>> {
         Ok(Some(match read::mark_read(acting(ctx)?, input.up_to.into()).await {
             Ok(marked) => {
