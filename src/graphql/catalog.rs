@@ -226,7 +226,7 @@ async fn list(
     let turn = if is_expensive { Some(expensive::turn(ctx).await?) } else { None };
     let list = browse::list(acting, scope, &filter).await.map_err(|error| db_fault(&error))?;
     let page = browse::page(acting, &list, order, &paging).await.map_err(|error| db_fault(&error))?;
-    drop(turn); // the count takes its own
+    drop(turn); // the count takes a permit of its own
     let key = move |row: &event::Model| {
         let at = match sort {
             EventSort::StartsAtAsc | EventSort::StartsAtDesc => row.starts_at,

@@ -37,7 +37,7 @@ pub mod users;
 pub mod waitlist;
 
 /// Root of all queries. A field that needs another role or a sign-in is null, with an error of the code `FORBIDDEN` or
-/// `UNAUTHENTICATED`.
+/// `UNAUTHENTICATED`. A nullable field that states no reason for null is null only together with an error.
 #[derive(MergedObject, Default)]
 pub struct Query(
     node::NodeQuery,

@@ -31,7 +31,7 @@ impl Event {
         id(self.0.id)
     }
 
-    /// Readable address; fixed once given.
+    /// Readable address for links; never changes.
     async fn slug(&self) -> &str {
         &self.0.slug
     }
