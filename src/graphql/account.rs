@@ -1,5 +1,5 @@
 //! All GraphQL about accounts: user, organizer, sign-up and sign-in.
-//! Not here: rules; the verbs of `crate::account` have them.
+//! Not here: the rules, which are in the verbs of `crate::account`.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -22,19 +22,19 @@ pub struct User {
     reached: Reached,
 }
 
-/// How a user was reached decides what of them is shown.
+/// Path on which a user was reached; it decides which of the user's fields are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reached {
-    /// In some other way: what everybody may see, and all of it to themselves and admins.
+    /// Any other path: the public fields for every viewer, all fields for the user and for admins.
     Otherwise,
-    /// Through sales the viewer may see: their organizer needs to reach them.
+    /// Sales that the viewer may see: the organizer has to be able to reach the customer.
     AsCustomer,
-    /// By opening their session just now.
+    /// Session of the user that was opened in this request.
     BySigningIn,
 }
 
 impl User {
-    /// A user as anybody may see them.
+    /// A user with the fields that every viewer may see.
     pub fn new(row: users::Model) -> Self {
         Self { row, reached: Reached::Otherwise }
     }
@@ -44,12 +44,12 @@ impl User {
         Self { row, reached: Reached::AsCustomer }
     }
 
-    /// A user who just proved to be this one.
+    /// A user who has just signed in.
     fn signed_in(row: users::Model) -> Self {
         Self { row, reached: Reached::BySigningIn }
     }
 
-    /// Whether the viewer is this user or an administrator.
+    /// Returns true if the viewer is this user, by session or by the sign-in of this request, or an administrator.
     fn is_open_to(&self, ctx: &Context<'_>) -> Result<bool> {
         let acting = acting(ctx)?;
         Ok(self.reached == Reached::BySigningIn
@@ -61,28 +61,29 @@ impl User {
 /// A person with an account.
 #[Object]
 impl User {
-    /// Opaque id.
+    /// Opaque id of the user.
     pub async fn id(&self) -> ID {
         id(self.row.id)
     }
 
-    /// Display name.
+    /// Display name of the user.
     async fn name(&self) -> &str {
         &self.row.name
     }
 
-    /// E-mail address. Null unless you are this user, an ADMIN, or the ORGANIZER whose event they booked.
+    /// E-mail address. Null unless you are this user, an ADMIN, or an ORGANIZER that reaches the user through a
+    /// booking, participant or waitlist entry of its own event.
     async fn email(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
         let visible = self.reached == Reached::AsCustomer || self.is_open_to(ctx)?;
         Ok(visible.then_some(self.row.email.as_str()))
     }
 
-    /// What kind of account it is.
+    /// Role of the user.
     async fn role(&self) -> Role {
         self.row.role
     }
 
-    /// The organizer this user acts for. Null for everybody else, and unless you are this user or an ADMIN.
+    /// Organizer that this user acts for; null when there is none. Null unless you are this user or an ADMIN.
     async fn organizer(&self, ctx: &Context<'_>) -> Result<Option<Organizer>> {
         if !self.is_open_to(ctx)? {
             return Ok(None);
@@ -94,127 +95,127 @@ impl User {
         }
     }
 
-    /// Whether an administrator has taken the right to sign in. Null unless you are this user or an ADMIN.
+    /// True if an administrator has withdrawn the right to sign in. Null unless you are this user or an ADMIN.
     async fn disabled(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
         Ok(self.is_open_to(ctx)?.then_some(self.row.disabled_at.is_some()))
     }
 
-    /// When the account was opened.
+    /// Time at which the account was opened.
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
 }
 
-/// The account that sells.
+/// The account that sells events.
 pub struct Organizer(pub(super) organizer::Model);
 
-/// The account that sells. Users with the role ORGANIZER act for one.
+/// The account that sells events. Users with the role ORGANIZER act for one.
 #[Object]
 impl Organizer {
-    /// Opaque id.
+    /// Opaque id of the organizer.
     pub async fn id(&self) -> ID {
         id(self.0.id)
     }
 
-    /// The name shown beside its events.
+    /// Name shown beside the organizer's events.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Readable address; fixed once given. Null for an account that an earlier release has just opened.
+    /// Readable address for links; never changes. Null for an account that an earlier release has just opened.
     async fn slug(&self) -> Option<&str> {
         self.0.slug.as_deref()
     }
 }
 
-/// The organizer with this id.
+/// Returns the organizer with this id.
 pub async fn organizer_by_id(ctx: &Context<'_>, id: OrganizerId) -> Result<Option<Organizer>> {
     Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(Organizer))
 }
 
-/// What an account can be opened as. Administrators are made by administrators.
+/// Role that an account can be opened with. Administrators are created by administrators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
 pub enum SignUpRole {
-    /// Books, waits, cancels, gets notices.
+    /// A user that books tickets, joins waitlists, cancels bookings and receives notices.
     Customer,
-    /// Runs the events of an organizer, which is opened with the account.
+    /// A user that runs the events of an organizer; the organizer is created with the account.
     Organizer,
 }
 
-/// What an account is opened with.
+/// Details of the account to open.
 #[derive(InputObject)]
 pub struct SignUpInput {
-    /// E-mail address; one account per address, whatever its case.
+    /// E-mail address; one account per address, upper and lower case being the same.
     email: String,
-    /// At least 10 characters.
+    /// Password of at least 10 characters.
     #[graphql(secret)]
     password: String,
-    /// Display name.
+    /// Display name of the user.
     name: String,
-    /// Customer or organizer.
+    /// Role of the account.
     #[graphql(default_with = "SignUpRole::Customer")]
     role: SignUpRole,
-    /// Name of the organizer that an ORGANIZER acts for; the display name when left out.
+    /// Name of the organizer that an ORGANIZER acts for; by default the display name.
     organizer_name: Option<String>,
 }
 
-/// Whose session to open.
+/// Credentials to sign in with.
 #[derive(InputObject)]
 pub struct SignInInput {
-    /// E-mail address, whatever its case.
+    /// E-mail address of the account; upper and lower case are the same.
     email: String,
-    /// Password.
+    /// Password of the account.
     #[graphql(secret)]
     password: String,
 }
 
-/// What an administrator's account is opened with.
+/// Details of the administrator's account to create.
 #[derive(InputObject)]
 pub struct CreateAdminInput {
-    /// E-mail address; one account per address, whatever its case.
+    /// E-mail address; one account per address, upper and lower case being the same.
     email: String,
-    /// At least 10 characters.
+    /// Password of at least 10 characters.
     #[graphql(secret)]
     password: String,
-    /// Display name.
+    /// Display name of the user.
     name: String,
 }
 
-/// Proof of a sign-in: send it as `Authorization: Bearer <accessToken>`, on sockets in the `connection_init` payload.
-/// A value without an id.
+/// Tokens of a session. Send the access token as `Authorization: Bearer <accessToken>`, on sockets in the
+/// `connection_init` payload. A value without an id.
 #[derive(SimpleObject)]
 pub struct AccessToken {
-    /// The token.
+    /// Access token that authenticates requests.
     access_token: String,
-    /// When it ends; `refreshSession` before.
+    /// Expiry of the access token; call `refreshSession` before.
     expires_at: DateTime,
-    /// Good once, for `refreshSession`: what to go on with without the password. Keep it as a secret.
+    /// Single-use token for `refreshSession`, which renews the session without the password. Keep it secret.
     refresh_token: String,
-    /// When the refresh token ends; sign in again before.
+    /// Expiry of the refresh token; after it the user has to sign in again.
     refresh_expires_at: DateTime,
 }
 
 /// Outcome of `signUp`, `signIn` and `refreshSession`.
 #[derive(SimpleObject, Default)]
 pub struct SignInPayload {
-    /// Proof of the sign-in; null when it was refused.
+    /// Tokens of the session; null when the request was refused.
     token: Option<AccessToken>,
-    /// Who signed in; null when it was refused.
+    /// User who signed in; null when the request was refused.
     viewer: Option<User>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
 /// Outcome of `createAdmin`.
 #[derive(SimpleObject, Default)]
 pub struct CreateAdminPayload {
-    /// The new administrator; null when it was refused.
+    /// The new administrator; null when the request was refused.
     user: Option<User>,
-    /// Why it was refused; empty on success.
+    /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// What a session that was opened or renewed is shown as.
+/// Builds the payload of a session that was opened or renewed.
 pub(super) async fn signed_in(
     ctx: &Context<'_>,
     opened: Result<(Opened, Refresh), crate::account::Error>,
@@ -246,7 +247,7 @@ pub struct AccountQuery;
 
 #[Object]
 impl AccountQuery {
-    /// Who is signed in; null when nobody is.
+    /// The signed-in user; null without a sign-in. No sign-in needed.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         match acting(ctx)?.actor.user_id() {
             Some(user) => Ok(ctx.data::<Load>()?.load_one(user).await.map_err(failed)?.map(User::new)),
@@ -261,11 +262,11 @@ pub struct AccountMutation;
 
 #[Object]
 impl AccountMutation {
-    /// Opens an account as customer or organizer, and signs in.
+    /// Opens an account as customer or organizer, and signs in. No sign-in needed.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to open it with.")] input: SignUpInput,
+        #[graphql(desc = "Details of the account.")] input: SignUpInput,
     ) -> Result<Option<SignInPayload>> {
         let role = match input.role {
             SignUpRole::Customer => Role::Customer,
@@ -281,22 +282,22 @@ impl AccountMutation {
         signed_in(ctx, sign_up::sign_up(acting(ctx)?, hasher, throttle, account, role).await).await
     }
 
-    /// Signs in. Unknown address and wrong password give the same answer.
+    /// Signs in. An unknown address and a wrong password give the same answer. No sign-in needed.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose session to open.")] input: SignInInput,
+        #[graphql(desc = "Credentials to sign in with.")] input: SignInInput,
     ) -> Result<Option<SignInPayload>> {
         let Services { hasher, throttle, .. } = ctx.data::<Services>()?;
         signed_in(ctx, sign_in(acting(ctx)?, hasher, throttle, &input.email, input.password).await).await
     }
 
-    /// Makes an administrator. Needs ADMIN.
+    /// Creates an administrator's account. Needs ADMIN.
     #[graphql(guard = "May(Action::Administer)")]
     async fn create_admin(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to open the account with.")] input: CreateAdminInput,
+        #[graphql(desc = "Details of the account.")] input: CreateAdminInput,
     ) -> Result<Option<CreateAdminPayload>> {
         let account =
             NewAccount { email: input.email, password: input.password, name: input.name, organizer_name: None };
