@@ -1,5 +1,5 @@
-//! Table `event`: what can be booked.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `event`: events that can be booked.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::id::{EventId, OrganizerId};
 use crate::status::{Confirmation, EventStatus};
 
-/// What can be booked.
+/// Event that can be booked.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
 pub struct Model {

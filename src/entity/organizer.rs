@@ -1,12 +1,12 @@
-//! Table `organizer`: the account that sells.
-//! No behaviour here; what the columns mean stands in `migration/`.
+//! Table `organizer`: accounts that sell tickets.
+//! Not here: behaviour, and the meaning of the columns (`migration`).
 
 use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::id::OrganizerId;
 
-/// The account that sells.
+/// Account that sells tickets.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "organizer")]
 pub struct Model {

@@ -84,7 +84,7 @@ pub struct Wanted<'a> {
     /// Index in [`Queue::ALL`] of the queue to read first, modulo its length. Each claim begins at another queue, so
     /// that a queue that fills a whole claim does not block the others.
     pub first: usize,
-    /// Kinds for which the worker has a free slot.
+    /// Kinds for which the worker has a free permit.
     pub kinds: Kinds<'a>,
 }
 

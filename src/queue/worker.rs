@@ -25,7 +25,7 @@ use crate::db::{self, DbError, Priority, Tx};
 /// Number of groups of quick jobs that a process works on at the same time.
 const QUICK: usize = 5;
 
-/// Number of groups of long jobs besides, so that long jobs never take the slots of quick ones.
+/// Number of groups of long jobs besides, so that long jobs never take the permits of quick ones.
 const LONG: usize = 2;
 
 /// Most jobs taken by one claim; one commit covers all of them.
@@ -109,7 +109,7 @@ pub struct Worker {
     pub enqueued: Arc<Notify>,
 }
 
-/// Slots for groups of jobs in progress.
+/// Permits for groups of jobs in progress.
 struct Room {
     quick: Arc<Semaphore>,
     long: Arc<Semaphore>,
@@ -189,7 +189,7 @@ impl Worker {
         let known = Kinds::These(&room.kinds);
         if claim::is_any_orphaned(db, known, now).await? {
             let rescued = claim::rescue(db, known, now).await?;
-            tracing::warn!(jobs = rescued, "the leases of a crashed worker expired; its jobs are available again");
+            tracing::warn!(jobs = rescued, "jobs with an expired lease were freed");
         }
         let mut long = room.long.clone().try_acquire_owned().ok();
         let wanted = Wanted {
@@ -200,7 +200,7 @@ impl Worker {
         if !claim::is_any_due(db, wanted, now).await? {
             return Ok(false);
         }
-        // A slot is acquired before the claim, so that jobs this process cannot start are left to other processes.
+        // A permit is acquired before the claim, so that jobs this process cannot start are left to other processes.
         let Ok(mut quick) = room.quick.clone().acquire_owned().await.map(Some) else { return Ok(false) };
         let token = Token(self.ctx.id());
         let jobs = claim::claim(db, wanted, self.ctx.now(), self.lease, token).await?;
@@ -228,8 +228,8 @@ impl Worker {
         Ok(took)
     }
 
-    /// Works on a group once it has a slot, and renews its lease from the start, because groups of a claim with several
-    /// kinds may have to wait for a slot.
+    /// Works on a group once it has a permit. Renews its lease from the start, because groups of a claim with several
+    /// kinds may have to wait for a permit.
     async fn work<P>(&self, kind: &str, jobs: Vec<Job>, token: Token, place: impl Future<Output = P>) {
         let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
         let working = async {
