@@ -1,11 +1,12 @@
-//! A sale opens: concurrent bookings of one hot event through the real HTTP endpoint, decided together by the batcher,
-//! against the same with the batcher deciding one order per transaction. The two alternate in one run; medians count.
+//! The opening of a sale: concurrent bookings of one hot event through the real HTTP endpoint, decided together by the
+//! batcher, compared with the same where the batcher decides one order per transaction. The two alternate in one run;
+//! medians count.
 //! Not here: correctness (`tests/it`), and other loads.
 //!
-//! `cargo bench --bench hot_event` runs on SQLite; with `BOXOFFICE_BENCH_POSTGRES` (or `BOXOFFICE_TEST_POSTGRES`) naming
-//! a server, on PostgreSQL too: `BOXOFFICE_POSTGRES_DURABLE=1 scripts/with-postgres cargo bench --bench hot_event`.
-//! Everything runs as when serving: numbering, reactions, notices and deliveries of what was booked compete for the
-//! database meanwhile. Each database takes less than a minute.
+//! `cargo bench --bench hot_event` runs on SQLite, and on PostgreSQL too if `BOXOFFICE_BENCH_POSTGRES` (or
+//! `BOXOFFICE_TEST_POSTGRES`) names a server: `BOXOFFICE_POSTGRES_DURABLE=1 scripts/with-postgres cargo bench --bench
+//! hot_event`. Everything runs as in production: numbering, reactions, notices and deliveries of the bookings compete
+//! for the database meanwhile. Each database takes less than a minute.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 
 use std::sync::Arc;
@@ -24,21 +25,21 @@ use house::{Connection, House, Server};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Customers who keep one request open each.
+/// Numbers of customers, with one open request each.
 const CROWDS: [usize; 3] = [16, 64, 256];
 
-/// Runs of each crowd on each side.
+/// Runs of each number of customers on each side.
 const ROUNDS: usize = 3;
 
-/// A run ends after so many bookings, or after this long.
+/// A run ends after this many bookings, or after this time.
 const BOOKINGS: usize = 2_000;
 const RUN: Duration = Duration::from_millis(1_500);
 
-/// No run is begun on a database after this.
+/// No run starts on a database after this time.
 const ENOUGH: Duration = Duration::from_secs(50);
 
 fn main() {
-    // As when serving, log lines are made; nobody reads them.
+    // Log lines are made as in production, and dropped.
     tracing_subscriber::fmt().json().with_writer(std::io::sink).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -57,7 +58,7 @@ fn main() {
     });
 }
 
-/// What a run found.
+/// Figures of a run.
 #[derive(Clone, Default)]
 struct Run {
     per_second: f64,
@@ -65,11 +66,11 @@ struct Run {
     p99_ms: f64,
 }
 
-/// Both sides, every crowd, in turn.
+/// Measures both sides with every number of customers, in turn.
 async fn measure(database: &str, durability: &str, together: Target, alone: Target) {
     let began = Instant::now();
     let most = CROWDS.into_iter().max().unwrap();
-    // Customers here ask faster than one person may.
+    // Customers here send requests faster than one viewer may.
     let together = House::open(together, most, |options| options.budget = None).await;
     let alone = House::open(alone, most, |options| {
         options.budget = None;
@@ -127,7 +128,7 @@ fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// Of each figure by itself.
+/// Returns the median of each figure by itself.
 fn median(runs: &[Run]) -> Run {
     let middle = |of: fn(&Run) -> f64| {
         let mut values: Vec<f64> = runs.iter().map(of).collect();
@@ -137,14 +138,14 @@ fn median(runs: &[Run]) -> Run {
     Run { per_second: middle(|run| run.per_second), p50_ms: middle(|run| run.p50_ms), p99_ms: middle(|run| run.p99_ms) }
 }
 
-/// One run: a new event, a crowd, and how fast it was served. Returns when everything that follows is done too.
+/// Makes one run with a new event and a number of customers, and measures it. Returns when the reactions are done too.
 async fn sell(house: &House, crowd: usize) -> Run {
     let event = house.event().await;
     let left = Arc::new(AtomicUsize::new(BOOKINGS));
     let mut connections = Vec::new();
     for token in &house.customers[..crowd] {
         let mut connection = Connection::open(&house.address, token).await;
-        // Open and known before the clock runs.
+        // The connection is open and its session cached before the measurement begins.
         connection.ask("{ viewer { id } }", json!({})).await;
         connections.push(connection);
     }

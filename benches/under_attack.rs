@@ -1,12 +1,13 @@
-//! Booking while being attacked: the 99th percentile of bookings at a steady pace, in peace and while a thousand slow
-//! sockets, a client with document bombs and a flood of sign-ins are on, in turns within one run.
-//! Not here: whether each attack is refused (`tests/it/edge`), and how fast a sale can go (`hot_event`).
+//! Bookings under attack: the 99th percentile of bookings at a steady pace, without an attack and with a thousand slow
+//! sockets, a client with document bombs and a flood of sign-ins, in turns within one run.
+//! Not here: the refusal of each attack (`tests/it/edge`), and the speed of a sale (`hot_event`).
 //!
 //! `cargo bench --bench under_attack`; with `scripts/with-postgres` on PostgreSQL too. Attackers share the machine with
-//! what they attack, so what their own work costs counts as damage; the bomber therefore keeps a pace, because flat out it
-//! would take a core for itself. All limits are the usual ones but one: everybody comes from one address here, so an
-//! address may have any number of connections. Sign-ins come in two ticket types: many from one ticket, which the throttle refuses,
-//! and some from everywhere, each at another account, which no counter stops and which are each worth a hash.
+//! the service, so the cost of their own work counts as damage; the client with bombs therefore keeps a pace, because
+//! without one it would take a core for itself. All limits are the usual ones but one: all clients have one address
+//! here, so an address may have any number of connections. Sign-ins come in two kinds: many from one network, which the
+//! throttle refuses, and some from many networks, each on another account, which no counter stops and of which each
+//! costs a hash.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 
 use std::net::Ipv4Addr;
@@ -32,22 +33,22 @@ use house::{Connection, House, Server};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Customers, and how often each of them books: within what a viewer may ask.
+/// Number of customers, and the pace of each: within the limits of a viewer.
 const CUSTOMERS: usize = 40;
 const PACE: Duration = Duration::from_millis(400);
 
-/// How long each side is measured, how often.
+/// Duration and number of the measurements of each side.
 const RUN: Duration = Duration::from_secs(6);
 const ROUNDS: usize = 7;
 
-/// Sockets that subscribe and never read; connections that say a header a letter at a time.
+/// Number of sockets that subscribe and never read, and of connections that send a header a letter at a time.
 const DEAF: usize = 500;
 const STUTTERING: usize = 500;
 
-/// How often a bomb comes.
+/// Interval between document bombs.
 const BOMB: Duration = Duration::from_millis(4);
 
-/// How often a password is tried from one ticket, and how often from everywhere.
+/// Intervals between password attempts from one network, and from many.
 const STUBBORN: Duration = Duration::from_millis(2);
 const SPREAD: Duration = Duration::from_millis(50);
 
@@ -103,14 +104,15 @@ fn median(mut runs: Vec<(f64, f64)>) -> (f64, f64) {
     runs[runs.len() / 2]
 }
 
-/// Everybody books at their pace; the 50th and 99th percentile in milliseconds, counted from when each was due.
+/// Books for every customer at the pace; returns the 50th and 99th percentile in milliseconds, counted from the due
+/// time of each booking.
 async fn book(house: &House, event: &str, run: &str) -> (f64, f64) {
     let mut customers = JoinSet::new();
     for (nth, token) in house.customers.iter().enumerate() {
         let mut connection = Connection::open(&house.address, token).await;
         connection.ask("{ viewer { id } }", json!({})).await;
         let (event, run) = (event.to_owned(), run.to_owned());
-        // Due times are fixed in advance: whoever is kept waiting books late, and that counts.
+        // Due times are fixed in advance: a delayed customer books late, and that counts.
         let mut pace = interval_at(Instant::now() + PACE.mul_f64(nth as f64 / CUSTOMERS as f64), PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
         customers.spawn(async move {
@@ -174,7 +176,8 @@ impl Attack {
 
 type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
 
-/// Wants to hear of every change, and never listens: what fits between here and there is little, so that it soon waits.
+/// Subscribes to every change and never reads: the buffers between the two are small, so that the service soon has to
+/// wait.
 async fn subscribe(address: &str, event: &str) -> Socket {
     let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
@@ -192,7 +195,7 @@ async fn subscribe(address: &str, event: &str) -> Socket {
     socket
 }
 
-/// A letter of a header each second, over and over.
+/// Sends a letter of a header each second, over and over.
 async fn stutter(address: &str) {
     let mut pace = interval(Duration::from_secs(1));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -206,7 +209,7 @@ async fn stutter(address: &str) {
     }
 }
 
-/// Documents that multiply.
+/// Sends documents with fragments that multiply.
 async fn bomb(address: &str) {
     let levels: String =
         (0..40).map(|n| format!("fragment F{n} on Query {{ ...F{} ...F{} }} ", n + 1, n + 1)).collect();
@@ -223,7 +226,7 @@ async fn bomb(address: &str) {
     }
 }
 
-/// Passwords, one after the other; from one ticket, or each from another and at another account.
+/// Tries passwords, one after the other; from one network, or each from another and on another account.
 async fn guess(address: &str, pace: Duration, everywhere: bool) {
     static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
     let sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { userErrors { code } } }";

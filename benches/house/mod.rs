@@ -1,5 +1,5 @@
-//! What benches share: a box office on a database of its own, served as the program serves it, and customers who speak
-//! HTTP by hand, because they share the machine with what is measured.
+//! Shared parts of the benches: a service on a database of its own, run as the program runs it, and customers that
+//! write HTTP by hand, because they share the machine with the service.
 //! Not here: any load or figure.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 const SECRET: &[u8] = b"a secret that only this bench knows, long enough";
 
-/// A box office on a database of its own.
+/// A service on a database of its own.
 pub struct House {
     pub app: App,
     pub address: String,
@@ -29,7 +29,7 @@ pub struct House {
 }
 
 impl House {
-    /// Everything as usual, but that all connections come from one address.
+    /// Starts it with the usual settings, except that all connections come from one address.
     pub async fn open(target: Target, customers: usize, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::new(target, Keys::new([SECRET]).unwrap());
         options.connections.per_address = options.connections.connections;
@@ -47,7 +47,7 @@ impl House {
         Self { app, address, organizer, customers: tokens }
     }
 
-    /// A published event that does not sell out.
+    /// Publishes an event that does not sell out.
     pub async fn event(&self) -> String {
         let mut organizer = Connection::open(&self.address, &self.organizer).await;
         let at = |days: u64| Clock::System.now().plus(Duration::from_secs(days * 24 * 3_600)).rfc3339();
@@ -61,7 +61,7 @@ impl House {
         id
     }
 
-    /// Waits until nothing of a run is left to do, so that the next one is not charged for it.
+    /// Waits until all work of a run is done, so that the next run does not include it.
     pub async fn change_set(&self) {
         let open = "SELECT (SELECT count(*) FROM domain_event WHERE seq IS NULL)
                     + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions')
@@ -81,12 +81,12 @@ impl House {
     }
 }
 
-/// The PostgreSQL server to measure on, where one is named.
+/// Returns the PostgreSQL server to measure on, if one is named.
 pub fn server() -> Option<String> {
     ["BOXOFFICE_BENCH_POSTGRES", "BOXOFFICE_TEST_POSTGRES"].iter().find_map(|name| std::env::var(name).ok())
 }
 
-/// Databases of its own on a server, and whether commits there are durable.
+/// Databases for the bench on a server, and whether commits there are durable.
 pub struct Server {
     admin: DatabaseConnection,
     base: String,
@@ -118,7 +118,7 @@ impl Server {
     }
 }
 
-/// An account put straight into the tables; its token.
+/// Inserts an account into the tables; returns its token.
 async fn sign_up(app: &App, role: Role, nth: usize) -> String {
     let ctx = &app.ctx;
     let (user, session, organizer): (UserId, SessionId, OrganizerId) = (ctx.id(), ctx.id(), ctx.id());
@@ -154,7 +154,7 @@ pub struct Connection {
     stream: TcpStream,
     head: String,
     read: Vec<u8>,
-    /// Where a proxy would say that it comes from.
+    /// Address that a proxy would report for it.
     pub forwarded_for: Option<String>,
 }
 

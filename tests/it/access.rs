@@ -1,5 +1,5 @@
 //! The access matrix: complete, and executed as every kind of viewer on real transports.
-//! Not here: what a viewer with the right to a field gets; scenes of each noun show that.
+//! Not here: the values that a viewer with the right to a field gets (the tests of each noun).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,14 +23,14 @@ use world::{Route, VIEWERS, World};
 
 const MATRIX: &str = include_str!("snapshots/access_matrix.txt");
 
-/// What a cell can say.
+/// The possible cells.
 const CELLS: [&str; 6] = ["yes", "null", "-", "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"];
 
-/// Row → what each viewer gets; one cell `parent` stands for all.
+/// Returns the cells of each row, one per viewer; one cell `parent` stands for all.
 fn matrix() -> BTreeMap<String, Vec<String>> {
     let mut matrix = BTreeMap::new();
     for line in MATRIX.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        // Two spaces and more part the columns: the name of a row may contain one.
+        // Columns are separated by two or more spaces: the name of a row may contain one.
         let mut cells = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned);
         let row = cells.next().unwrap();
         let cells: Vec<String> = cells.collect();
@@ -41,7 +41,7 @@ fn matrix() -> BTreeMap<String, Vec<String>> {
     matrix
 }
 
-/// The row without the case in brackets.
+/// Returns the row without the case in brackets.
 fn field_of(row: &str) -> &str {
     row.split('[').next().unwrap()
 }
@@ -77,7 +77,7 @@ impl Types {
         self.objects[of].iter().find(|field| field.name.node == name).unwrap_or_else(|| panic!("no {path}"))
     }
 
-    /// A field as a document asks for it, with the smallest page of a connection.
+    /// Returns a field as a document selects it, with the smallest page of a connection.
     fn asked(&self, field: &FieldDefinition) -> String {
         let name = &field.name.node;
         let is_list = field.arguments.iter().any(|argument| argument.node.name.node == "first");
@@ -86,7 +86,7 @@ impl Types {
         format!("{name}{arguments}{inside}")
     }
 
-    /// Asks a mutation, with `fields` of what its payload or one of its errors has.
+    /// Returns a document with a mutation, which selects `fields` of its payload or of one of its errors.
     fn mutation(&self, name: &str, path: &str, fields: &str) -> String {
         let definition = self.field(&format!("Mutation.{name}"));
         let input = &definition.arguments[0].node.ty.node;
@@ -133,7 +133,7 @@ fn every_field_has_a_row_and_every_row_a_field() {
     }
 }
 
-/// What depends on the viewer says so in its description, and what says so depends on the viewer.
+/// The description of a field says that it depends on the viewer exactly if it does.
 #[test]
 fn the_descriptions_say_what_the_matrix_says() {
     let types = Types::read();
@@ -162,17 +162,17 @@ fn at<'a>(data: &'a Value, path: &str) -> &'a Value {
     })
 }
 
-/// How a document goes out.
+/// Transport of a document.
 #[derive(Clone, Copy)]
 enum Transport {
     Http,
     Socket,
-    /// Over HTTP too.
+    /// Server-sent events, over HTTP too.
     Events,
 }
 
 impl Transport {
-    /// Those a route can be followed on.
+    /// Returns the transports that a route can use.
     fn of(route: &Route) -> &'static [Self] {
         match route {
             Route::Query { .. } | Route::Mutation { .. } => &[Self::Http, Self::Socket],
@@ -180,7 +180,7 @@ impl Transport {
         }
     }
 
-    /// The body of the first answer.
+    /// Returns the body of the first answer.
     async fn ask(self, viewer: &Actor, query: &str, variables: Value) -> Value {
         match self {
             Self::Http => return viewer.ask(query, variables).await.body,
@@ -204,7 +204,7 @@ impl Transport {
         }
     }
 
-    /// Follows a route to an object and asks for these of its fields.
+    /// Follows a route to an object and selects these of its fields.
     async fn effects_of(
         self,
         world: &World,
@@ -226,7 +226,7 @@ impl Transport {
     }
 }
 
-/// What a viewer got of a field, in the words of the matrix.
+/// Returns the outcome of a field for a viewer, in the words of the matrix.
 fn verdict(body: &Value, path: &str) -> String {
     if let Some(code) = body["errors"][0]["extensions"]["code"].as_str() {
         return code.to_owned();
@@ -245,7 +245,7 @@ fn compare(row: &str, cells: &[String], viewer: usize, got: &str, wrong: &mut Ve
     }
 }
 
-/// Every viewer on every transport.
+/// Returns every viewer on every transport.
 fn ways<'a>(world: &'a World, route: &Route) -> impl Iterator<Item = (usize, &'a Actor, Transport)> {
     let viewers = world.viewers.iter().enumerate();
     let transports = Transport::of(route);
@@ -269,7 +269,7 @@ scene! {
 }
 
 scene! {
-    /// Who gets at an object of each type at all; whoever does, has every field that goes with its parent.
+    /// Checks which viewers can read an object of each type; a viewer who can also gets every field marked `parent`.
     async fn every_object_is_sought_by_every_viewer(stage: Stage) {
         let app = stage.app().await;
         let (world, types) = (World::build(&app).await, Types::read());
@@ -278,7 +278,7 @@ scene! {
         let mut reached = BTreeSet::new();
         let rows = matrix.iter().filter(|(row, _)| field_of(row).ends_with(".*"));
         let mut rows: Vec<_> = rows.map(|(row, cells)| (row, cells, world.route(&row.replace(".*", "")))).collect();
-        // Whoever changes something gets bookings and notices of their own: first only look.
+        // A viewer who changes something gets bookings and notices of their own, so reads come first.
         rows.sort_by_key(|(_, _, route)| matches!(route, Route::Mutation { .. }));
         for (row, cells, route) in rows {
             let of = field_of(row).strip_suffix(".*").unwrap();
@@ -301,7 +301,7 @@ scene! {
             }
         }
         assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-        // What is left of the contract's fields is asked by the two scenes beside this one.
+        // The two tests beside this one cover the other fields of the contract.
         let parents: BTreeSet<String> =
             matrix.iter().filter(|(_, cells)| *cells == &["parent"]).map(|(row, _)| row.clone()).collect();
         assert_eq!(reached, parents, "every field was reached by somebody");
@@ -309,7 +309,7 @@ scene! {
 }
 
 scene! {
-    /// Fields whose value depends on who looks, of objects that all of them may have.
+    /// Checks the fields that depend on the viewer, on objects that every viewer can read.
     async fn every_guarded_field_is_asked_by_every_viewer(stage: Stage) {
         let app = stage.app().await;
         let (world, types) = (World::build(&app).await, Types::read());
@@ -326,7 +326,7 @@ scene! {
             let field = types.field(field_of(row));
             for (viewer, actor, transport) in ways(&world, &route) {
                 asked += 1;
-                // The parent first: an error of the field must not look like one of the way to it.
+                // The parent comes first: an error of the field must not look like one of the way to it.
                 let (body, path) = transport.effects_of(&world, &types, actor, &route, "__typename").await;
                 let got = match at(&body["data"], path)["__typename"] == of {
                     true => {
@@ -345,7 +345,7 @@ scene! {
 }
 
 scene! {
-    /// Each place of the list has an answer of its own, and what one may not see looks like what is not there.
+    /// Each element of the list has an answer of its own, and a forbidden object looks like a missing one.
     async fn nodes_shows_each_object_to_those_who_may(stage: Stage) {
         let app = stage.app().await;
         let world = World::build(&app).await;
@@ -374,7 +374,7 @@ scene! {
 }
 
 scene! {
-    /// A notice stays with whoever was told; what it is about is shown to those who may see it now.
+    /// A notice stays with its recipient; its subject is shown only if the recipient may see it now.
     async fn who_sells_no_more_keeps_the_notices_without_the_customers(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer, admin) = (app.organizer().await, app.customer().await, app.admin().await);
@@ -399,7 +399,7 @@ scene! {
     }
 }
 
-/// Which of the actions this is. A new one does not compile without a number here, and fails without a row below.
+/// Number of an action. A new action does not compile without a number here, and fails without a row below.
 fn number(action: Action) -> usize {
     match action {
         Action::Browse => 0,

@@ -1,4 +1,4 @@
-//! Scenes of accounts: opening one, signing in, what a token is worth.
+//! Tests of accounts: signing up, signing in, and the value of a token.
 //! Not here: tokens and addresses by themselves (`units`), and the command line (`binary`).
 
 use boxoffice::account::password::Cost;
@@ -80,7 +80,7 @@ scene! {
             assert_eq!(answer.refusal(), "INVALID", "{field} = {value}: {}", answer.body);
             assert_eq!(answer.at("signUp.userErrors.0.path"), &json!(["input", field]), "{}", answer.body);
         }
-        // Nobody signs up as an administrator: the word is not even in the schema.
+        // Signing up as an administrator is impossible: the value is not even in the schema.
         let admin = app.anonymous().ask(SIGN_UP, account("ada@example.org", "ADMIN")).await;
         assert!(!admin.fault().is_empty());
         assert_eq!(app.number("SELECT count(*) AS n FROM users", []).await, 0);
@@ -94,7 +94,7 @@ fn errors(answer: &crate::harness::Answer, mutation: &str) -> Vec<(String, serde
 }
 
 scene! {
-    /// A form learns of all its fields at once; an error that one field is to blame for names it.
+    /// A form gets the errors of all its fields at once; an error that one field causes names that field.
     async fn forms_report_every_field_at_fault(stage: Stage) {
         let app = stage.app().await;
         let admin = app.admin().await;
@@ -119,7 +119,7 @@ scene! {
         assert_eq!(errors(&wrong, "changePassword"), [expected], "{}", wrong.body);
         let none = app.anonymous().mutate("refreshSession", json!({ "refreshToken": "none" }), "viewer { id }").await;
         assert_eq!(errors(&none, "refreshSession"), [("SESSION_ENDED".to_owned(), json!(["input", "refreshToken"]))]);
-        // Neither field alone is to blame.
+        // Neither field alone is the cause.
         let input = json!({ "email": "grace@example.org", "password": "wrong horse battery" });
         let refused = app.anonymous().mutate("signIn", input, "viewer { id }").await;
         assert_eq!(errors(&refused, "signIn"), [("INVALID_CREDENTIALS".to_owned(), json!(null))]);
@@ -127,8 +127,8 @@ scene! {
 }
 
 scene! {
-    /// The answer to a sign-in takes the same work whether there is such an account, whether it may sign in, and whether the
-    /// address is one at all: time tells nobody who has an account.
+    /// A failed sign-in takes the same work for an unknown account, a disabled account and an invalid address: the time
+    /// does not reveal which accounts exist.
     async fn a_failed_sign_in_costs_the_same_work_for_every_address(stage: Stage) {
         let app = stage.app().await;
         sessions::sign_up(&app, "grace@example.org").await;
@@ -155,7 +155,7 @@ scene! {
 }
 
 scene! {
-    /// RFC 8265: a password is the same whichever keyboard and system typed it.
+    /// RFC 8265: a password is the same on every keyboard and system that it is typed on.
     async fn a_password_is_one_however_it_is_typed(stage: Stage) {
         let app = stage.app().await;
         let spellings = [

@@ -1,7 +1,8 @@
-//! The conventions of the code base, read from its text: which way arrows go, how files open, what stands nowhere.
-//! Not here: the conventions clippy holds (`clippy.toml`), and reading Rust (`source`).
+//! The conventions of the code base, read from its text: dependencies between modules, openings of files, forbidden
+//! words.
+//! Not here: the conventions that clippy checks (`clippy.toml`), and reading Rust (`source`).
 //!
-//! Each convention is a function from a source to what is wrong with it, so that it can be shown to find its violation.
+//! Each convention is a function from a source to its violations, so that a test can show that it finds one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,12 @@ pub mod source;
 
 use source::{Placed, Token, arrows, tokens};
 
-/// What uses what: a module uses those of lower rows and, in its own row, those on its left.
+/// Rows of modules: a module uses those of lower rows and, in its own row, those on its left.
 ///
-/// Within a row the order is the one that holds today: ids are made of instants, domain events are made of ids and words, tables
-/// hold all three; `db` turns the vocabulary into cells, `page` reads through it, `access` knows neither; queues listen to
-/// the bus; events know nothing of bookings, which move their tickets; the demo is made by verbs and shown by `http`.
+/// Within a row the order is the present one: ids are made of timestamps, domain events are made of ids and words,
+/// tables hold all three; `db` turns the vocabulary into cells, `page` reads through it, `access` knows neither; queues
+/// listen to the bus; events know nothing of bookings, which change their tickets; the demo is made by verbs and shown
+/// by `http`.
 const ROWS: &[(&str, &[&str])] = &[
     ("vocabulary", &["clock", "zone", "id", "money", "status", "text", "domain_event", "entity"]),
     ("the database, and who may do what", &["db", "page", "access"]),
@@ -28,10 +30,10 @@ const ROWS: &[(&str, &[&str])] = &[
     ("the edge", &["demo", "http", "retention", "app", "cli", "main"]),
 ];
 
-/// How a file says what does not live in it.
+/// Phrases with which a file names what is elsewhere.
 const SAYS_NOT: &[&str] = &["Not here", "Nothing here", "No behaviour here", "What does not live here"];
 
-/// Row, place in it, and name of the row.
+/// Returns the row of a module, its position in the row, and the name of the row.
 fn rank(module: &str) -> Option<(usize, usize, &'static str)> {
     ROWS.iter().enumerate().find_map(|(row, (name, modules))| {
         modules.iter().position(|known| *known == module).map(|place| (row, place, *name))
@@ -42,7 +44,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every Rust file below a folder, as path from the root of the repository and text.
+/// Returns every Rust file below a folder, as path from the root of the repository and text.
 pub fn sources(folder: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         let Ok(entries) = fs::read_dir(folder) else { return };
@@ -65,7 +67,7 @@ pub fn sources(folder: &str) -> Vec<(String, String)> {
     files.into_iter().map(named).collect()
 }
 
-/// Holds a convention over folders; fails with everything that breaks it.
+/// Checks a convention over folders; fails with every violation.
 fn hold(folders: &[&str], convention: impl Fn(&str, &str) -> Vec<String>) {
     let files = folders.iter().flat_map(|folder| sources(folder));
     let wrong: Vec<String> = files
@@ -74,7 +76,8 @@ fn hold(folders: &[&str], convention: impl Fn(&str, &str) -> Vec<String>) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
-/// The module a file below `src` is: `src/booking/place.rs` is `["booking", "place"]`, the library's root is empty.
+/// Returns the module of a file below `src`: `src/booking/place.rs` is `["booking", "place"]`, the root of the library
+/// is empty.
 fn module_of(name: &str) -> Vec<&str> {
     let name = name.strip_prefix("src/").unwrap().strip_suffix(".rs").unwrap();
     let mut module: Vec<&str> = name.split('/').collect();
@@ -110,7 +113,7 @@ fn wrong_arrows(name: &str, text: &str) -> Vec<String> {
     wrong
 }
 
-/// Where a thing could move that a module and something above it share.
+/// Returns the rows to which an item could move that a module and one above it share.
 fn below(row: usize, place: usize) -> String {
     let (_, modules) = ROWS[row];
     let left = match place {
@@ -144,7 +147,7 @@ fn an_arrow_up_is_found_however_it_is_written() {
     let found: Vec<&str> = wrong.iter().map(|line| line.split(": ").nth(1).unwrap()).collect();
     let expected =
         ["notification", "notification", "graphql", "reactions", "http", "app"].map(|to| format!("booking → {to}"));
-    // Two names of one list are one arrow.
+    // Two names in one list are one arrow.
     assert_eq!(found, expected[1..], "{wrong:#?}");
     assert!(wrong[0].starts_with("4: "), "{wrong:?}");
     assert!(wrong[0].contains("`account`, `event`, rows 0 to 3"), "says where the shared thing could live: {wrong:?}");
@@ -160,7 +163,7 @@ fn an_arrow_up_is_found_however_it_is_written() {
     assert_eq!(wrong_arrows("src/main.rs", "use boxoffice::nowhere;").len(), 1);
 }
 
-/// `lib.rs` is the map: nothing but modules, every one, and its groups in the order of the rows.
+/// `lib.rs` is the map: modules only, all of them, and its groups in the order of the rows.
 #[test]
 fn the_map_lists_every_module_in_reading_order() {
     let text = fs::read_to_string(root().join("src/lib.rs")).unwrap();
@@ -194,7 +197,7 @@ fn wrong_opening(name: &str, text: &str) -> Vec<String> {
     let doc = doc.join(" ");
     let Some(not) = SAYS_NOT.iter().filter_map(|phrase| doc.find(phrase)).min() else {
         if name == "src/lib.rs" && !doc.is_empty() {
-            return Vec::new(); // everything lives below the map
+            return Vec::new(); // the map has no module above it
         }
         return vec![format!("1: opens without what deliberately does not live here ({})", SAYS_NOT.join(" / "))];
     };
@@ -219,7 +222,7 @@ fn every_file_says_what_lives_in_it_and_what_does_not() {
 
 // --- what stands nowhere
 
-/// Whether the token at `at` is this word, called or not.
+/// Returns the word at `at`, called or not.
 fn word(tokens: &[Placed], at: usize) -> Option<&str> {
     match &tokens.get(at)?.token {
         Token::Word(word) => Some(word),
@@ -280,7 +283,7 @@ fn nothing_is_left_over() {
     hold(&["src", "migration/src", "tests/it", "benches"], left_over);
 }
 
-/// `.unwrap()` says that something cannot happen; without a comment it does not say why.
+/// `.unwrap()` says that something cannot happen; only a comment says why.
 fn unexplained_unwraps(_: &str, text: &str) -> Vec<String> {
     let tokens = tokens(text);
     let lines: Vec<&str> = text.lines().collect();

@@ -1,5 +1,5 @@
-//! The auditor: compares what customers were promised with what the database holds, and the database with itself.
-//! Not here: the scenes that try to make them differ (`kill`, `unclear`), and the proof that the auditor notices
+//! The auditor: compares the promises made to customers with the database, and the database with itself.
+//! Not here: the tests that try to make them differ (`kill`, `unclear`), and the test that the auditor notices
 //! (`kill::negative_control`).
 
 use std::collections::{HashMap, HashSet};
@@ -13,11 +13,11 @@ use sea_orm::FromQueryResult;
 
 use crate::harness::PATIENCE;
 
-/// What a customer was told by an answer, and may rely on.
+/// A promise to a customer, made by an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promise {
     pub user: UserId,
-    /// Opaque, as answered.
+    /// Opaque id, as answered.
     pub event: String,
     pub booking: Option<String>,
     pub booked: i64,
@@ -26,7 +26,7 @@ pub struct Promise {
     pub cancelled: bool,
 }
 
-/// What holds of every database at rest that knows bookings and cancellations by customers, as a count of violations.
+/// Invariants of every database at rest in which customers book and cancel, each as a count of violations.
 pub const LAWS: &[(&str, &str)] = &[
     (
         "a counter differs from its bookings",
@@ -106,7 +106,7 @@ pub const LAWS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The counted columns against a recount, as a count of quotas that are off.
+/// The counted columns compared with a recount, as a count of quotas that differ.
 pub const COUNTED: &[(&str, &str)] = &[
     (
         "quota.waiting differs from what its entries want",
@@ -123,7 +123,7 @@ pub const COUNTED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Whether anything is still to follow: numbers, reactions, jobs. Zero: the database is at rest.
+/// Returns the number of numbers, reactions and jobs still to follow. Zero: the database is at rest.
 async fn unrest(db: &Db, now: Timestamp) -> i64 {
     let sql = "SELECT (SELECT count(*) FROM domain_event WHERE seq IS NULL)
                + (SELECT h.last - c.last FROM stream_head h, consumer c WHERE c.name = 'reactions')
@@ -131,7 +131,7 @@ async fn unrest(db: &Db, now: Timestamp) -> i64 {
     db::number(db.read(), sql, [now.into()]).await.unwrap()
 }
 
-/// Waits until everything followed.
+/// Waits until the database is at rest.
 pub async fn rest(db: &Db) {
     let mut pace = tokio::time::interval(Duration::from_millis(10));
     let rest = async {
@@ -142,7 +142,7 @@ pub async fn rest(db: &Db) {
     tokio::time::timeout(PATIENCE, rest).await.expect("everything follows");
 }
 
-/// Everything that is wrong; empty: every promise was kept, to its letter and once.
+/// Returns every violation; empty if every promise was kept, exactly and once.
 pub async fn complaints(db: &Db, promises: &[Promise]) -> Vec<String> {
     let mut complaints = broken_invariants(db).await;
     complaints.extend(broken_promises(db, promises).await);
@@ -150,7 +150,7 @@ pub async fn complaints(db: &Db, promises: &[Promise]) -> Vec<String> {
     complaints
 }
 
-/// What is wrong whatever was promised to whom.
+/// Returns the violations that do not depend on promises.
 pub async fn broken_invariants(db: &Db) -> Vec<String> {
     let mut complaints = Vec::new();
     for (invariant, sql) in LAWS.iter().chain(COUNTED) {
@@ -171,7 +171,7 @@ struct Booked {
     tickets: i64,
 }
 
-/// Every promised booking is there as promised; and there is none that nobody was promised.
+/// Checks that every promised booking exists as promised, and that no other exists.
 async fn broken_promises(db: &Db, promises: &[Promise]) -> Vec<String> {
     let sql = "SELECT b.id, b.user_id, b.event_id, b.status,
                CAST((SELECT COALESCE(SUM(i.quantity), 0) FROM booking_item i WHERE i.booking_id = b.id) AS bigint) AS tickets
@@ -211,7 +211,7 @@ struct Waiting {
     tickets: i64,
 }
 
-/// Everybody waits for, or got from the waitlist, as many tickets as their answers said in all.
+/// Checks that each customer waits for, or got from the waitlist, as many tickets as their answers said in all.
 async fn broken_waits(db: &Db, promises: &[Promise]) -> Vec<String> {
     let sql = "SELECT user_id, event_id, CAST(SUM(quantity + granted) AS bigint) AS tickets
                FROM waitlist_entry GROUP BY user_id, event_id";

@@ -1,5 +1,6 @@
-//! The program as an operator meets it: it starts, starts again, stops, and explains itself.
-//! Not here: what it refuses (`refusals`), accounts from the terminal (`user`), its contract (`schema`), sudden death (`kill`).
+//! The program as an operator uses it: first start, restart, stop, help.
+//! Not here: refused starts (`refusals`), accounts from the terminal (`user`), the contract (`schema`), sudden death
+//! (`kill`).
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +28,7 @@ mod schema;
 mod sign_ins;
 mod user;
 
-/// Every file below a folder with its content, but for what SQLite keeps beside an open database.
+/// Returns every file below a folder with its content, except the files that SQLite keeps beside an open database.
 fn holdings(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
@@ -120,7 +121,7 @@ async fn a_flag_counts_more_than_the_environment() {
 const BOOK: &str = "mutation($input: CreateBookingInput!) { createBooking(input: $input) {
     booked waitlisted booking { id } userErrors { code } } }";
 
-/// Books one ticket after the other until no answer comes any more; what was promised, and the key nobody answered.
+/// Books one ticket after the other until no answer comes; returns the promises, and the key without an answer.
 async fn book_until_silence(
     guest: Guest,
     address: String,
@@ -140,11 +141,11 @@ async fn book_until_silence(
     unreachable!("somebody stops it")
 }
 
-/// One order; none: it was not answered with tickets.
+/// Sends one order; returns none if it was not answered with tickets.
 async fn order(guest: &Guest, address: &str, event: &str, key: &str) -> Option<Promise> {
     let input = json!({ "eventId": event, "quantity": 1, "idempotencyKey": key });
     let answer = guest.try_ask(address, BOOK, json!({ "input": input })).await?;
-    // A service that stops may say so instead; then it is asked again as well.
+    // A service that stops may say so instead; the order is then repeated as well.
     if !answer.fault().is_empty() {
         return None;
     }
@@ -163,8 +164,8 @@ fn promised(guest: &Guest, event: &str, answer: &Answer) -> Promise {
 }
 
 scene! {
-    /// Ctrl-c, and what a service manager sends: sockets are told to come back, what was begun is answered or can be
-    /// asked for again, and the end is no failure.
+    /// Ctrl-c, and the signal of a service manager: sockets are told to reconnect, running requests are answered or can
+    /// be repeated, and the exit code is 0.
     async fn stops_when_told_to(stage: Stage) {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::of(&stage.target, folder.path());
@@ -222,7 +223,7 @@ scene! {
 }
 
 scene! {
-    /// What was begun when the signal came is answered before the goodbye.
+    /// Requests that were running when the signal came are answered before the stop.
     async fn answers_what_was_begun(stage: Stage) {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::of(&stage.target, folder.path());
@@ -231,13 +232,13 @@ scene! {
         let guests = Guest::invite(&db, Role::Customer, 8).await;
         let served = place.serve().begin().ready().await;
         let event = organizer.event(&served.address, 100).await;
-        // Held up at the batcher: somebody else has the lock that every order needs first.
+        // Held up at the batcher: the test holds the lock that every order needs first.
         let lock = HeldStock::take(&db, &event).await;
         let mut sockets = Vec::new();
         for guest in &guests {
             let mut socket = Socket::open(&served.address, guest.token.as_deref()).await;
             socket.subscribe("1", BOOK, json!({ "input": { "eventId": event, "quantity": 2 } })).await;
-            // Messages are taken in order: whoever answers the ping has begun with the order.
+            // Messages are read in order: after the answer to the ping, the order has begun.
             socket.say(json!({ "type": "ping" })).await;
             assert_eq!(socket.message().await["type"], "pong");
             sockets.push(socket);
@@ -263,7 +264,7 @@ scene! {
 }
 
 scene! {
-    /// Ten seconds in all for what does not end, connections and what runs behind them together.
+    /// The stop waits ten seconds in all, for connections and the tasks behind them together.
     async fn a_stop_waits_once(stage: Stage) {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::of(&stage.target, folder.path());
@@ -302,7 +303,7 @@ mod several_processes_are_told_to_migrate {
     }
 }
 
-/// What `--help` says, without what changes with each release.
+/// Returns the text of `--help`, without the parts that change with each release.
 async fn help(arguments: &[&str]) -> String {
     let Ended { code, stdout, stderr } = Call::new(arguments).and("--help").end().await;
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
@@ -338,7 +339,7 @@ async fn each_command_explains_itself() {
         text += &format!("$ {name} --help\n{}\n\n", help(command).await);
     }
     insta::assert_snapshot!("help", text);
-    // None was forgotten above.
+    // No command is missing above.
     let named = text.lines().filter(|line| line.starts_with("$ ")).count();
     assert_eq!(named, commands.len());
     for line in

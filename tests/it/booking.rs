@@ -1,10 +1,11 @@
-//! Scenes of booking: what is asked, what is got, what is refused.
-//! Not here: many at once (`batcher`, `race`) and the waitlist by itself (`waitlist`).
+//! Tests of booking: requests, results and refusals.
+//! Not here: concurrent bookings (`batcher`, `race`) and the waitlist by itself (`waitlist`).
 
 use serde_json::json;
 
 scene! {
-    /// The example of the product's documents: asks 10, has 2, books 2 and waits for 8 at position 1, in one payload.
+    /// The example of the product's documents: a request for 10 where 2 are left books 2 and waits for 8 at position 1,
+    /// in one payload.
     async fn asks_ten_has_two(stage: Stage) {
         let app = stage.app().await;
         let (organizer, early, late) = (app.organizer().await, app.customer().await, app.customer().await);
@@ -62,13 +63,13 @@ scene! {
         let app = stage.app().await;
         let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
         let event = organizer.event(3).await;
-        // A refusal is not kept: the same key may succeed later.
+        // A refusal is not stored: the same key may succeed later.
         assert_eq!(customer.book(&event, 9, "ALL_OR_NOTHING", Some("k1")).await.refusal(), "NOT_ENOUGH_TICKETS");
         let first = customer.book(&event, 2, "ALL_OR_NOTHING", Some("k1")).await.ok();
         let again = customer.book(&event, 2, "ALL_OR_NOTHING", Some("k1")).await.ok();
         assert_eq!(first.text("createBooking.booking.id"), again.text("createBooking.booking.id"));
         assert_eq!(app.sold(&event).await, 2);
-        // The payload is resolved anew: it shows the booking as it is now.
+        // The payload is resolved again: it shows the booking as it is now.
         customer.cancel(&first.text("createBooking.booking.id")).await.ok();
         let later = customer.book(&event, 2, "ALL_OR_NOTHING", Some("k1")).await.ok();
         assert_eq!(later.text("createBooking.booking.status"), "CANCELLED");
@@ -87,7 +88,7 @@ scene! {
         let (organizer, customer, stranger) = (app.organizer().await, app.customer().await, app.customer().await);
         let event = organizer.event(2).await;
         let booking = customer.books(&event, 2).await;
-        // Not hers: exactly as if it did not exist.
+        // Another customer's booking: the same answer as for a missing one.
         assert_eq!(stranger.cancel(&booking).await.refusal(), "NOT_FOUND");
         let cancelled = customer.cancel(&booking).await.ok();
         assert_eq!(cancelled.text("cancelBooking.booking.status"), "CANCELLED");
@@ -127,7 +128,7 @@ scene! {
         organizer.mutate("cancelEvent", json!({ "eventId": over }), "event { status }").await.ok();
         assert_eq!(customer.book(&over, 1, "PARTIAL", None).await.refusal(), "INVALID_TRANSITION");
         app.clock.advance(std::time::Duration::from_secs(32 * 24 * 3_600));
-        // The token of a month ago has ended too; a new one is not what this scene is about.
+        // The token of a month ago has ended; renewing is no subject of this test.
         let customer = app.renewed(&customer).await;
         assert_eq!(customer.book(&event, 1, "PARTIAL", None).await.refusal(), "EVENT_OVER");
         assert_eq!(customer.cancel(&booking).await.refusal(), "EVENT_OVER");
@@ -228,7 +229,7 @@ scene! {
 }
 
 scene! {
-    /// A form is told of everything that is wrong with it at once, each with the path of its field.
+    /// A form gets all its errors at once, each with the path of its field.
     async fn all_fields_at_fault_are_told_at_once(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -269,7 +270,7 @@ scene! {
 }
 
 scene! {
-    /// A payload carries everything it changed, so that a cache needs no other request.
+    /// A payload carries every object it changed, so that a cache needs no other request.
     async fn payloads_carry_the_event_as_it_is_then(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
@@ -323,7 +324,7 @@ scene! {
 }
 
 scene! {
-    /// A key is good for a day at least, whatever is forgotten meanwhile.
+    /// A key is kept for a day at least, whatever else is purged meanwhile.
     async fn a_key_is_kept_for_a_day(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);

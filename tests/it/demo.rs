@@ -1,5 +1,5 @@
-//! Scenes of the demo: what it consists of, that it is as sound as anything made by people, how it goes away.
-//! Not here: when it is made and what the terminal says (`binary`).
+//! Tests of the demo: its contents, its consistency, and its removal.
+//! Not here: the start that creates it and the output of the terminal (`binary`).
 
 use boxoffice::clock::{Clock, Timestamp};
 use boxoffice::db;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::harness::{Actor, TestApp};
 
-/// A service on a database with a demo, and its clock at the moment the demo is of.
+/// Returns a service on a database with a demo, with its clock at the moment of the demo.
 async fn staged(stage: &crate::harness::Stage) -> TestApp {
     let empty = stage
         .app_with(|options| {
@@ -53,7 +53,7 @@ scene! {
         assert_eq!(by_slug("rust-nation")["available"], 2);
         assert_eq!((&by_slug("jazz-on-the-roof")["available"], &by_slug("jazz-on-the-roof")["waiting"]), (&json!(0), &json!(9)));
         assert_eq!(by_slug("pottery-evening")["available"], 7);
-        // Everything followed, quietly: one notice per domain event and person, every delivery on record.
+        // All reactions are done, without log lines: one notice per domain event and user, every delivery recorded.
         assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state <> 'succeeded'", []).await, 0);
         let undelivered = "SELECT (SELECT count(*) FROM notice) - (SELECT count(*) FROM delivery) AS n";
         assert_eq!(app.number(undelivered, []).await, 0);
@@ -71,7 +71,7 @@ struct Line {
     line: String,
 }
 
-/// Everything of the demo that a person sees, a line each; times as microseconds after `today`.
+/// Returns every visible object of the demo, a line each; times as microseconds after `today`.
 async fn contents(app: &TestApp, today: Timestamp) -> Vec<String> {
     let after = |time: &str| format!("cast({time} - {} AS text)", today.0);
     let columns = [
@@ -123,14 +123,14 @@ scene! {
         let day = 24 * 3_600 * 1_000_000;
         let first = contents(&app, app.clock.now()).await; // midnight
         assert!(first.len() > 400, "{} lines are not everything", first.len());
-        // The same day, some hours later: to the letter. Three days later: everything three days later.
+        // The same day, some hours later: identical. Three days later: every time is three days later.
         for (later, days) in [(5 * 3_600 * 1_000_000 + 37, 0), (3 * day + 7, 3)] {
             assert!(remove::wipe(app.db()).await.unwrap());
             let now = Timestamp(app.clock.now().0 + later);
             demo::make(app.db(), now).await.unwrap();
             assert_eq!(contents(&app, Timestamp(app.clock.now().0 + days * day)).await, first);
         }
-        // And on every machine and both databases: README and GraphiQL count on it.
+        // The ids are the same on every machine and both databases: README and GraphiQL depend on them.
         let event = app.anonymous().ask("{ event(slug: \"rust-nation\") { id } }", json!({})).await.ok();
         assert_eq!(event.text("event.id"), "RXZlbnQ6AZQ6oLwAdpmg2lrTF1TiOw");
         let grace = signed_in(&app, "grace@demo.test").await;
@@ -174,7 +174,7 @@ scene! {
         assert!(remove::wipe(app.db()).await.unwrap());
         assert!(demo::is_fresh(app.db()).await.unwrap());
         assert_eq!(app.number("SELECT (SELECT count(*) FROM domain_event) + (SELECT count(*) FROM event) AS n", []).await, 0);
-        // And it can be made anew.
+        // The demo can be created again.
         demo::make(app.db(), app.clock.now()).await.unwrap();
         let real = app.customer().await;
         assert!(!remove::wipe(app.db()).await.unwrap(), "somebody real has an account");

@@ -1,4 +1,4 @@
-//! The edge: what a document may ask for, HTTP, the socket, the shape of answers.
+//! The edge: limits of documents, HTTP, the socket, the shape of answers.
 //! Not here: real clients and the specification's audits (`tests/clients`).
 
 mod assets;

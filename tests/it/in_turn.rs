@@ -1,4 +1,4 @@
-//! Scenes of the waitlist's edges: long lines, entries that are passed over, and entries that end.
+//! Tests of the waitlist's limits: long waitlists, entries that are passed over, and entries that end.
 //! Not here: the ordinary course of a waitlist (`waitlist`).
 
 use boxoffice::booking::{close, inventory, promote};
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Actor, TestApp};
 
-/// When the events of these scenes begin.
+/// The time at which the events of these tests begin.
 const BEGIN: &str = "2026-02-01T18:00:00Z";
 
-/// Fills an event's line with `n` entries of as many customers for one ticket each, behind everybody's back.
+/// Fills an event's waitlist with `n` entries of as many customers for one ticket each, behind the service's back.
 async fn fill_line(app: &TestApp, event: &str, n: i64) {
     let event = EventId::parse(event).unwrap();
     let (numbers, uuid) = match app.db().is_sqlite() {
@@ -44,7 +44,7 @@ async fn waits(person: &Actor, event: &str, quantity: i64) -> String {
     person.join(event, quantity, false).await.ok().text("joinWaitlist.waitlistEntry.id")
 }
 
-/// Tickets a customer has by confirmed bookings.
+/// Returns the tickets that a customer has by confirmed bookings.
 async fn has(person: &Actor) -> i64 {
     let mine = "{ myBookings(first: 50, status: CONFIRMED) { nodes { quantity } } }";
     let answer = person.ask(mine, json!({})).await.ok();
@@ -52,8 +52,8 @@ async fn has(person: &Actor) -> i64 {
 }
 
 scene! {
-    /// A raise longer than one transaction serves, and a waitlist longer than the raise: served in chunks to the last ticket,
-    /// and no newcomer gets any of them meanwhile.
+    /// A raise of the capacity larger than one transaction handles, and a waitlist longer than the raise: entries are
+    /// promoted in chunks to the last ticket, and no newcomer gets any of them meanwhile.
     async fn a_raise_serves_a_long_line_in_chunks(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, first, newcomer) = (app.organizer().await, app.customer().await, app.customer().await);
@@ -84,7 +84,7 @@ scene! {
 }
 
 scene! {
-    /// The same with a worker: the job finishes what the raise began.
+    /// The same with a worker: the job completes the promotions that the raise began.
     async fn a_job_finishes_what_a_raise_began(stage: Stage) {
         let app = stage.app().await;
         let (organizer, first) = (app.organizer().await, app.customer().await);
@@ -100,7 +100,7 @@ scene! {
 }
 
 scene! {
-    /// What it costs to say where an entry stands does not grow with the waitlist.
+    /// The cost of the position of an entry does not grow with the waitlist.
     async fn positions_are_exact_up_to_a_thousand(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, people) = (app.organizer().await, app.customers(3).await);
@@ -119,7 +119,8 @@ scene! {
 }
 
 scene! {
-    /// Who gives tickets back is not served with the same ones from a remainder of their own: the next person is.
+    /// A customer who gives tickets back does not get the same ones through a remaining entry: the next entry is
+    /// promoted.
     async fn who_gives_tickets_back_does_not_get_them_again(stage: Stage) {
         let app = stage.app().await;
         let (organizer, people) = (app.organizer().await, app.customers(3).await);
@@ -134,12 +135,12 @@ scene! {
         assert_eq!((has(giver).await, has(next).await), (0, 1));
         assert_eq!(cancelled.at("cancelBooking.passedOver"), &json!([{ "id": remainder }]));
         assert!(cancelled.text("cancelBooking.message").contains("to others"), "{}", cancelled.body);
-        // The other one is for newcomers, not for who gave it back, whatever happens next.
+        // The other ticket is for newcomers, not for the customer who gave it back, whatever happens next.
         assert_eq!(cancelled.at("cancelBooking.event.availability"), &json!({ "available": 1, "waiting": 8 }));
         assert_eq!(entry(giver, &remainder).await["pause"], "TICKETS_GIVEN_BACK");
         app.assert_sound(&event).await;
         let bought = late.books(&event, 1).await;
-        // It is sold: the entry is in turn again, first on the waitlist, for what others give back.
+        // It is sold: the entry is in turn again, first on the waitlist, for tickets that others give back.
         assert_eq!(entry(giver, &remainder).await["pause"], Value::Null);
         late.cancel(&bought).await.ok();
         assert_eq!(has(giver).await, 1);
@@ -148,7 +149,7 @@ scene! {
 }
 
 scene! {
-    /// Who gave tickets back may ask for them after all.
+    /// A customer who gave tickets back may still request them.
     async fn who_gave_tickets_back_may_ask_for_them(stage: Stage) {
         let app = stage.app().await;
         let (organizer, giver) = (app.organizer().await, app.customer().await);
@@ -164,7 +165,7 @@ scene! {
 }
 
 scene! {
-    /// After a change of venue, day or price nobody on the waitlist is booked unasked.
+    /// After a change of venue, day or price no waiting customer is booked without a confirmation.
     async fn a_changed_event_asks_who_waits_first(stage: Stage) {
         let app = stage.app().await;
         let (organizer, people) = (app.organizer().await, app.customers(4).await);
@@ -181,7 +182,8 @@ scene! {
             people[0].cancel(&booked).await.ok();
             assert_eq!(has(&people[1]).await, before, "{change}");
             app.assert_sound(&event).await;
-            // Passed over: a newcomer books what is free, and who says yes is in turn at the ticket they have.
+            // The entry is passed over: a newcomer books the free tickets, and a customer who confirms is in turn at
+            // once.
             let taken = people[3].books(&event, 1).await;
             assert_eq!(people[2].join(&event, 1, false).await.ok().text("joinWaitlist.waitlistEntry.id"), willing);
             let input = json!({ "entryId": unasked });
@@ -191,7 +193,7 @@ scene! {
             assert_eq!(has(&people[1]).await, before + 1, "{change}");
             app.assert_sound(&event).await;
         }
-        // What does not matter to who waits asks nobody.
+        // A change without effect on waiting customers pauses no entry.
         let event = organizer.event(1).await;
         people[0].books(&event, 1).await;
         let waiting = waits(&people[1], &event, 1).await;
@@ -201,7 +203,7 @@ scene! {
 }
 
 scene! {
-    /// Who watches an entry hears that it asks for a yes, and that it has it.
+    /// The stream of an entry reports that it needs a confirmation, and that it has it.
     async fn a_pause_is_told_live(stage: Stage) {
         let app = stage.app().await;
         let (organizer, people) = (app.organizer().await, app.customers(2).await);
@@ -221,9 +223,9 @@ scene! {
 }
 
 scene! {
-    /// A waitlist ends when nothing can be booked any more, and who waited is told.
+    /// A waitlist ends when nothing can be booked any more, and its customers get a notice.
     async fn a_waitlist_ends_when_its_event_begins(stage: Stage) {
-        let app = stage.app_with(|options| options.worker = false).await; // nothing sweeps by itself
+        let app = stage.app_with(|options| options.worker = false).await; // no sweep runs by itself
         let (organizer, people) = (app.organizer().await, app.customers(2).await);
         let (event, other) = (organizer.event(1).await, organizer.event(1).await);
         let later = json!({ "eventId": other, "startsAt": "2026-03-01T18:00:00Z", "endsAt": "2026-03-01T20:00:00Z" });
@@ -240,7 +242,7 @@ scene! {
         let person = app.renewed(&people[1]).await;
         assert_eq!((entry(&person, &ends).await["status"].clone(), entry(&person, &stays).await["status"].clone()), (json!("CLOSED"), json!("WAITING")));
         app.assert_sound(&event).await;
-        // The sweep does it by itself.
+        // The sweep does the same.
         app.clock.set(Timestamp::from_rfc3339("2026-03-01T18:00:00Z").unwrap());
         let sweeping = stage.app_with(|options| options.clock = app.clock.clone()).await;
         let person = app.renewed(&people[1]).await;
@@ -252,7 +254,7 @@ scene! {
 }
 
 scene! {
-    /// An account that cannot sign in, or may not book any more, is passed over at once, and its entries end.
+    /// The entries of an account that cannot sign in, or may not book any more, are passed over at once and end.
     async fn accounts_that_may_not_book_are_passed_over(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, admin, people) = (app.organizer().await, app.admin().await, app.customers(5).await);
@@ -274,14 +276,15 @@ scene! {
         }
         assert_eq!(app.number(closed, []).await, 2);
         app.assert_sound(&event).await;
-        // Nobody is in turn any more: what comes free next is anybody's.
+        // No entry is in turn any more: the next free tickets are for newcomers.
         organizer.resize(&event, 3).await.ok();
         people[0].books(&event, 1).await;
     }
 }
 
 scene! {
-    /// A disabled account at the head of a waitlist that its wish blocks: who stands behind is served when its entry ends.
+    /// An entry of a disabled account at the front blocks the waitlist: the entries behind it are promoted when it
+    /// ends.
     async fn whom_a_disabled_account_blocked_is_served(stage: Stage) {
         let app = stage.app().await;
         let (organizer, admin, people) = (app.organizer().await, app.admin().await, app.customers(3).await);
@@ -290,7 +293,7 @@ scene! {
         people[0].books(&event, 2).await;
         waits(&people[1], &event, 61).await;
         waits(&people[2], &event, 1).await;
-        fill_line(&app, &event, 59).await; // more than one transaction serves that came for something else
+        fill_line(&app, &event, 59).await; // more than a transaction with another purpose promotes
         people[0].cancel(&booked).await.ok();
         assert_eq!(app.sold(&event).await, 2, "sixty are free, the head wants one more");
         admin.mutate("disableUser", json!({ "userId": people[1].user.to_global_id() }), "user { id }").await.ok();

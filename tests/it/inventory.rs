@@ -1,4 +1,4 @@
-//! Inventories read in every way they can be: availability, lists of events, counted columns and bookings say the same.
+//! Inventories read in every possible way: availability, lists of events, counted columns and bookings agree.
 //! Not here: the rules by themselves (`allocate`).
 
 use boxoffice::id::RandomSource;
@@ -15,7 +15,7 @@ async fn available(app: &TestApp, event: &str) -> i64 {
     app.anonymous().ask(query, json!({ "id": event })).await.ok().int("event.availability.available")
 }
 
-/// Whether lists of events show it among those with tickets, and not among the others.
+/// Checks that lists of events show an event among those with tickets exactly if it has some.
 async fn is_listed_with_places(app: &TestApp, event: &str) -> bool {
     let query = "{ yes: events(first: 100, filter: { hasTickets: true }) { nodes { id } }
                    no: events(first: 100, filter: { hasTickets: false }) { nodes { id } } }";
@@ -26,7 +26,7 @@ async fn is_listed_with_places(app: &TestApp, event: &str) -> bool {
     yes
 }
 
-/// Asks in every way, and of a newcomer's booking.
+/// Compares every way to read, and a newcomer's booking.
 async fn compare(app: &TestApp, newcomer: &Actor, event: &str) {
     app.assert_sound(event).await;
     let available = available(app, event).await;
@@ -41,14 +41,14 @@ async fn compare(app: &TestApp, newcomer: &Actor, event: &str) {
     }
 }
 
-/// What people did so far, for undoing it.
+/// The actions of the customers so far, for undoing them.
 #[derive(Default)]
 struct Done {
     bookings: Vec<(usize, String)>,
     entries: Vec<(usize, String)>,
 }
 
-/// Something happens to an event.
+/// Makes one random change to an event.
 async fn step(random: &RandomSource, organizer: &Actor, people: &[Actor], event: &str, done: &mut Done) {
     let who = below(random, people.len());
     let (person, quantity) = (&people[who], 1 + below(random, 4) as i64);
@@ -103,7 +103,7 @@ scene! {
 }
 
 scene! {
-    /// Waiting for more than there is place at all keeps nobody out, and no list of events says otherwise.
+    /// An entry for more tickets than there are at all keeps no tickets from others, and the lists of events agree.
     async fn who_can_never_fit_hides_no_places(stage: Stage) {
         let app = stage.app().await;
         let (organizer, people) = (app.organizer().await, app.customers(2).await);
@@ -120,7 +120,7 @@ scene! {
 }
 
 scene! {
-    /// From its beginning on nothing of an event can be booked, and everything that tells of tickets says so.
+    /// Once an event has begun, none of its tickets can be booked, and every way to read them says so.
     async fn nothing_is_available_once_an_event_has_begun(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);

@@ -1,4 +1,4 @@
-//! Scenes of the live fields: snapshot, resume, isolation, and what happens when wake-ups are lost.
+//! Tests of the live fields: snapshot, resume, isolation, and lost wake-ups.
 //! Not here: the protocol of the socket (`edge`).
 
 use boxoffice::bus::Bus;
@@ -13,7 +13,7 @@ mod rights;
 const NOTICES: &str =
     "subscription($after: String) { noticeReceived(after: $after) { cursor resync notice { id number kind } } }";
 
-/// Opens a stream of notices and takes its opening message.
+/// Opens a stream of notices and reads its opening message.
 async fn notices(person: &Actor, after: Value) -> (Socket, Value) {
     let mut socket = person.socket().await;
     socket.subscribe("n", NOTICES, json!({ "after": after })).await;
@@ -36,13 +36,14 @@ scene! {
         assert_eq!(first["noticeReceived"]["notice"]["number"], 1);
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B" }), "changed").await.ok();
         assert_eq!(socket.next("n").await["noticeReceived"]["notice"]["kind"], "EVENT_UPDATED");
-        // The stranger hears of their own things only.
+        // The other customer gets only messages of their own bookings.
         stranger.books(&event, 1).await;
         assert_eq!(other.next("n").await["noticeReceived"]["notice"]["number"], 1);
     }
 }
 
-/// Cuts the socket at random while notices come, resumes with the last cursor, and compares what arrived with the table.
+/// Cuts the socket at random while notices arrive, resumes with the last cursor, and compares the received notices with
+/// the table.
 async fn cut_often(app: &crate::harness::TestApp, cuts: usize, total: usize) {
     let (organizer, customer) = (app.organizer().await, app.customer().await);
     let event = organizer.event(1_000).await;
@@ -85,7 +86,8 @@ scene! {
 }
 
 scene! {
-    /// Every wake-up is lost, on a bus so small that it could hardly hold one: the table tells everything, once.
+    /// Every wake-up is lost, on a bus so small that it could hardly hold one: the streams read everything from the
+    /// table, once.
     async fn nothing_depends_on_the_bus(stage: Stage) {
         let app = stage.app_with(|options| options.bus = Bus::with_capacity(1)).await;
         app.app.services.bus.mute();
@@ -160,7 +162,7 @@ scene! {
             changes.push(frame["change"].as_str().unwrap().to_owned());
         }
         assert_eq!(changes, ["CREATED", "CONFIRMED", "CANCELLED", "CREATED", "CONFIRMED"]);
-        // From behind the first message again: the rest, in order.
+        // Resumed after the first message: the rest, in order.
         let mut again = customer.socket().await;
         again.subscribe("b", mine, json!({ "after": cursor })).await;
         again.next("b").await;
@@ -224,7 +226,7 @@ scene! {
         people[0].cancel(&booking).await.ok();
         assert_eq!(socket.next("w").await["waitlistEntryChanged"], json!({ "position": null, "status": "FULFILLED" }));
         assert_eq!(socket.message().await, json!({ "id": "w", "type": "complete" }));
-        // Nobody watches somebody else's place.
+        // No user can watch another user's entry.
         let mut stranger = people[0].socket().await;
         stranger.subscribe("w", watch, json!({ "id": second })).await;
         assert!(stranger.message().await.to_string().contains("NOT_FOUND"));
@@ -232,7 +234,7 @@ scene! {
 }
 
 scene! {
-    /// Rights are asked again for every message: whoever lost them hears nothing more.
+    /// Rights are checked before every message: a user who lost them gets no more messages.
     async fn rights_are_checked_on_every_message(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);

@@ -1,6 +1,6 @@
-//! Questions that a page asks in one document: the viewer's own things beside an event, notices with what was read of
-//! them, organizers by name, local times, and one stream for the whole list.
-//! Not here: who may ask (`access`), and the lists themselves (`booking`, `waitlist`, `notification`).
+//! Queries of a page in one document: the viewer's own bookings beside an event, notices marked read in a mutation,
+//! organizers by name, local times, and one stream for the whole list.
+//! Not here: access (`access`), and the lists themselves (`booking`, `waitlist`, `notification`).
 
 use boxoffice::clock::Timestamp;
 use boxoffice::zone;
@@ -31,13 +31,13 @@ scene! {
             "myWaitlistEntry": { "id": entry, "position": 1 },
             "ofType": { "id": entry },
         }));
-        // A list of events answers for each of them.
+        // In a list of events, the field is answered for each of them.
         let list = "{ events(first: 5) { nodes { id myBookings(status: CONFIRMED) { event { id } } } } }";
         let list = customer.ask(list, json!({})).await.ok();
         for node in list.at("events.nodes").as_array().unwrap() {
             assert_eq!(node["myBookings"], json!([{ "event": { "id": node["id"] } }]), "{}", list.body);
         }
-        // Of somebody else there is nothing, and for those who book nothing the page has no error.
+        // The list has nothing of other users, and for roles that cannot book the page has no error.
         customer.leave(&entry).await.ok();
         let nothing = json!({ "myBookings": null, "confirmed": null, "myWaitlistEntry": null, "ofType": null });
         for (viewer, wanted) in [(&organizer, &nothing), (&app.anonymous(), &nothing)] {
@@ -124,7 +124,7 @@ scene! {
 }
 
 scene! {
-    /// Wake-ups are lost, or the notices are marked read through another process: the regular look tells it.
+    /// Wake-ups are lost, or the notices are marked read through another process: the regular poll notices it.
     async fn what_was_read_elsewhere_is_noticed_without_a_wake_up(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -145,7 +145,7 @@ scene! {
         let events = [organizer.event(5).await, organizer.event(6).await, organizer.event(7).await];
         let mut socket = app.anonymous().socket().await;
         let watch = "subscription($ids: [ID!]) { availabilityChanged(eventIds: $ids) { id eventId available } }";
-        // Each is told once, however often it is named.
+        // Each event is sent once, however often it is named.
         let ids = json!([events[0], events[1], events[2], events[0]]);
         socket.subscribe("a", watch, json!({ "ids": ids })).await;
         let mut figures = Vec::new();
@@ -159,7 +159,7 @@ scene! {
             let frame = socket.next("a").await["availabilityChanged"].clone();
             assert_eq!((&frame["eventId"], &frame["id"]), (&json!(events[nth]), &figures[nth]));
         }
-        // The same object as beside its event, and by its id.
+        // The same object as in its event, and by its id.
         let beside = "query($id: ID!, $figures: ID!) { event(id: $id) { availability { id available } }
                       node(id: $figures) { id ... on Availability { available } } }";
         let beside = customer.ask(beside, json!({ "id": events[0], "figures": figures[0] })).await.ok();
@@ -203,7 +203,7 @@ scene! {
         let none = app.anonymous().ask("{ organizer(slug: \"nobody\\u0000\") { id } }", json!({})).await.ok();
         assert_eq!(none.at("organizer"), &Value::Null);
         assert_eq!(app.anonymous().ask("{ organizer { id } }", json!({})).await.fault(), "BAD_USER_INPUT");
-        // Whoever becomes an organizer gets one too.
+        // A user who becomes an organizer gets an organizer too.
         let (admin, customer) = (app.admin().await, app.customer().await);
         let role = json!({ "userId": boxoffice::id::NodeId::to_global_id(customer.user), "role": "ORGANIZER" });
         let made = admin.mutate("setUserRole", role, "user { organizer { slug } }").await.ok();

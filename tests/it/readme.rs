@@ -33,8 +33,8 @@ fn calls() -> Vec<(String, String)> {
     calls
 }
 
-/// Returns an answer without the values that differ each time (token, time, new references) and without the cost, which the
-/// README leaves out.
+/// Returns an answer without the values that differ each time (token, time, new references) and without the cost, which
+/// the README leaves out.
 fn without_chance(answer: &str) -> String {
     let cost = Regex::new(r#","extensions":\{"cost":\{[^}]*\}\}"#).unwrap();
     let random = Regex::new(r#""(accessToken|expiresAt|reference)":"[^"]*""#).unwrap();

@@ -1,4 +1,4 @@
-//! Scenes of retention: what is deleted, when, and what stays whatever its age.
+//! Tests of retention: the rows that are deleted, the time of it, and the rows that are kept for ever.
 //! Not here: sessions and throttles (`account`).
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::harness::TestApp;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Ids of rows made by a statement that counts `i` from 1 to `$1`.
+/// Returns a statement that inserts rows with ids made of `i`, which counts from 1 to `$1`.
 fn numbered(app: &TestApp, insert: &str) -> String {
     let (numbers, uuid) = match app.db().is_sqlite() {
         true => ("WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < $1)", "randomblob(16)"),
@@ -20,7 +20,7 @@ fn numbered(app: &TestApp, insert: &str) -> String {
     format!("{numbers} {}", insert.replace("{uuid}", uuid))
 }
 
-/// So many jobs in a state, ended at an instant or never.
+/// Inserts jobs in a state, ended at an instant or never.
 async fn jobs(app: &TestApp, n: i64, state: &str, ended: Option<Timestamp>) {
     let sql = numbered(
         app,
@@ -49,7 +49,7 @@ async fn answers(app: &TestApp, n: i64, at: Timestamp) {
     app.sql(&sql, [n.into(), at.0.into()]).await;
 }
 
-/// Succeeded, dead, deliveries, answers.
+/// Returns the numbers of succeeded jobs, dead jobs, deliveries and answers.
 async fn left(app: &TestApp) -> [i64; 4] {
     [
         app.number("SELECT count(*) AS n FROM job WHERE state = 'succeeded'", []).await,
@@ -60,8 +60,8 @@ async fn left(app: &TestApp) -> [i64; 4] {
 }
 
 scene! {
-    /// Each kind goes when its own time is over and not a moment sooner, however many chunks that takes; what has not ended
-    /// stays, and so do domain events and notices.
+    /// Each kind of row is deleted when its own time is over and not a moment sooner, in any number of chunks;
+    /// unfinished rows stay, and so do domain events and notices.
     async fn each_trace_is_kept_for_its_time(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -99,7 +99,7 @@ scene! {
 }
 
 scene! {
-    /// The worker sweeps by itself, as its settings say; bookings go on meanwhile, and a stop is not kept waiting.
+    /// The worker sweeps by itself, as its settings say; bookings continue meanwhile, and a stop is not delayed.
     async fn the_worker_sweeps(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);

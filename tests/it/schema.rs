@@ -1,7 +1,8 @@
-//! The conventions of the public contract: it is what is checked in, it explains itself, and it follows its own conventions.
-//! Not here: who may use a field (`access`).
+//! The conventions of the public contract: it equals the file that is checked in, it is documented, and it follows its
+//! own conventions.
+//! Not here: access to fields (`access`).
 //!
-//! Each convention is a function from a contract to what is wrong with it, so that it can be shown to find its violation.
+//! Each convention is a function from a contract to its violations, so that a test can show that it finds one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,8 +18,8 @@ struct Contract(BTreeMap<String, TypeDefinition>);
 /// Types that come with the library, described by it or by Relay's specification.
 const FOREIGN: &[&str] = &["PageInfo", "Boolean", "Float", "ID", "Int", "String"];
 
-/// Connections have no description of their own in the library; what they are, Relay's specification says. So do these
-/// fields of theirs and of their edges.
+/// Connections have no description in the library; Relay's specification defines them. The same holds for these fields
+/// of connections and of their edges.
 const CONNECTIONS: &[&str] = &[
     "ApiTokenConnection",
     "BookingConnection",
@@ -31,8 +32,8 @@ const CONNECTIONS: &[&str] = &[
     "EventWaitlistConnection",
 ];
 
-/// Every `Int` there is. Each of these stays inside 32 bits: tickets (a million per event at most), numbers of notices and
-/// entries of one list, commits of one event. Ids, times and money are never `Int`.
+/// Every `Int` of the schema. Each of these stays inside 32 bits: tickets (a million per event at most), numbers of
+/// notices and entries of one list, commits of one event. Ids, times and money are never `Int`.
 const INTS: &[&str] = &[
     // tickets
     "available",
@@ -47,9 +48,9 @@ const INTS: &[&str] = &[
     "taken",
     "waiting",
     "waitlisted",
-    // sign-ins of a person
+    // sign-ins of a user
     "ended",
-    // tickets in a waitlist, notices of a person, rows of a list
+    // entries of a waitlist, notices of a user, rows of a list
     "number",
     "position",
     "positionAtLeast",
@@ -78,7 +79,7 @@ impl Contract {
         Self::read(&boxoffice::graphql::sdl())
     }
 
-    /// Every field of every object and interface, by `Type.field`.
+    /// Returns every field of every object and interface, by `Type.field`.
     fn fields(&self) -> Vec<(String, FieldDefinition)> {
         let of = |(name, definition): (&String, &TypeDefinition)| {
             let fields = fields(definition).into_iter();
@@ -87,7 +88,7 @@ impl Contract {
         self.0.iter().flat_map(of).collect()
     }
 
-    /// Everything that is sent in: arguments and input fields.
+    /// Returns every input: arguments and input fields.
     fn inputs(&self) -> Vec<(String, InputValueDefinition)> {
         let mut inputs = Vec::new();
         for (path, field) in self.fields() {
@@ -103,14 +104,14 @@ impl Contract {
         inputs
     }
 
-    /// Everything that has a type: where it stands, its own name, its type.
+    /// Returns every typed element: its path, its own name, its type.
     fn typed(&self) -> Vec<(String, String, Type)> {
         let fields = self.fields().into_iter().map(|(path, field)| (path, field.name.node.to_string(), field.ty.node));
         let inputs = self.inputs().into_iter().map(|(path, input)| (path, input.name.node.to_string(), input.ty.node));
         fields.chain(inputs).collect()
     }
 
-    /// What is wrong according to a convention.
+    /// Checks a convention; fails with its violations.
     fn holds(&self, convention: impl Fn(&Self) -> Vec<String>) {
         let wrong = convention(self);
         assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
@@ -125,7 +126,7 @@ fn fields(definition: &TypeDefinition) -> Vec<FieldDefinition> {
     }
 }
 
-/// The type below lists and exclamation marks.
+/// Returns the type below lists and exclamation marks.
 fn named(ty: &Type) -> &str {
     match &ty.base {
         BaseType::Named(name) => name,
@@ -133,7 +134,7 @@ fn named(ty: &Type) -> &str {
     }
 }
 
-/// Whether any position of a type may be null.
+/// Returns true if any position of a type may be null.
 fn may_be_null(ty: &Type) -> bool {
     ty.nullable || matches!(&ty.base, BaseType::List(inner) if may_be_null(inner))
 }
@@ -194,13 +195,13 @@ fn everything_is_described() {
 
 // --- null
 
-/// Whether a description names a role; the words may stand on two lines.
+/// Returns true if a description names a role; the words may be on two lines.
 pub fn needs_a_role(text: &str) -> bool {
     text.split_whitespace().any(|word| word == "Needs")
 }
 
-/// A refusal of one field must not cost its neighbours: what is guarded is nullable. Only a subscription has no
-/// neighbours; a refused one has no data at all.
+/// A refusal of one field must not remove the fields beside it: a guarded field is nullable. Only a subscription has no
+/// other fields; a refused one has no data at all.
 fn guarded_but_not_null(contract: &Contract) -> Vec<String> {
     let guarded = contract.fields().into_iter().filter(|(path, field)| {
         needs_a_role(description(field)) && !field.ty.node.nullable && !path.starts_with("Subscription.")
@@ -210,7 +211,7 @@ fn guarded_but_not_null(contract: &Contract) -> Vec<String> {
         .collect()
 }
 
-/// A field that is described as null at times can be.
+/// A field that is described as null at times is nullable.
 fn never_null_against_its_word(contract: &Contract) -> Vec<String> {
     let says_null = |text: &str| text.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| word == "null");
     let wrong = contract
@@ -230,7 +231,8 @@ fn whatever_may_be_refused_or_absent_may_be_null() {
 
 // --- ids, numbers, times
 
-/// GraphQL's Int has 32 bits; JavaScript's numbers have 53. Ids are `ID`, times `DateTime`, and every other number is known.
+/// GraphQL's Int has 32 bits; JavaScript's numbers have 53. Ids are `ID`, times `DateTime`, and every other number is
+/// listed.
 fn wrong_numbers(contract: &Contract) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, name, ty) in contract.typed() {
@@ -262,7 +264,7 @@ fn no_int_can_grow_beyond_32_bits() {
 
 // --- conventions
 
-/// Verb first, one input, one payload, refusals as data.
+/// Mutations: verb first, one input, one payload, refusals as data.
 fn wrong_mutations(contract: &Contract) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(mutation) = contract.0.get("Mutation") else { return vec!["no Mutation".into()] };
@@ -331,7 +333,7 @@ fn lists_are_connections_as_relay_has_them() {
     Contract::ours().holds(wrong_connections);
 }
 
-/// Refusals look alike, so that one fragment reads them all; objects with an id can be fetched by it.
+/// Refusals have the same fields, so that one fragment reads them all; objects with an id can be fetched by it.
 fn wrong_interfaces(contract: &Contract) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, definition) in &contract.0 {
@@ -353,7 +355,7 @@ fn wrong_interfaces(contract: &Contract) -> Vec<String> {
     wrong
 }
 
-/// What a normalised cache cannot merge says so: everything else with fields of its own has an id.
+/// A type that a normalised cache cannot merge says so: every other type with fields of its own has an id.
 fn silent_values(contract: &Contract) -> Vec<String> {
     let of_a_kind = |name: &str| {
         ["Connection", "Edge", "Payload", "Error", "PageInfo"].iter().any(|end| name.ends_with(end))

@@ -1,9 +1,10 @@
-//! A printed seed replays its run.
-//! Not here: what is drawn (`harness::seeded`), and the order in which a scheduler lets tasks run, which no seed decides.
+//! A printed seed repeats the random choices of its run.
+//! Not here: the random choices (`harness::seeded`), and the order in which a scheduler runs tasks, which no seed
+//! decides.
 
 use std::process::Command;
 
-/// What this test, run by itself, prints of its chances.
+/// Returns the seed and the random choices that a test prints when it runs by itself.
 fn drawn(test: &str, seed: Option<&str>) -> (String, String) {
     let mut run = Command::new(std::env::current_exe().unwrap());
     run.args([test, "--exact", "--nocapture"]).env_remove("BOXOFFICE_SEED");

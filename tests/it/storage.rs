@@ -1,4 +1,4 @@
-//! What is acknowledged is stored: full disks, failed statements, replaced files, and what `/readyz` says of them.
+//! Acknowledged writes are stored: full disks, failed statements, replaced files, and the report of `/readyz` on them.
 //! Not here: connections that die during COMMIT (`unclear`), and the death of the program (`kill`).
 
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::proxy::{Cut, Proxy};
 use crate::harness::{HeldStock, Stage, TestApp};
 
-/// The status of `/readyz`, and its code; empty when it is ready.
+/// Returns the status of `/readyz`, and its code; empty if it is ready.
 async fn ready(app: &TestApp) -> (u16, String) {
     let answer = app.http.get(format!("http://{}/readyz", app.address)).send().await.unwrap();
     let status = answer.status().as_u16();
@@ -35,12 +35,12 @@ async fn pragma(app: &TestApp, pragma: &str) {
     app.db().write::<_, DbError, _, _>(Priority::Interactive, set).await.unwrap();
 }
 
-/// A file that may not grow, as on a full disk: whatever is answered as booked is there after a restart.
+/// A file that may not grow, as on a full disk: every booking that was acknowledged exists after a restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_database_keeps_what_it_acknowledged() {
     let stage = Stage::sqlite();
     let quiet = |options: &mut boxoffice::app::Options| {
-        options.relay = false; // so that nothing but what the test does needs room
+        options.relay = false; // so that only the writes of the test need room
         options.worker = false;
         options.batcher = Some(batcher::Settings { lanes: 1, batch_max: 1 });
     };
@@ -49,7 +49,7 @@ async fn a_full_database_keeps_what_it_acknowledged() {
     let customer = app.customer().await;
     let (mut kept, mut failed) = (Vec::new(), 0);
     for _ in 0..40 {
-        // The limit is the connection's, and goes with it when it is closed.
+        // The limit belongs to the connection, and ends when it is closed.
         pragma(&app, "max_page_count = 1").await; // as large as the file is now
         for _ in 0..8 {
             let answer = customer.book(&event, 1, "ALL_OR_NOTHING", None).await;
@@ -73,7 +73,8 @@ async fn a_full_database_keeps_what_it_acknowledged() {
 }
 
 scene! {
-    /// A body that goes on after a failed statement commits nothing, and the next transaction has a connection that is whole.
+    /// A transaction that continues after a failed statement commits nothing, and the next transaction has an intact
+    /// connection.
     async fn a_failed_statement_is_never_committed(stage: Stage) {
         let app = stage.app().await;
         let swallow = |tx: Tx| async move {
@@ -95,7 +96,7 @@ scene! {
 }
 
 scene! {
-    /// A transaction that is given up in the middle leaves nothing, and its connection does not come back.
+    /// A transaction that is dropped in the middle leaves nothing, and its connection does not return to the pool.
     async fn a_transaction_that_is_given_up_leaves_nothing(stage: Stage) {
         let app = stage.app().await;
         for _ in 0..20 {
@@ -119,7 +120,7 @@ scene! {
 }
 
 scene! {
-    /// What is answered from memory of an earlier request must still be there to be shown.
+    /// A booking that is returned from a stored answer must still exist to be shown.
     async fn a_payload_without_its_object_is_a_fault(stage: Stage) {
         let app = stage.app().await;
         let event = app.organizer().await.event(10).await;
@@ -146,7 +147,7 @@ scene! {
 }
 
 scene! {
-    /// A write is the proof, and however many ask, there is one a second at most.
+    /// Readiness is proved by a write, of which there is one a second at most, however many requests there are.
     async fn readiness_costs_a_write_a_second(stage: Stage) {
         let app = stage.app_with(|options| {
             options.relay = false;
@@ -164,7 +165,7 @@ scene! {
     }
 }
 
-/// A queue that moves, or may yet move, is no failure; one that makes others fail is.
+/// A write queue that moves, or may yet move, is no failure; one that makes writers fail is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_with_a_busy_queue() {
     let stage = Stage::sqlite();
@@ -188,7 +189,7 @@ async fn readiness_with_a_busy_queue() {
     until_ready(&hasty, "").await;
 }
 
-/// Each cause has its code, and readiness comes back by itself.
+/// Each cause has its code, and readiness returns by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_names_the_cause() {
     let stage = Stage::sqlite();
@@ -201,7 +202,7 @@ async fn readiness_names_the_cause() {
     let event = app.organizer().await.event(10).await;
     let customer = app.customer().await;
     until_ready(&app, "").await;
-    // The connection is closed over it, so that this happens once, and is true for a second.
+    // The failure closes the connection, so that it happens once; the result is kept for a second.
     pragma(&app, "query_only = 1").await;
     until_ready(&app, "DATABASE_READ_ONLY").await;
     until_ready(&app, "").await;
@@ -222,7 +223,7 @@ async fn readiness_names_the_cause() {
 }
 
 postgres_scene! {
-    /// A server that is away has one code, and the answer does not wait as long as a booking would.
+    /// An unreachable server has one code, and the answer does not wait as long as a booking would.
     async fn a_server_that_is_away(stage: Stage) {
     let mut stage = stage;
     let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
@@ -247,7 +248,7 @@ postgres_scene! {
 }
 
 scene! {
-    /// However much strangers read, bookings have connections of their own, the look at the session included.
+    /// However much other clients read, bookings have connections of their own, also for the lookup of the session.
     async fn bookings_need_no_connection_of_viewers(stage: Stage) {
         let app = stage.app_with(|options| {
             options.db.read_connections = Some(1);

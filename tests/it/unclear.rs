@@ -1,5 +1,5 @@
-//! Unclear commits: the connection to PostgreSQL dies at the COMMIT. Nothing is doubled, whatever became of it.
-//! Not here: the death of the program itself (`kill`). SQLite has no wire that could be cut.
+//! Unclear commits: the connection to PostgreSQL dies at the COMMIT. No booking is doubled, whatever its outcome.
+//! Not here: the death of the program itself (`kill`). SQLite has no network connection that could be cut.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::harness::proxy::{Cut, Proxy};
 use crate::harness::{Actor, Answer, PATIENCE, Stage, TestApp, seeded};
 use crate::kill::negative_control::enter;
 
-/// A scene that needs a wire: on PostgreSQL only.
+/// Declares a test that needs the proxy: on PostgreSQL only.
 macro_rules! wired {
     ($(#[$meta:meta])* async fn $name:ident($cast:ident: Cast$(, $change:expr)?) $body:block) => {
         mod $name {
@@ -35,7 +35,8 @@ macro_rules! wired {
     };
 }
 
-/// A service behind the wire that only sells; one with a direct line that does everything else; an event and customers.
+/// A service behind the proxy that only sells; one with a direct connection that does everything else; an event and
+/// customers.
 struct Cast {
     seller: TestApp,
     office: TestApp,
@@ -64,7 +65,7 @@ impl Cast {
         Self { seller, office, wire, event, customers }
     }
 
-    /// Everybody orders two tickets: first one by himself, then all others in one transaction.
+    /// Orders two tickets for every customer: first one alone, then all others in one transaction.
     async fn order(&self, key: Option<&'static str>) -> Vec<Answer> {
         let stats = self.seller.app.services.batcher.stats();
         let before = stats.handed_in.load(Ordering::Relaxed);
@@ -76,7 +77,7 @@ impl Cast {
         };
         let (first, others) = self.customers.split_at(1);
         let first = ask(first);
-        // His transaction waits for the lock; whatever comes now gathers behind it.
+        // The first transaction waits for the lock; the later orders gather behind it.
         let waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()
                        AND wait_event_type = 'Lock'";
         self.office.eventually("he waits", || async { self.office.number(waiting, []).await > 0 }).await;
@@ -94,7 +95,7 @@ impl Cast {
         self.customers.iter().zip(answers).map(promise).collect()
     }
 
-    /// Bookings each customer has.
+    /// Returns the number of bookings of each customer.
     async fn bookings(&self) -> Vec<i64> {
         let sql = "SELECT count(*) AS n FROM booking WHERE user_id = $1";
         join_all(self.customers.iter().map(|customer| self.office.number(sql, [Value::from(customer.user)]))).await
@@ -105,7 +106,8 @@ impl Cast {
         audit::complaints(self.office.db(), promises).await
     }
 
-    /// Asks those again, by the same key, who were told that something went wrong, until they are answered. How many.
+    /// Repeats each order that got an error, with the same key, until it is answered. Returns the number of
+    /// repetitions.
     async fn ask_again(&self, answers: &mut [Answer], key: &'static str) -> usize {
         let mut again = 0;
         for (customer, answer) in self.customers.iter().zip(answers) {
@@ -132,11 +134,11 @@ fn promise(user: UserId, event: &str, answer: &Answer) -> Promise {
     }
 }
 
-/// The transaction that all but the first share.
+/// The number of the transaction that all but the first share.
 const SHARED: usize = 1;
 
 wired! {
-    /// The commit marker is there: everybody is answered, as if nothing had happened.
+    /// The commit marker exists: every customer is answered as if nothing had happened.
     async fn committed_but_unheard(cast: Cast) {
         cast.wire.cut_after(0, usize::MAX, Cut::Unheard);
         let answers = cast.order(None).await;
@@ -147,8 +149,8 @@ wired! {
 }
 
 wired! {
-    /// The same when every connection dies at once, as when the server restarts: it takes more than one try to ask, and
-    /// whoever cannot be shown his booking asks again.
+    /// The same when every connection dies at once, as when the server restarts: it takes more than one try to look,
+    /// and a customer who cannot be shown the booking repeats the order.
     async fn committed_but_unheard_by_all(cast: Cast) {
         cast.wire.cut_after(SHARED, 1, Cut::UnheardByAll);
         let mut answers = cast.order(Some("k")).await;
@@ -160,7 +162,7 @@ wired! {
 }
 
 wired! {
-    /// The same without keys: nobody books twice because of orders that are decided blindly a second time.
+    /// The same without keys: no customer has two bookings, because no order is decided blindly a second time.
     async fn committed_but_unheard_by_all_and_without_keys(cast: Cast) {
         cast.wire.cut_after(SHARED, 1, Cut::UnheardByAll);
         cast.order(None).await;
@@ -170,7 +172,7 @@ wired! {
 }
 
 wired! {
-    /// It is known that nothing happened: what was decided together is decided again; one alone is told to ask again.
+    /// The commit certainly did not happen: a batch is decided again; a single order is told to retry.
     async fn never_committed(cast: Cast) {
         cast.wire.cut_after(0, 3, Cut::Unsent);
         let mut answers = cast.order(Some("k")).await;
@@ -178,7 +180,7 @@ wired! {
         assert!(cast.ask_again(&mut answers, "k").await > 0);
         let promises = cast.promises(&answers);
         assert_eq!(cast.complaints(&promises).await, Vec::<String>::new());
-        // And by their keys everybody gets the same answer for ever.
+        // With its key every order gets the same answer for ever.
         let again = cast.order(Some("k")).await;
         assert_eq!(cast.promises(&again), promises);
         assert_eq!(cast.bookings().await, [1; 8]);
@@ -186,7 +188,7 @@ wired! {
 }
 
 wired! {
-    /// The COMMIT is still under way when the service asks: it waits for what becomes of it.
+    /// The COMMIT is still under way when the service looks: it waits for the outcome.
     async fn committed_while_it_asks(cast: Cast) {
         cast.wire.cut_after(SHARED, 1, Cut::Late);
         let waits = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()
@@ -203,8 +205,8 @@ wired! {
 }
 
 wired! {
-    /// The COMMIT arrives when the service already asks for the second time: it has not begun anything else meanwhile
-    /// that would not see it.
+    /// The COMMIT arrives when the service already looks for the second time: meanwhile it has begun nothing that would
+    /// not see it.
     async fn committed_long_after(cast: Cast, |db: &mut db::Settings| db.lock = Duration::from_secs(3)) {
         cast.wire.cut_after(SHARED, 1, Cut::Late);
         let late = async {
@@ -220,7 +222,7 @@ wired! {
 }
 
 wired! {
-    /// The negative control: a seller without a commit marker who takes the error at its word, and sells again.
+    /// The negative control: a seller without a commit marker that believes the error, and sells again.
     async fn who_takes_the_error_at_its_word_sells_twice(cast: Cast) {
         cast.wire.cut_after(0, 1, Cut::Unheard);
         let (ctx, user) = (&cast.seller.app.ctx, cast.customers[0].user);
@@ -240,7 +242,8 @@ wired! {
 }
 
 wired! {
-    /// The server stays away for longer than anybody asks: nobody is promised anything, and nothing is tried again.
+    /// The server is unreachable for longer than the service looks: no customer is promised anything, and nothing is
+    /// repeated.
     async fn committed_and_nobody_to_ask(cast: Cast, |db: &mut db::Settings| db.commit_answer = Duration::from_secs(1)) {
         cast.wire.cut_after(SHARED, 1, Cut::UnheardForLong);
         let mut answers = cast.order(Some("k")).await;
@@ -253,10 +256,10 @@ wired! {
 }
 
 wired! {
-    /// Everything that writes loses connections at its COMMITs, again and again.
+    /// Every writer loses connections at its COMMITs, again and again.
     async fn anywhere_at_random(cast: Cast) {
         let random = seeded("unclear::anywhere_at_random");
-        // The one with the direct line stops: numbering, reacting and delivering go over the wire too.
+        // The service with the direct connection stops: numbering, reacting and delivering use the proxy too.
         cast.office.app.stopping().cancel();
         let seller = TestApp::on(Target::Postgres(cast.wire.url.clone()), |_| {}).await;
         cast.wire.cut_at_random(random, 0.2, &[Cut::Unheard, Cut::UnheardByAll, Cut::Unsent]);

@@ -1,4 +1,5 @@
-//! Small pure things: money, ids, time, backoff, text, tokens, status tables. First examples here, every corner below.
+//! Pure functions: money, ids, time, backoff, text, tokens, status tables. First examples here, all cases in the
+//! modules below.
 //! Not here: anything with a database but the CHECKs that must name the same words.
 
 mod expensive;
@@ -116,7 +117,7 @@ fn queues_wait_as_their_documents_say() {
     assert!(backoff.after(1, 0.0) < backoff.after(1, 1.0), "what failed together does not come back together");
 }
 
-/// Every kind there is, and those the documents name for later releases.
+/// Every kind of domain event, and those that the documents name for later releases.
 #[test]
 fn domain_events_are_routed_as_their_documents_say() {
     let routes = [
@@ -188,7 +189,7 @@ fn addresses_and_passwords() {
     }
     assert!(new_password("p", "ten chars!").is_ok() && new_password("p", "nine char").is_err());
     assert!(new_password("p", &"x".repeat(200)).is_ok() && new_password("p", &"x".repeat(201)).is_err());
-    // Counted as it is hashed: a decomposed letter is one.
+    // Letters are counted as they are hashed: a decomposed letter is one.
     assert!(new_password("p", &"e\u{301}".repeat(9)).is_err() && new_password("p", &"e\u{301}".repeat(200)).is_ok());
     assert!(new_password("p", &"\u{1112}\u{1161}\u{11ab}".repeat(200)).is_ok(), "Hangul in parts");
     assert!(new_password("p", &"x".repeat(100_000)).is_err());

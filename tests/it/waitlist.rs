@@ -1,4 +1,4 @@
-//! Scenes of the waitlist: joining, waiting, being served, leaving.
+//! Tests of the waitlist: joining, waiting, promotion, leaving.
 //! Not here: the rules by themselves (`allocate`).
 
 use serde_json::json;
@@ -19,7 +19,7 @@ scene! {
         let waiting = json!([{ "position": 1, "quantity": 1 }, { "position": 2, "quantity": 2 }]);
         assert_eq!(line.at("event.waitlist.nodes"), &waiting);
         people[0].cancel(&booking).await.ok();
-        // Before anything else happened, the waitlist has the tickets: one whole, one part.
+        // The tickets go to the waitlist first: one entry whole, one in part.
         assert_eq!(app.sold(&event).await, 2);
         let entry = second.text("joinWaitlist.waitlistEntry.id");
         let seen = "query($id: ID!) { node(id: $id) { ... on WaitlistEntry { status position quantity granted } } }";
@@ -28,7 +28,7 @@ scene! {
         let promoted = people[1].ask("{ myBookings(first: 5) { nodes { reference quantity promotedFrom { id } } } }", json!({})).await.ok();
         assert_eq!(promoted.int("myBookings.nodes.0.quantity"), 1);
         assert_eq!(promoted.text("myBookings.nodes.0.promotedFrom.id"), first.text("joinWaitlist.waitlistEntry.id"));
-        // Newcomers never overtake, whatever they ask.
+        // Newcomers never overtake, whatever they request.
         assert_eq!(people[3].book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
         organizer.resize(&event, 3).await.ok();
         let state = people[2].ask(seen, json!({ "id": entry })).await.ok();
@@ -53,7 +53,7 @@ scene! {
         assert_eq!(people[3].book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
         let availability = app.anonymous().ask("query($id: ID!) { event(id: $id) { availability { available waiting } } }", json!({ "id": event })).await.ok();
         assert_eq!(availability.at("event.availability"), &json!({ "available": 0, "waiting": 4 }));
-        // When the head leaves, who stands behind is served at once.
+        // When the front entry leaves, the next one is promoted at once.
         people[1].leave(&large).await.ok();
         assert_eq!(app.sold(&event).await, 2);
         people[3].books(&event, 1).await;
@@ -62,7 +62,7 @@ scene! {
 }
 
 scene! {
-    /// Asking again while waiting: the old part keeps its place on the waitlist, only what is added stands behind.
+    /// A second request while waiting: the old entry keeps its position, only the added tickets go to the end.
     async fn who_asks_for_more_keeps_the_place_they_have(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;
@@ -73,7 +73,7 @@ scene! {
         let old = people[1].join(&event, 1, false).await.ok().text("joinWaitlist.waitlistEntry.id");
         people[2].join(&event, 1, false).await.ok();
         assert_eq!(people[1].join(&event, 1, false).await.refusal(), "ALREADY_WAITING");
-        // A second click is said, and adds nothing.
+        // A second click is reported, and adds nothing.
         assert_eq!(people[1].book(&event, 1, "PARTIAL_AND_WAITLIST", None).await.refusal(), "ALREADY_WAITING");
         let added = people[1].book(&event, 3, "PARTIAL_AND_WAITLIST", None).await.ok();
         assert_ne!(added.text("createBooking.waitlistEntry.id"), old);
@@ -93,7 +93,7 @@ scene! {
 }
 
 scene! {
-    /// Who wants more at once than there are tickets at all, since the capacity was lowered, is waited for by nobody.
+    /// An entry for more tickets at once than exist, since the capacity was lowered, blocks no other entry.
     async fn who_can_never_fit_does_not_block(stage: Stage) {
         let app = stage.app().await;
         let (organizer, people) = (app.organizer().await, app.customers(2).await);
@@ -108,7 +108,7 @@ scene! {
         organizer.resize(&event, 5).await.ok();
         small.books(&event, 1).await;
         app.assert_sound(&event).await;
-        // They keep their place: when the event has grown, it is theirs as soon as they fit.
+        // The entry keeps its position: after a raise, it is promoted as soon as it fits.
         organizer.resize(&event, 7).await.ok();
         assert_eq!(small.book(&event, 1, "PARTIAL", None).await.refusal(), "NOT_ENOUGH_TICKETS");
         small.cancel(&one).await.ok();
@@ -121,7 +121,7 @@ scene! {
 }
 
 scene! {
-    /// A line for more than is left would keep everybody from what is left.
+    /// An entry for more tickets than are left must not keep others from buying the rest.
     async fn nobody_stops_a_sale_by_waiting(stage: Stage) {
         let app = stage.app().await;
         let (organizer, griefer, other) = (app.organizer().await, app.customer().await, app.customer().await);

@@ -1,5 +1,5 @@
-//! The queue of writers on SQLite: who goes before whom, and that everybody goes.
-//! Not here: what they write; and PostgreSQL, which has no such queue.
+//! The write queue on SQLite: the order of priorities, and that every writer gets its turn.
+//! Not here: the writes themselves, and PostgreSQL, which has no such queue.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::harness::Stage;
 
-/// Somebody always waits for an answer, and still domain events are numbered and jobs worked off.
+/// While interactive writers always wait, domain events are still numbered and jobs still run.
 #[tokio::test]
 async fn nobody_starves() {
     use Priority::{Interactive, Relay, Worker};
@@ -29,7 +29,7 @@ async fn nobody_starves() {
         everybody_waits.notified().await;
         Ok(())
     };
-    // Polled in this order, so that they queue up in it behind the first.
+    // The writers are polled in this order, so that they queue up in it behind the first.
     let mut writers: Vec<BoxFuture<'_, ()>> =
         vec![Box::pin(async { db.write::<_, DbError, _, _>(Interactive, hold).await.unwrap() })];
     for priority in [Worker, Relay, Relay].into_iter().chain([Interactive; 18]) {

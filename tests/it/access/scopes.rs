@@ -1,5 +1,5 @@
-//! What programs get: the executed access proof again, with a token of each single scope.
-//! Not here: what people get in person (`access`), and how tokens are made and end (`account::api_tokens`).
+//! Access of client programs: the executed access test again, with a token of each single scope.
+//! Not here: access of users with their own sign-in (`access`), and the life of tokens (`account::api_tokens`).
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use super::world::{Route, VIEWERS, World};
 use super::{Transport, Types, is_root, matrix, verdict};
 use crate::harness::Actor;
 
-/// What is asked with, after the person.
+/// The columns after the one of the user: a token of each scope.
 const SCOPES: [&str; 4] = ["BOOK", "MANAGE_EVENTS", "READ_SALES", "READ_NOTICES"];
 
-/// Whose programs: those in whose names there is something to see at the event.
+/// The viewers with client programs: those who have something to see at the event.
 const WHOSE: [usize; 3] = [1, 3, 5];
 
-/// One line: its name, the way, what to ask there, and where that stands in the answer.
+/// A row: its name, the route, the selection there, and its path in the answer.
 struct Row {
     name: String,
     route: Route,
@@ -23,7 +23,7 @@ struct Row {
     path: &'static str,
 }
 
-/// Every root field as in the matrix, and what lies below one but needs a scope of its own.
+/// Returns every root field as in the matrix, and every field below one that needs a scope of its own.
 fn rows(world: &World) -> Vec<Row> {
     let query = |document: String| Route::Query { document, path: "" };
     let notice = |field: &str| query(format!("{{ notices(first: 50) {{ nodes {{ kind {field} }} }} }}"));
@@ -50,7 +50,7 @@ fn rows(world: &World) -> Vec<Row> {
     let below = below.into_iter().map(|(name, route, fields, path)| Row { name: name.to_owned(), route, fields, path });
     let roots = matrix().into_keys().filter(|row| is_root(row.split('.').next().unwrap()));
     let roots = roots.map(|name| Row { route: world.root(&name), name, fields: "__typename", path: "it" });
-    // Whoever changes something is told of it: first only look.
+    // A viewer who changes something gets a notice of it, so reads come first.
     below.chain(roots).collect()
 }
 
@@ -90,7 +90,8 @@ scene! {
 }
 
 scene! {
-    /// The guard asks for what the frames need: neither is refused at the first booking what it was let in for.
+    /// The guard demands the scope that the messages need: a stream that was opened is not refused at the first
+    /// booking.
     async fn the_stream_of_an_events_bookings_is_for_those_who_read_sales(stage: Stage) {
         let app = stage.app().await;
         let world = World::build(&app).await;

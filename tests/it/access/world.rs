@@ -1,5 +1,5 @@
-//! A world with something of everybody's in it, and how a viewer gets at each of its objects.
-//! Not here: what anybody should get (`snapshots/access_matrix.txt`), and comparing it (`access`).
+//! A world with an object of every viewer, and the route of each viewer to each object.
+//! Not here: the expected access (`snapshots/access_matrix.txt`), and the comparison with it (`access`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,25 +10,25 @@ use uuid::Uuid;
 
 use crate::harness::{Actor, TestApp};
 
-/// The columns of the matrix, in order. Own and foreign are meant from the event: its customers, its organizer.
+/// The columns of the matrix, in order. Own and foreign are relative to the event: its customers, its organizer.
 pub const VIEWERS: [&str; 6] =
     ["anonymous", "customer own", "customer foreign", "organizer own", "organizer foreign", "admin"];
 
-/// One event with all that can hang on it, and who looks at it.
+/// One event with every object that can belong to it, and the viewers.
 pub struct World {
     app: TestApp,
-    /// As [`VIEWERS`].
+    /// The viewers, in the order of [`VIEWERS`].
     pub viewers: Vec<Actor>,
-    /// Somebody else with tickets at the event, who fills fresh ones too.
+    /// Another customer with tickets for the event, who also fills new events.
     filler: Actor,
-    /// Published, full, with somebody on the waitlist.
+    /// The event: published, full, with an entry on its waitlist.
     pub event: String,
-    /// Its organizer's other event, that nobody else knows of.
+    /// A draft of the same organizer, which only the organizer can see.
     pub draft: String,
-    /// Of the own customer, promoted from the waitlist and cancelled since: every field of it has a value.
+    /// A booking of the own customer, promoted from the waitlist and cancelled since, so that every field has a value.
     pub booking: String,
     reference: String,
-    /// Of the own customer, waiting.
+    /// A waiting entry of the own customer.
     pub entry: String,
     /// The organizer of the event.
     organizer: String,
@@ -37,10 +37,10 @@ pub struct World {
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Of every viewer.
+/// The password of every viewer.
 const PASSWORD: &str = "correct horse battery";
 
-/// Id of the figures of an event.
+/// Returns the id of the availability of an event.
 fn figures_of(event: &str) -> String {
     AvailabilityId(EventId::parse(event).unwrap().0).to_global_id()
 }
@@ -63,7 +63,7 @@ impl World {
         let (booking, reference) = (mine.text("myBookings.nodes.0.id"), mine.text("myBookings.nodes.0.reference"));
         let change = json!({ "eventId": event, "venue": "Hall B" });
         organizer.mutate("updateEvent", change, "changed").await.ok();
-        app.settled().await; // who booked is told of the change before the booking is cancelled
+        app.settled().await; // the customer gets the notice of the change before the booking is cancelled
         let entry = own.join(&event, 3, false).await.ok().text("joinWaitlist.waitlistEntry.id");
         own.cancel(&booking).await.ok(); // one ticket comes free; the waitlist wants three
         app.settled().await;
@@ -88,7 +88,7 @@ impl World {
         &self.viewers[3]
     }
 
-    /// A program of this viewer.
+    /// Returns a client program of this viewer.
     pub async fn program(&self, whose: usize, scopes: Value) -> Actor {
         let user = &self.viewers[whose];
         let input = json!({ "name": "till", "scopes": scopes, "expiresAt": "2026-06-01T00:00:00Z" });
@@ -102,8 +102,8 @@ impl World {
         self.own().join(&event, 1, false).await.ok().text("joinWaitlist.waitlistEntry.id")
     }
 
-    /// What to send to a mutation so that whoever may do it succeeds, on things made for this one try; with `case`, so
-    /// that something else happens.
+    /// Returns an input with which a permitted viewer succeeds, on objects made for this one try. With `case` the
+    /// outcome is another one.
     pub async fn input(&self, mutation: &str, case: &str) -> Value {
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let person = json!({ "email": format!("new{n}@example.org"), "password": "correct horse", "name": "New" });
@@ -146,7 +146,7 @@ impl World {
                 let made = self.app.anonymous().mutate("signUp", person.clone(), "token { refreshToken }").await.ok();
                 json!({ "refreshToken": made.text("signUp.token.refreshToken") })
             }
-            // Nobody's: whoever asks is needed for the rows that follow.
+            // A session of no user: the viewer's own is needed for the rows that follow.
             ("signOut", "") => json!({ "sessionId": SessionId(Uuid::from_u128(7)).to_global_id() }),
             ("signOutEverywhere", "") => json!({ "keepCurrent": true }),
             ("changePassword", "") => json!({ "currentPassword": PASSWORD, "newPassword": PASSWORD }),
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// How to get at an object of a type, with `FIELDS` where its fields are asked for.
+    /// Returns the route to an object of a type; `FIELDS` stands for the selection.
     pub fn route(&self, of: &str) -> Route {
         let Self { event, draft, booking, entry, .. } = self;
         let query = |document: String, path: &'static str| Route::Query { document, path };
@@ -215,7 +215,7 @@ impl World {
             "EventWaitlistConnection" => query(at_event("waitlist(first: 1) { FIELDS }"), "event.waitlist"),
             "EventWaitlistEdge" => query(at_event("waitlist(first: 1) { edges { FIELDS } }"), "event.waitlist.edges.0"),
 
-            // Nobody else was promoted, or has a booking whose event changed.
+            // No other viewer was promoted, or has a booking of an event that changed.
             "Notice" => {
                 query("{ notices(first: 50) { nodes { kind FIELDS } } }".into(), "notices.nodes.kind=WAITLIST_PROMOTED")
             }
@@ -271,7 +271,7 @@ impl World {
         }
     }
 
-    /// How to ask a root field, with the name `it`.
+    /// Returns the route to a root field, with the alias `it`.
     pub fn root(&self, field: &str) -> Route {
         let Self { event, draft, booking, entry, reference, organizer, slug, .. } = self;
         let customer = self.own().user.to_global_id();
@@ -354,13 +354,13 @@ impl World {
     }
 }
 
-/// A way to an object.
+/// A route to an object.
 pub enum Route {
-    /// A document over HTTP, and where the object stands in the answer.
+    /// A document over HTTP, and the path of the object in the answer.
     Query { document: String, path: &'static str },
     /// A mutation with an input of [`World::input`], called `it`.
     Mutation { name: &'static str, case: &'static str, path: &'static str },
-    /// A document over the socket whose root field is called `it`; its first message counts.
+    /// A document over the socket with a root field of the alias `it`; its first message counts.
     Live { document: String },
 }
 

@@ -1,4 +1,4 @@
-//! Scenes of administrators: roles, disabling, enabling, looking people up.
+//! Tests of administrators: roles, disabling, enabling, looking up users.
 //! Not here: what a role may do (`access`), and sockets that a change ends (`sessions`).
 
 use boxoffice::id::NodeId;
@@ -30,7 +30,8 @@ scene! {
             grace.actor.ask("{ myEvents(first: 1) { totalCount } }", json!({})).await.fault().is_empty()
         }).await;
         let event = grace.actor.event(3).await;
-        // Back again: the event stays, the right to run it does not; and the organizer is the same when she returns.
+        // Back to customer: the event stays, the right to manage it does not. Back to organizer: it is the same
+        // organizer.
         admin.mutate("setUserRole", role("CUSTOMER"), "user { role }").await.ok();
         app.eventually("she does not any more", || async {
             grace.actor.ask("{ myEvents(first: 1) { totalCount } }", json!({})).await.fault() == "FORBIDDEN"

@@ -1,5 +1,5 @@
-//! Scenes of tokens for programs: shown once, within their scopes, revoked within a second.
-//! Not here: what people may do with their own sign-in.
+//! Tests of API tokens: shown once, limited to their scopes, revoked within a second.
+//! Not here: the rights of users with their own sign-in.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ scene! {
         assert_eq!(runs.ask(sales, json!({ "id": event })).await.fault(), "FORBIDDEN");
         let (sees, _) = program(&app, &organizer, json!(["READ_SALES"])).await;
         sees.ask(sales, json!({ "id": event })).await.ok();
-        // No program touches the account, not even with an administrator's token and every scope.
+        // No client program can change the account, not even with an administrator's token and every scope.
         let admin = app.admin().await;
         let (all, _) = program(&app, &admin, json!(["BOOK", "MANAGE_EVENTS", "READ_SALES", "READ_NOTICES"])).await;
         for query in ["{ mySessions(first: 1) { nodes { id } } }", "{ myApiTokens(first: 1) { nodes { id } } }", "{ users(first: 1) { nodes { id } } }"] {
@@ -77,7 +77,7 @@ scene! {
             let found = "SELECT count(*) AS n FROM api_token WHERE hash LIKE $1 OR name LIKE $1";
             assert_eq!(app.number(found, [format!("%{half}%").into()]).await, 0, "it is nowhere");
         }
-        // A wrong letter anywhere, another token's secret, half a token.
+        // A wrong letter at any position, another token's secret, half a token.
         let (second, _) = program(&app, &customer, json!(["READ_NOTICES"])).await;
         let second = second.token.unwrap();
         for wrong in [&secret[..secret.len() - 1], &format!("{}{}", &secret[..25], &second[25..]), "bo_", "bo_ä", &format!("{secret}A")] {
@@ -94,7 +94,7 @@ scene! {
         assert_eq!(socket.closed().await.0, 4403);
         assert_eq!(till.ask("{ viewer { id } }", json!({})).await.fault(), "UNAUTHENTICATED");
         customer.mutate("revokeApiToken", revoke, "apiToken { id }").await.ok();
-        // The other one ends by itself; signing out everywhere does not touch it.
+        // The other token ends by itself; signing out everywhere does not revoke it.
         let ends = Actor { token: Some(second), ..till.clone() };
         customer.mutate("signOutEverywhere", json!({ "keepCurrent": true }), "ended").await.ok();
         ends.ask("{ viewer { id } }", json!({})).await.ok();
@@ -104,7 +104,7 @@ scene! {
 }
 
 scene! {
-    /// Whoever stole a session must not make something of it that outlives its end, not even while it is remembered.
+    /// A stolen session must not create a token that outlives it, not even while the session is still cached.
     async fn a_session_that_ended_makes_no_token(stage: Stage) {
         let app = stage.app().await;
         let customer = app.customer().await;
@@ -118,7 +118,7 @@ scene! {
 }
 
 scene! {
-    /// Two that both found room for one more: held until both are under way, and then let go.
+    /// Two requests that both counted one free slot: both are held until they are under way, and then released.
     async fn the_limit_holds_for_two_at_once(stage: Stage) {
         let app = stage.app().await;
         let customer = app.customer().await;
@@ -130,7 +130,8 @@ scene! {
             let input = json!({ "name": "till", "scopes": ["BOOK"], "expiresAt": "2026-03-01T00:00:00Z" });
             tokio::spawn(async move { customer.mutate("createApiToken", input, "secret").await.refusal().to_owned() })
         };
-        // Nobody locks the row of a user meanwhile, or writes one that points to it. SQLite lets one write at a time anyway.
+        // No other statement locks the row of a user meanwhile, or writes a row that refers to it. SQLite allows one
+        // write at a time anyway.
         let everybody = match app.db().is_sqlite() {
             true => "SELECT id FROM users WHERE id <> $1",
             false => "SELECT id FROM users WHERE id <> $1 FOR UPDATE",

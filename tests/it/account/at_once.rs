@@ -1,4 +1,4 @@
-//! Scenes of the same moment: below the limits of the throttle nothing waits, whatever the clocks say.
+//! Tests of simultaneous attempts: below the limits of the throttle no attempt waits, whatever the clocks show.
 //! Not here: what happens above the limits (`throttle`).
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::throttle::{RIGHT, SIGN_UP, ask, guess, renew};
 use crate::harness::{Answer, BEGINNING, TestApp};
 
-/// Usual limits, clients of many addresses.
+/// The default limits, with clients of many addresses.
 fn usual(options: &mut boxoffice::app::Options) {
     options.throttle = Some(Settings::default());
     options.connections.proxies = 1;
@@ -22,7 +22,7 @@ async fn sign_up_from(app: &TestApp, network: &str, email: &str) -> Answer {
 }
 
 scene! {
-    /// Below the limits nothing waits: not for attempts of the same moment, which the machine's own clock puts a little
+    /// Below the limits no attempt waits, also not one of the same moment that the machine's own clock dates a little
     /// earlier or later.
     async fn people_who_act_at_the_same_moment_are_all_let_in(stage: Stage) {
         let app = stage.app_with(|options| {
@@ -58,7 +58,7 @@ scene! {
 }
 
 scene! {
-    /// A process whose clock is behind refuses nothing that the limits allow.
+    /// A process with a clock that is behind refuses nothing that the limits allow.
     async fn clocks_that_differ_make_nobody_wait_below_the_limits(stage: Stage) {
         let behind = stage.app_with(usual).await;
         let ahead = stage.app_with(|options| {
@@ -72,7 +72,7 @@ scene! {
         }
         guess(&behind, "192.0.2.1", "grace@example.org", RIGHT).await.ok();
         guess(&behind, "192.0.2.1", "alan@example.org", RIGHT).await.ok();
-        // A wrong password at home, and then the right one.
+        // A wrong password from a known network, and then the right one.
         assert_eq!(guess(&ahead, "198.51.100.1", "grace@example.org", "wrong horse").await.refusal(), "INVALID_CREDENTIALS");
         guess(&behind, "198.51.100.1", "grace@example.org", RIGHT).await.ok();
         for token in ["bor_none", "bor_none_either"] {

@@ -1,4 +1,4 @@
-//! Scenes of sign-ins that go on and end: refresh tokens, signing out, the password, open sockets.
+//! Tests of sessions: refresh tokens, signing out, changing the password, open sockets.
 //! Not here: opening an account (`super`), throttling (`throttle`).
 
 use std::pin::pin;
@@ -20,7 +20,7 @@ use crate::harness::{Actor, Answer, Stage, TestApp};
 const PASSWORD: &str = "correct horse battery";
 const TOKEN: &str = "token { accessToken refreshToken expiresAt refreshExpiresAt } viewer { id }";
 
-/// Somebody with a password, signed in through the API.
+/// A user with a password, signed in through the API.
 pub(super) struct Person {
     pub actor: Actor,
     pub email: String,
@@ -64,7 +64,7 @@ scene! {
         let renewed = person(&app, &grace.email, &renewed, "refreshSession");
         viewer(&renewed.actor).await.ok();
         assert_ne!(renewed.refresh, grace.refresh);
-        // A month without coming back is the end.
+        // A month without a refresh ends the session.
         app.clock.advance(Duration::from_secs(30 * 24 * 3_600));
         let late = refresh(&app, &renewed.refresh).await;
         assert_eq!(late.refusal(), "SESSION_ENDED");
@@ -86,20 +86,21 @@ scene! {
         let second = person(&app, &grace.email, &refresh(&app, &grace.refresh).await.ok(), "refreshSession");
         let third = person(&app, &grace.email, &refresh(&app, &second.refresh).await.ok(), "refreshSession");
         viewer(&third.actor).await.ok();
-        // A thief shows the first one, at once: its successor was used, so no lost answer explains it.
+        // A thief sends the first token, at once: its successor was used, so no lost answer explains it.
         assert_eq!(refresh(&app, &grace.refresh).await.refusal(), "SESSION_ENDED");
         assert_eq!(socket.closed().await.0, 4403);
         assert_eq!(refresh(&app, &third.refresh).await.refusal(), "SESSION_ENDED", "the whole family is gone");
         app.eventually("the access token is refused", || async {
             viewer(&third.actor).await.fault() == "UNAUTHENTICATED"
         }).await;
-        // Other sessions of the same person go on.
+        // Other sessions of the same user continue.
         viewer(&sign_in(&app, &grace.email).await.actor).await.ok();
     }
 }
 
 scene! {
-    /// A lost answer is asked for again; tabs race. Within ten seconds everybody gets the same successor.
+    /// A client repeats a request after a lost answer, and tabs race. Within ten seconds all of them get the same
+    /// successor.
     async fn a_lost_answer_is_given_again_and_racing_tabs_share_one(stage: Stage) {
         let app = stage.app().await;
         let grace = sign_up(&app, "grace@example.org").await;
@@ -125,13 +126,13 @@ scene! {
         let sessions = here.actor.ask(list, json!({})).await.ok().at("mySessions.nodes").as_array().unwrap().clone();
         assert_eq!(sessions.iter().map(|session| session["current"].clone()).collect::<Vec<_>>(), [json!(true), json!(false), json!(false)]);
         let end = |session: &Value| json!({ "sessionId": session["id"] });
-        // Somebody else's session is not there.
+        // Another user's session looks like a missing one.
         assert_eq!(stranger.actor.mutate("signOut", end(&sessions[1]), "ended").await.refusal(), "NOT_FOUND");
         here.actor.mutate("signOut", end(&sessions[1]), "ended").await.ok();
         assert_eq!(viewer(&there.actor).await.fault(), "UNAUTHENTICATED", "at once in this process");
         assert_eq!(refresh(&app, &there.refresh).await.refusal(), "SESSION_ENDED");
         viewer(&elsewhere.actor).await.ok();
-        // Twice is once.
+        // A second call has no further effect.
         here.actor.mutate("signOut", end(&sessions[1]), "ended").await.ok();
         let others = here.actor.mutate("signOutEverywhere", json!({ "keepCurrent": true }), "ended").await.ok();
         assert_eq!(others.int("signOutEverywhere.ended"), 1);
@@ -170,8 +171,8 @@ scene! {
 }
 
 scene! {
-    /// Whoever signs in with the old password while it is being changed, or while the account is disabled, is too late. Whose
-    /// hash is only being renewed, by a sign-in beside this one, is let in.
+    /// A sign-in with the old password while it is being changed, or while the account is disabled, is refused. A
+    /// sign-in while the hash is only being renewed, by another sign-in, succeeds.
     async fn a_sign_in_under_way_does_not_outlive_its_reason(stage: Stage) {
         let app = stage.app().await;
         let hasher = Hasher::new(Cost { passes: 2, ..Cost::TEST }, 1).unwrap();
@@ -218,7 +219,8 @@ scene! {
 }
 
 scene! {
-    /// Sessions that nobody can go on with are not shown, and are deleted; what is revoked costs what lives, not what was.
+    /// Sessions that cannot be continued are not shown, and are deleted; the cost of revoking depends on live sessions,
+    /// not on past ones.
     async fn old_sessions_are_neither_shown_nor_kept(stage: Stage) {
         let app = stage.app().await;
         let grace = sign_up(&app, "grace@example.org").await;
@@ -245,7 +247,7 @@ scene! {
             }
             rows
         };
-        // The one session that lives, with its token; the program's, which ended 29 days ago, goes two days later.
+        // The one live session, with its token; the API token, which ended 29 days ago, is deleted two days later.
         assert_eq!(rows(["session", "refresh_token", "revocation", "api_token"]).await, [1, 1, 0, 1]);
         viewer(&grace.actor).await.ok();
         app.clock.advance(Duration::from_secs(2 * 24 * 3_600));
@@ -253,12 +255,12 @@ scene! {
     }
 }
 
-/// What the database says of a sign-in is remembered for good here: only a revocation that is heard of changes it.
+/// Caches the state of a sign-in for ever: only a revocation changes it.
 fn forgetful_of_nothing(options: &mut Options) {
     options.sessions.remembered = Duration::from_secs(24 * 3_600);
 }
 
-/// Domain events that nobody numbered yet.
+/// Inserts domain events without a number.
 async fn backlog(app: &TestApp, user: UserId, domain_events: i64) {
     let (id, rows) = match app.db().is_sqlite() {
         true => (
@@ -276,10 +278,10 @@ async fn backlog(app: &TestApp, user: UserId, domain_events: i64) {
 }
 
 scene! {
-    /// Rights stay true on open sockets whatever ends them, in every process, within a second, also when the relay is far
+    /// Lost rights end open sockets, whatever the cause, in every process, within a second, also when the relay is far
     /// behind: sixty sockets, 1,200 in the long run, while 50,000 domain events and more wait and are numbered.
     async fn rights_stay_true_on_open_sockets(stage: Stage) {
-        // All of them. A machine that runs other tests beside this one may stand still for as long, but not each time.
+        // All sockets. A machine that runs other tests beside this one may stall for as long, but not in each try.
         let mut tries = Vec::new();
         while tries.len() < 3 {
             match last_to_lose_rights(&stage).await {
@@ -291,14 +293,15 @@ scene! {
     }
 }
 
-/// How long the last of the sockets went on whose sign-in had ended or changed; none: the relay had caught up before.
+/// Returns the longest time that a socket outlived the end or change of its sign-in; none if the relay had caught up
+/// before.
 async fn last_to_lose_rights(stage: &Stage) -> Option<Duration> {
     let changing = stage.app_with(|options| options.relay = false).await;
     let serving = stage
         .app_with(|options| {
             forgetful_of_nothing(options);
             options.relay = false;
-            // Actors hear only while it is their turn; who answers no ping is another scene's.
+            // Actors read only in their turn; unanswered pings are the subject of another test.
             options.sockets.ping = Duration::from_secs(3_600);
         })
         .await;
@@ -311,7 +314,7 @@ async fn last_to_lose_rights(stage: &Stage) -> Option<Duration> {
     for kind in 0..6 {
         let mut group = Vec::new();
         for _ in 0..each {
-            // Who changes their password does it in another session than that of the socket.
+            // The password is changed in another session than that of the socket.
             let (on_socket, acting) = match kind {
                 4 => {
                     let unique: UserId = changing.app.ctx.id();
@@ -368,7 +371,7 @@ async fn last_to_lose_rights(stage: &Stage) -> Option<Duration> {
     });
     let mut late: Vec<Duration> = futures_util::stream::iter(told).buffer_unordered(40).collect().await;
     let left = relay.number(behind, []).await;
-    // Whoever nothing happened to is still there; then their tokens end.
+    // The sockets without a change are still open; then their tokens end.
     for (_, socket) in &mut groups[5] {
         socket.subscribe("q", "{ viewer { id } }", json!({})).await;
         assert!(socket.next("q").await["viewer"]["id"].is_string());
@@ -389,12 +392,12 @@ async fn last_to_lose_rights(stage: &Stage) -> Option<Duration> {
 }
 
 scene! {
-    /// Clocks differ between machines: what a process writes whose clock is five minutes behind is heard too, though not
-    /// within a second.
+    /// Clocks differ between machines: a revocation written by a process with a clock five minutes behind is noticed
+    /// too, though not within a second.
     async fn a_process_whose_clock_is_behind_is_heard_too(stage: Stage) {
         let behind = stage.app().await;
         let serving = stage.app_with(forgetful_of_nothing).await;
-        // The first look goes back far; when it has been made, only those now and then do.
+        // The first poll goes back far; after it, only the occasional ones do.
         let alan = serving.customer().await;
         let mut first = Socket::open(&serving.address, alan.token.as_deref()).await;
         alan.mutate("signOut", json!({}), "ended").await.ok();
@@ -408,7 +411,7 @@ scene! {
 }
 
 scene! {
-    /// Whoever waits on an open socket or stream is woken by a revocation, and does not find out by asking.
+    /// A revocation wakes the open sockets and streams; they do not find out by polling.
     async fn a_revocation_wakes_who_waits(stage: Stage) {
         let changing = stage.app().await;
         let serving = stage.app_with(|options| options.sockets.recheck = Duration::from_secs(3_600)).await;
@@ -416,7 +419,7 @@ scene! {
         let mut socket = Socket::open(&serving.address, grace.token.as_deref()).await;
         grace.mutate("signOut", json!({}), "ended").await.ok();
         assert_eq!(socket.closed().await.0, 4403);
-        // Also who does it in this process.
+        // A revocation in this process does so too.
         let alan = serving.customer().await;
         let mut socket = alan.socket().await;
         alan.mutate("signOutEverywhere", json!({}), "ended").await.ok();
@@ -425,7 +428,7 @@ scene! {
 }
 
 scene! {
-    /// The negative control: without revocations a sign-in that ended in another process goes on.
+    /// The negative control: without revocations, a sign-in that ended in another process stays usable.
     async fn rights_would_not_stay_true_by_themselves(stage: Stage) {
         let changing = stage.app().await;
         let serving = stage.app_with(|options| {

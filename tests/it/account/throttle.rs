@@ -1,5 +1,6 @@
-//! Scenes of the throttle: guessing gets slow, for the guesser and for nobody else; below the limits nothing waits.
-//! Not here: buckets for everything one may ask (`edge::limits`).
+//! Tests of the throttle: guessing becomes slow, for the attacker and for no other client; below the limits no attempt
+//! waits.
+//! Not here: buckets of points (`edge::limits`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::sessions::sign_up;
 use crate::harness::{Answer, TestApp};
 
-/// Limits of a few attempts, so that a scene is short.
+/// Limits of a few attempts, so that a test is short.
 fn short(options: &mut boxoffice::app::Options) {
     let of = |free, seconds| Backoff { free, longest: Duration::from_secs(seconds) };
     options.throttle = Some(Settings {
@@ -23,10 +24,10 @@ fn short(options: &mut boxoffice::app::Options) {
         sign_up: of(4, 30),
         refresh: of(3, 30),
     });
-    options.connections.proxies = 1; // so that actors of one machine come from many places
+    options.connections.proxies = 1; // so that actors of one machine come from many networks
 }
 
-/// Tries a password from some place.
+/// Tries a password from a network.
 pub async fn guess(app: &TestApp, place: &str, email: &str, password: &str) -> Answer {
     let query =
         "mutation($input: SignInInput!) { signIn(input: $input) { viewer { id } userErrors { code message } } }";
@@ -49,7 +50,7 @@ pub const SIGN_UP: &str =
     "mutation($input: SignUpInput!) { signUp(input: $input) { token { refreshToken } userErrors { code } } }";
 const REFRESH: &str = "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) { token { refreshToken } userErrors { code } } }";
 
-/// Opens an account from some place; its refresh token.
+/// Opens an account from a network; returns its refresh token.
 async fn open(app: &TestApp, place: &str, email: &str) -> String {
     let input = json!({ "input": { "email": email, "password": RIGHT, "name": "P" } });
     ask(app, place, SIGN_UP, input).await.ok().text("signUp.token.refreshToken")
@@ -59,7 +60,7 @@ pub async fn renew(app: &TestApp, place: &str, token: &str) -> Answer {
     ask(app, place, REFRESH, json!({ "token": token })).await
 }
 
-/// One password on many accounts, until their network is throttled.
+/// Tries one password on many accounts, until their network is throttled.
 async fn spray(app: &TestApp, place: &str) {
     for n in 0..8 {
         let answer = guess(app, place, &format!("user{n}@example.org"), "password1").await;
@@ -72,7 +73,7 @@ fn was_judged(answer: &Answer) -> bool {
     answer.body["errors"].is_null()
 }
 
-/// Sets a clock back, as nobody should.
+/// Sets a clock back, which must not happen in production.
 fn set_back(app: &TestApp, span: Duration) {
     let Clock::Manual(now) = &app.clock else { panic!("a manual clock") };
     now.fetch_sub(span.as_micros() as i64, Ordering::SeqCst);
@@ -86,7 +87,7 @@ scene! {
         for _ in 0..3 {
             assert_eq!(guess(&app, thief, &grace, "wrong horse").await.refusal(), "INVALID_CREDENTIALS");
         }
-        // One, two, four seconds; what is refused does not count, and even the right password has to wait.
+        // One, two, four seconds; a refused attempt does not count, and even the right password has to wait.
         for seconds in [1, 2, 4] {
             assert_eq!(wait(&guess(&app, thief, &grace, RIGHT).await), seconds * 1_000);
             app.clock.advance(Duration::from_millis(seconds * 1_000 - 1));
@@ -94,14 +95,14 @@ scene! {
             app.clock.advance(Duration::from_millis(1));
             assert_eq!(guess(&app, thief, &grace, "wrong horse").await.refusal(), "INVALID_CREDENTIALS");
         }
-        // At home nobody notices.
+        // On the known network nothing changes.
         guess(&app, home, &grace, RIGHT).await.ok();
         // Unknown accounts are throttled like known ones.
         for _ in 0..3 {
             assert_eq!(guess(&app, "198.51.100.2", "nobody@example.org", "wrong horse").await.refusal(), "INVALID_CREDENTIALS");
         }
         assert_eq!(wait(&guess(&app, "198.51.100.2", "nobody@example.org", "wrong horse").await), 1_000);
-        // Success starts the account anew at its place.
+        // A success resets the account on its network.
         for _ in 0..2 {
             for _ in 0..2 {
                 assert_eq!(guess(&app, home, &grace, "a typo").await.refusal(), "INVALID_CREDENTIALS");
@@ -112,7 +113,7 @@ scene! {
 }
 
 scene! {
-    /// One password on many accounts from one place; then one account from many places.
+    /// One password on many accounts from one network; then one account from many networks.
     async fn spraying_and_guessing_from_everywhere_get_slow_too(stage: Stage) {
         let app = stage.app_with(short).await;
         let grace = sign_up(&app, "grace@example.org").await.email;
@@ -128,9 +129,9 @@ scene! {
             assert_eq!(guess(&app, &place, &grace, "wrong horse").await.refusal(), "INVALID_CREDENTIALS");
         }
         assert_eq!(wait(&guess(&app, "2001:db8:99::1", &grace, RIGHT).await), 1_000);
-        // Where she was signed in from before she still is let in: no stranger locks her out.
+        // From a network that she has signed in from she is still let in: an attacker does not lock her out.
         guess(&app, home, &grace, RIGHT).await.ok();
-        // Within one network nobody gets further by changing their address.
+        // Within one network, a change of address does not help.
         for n in 0..3 {
             guess(&app, &format!("2001:db8:7:7::{n}"), "alan@example.org", "wrong horse").await;
         }
@@ -139,7 +140,7 @@ scene! {
 }
 
 scene! {
-    /// Each alias is an attempt, and attempts side by side count each other.
+    /// Each alias is an attempt, and concurrent attempts count each other.
     async fn aliases_and_crowds_are_no_way_around(stage: Stage) {
         let app = stage.app_with(short).await;
         let tried = |place: &'static str| {
@@ -153,14 +154,14 @@ scene! {
         let crowd = futures_util::future::join_all((0..20).map(|_| tried("198.51.100.2"))).await;
         let tries = crowd.iter().filter(|answer| answer.refusal() == "INVALID_CREDENTIALS").count();
         assert!(tries <= 3, "{tries} of a crowd got through");
-        // Another process counts on.
+        // Another process continues the count.
         let other = stage.app_with(short).await;
         wait(&guess(&other, "198.51.100.1", "grace@example.org", "wrong horse").await);
     }
 }
 
 scene! {
-    /// A flood from one network is refused in memory: a row that would let the attempt in is not even read.
+    /// A flood from one network is refused in memory: not even the counters are read.
     async fn a_flood_is_refused_without_the_database(stage: Stage) {
         let app = stage.app_with(short).await;
         let mut attempts = 0;
@@ -171,7 +172,7 @@ scene! {
         }
         app.sql("DELETE FROM throttle", []).await;
         assert_eq!(wait(&tried(100).await), 20);
-        // Others are not concerned, and fifty a second are looked up again.
+        // Other networks are not affected, and fifty attempts a second are looked up again.
         assert!(was_judged(&guess(&app, "198.51.100.2", "user@example.org", "password1").await));
         app.clock.advance(Duration::from_millis(20));
         assert!(was_judged(&tried(101).await));
@@ -189,7 +190,7 @@ scene! {
         for n in 0..3 {
             good = open(&app, "198.51.100.1", &person(n)).await;
         }
-        // What is no account yet does not count; who has one is not to be asked without end.
+        // An attempt on an unknown account does not count; attempts on an existing account are bounded.
         for _ in 0..5 {
             assert_eq!(ask(&app, "198.51.100.1", SIGN_UP, short.clone()).await.refusal(), "INVALID");
         }
@@ -203,14 +204,14 @@ scene! {
         assert_eq!(renew(&app, "198.51.100.3", "no token").await.refusal(), "SESSION_ENDED");
         wait(&renew(&app, "198.51.100.3", &made_up(3)).await);
         wait(&renew(&app, "198.51.100.3", "no token").await);
-        // A good one is let in there all the same, and one that was good hears that it is no more.
+        // A valid token is accepted there nevertheless, and one that was valid is told that it is no longer.
         let next = renew(&app, "198.51.100.3", &good).await.ok().text("refreshSession.token.refreshToken");
         app.clock.advance(Duration::from_secs(10));
         for _ in 0..5 {
             assert_eq!(renew(&app, "198.51.100.3", &good).await.refusal(), "SESSION_ENDED");
             assert_eq!(renew(&app, "198.51.100.3", &next).await.refusal(), "SESSION_ENDED");
         }
-        // An hour later all is forgotten.
+        // An hour later the counters are cleared.
         app.clock.advance(Duration::from_secs(3_601));
         boxoffice::account::retention::purge(app.db(), app.clock.now()).await.unwrap();
         assert_eq!(app.number("SELECT count(*) AS n FROM throttle", []).await, 0);
@@ -219,7 +220,8 @@ scene! {
 }
 
 scene! {
-    /// Where an account was opened, signed in or renewed, strangers keep it out neither from the same network nor from others.
+    /// On a network where an account was opened, signed in or renewed, attackers cannot lock it out, neither from the
+    /// same network nor from others.
     async fn a_known_network_is_not_throttled_by_strangers(stage: Stage) {
         let app = stage.app_with(short).await;
         let (opened, signed_in, renewed) = ("203.0.113.1", "203.0.113.2", "203.0.113.3");
@@ -236,7 +238,7 @@ scene! {
         for place in [opened, signed_in, renewed] {
             guess(&app, place, "grace@example.org", RIGHT).await.ok();
         }
-        // Who guesses this very account at its home makes it wait seconds, not minutes.
+        // An attacker who guesses this account on its own network makes it wait seconds, not minutes.
         let mut longest = 0;
         for _ in 0..12 {
             let answer = guess(&app, opened, "grace@example.org", "wrong horse").await;
@@ -251,7 +253,7 @@ scene! {
 }
 
 scene! {
-    /// What is right or was never judged leaves nothing: neither for others at the same place nor in time.
+    /// An attempt that was right or was never checked has no effect on others on the same network, or later.
     async fn only_what_was_wrong_counts(stage: Stage) {
         let app = stage.app_with(short).await;
         let place = "198.51.100.1";
@@ -263,16 +265,16 @@ scene! {
         app.clock.advance(Duration::from_secs(1));
         assert_eq!(guess(&app, place, "user9@example.org", "password1").await.refusal(), "INVALID_CREDENTIALS");
         app.clock.advance(Duration::from_secs(2));
-        // Two who are right, one after the other in the same moment.
+        // Two correct sign-ins, one after the other in the same moment.
         guess(&app, place, "grace@example.org", RIGHT).await.ok();
         guess(&app, place, "alan@example.org", RIGHT).await.ok();
-        // A hash that cannot be read stands for whatever keeps a password from being judged.
+        // An unreadable hash stands for every cause that keeps a password from being checked.
         let break_it = "UPDATE users SET password_hash = $1 WHERE email_key = 'ada@example.org'";
         app.sql(break_it, ["none".into()]).await;
         for _ in 0..9 {
             assert_eq!(guess(&app, place, "ada@example.org", RIGHT).await.fault(), "INTERNAL");
         }
-        // Failures fade an hour after the last one, whatever was right since.
+        // Failures expire an hour after the last one, whatever succeeded since.
         app.clock.advance(Duration::from_secs(3_500));
         guess(&app, place, "barbara@example.org", RIGHT).await.ok();
         app.clock.advance(Duration::from_secs(100));
@@ -284,7 +286,7 @@ scene! {
 }
 
 scene! {
-    /// A clock that ran ahead and is set back keeps nobody waiting for as long.
+    /// A clock that ran ahead and is set back delays no client by as much.
     async fn a_clock_that_is_set_back_keeps_nobody_out(stage: Stage) {
         let app = stage.app_with(short).await;
         let grace = "grace@example.org";
@@ -301,14 +303,14 @@ scene! {
         set_back(&app, Duration::from_secs(1_800));
         guess(&app, "192.0.2.1", grace, RIGHT).await.ok();
         guess(&app, "192.0.2.2", grace, RIGHT).await.ok();
-        // Nor does it lengthen the time in which a used token is good.
+        // It does not lengthen the time in which a used token is accepted either.
         assert_eq!(renew(&app, "203.0.113.9", &token).await.refusal(), "SESSION_ENDED");
         assert_eq!(renew(&app, "203.0.113.9", &first).await.refusal(), "SESSION_ENDED");
     }
 }
 
 scene! {
-    /// While a key is changed, processes sign with different ones; a lost answer is given again by any of them.
+    /// While a key is changed, processes sign with different ones; each of them can repeat a lost answer.
     async fn a_change_of_keys_makes_no_thief(stage: Stage) {
         let keys = |secrets: &[&'static [u8]]| Keys::new(secrets.iter().copied()).unwrap();
         let (old, new): (&[u8], &[u8]) = (b"the old secret, thirty-two bytes", b"the new secret, thirty-two bytes");
@@ -325,7 +327,7 @@ scene! {
 }
 
 scene! {
-    /// An IPv6 /48 has 65,536 networks, and neither as many times the guesses nor the accounts.
+    /// An IPv6 /48 has 65,536 networks, but neither that many times the guesses nor the accounts.
     async fn a_site_of_many_networks_is_one_guesser(stage: Stage) {
         let app = stage.app_with(short).await;
         open(&app, "2001:db8:7:1::1", "grace@example.org").await;
@@ -336,7 +338,7 @@ scene! {
         }
         assert_eq!(judged, 8 * 20);
         wait(&guess(&app, "2001:db8:7:ffff::1", "user@example.org", "password1").await);
-        // Not so whoever is at home there, and other networks.
+        // Known networks in it, and other networks, are not throttled.
         guess(&app, "2001:db8:7:1::1", "grace@example.org", RIGHT).await.ok();
         assert!(was_judged(&guess(&app, "2001:db8:8:1::1", "user@example.org", "password1").await));
         let mut opened = 0;

@@ -1,27 +1,28 @@
 //! Rust source as far as the conventions need it: tokens without comments, and the paths that lead out of a module.
-//! Not here: what may be used by whom (`architecture`), and any grammar beyond paths.
+//! Not here: the permitted dependencies (`architecture`), and any grammar beyond paths.
 
-/// What the conventions look at.
+/// A token, as far as the conventions need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token {
     /// A name or keyword.
     Word(String),
-    /// What a string literal says, escapes as written.
+    /// The text of a string literal, with its escapes as written.
     Text(String),
-    /// `::`
+    /// The separator `::` of a path.
     Path,
     /// Any other character that is no space.
     Sign(char),
 }
 
-/// A token and the waitlist it stands on, from 1.
+/// A token and its line, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     pub token: Token,
     pub line: usize,
 }
 
-/// The tokens of a source. Comments are gone; strings and characters are one token each, so prose names what it likes.
+/// Returns the tokens of a source. Comments are dropped; strings and characters are one token each, so that prose may
+/// name anything.
 pub fn tokens(source: &str) -> Vec<Placed> {
     let chars: Vec<char> = source.chars().collect();
     let mut reader = Reader { chars: &chars, at: 0, line: 1, tokens: Vec::new() };
@@ -79,7 +80,7 @@ impl Reader<'_> {
         }
     }
 
-    /// They nest.
+    /// Skips a block comment; block comments nest.
     fn block_comment(&mut self) {
         let mut depth = 0;
         while self.at < self.chars.len() {
@@ -115,7 +116,7 @@ impl Reader<'_> {
         self.push(Token::Text(text), line);
     }
 
-    /// Behind `r` and as many `#` as there are; ends at a quote with as many behind it.
+    /// Reads a raw string after `r` and its `#`s; it ends at a quote with as many `#`s.
     fn raw_string(&mut self) {
         let line = self.line;
         let mut fence = 0;
@@ -172,14 +173,14 @@ impl Reader<'_> {
 /// A path that leads to the root of the crate and into one of its modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrow {
-    /// First name behind the root.
+    /// First name after the root.
     pub to: String,
     pub line: usize,
 }
 
-/// Every path of a source that reaches the root of the crate, however it is written: `crate::a`, `crate::{a, b::{c}}`,
-/// `super::super::a`, inline or in a `use`. `module` is where the source stands, such as `["booking", "place"]`;
-/// `library` is the name the crate has from outside, for the program's own file.
+/// Returns every path of a source that reaches the root of the crate, however it is written: `crate::a`, `crate::{a,
+/// b::{c}}`, `super::super::a`, inline or in a `use`. `module` is the module of the source, such as `["booking",
+/// "place"]`; `library` is the name of the crate from outside, for the program's own file.
 pub fn arrows(tokens: &[Placed], module: &[&str], library: Option<&str>) -> Vec<Arrow> {
     let mut arrows = Vec::new();
     // Modules written inside the file, with the depth of braces their bodies have.
@@ -226,7 +227,7 @@ fn is_word(tokens: &[Placed], at: usize, word: &str) -> bool {
 
 type Named = Vec<(String, usize)>;
 
-/// Reads `a::b::{c, d::{e}}` from `at` on and adds each path it stands for. Returns where it ends.
+/// Reads `a::b::{c, d::{e}}` from `at` on and adds each path in it. Returns the position after it.
 fn tree(tokens: &[Placed], mut at: usize, mut prefix: Named, paths: &mut Vec<Named>) -> usize {
     while let Some(placed) = tokens.get(at) {
         match &placed.token {
@@ -243,7 +244,7 @@ fn tree(tokens: &[Placed], mut at: usize, mut prefix: Named, paths: &mut Vec<Nam
                 while let Some(item) = tokens.get(at) {
                     match &item.token {
                         Token::Sign('}') => return at + 1,
-                        // The start of an item; what is left of it (`as other`) and the comma are passed over.
+                        // The start of an item; the rest of it (`as other`) and the comma are skipped.
                         Token::Word(word) if word != "as" => at = tree(tokens, at, prefix.clone(), paths),
                         Token::Word(_) => at += 2,
                         _ => at += 1,
@@ -258,7 +259,7 @@ fn tree(tokens: &[Placed], mut at: usize, mut prefix: Named, paths: &mut Vec<Nam
     at
 }
 
-/// Where a path leads, if that is into a module below the root by way of the root.
+/// Returns the target of a path, if it is a module below the root, reached through the root.
 fn resolve(path: &Named, module: &[&str], here: usize, library: Option<&str>) -> Option<Arrow> {
     let mut level = here;
     let mut names = path.iter();

@@ -1,5 +1,5 @@
 //! Settings from a file, and the production profile.
-//! Not here: what each setting does.
+//! Not here: the effect of each setting.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn write(folder: &Path, text: &str) {
     std::fs::write(folder.join("boxoffice.toml"), text).unwrap();
 }
 
-/// `{ a { a { … } } }` is refused for its depth before anybody asks whether there is such a field.
+/// Returns the depth that is allowed. `{ a { a { … } } }` is refused for its depth before the fields are looked up.
 async fn allowed_depth(address: &str) -> usize {
     for levels in 1.. {
         let query = format!("{}a{}", "{ a ".repeat(levels), " }".repeat(levels));
@@ -156,7 +156,7 @@ async fn production_refuses_what_is_unsafe() {
     let db = place.db().await;
     demo::make(&db, Clock::System.now()).await.unwrap();
     refuses(&serve().end().await, 4, "the database has demo accounts", "boxoffice demo clear");
-    // Cleared, it starts; a real account keeps the rest.
+    // After `demo clear` it starts; the clearing spares a real account.
     Guest::invite(&db, Role::Customer, 1).await;
     let cleared = place.call(&["demo", "clear"]).end().await;
     assert_eq!(cleared.code, Some(0), "{cleared:?}");
@@ -169,7 +169,7 @@ fn limits(flags: &[&str]) -> LimitArgs {
     LimitArgs::from_arg_matches(&command.try_get_matches_from(flags).unwrap()).unwrap()
 }
 
-/// Settings as the limits' flags leave them.
+/// Returns the settings after the flags of the limits.
 fn limited(flags: &[&str]) -> Options {
     let mut options = Options::new(Target::Sqlite("unused".into()), Keys::new([secret().as_bytes()]).unwrap());
     limits(flags).apply(&mut options);
@@ -178,7 +178,7 @@ fn limited(flags: &[&str]) -> Options {
 
 type Reads = fn(&Options) -> u64;
 
-/// Where each flag ends up.
+/// Each flag with the setting that it changes.
 const FLAGS: &[(&str, Reads)] = &[
     ("max-body-bytes", |o| o.body.bytes as u64),
     ("body-seconds", |o| o.body.within.as_secs()),
@@ -231,7 +231,7 @@ fn each_limit_arrives_where_it_belongs_and_nowhere_else() {
     }
 }
 
-/// Settings as the flags about the database leave them.
+/// Returns the settings after the flags of the database.
 fn database(flags: &[&str]) -> db::Settings {
     let command = DatabaseArgs::augment_args(Command::new("database")).no_binary_name(true);
     DatabaseArgs::from_arg_matches(&command.try_get_matches_from(flags).unwrap()).unwrap().settings()
@@ -239,7 +239,7 @@ fn database(flags: &[&str]) -> db::Settings {
 
 type ReadsDatabase = fn(&db::Settings) -> u64;
 
-/// The same about the database; not set: 0.
+/// Each flag of the database with its setting; 0 if not set.
 const DATABASE_FLAGS: &[(&str, ReadsDatabase)] = &[
     ("db-read-connections", |s| s.read_connections.unwrap_or(0).into()),
     ("db-reserved-connections", |s| s.reserved_connections.unwrap_or(0).into()),
@@ -272,7 +272,7 @@ fn each_setting_of_the_database_arrives_where_it_belongs_and_nowhere_else() {
 #[test]
 fn production_knows_each_limit_that_bounds_nothing() {
     assert_eq!(limits(&[]).unsafe_one(), None);
-    // How many proxies there are bounds nothing anyway.
+    // The number of proxies is no limit.
     for (name, _) in FLAGS.iter().filter(|(name, _)| *name != "proxies") {
         let flag = format!("--{name}");
         assert_eq!(limits(&[&flag, "4000000000"]).unsafe_one(), Some(flag.as_str()));

@@ -1,5 +1,6 @@
-//! The demo from the terminal: made at a first start, refused where people have accounts, made whole after an interruption.
-//! Not here: what it consists of (`crate::demo`).
+//! The demo from the terminal: created at a first start, refused where real accounts exist, completed after an
+//! interruption.
+//! Not here: the contents of the demo (`crate::demo`).
 
 use boxoffice::access::Role;
 use boxoffice::db::{self, Target};
@@ -39,7 +40,7 @@ scene! {
 async fn an_interrupted_one_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::of(&Target::Sqlite(folder.path().join("boxoffice.db")), folder.path());
-    // Killed as soon as there is anybody: long before it is whole.
+    // Killed as soon as the first user exists: long before the demo is complete.
     let db = place.db().await;
     let first = place.serve_demo().begin();
     crate::harness::binary::until("somebody is signed up", || {

@@ -1,5 +1,6 @@
-//! What the program refuses to start with: exit code, one line that says what is wrong, one that says how to mend it.
-//! Not here: refusals over the API. Nothing is changed by a refusal, and no secret is in its words.
+//! Refused starts: exit code, one line with the error, one with the remedy. A refusal changes nothing and shows no
+//! secret.
+//! Not here: refusals over the API.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use super::holdings;
 use crate::harness::binary::{Call, Ended, Place, secret};
 use crate::harness::postgres;
 
-/// Stands in every address and setting that must not be shown.
+/// A password in every address and setting that must not be shown.
 const PASSWORD: &str = "sekret-sekret";
 
 /// Checks that this is a refusal and nothing else.
@@ -71,7 +72,7 @@ async fn an_address_that_is_none() {
         ("127.0.0.1", 2, "is not an address"),
         ("127.0.0.1:99999", 2, "is not an address"),
         ("", 2, "\"\" is not an address"),
-        ("192.0.2.1:0", 1, "cannot listen on 192.0.2.1:0"), // reserved for documentation: nobody's own
+        ("192.0.2.1:0", 1, "cannot listen on 192.0.2.1:0"), // reserved for documentation: no machine has it
         ("no-such-host.invalid:0", 1, "cannot listen on no-such-host.invalid:0"),
     ] {
         let flag = Call::new(["serve", "--listen", address, "--data"]).and(&data).end().await;
@@ -122,7 +123,7 @@ async fn a_database_address_that_is_none() {
 
 #[tokio::test]
 async fn a_postgres_that_does_not_answer() {
-    // Nobody listens on port 1; the password may stand in either place.
+    // No server listens on port 1; the password may be in either position.
     let before = serve_on(&format!("postgres://app:{PASSWORD}@127.0.0.1:1/box"));
     let behind = serve_on(&format!("postgres://127.0.0.1:1/box?user=app&password={PASSWORD}"));
     let (before, behind) = tokio::join!(before.end(), behind.end());
@@ -158,7 +159,7 @@ postgres_scene! {
 }
 
 postgres_scene! {
-    /// A server whose connections behave as through PgBouncer: they share a server process, or lose their settings.
+    /// A server with connections as through PgBouncer: they share a server process, or lose their settings.
     async fn a_pooler(stage: Stage) {
         let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
         let server = sea_orm::Database::connect(url).await.unwrap();
@@ -236,7 +237,7 @@ async fn a_file_that_is_no_database() {
     let url = format!("sqlite:{}", file.display());
     refuses(&serve_on(&url).end().await, 1, "file is not a database", "name another");
     assert_eq!(holdings(folder.path()), before);
-    // A folder in its place.
+    // A folder instead of the file.
     let ended = serve_on(&format!("sqlite:{}", folder.path().display())).end().await;
     refuses(&ended, 1, "unable to open database file", "name another");
 }
@@ -252,14 +253,14 @@ async fn a_database_of_something_else() {
     let before = holdings(folder.path());
     refuses(&serve(folder.path()).end().await, 1, "tables of another program", "name another database");
     let after = holdings(folder.path());
-    // The header says that the file is read through a write-ahead log now, which changes nothing of what is in it.
+    // The header now says that the file is read through a write-ahead log, which changes no content.
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
     let url = format!("sqlite://{}/boxoffice.db", folder.path().display());
     let foreign = sea_orm::Database::connect(url).await.unwrap();
     assert_eq!(db::number(&foreign, "SELECT count(*) AS n FROM sqlite_master", []).await.unwrap(), 1);
 }
 
-/// How many rows each table has.
+/// Returns the number of rows of each table.
 async fn census(db: &Db) -> Vec<(String, i64)> {
     let mut counts = Vec::new();
     for table in

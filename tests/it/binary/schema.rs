@@ -1,12 +1,12 @@
-//! `boxoffice schema` at the terminal: what it prints, and what it says of a file that is the contract, or is not.
-//! Not here: what the contract must be like (`crate::schema`).
+//! `boxoffice schema` at the terminal: its output, and its comparison of a file with the contract.
+//! Not here: the conventions of the contract (`crate::schema`).
 
 use std::path::{Path, PathBuf};
 
 use super::refusals::refuses;
 use crate::harness::binary::{Call, Ended};
 
-/// A folder whose `schema.graphql` is the contract, changed.
+/// Returns a folder with a changed copy of the contract as `schema.graphql`.
 fn folder(change: impl FnOnce(String) -> String) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("schema.graphql");

@@ -1,5 +1,5 @@
-//! Lines of the log about sign-ins that failed or were throttled: the reason, the account, nothing that was typed.
-//! Not here: what the client is told (`account`).
+//! Log lines of sign-ins that failed or were throttled: they hold the reason and the account, but no input.
+//! Not here: the answers to the client (`account`).
 
 use serde_json::json;
 

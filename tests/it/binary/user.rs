@@ -1,4 +1,4 @@
-//! Accounts from the terminal: the way the first administrator comes about, and how an operator changes what there is.
+//! Accounts from the terminal: creating the first administrator, and changing accounts as an operator.
 //! Not here: signing up over the API (`account`).
 
 use serde_json::json;
@@ -95,7 +95,7 @@ fn create_at(place: &Place, folder: &std::path::Path) -> Call {
 
 const VIEWER: &str = "{ viewer { role } }";
 
-/// Waits until a running service answers a token so.
+/// Waits until a running service gives this answer to a token.
 async fn answers(served: &Served, guest: &Guest, what: &str, wanted: impl Fn(&crate::harness::Answer) -> bool) {
     let mut pace = tokio::time::interval(std::time::Duration::from_millis(20));
     let wait = async {
@@ -107,7 +107,7 @@ async fn answers(served: &Served, guest: &Guest, what: &str, wanted: impl Fn(&cr
 }
 
 scene! {
-    /// The verbs are those of the API: a running service notices.
+    /// The commands run the verbs of the API: a running service notices.
     async fn accounts_are_listed_and_changed_beside_a_running_service(stage: Stage) {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::of(&stage.target, folder.path());
@@ -131,7 +131,7 @@ scene! {
         assert_eq!(lines.len(), 3);
         assert_eq!(run(&["user", "list", "--role", "admin"]).await.lines().count(), 2);
 
-        // What ends something is confirmed; here is no terminal to ask at.
+        // Commands that end something ask for confirmation; here is no terminal to ask at.
         for verb in [&["user", "disable", email][..], &["user", "role", email, "organizer"]] {
             let ended = place.call(verb).reading("y\n").end().await;
             refuses(&ended, 2, "cannot ask for confirmation without a terminal", "--yes");

@@ -1,4 +1,4 @@
-//! Several requests in one array: off unless switched on, bounded, in order.
+//! Batches of requests in one array: off by default, bounded, in order.
 //! Not here: one request at a time (`http`).
 
 use boxoffice::engine::budget;

@@ -1,5 +1,5 @@
-//! The cost of documents: what is counted, what is refused, and that counting itself stays linear.
-//! Not here: that every transport asks (`http`, `socket`).
+//! The cost of documents: the counting, the refusals, and that counting stays linear.
+//! Not here: that every transport checks it (`http`, `socket`).
 
 use async_graphql::parser::parse_query;
 use async_graphql::{Variables, value};
@@ -7,7 +7,7 @@ use boxoffice::engine::cost::{Cost, Limits, Refusal, check, tokens};
 use boxoffice::engine::fault::Fault;
 use boxoffice::graphql::price::limits;
 
-/// Everything allowed but what the test is about.
+/// Returns limits that refuse only what the test is about.
 fn generous() -> Limits {
     Limits {
         document_bytes: usize::MAX,
@@ -43,7 +43,7 @@ fn refused(document: &str) -> String {
     refusal.message
 }
 
-/// Fragments that each spread the next one twice.
+/// Returns fragments that each spread the next one twice.
 fn bomb(levels: usize, operation: &str) -> String {
     let mut text = operation.to_owned();
     for level in 0..levels {
@@ -63,7 +63,7 @@ fn doubling_fragments_are_refused_after_looking_at_each_selection_twice() {
         assert_eq!(cost.fields, 1 << levels);
     }
     refused(&bomb(49, "{ ...F0 }"));
-    // More doublings than a number has bits: sums stay at the end instead of starting anew.
+    // More doublings than a number has bits: sums saturate instead of wrapping.
     assert_eq!(counted(&bomb(200, "{ ...F0 }")).fields, u64::MAX);
 }
 
@@ -154,7 +154,7 @@ fn rows_cost_and_their_scalars_do_not() {
         counted("{ things(first: 10) { nodes { things(first: 5) { nodes { id } } } } }").cost,
         2 + 10 * (1 + 1 + 5) + 1
     );
-    // A plain list; and a connection that nobody gave a length.
+    // A plain list; and a connection without a length.
     assert_eq!(counted("{ thing { things(first: 7) { id } } }").cost, 3 + 7);
     assert_eq!(counted("{ things { nodes { id } } }").cost, 2 + 20);
     assert_eq!(counted(r#"{ nodes(ids: ["a", "b", "c"]) { id } }"#).cost, 2 + 3);
@@ -186,7 +186,7 @@ fn what_scans_hashes_or_writes_has_a_price_of_its_own() {
     assert_eq!(counted("mutation { signIn(input: {}) { token { accessToken } } }").cost, 1 + 100 + 10);
 }
 
-/// Scalars are free, but not without end: each is resolved and written as often as it stands there.
+/// Scalars are free, but bounded: each is resolved and written as often as it is selected.
 #[test]
 fn the_fields_of_an_answer_are_bounded_although_they_read_nothing() {
     let wide = |n: usize| format!("{{ things(first: 100) {{ nodes {{ {} }} }} }}", "id ".repeat(n));
@@ -220,7 +220,7 @@ fn a_page_size_may_stand_in_a_variable() {
     assert_eq!(with(mixed, value!({ "a": "a" }), &generous()).expect("counted").cost, 2 + 2);
 }
 
-/// Validation copies a variable wherever it is named: 60 kB named 950 times once took gigabytes.
+/// Validation copies a variable wherever it is used: 60 kB used 950 times once took gigabytes.
 #[test]
 fn variables_weigh_wherever_they_are_named() {
     let long = value!(vec![1; 1_000]);
@@ -254,7 +254,7 @@ fn the_introspection_of_current_tools_fits_and_circles_do_not() {
     for text in [include_str!("data/introspection.graphql"), include_str!("data/introspection-plain.graphql")] {
         limits().check_text(text).expect("short enough");
         let cost = with(text, value!({}), &limits()).expect("introspection works");
-        // Four fields cost a point, however few the rows that anything reads: an answer is long, and made anew each time.
+        // Four fields cost a point, although few rows are read: the answer is long, and is built anew each time.
         assert_eq!((cost.depth, cost.cost), (1, 1 + cost.fields.div_ceil(4) + cost.fields / 50), "{cost:?}");
         assert!((20..=100).contains(&cost.cost), "{cost:?}");
     }
@@ -264,7 +264,7 @@ fn the_introspection_of_current_tools_fits_and_circles_do_not() {
     assert!(refused(&deep).contains("levels of introspection"));
     let wide = format!("{{ __schema {{ types {{ {} }} }} }}", "name ".repeat(600));
     assert!(refused(&wide).contains("introspection fields"));
-    // What stands beside introspection keeps its own limits.
+    // Fields beside introspection keep their own limits.
     let beside = format!("{{ __typename {} id {} }}", "thing { ".repeat(12), "} ".repeat(12));
     assert!(refused(&beside).contains("levels of fields"));
 }
@@ -293,7 +293,7 @@ fn tokens_are_counted_before_anything_is_parsed() {
         ("\"never closed", 1),
         ("\"\"\"never closed", 2),
         ("\"ends with a backslash\\", 1),
-        ("\u{feff}{ä}", 4), // a byte order mark is a space; broken text counts by its bytes
+        ("\u{feff}{ä}", 4), // a byte order mark is a space; invalid text counts by its bytes
     ] {
         assert_eq!(tokens(text).count, count, "{text}");
     }

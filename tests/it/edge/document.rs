@@ -1,5 +1,5 @@
-//! Documents that are asked for by name: Apollo's automatic persisted queries, and which answers caches may keep.
-//! Not here: what any document is refused for (`http`, `cost`).
+//! Documents requested by hash: Apollo's automatic persisted queries, and the answers that caches may keep.
+//! Not here: refusals of any document (`http`, `cost`).
 
 use boxoffice::engine::document::{Documents, REMEMBERED, sha256};
 use reqwest::RequestBuilder;
@@ -37,7 +37,7 @@ async fn a_document_that_came_with_its_hash_is_known_by_it() {
         succeeds(get(&app, &format!("extensions={}", by(&hash)))).await["data"],
         json!({ "__typename": "Query" })
     );
-    // Named as the specification's draft on persisted documents does.
+    // By id, as in the specification's draft on persisted documents.
     for id in [hash.clone(), format!("sha256:{hash}")] {
         assert_eq!(succeeds(get(&app, &format!("documentId={id}"))).await["data"], json!({ "__typename": "Query" }));
     }

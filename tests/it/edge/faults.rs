@@ -16,8 +16,8 @@ use super::stand::Stand;
 use crate::harness::socket::Socket;
 use crate::harness::{Actor, Stage, TestApp};
 
-/// A document that is not executed: 400, but 200 for clients that know only `application/json`; an `error` on the socket.
-/// Returns what it says.
+/// Checks a document that is not executed: 400, but 200 for clients that accept only `application/json`; an `error` on
+/// the socket. Returns its message.
 pub(super) async fn refused(app: &TestApp, query: &str, variables: Value, code: &str) -> String {
     let body = json!({ "query": query, "variables": variables }).to_string();
     let message = fails(post(app, body.clone()).header(ACCEPT, RICH), 400, code).await;
@@ -37,7 +37,7 @@ async fn refused_on_socket(app: &TestApp, query: &str, variables: Value, code: &
     );
 }
 
-/// A field that failed: its error beside the data, 200 in both media types, a `next` on the socket.
+/// Checks a field that failed: its error beside the data, 200 in both media types, a `next` on the socket.
 async fn failed(actor: &Actor, query: &str, code: &str) {
     for accept in [RICH, PLAIN] {
         let request = ask(&actor.app, query).header(ACCEPT, accept);
@@ -80,7 +80,7 @@ async fn graphql_validation_failed() {
     ] {
         refused(&app, query, json!({}), "GRAPHQL_VALIDATION_FAILED").await;
     }
-    // What is wrong in the document stays the document's fault beside variables.
+    // An error in the document stays an error of the document beside variables.
     let query = "query($n: Int) { events(first: $n, sort: UP) { nodes { id } } }";
     refused(&app, query, json!({ "n": 1 }), "GRAPHQL_VALIDATION_FAILED").await;
 }

@@ -1,4 +1,4 @@
-//! What browsers are told: pages of which origins may ask, what no answer may be used for, and how answers are packed.
+//! Headers for browsers: the origins that may send requests, the restrictions of each answer, and compression.
 //! Not here: the GraphiQL page's own headers (`assets`).
 
 use boxoffice::http::cors::{Origins, origin};
@@ -67,7 +67,7 @@ async fn but_those_on_the_list() {
         let refused = Socket::connect_with(&app.address, &[("origin", other)]).await;
         assert!(refused.is_err(), "{other}");
     }
-    // Its pages read answers, refusals too, ask by GET, and open sockets.
+    // Its pages may read answers, refusals too, send GET requests, and open sockets.
     let response = ask(&app, "{ __typename }").header("origin", SHOP).send().await.unwrap();
     assert_eq!((response.status().as_u16(), header(&response, "access-control-allow-origin")), (200, SHOP.to_owned()));
     let response = ask(&app, "{").bearer_auth("nobody").header("origin", SHOP).send().await.unwrap();
@@ -80,7 +80,7 @@ async fn but_those_on_the_list() {
     assert_eq!(get().header("origin", SHOP).send().await.unwrap().status(), 200);
     fails(get().header("origin", "https://evil.example"), 403, "FORBIDDEN").await;
     fails(get(), 403, "FORBIDDEN").await;
-    // Over plain HTTP to another machine browsers name the origin alone.
+    // Over plain HTTP to another machine, browsers send the origin only.
     let bare = || app.http.get(format!("http://{}/graphql?query={{__typename}}", app.address));
     assert_eq!(bare().header("origin", SHOP).send().await.unwrap().status(), 200);
     fails(bare().header("origin", "http://evil.example"), 403, "FORBIDDEN").await;
@@ -218,7 +218,7 @@ async fn long_answers_are_packed_and_streams_are_not() {
     assert!(header(&page, CONTENT_TYPE.as_str()).starts_with("text/html") && page.headers().contains_key(VARY));
 }
 
-/// A page can give its own name the address of this machine. What it then asks names it in `Host`.
+/// A page can give its own name the address of this machine. Its requests then have that name in `Host`.
 #[tokio::test]
 async fn a_service_of_this_machine_is_not_asked_by_a_name_of_others() {
     let stage = Stage::sqlite();
@@ -230,7 +230,7 @@ async fn a_service_of_this_machine_is_not_asked_by_a_name_of_others() {
         ("boxoffice.localhost:8080", true),
         ("127.0.0.1:8080", true),
         ("[::1]:8080", true),
-        ("192.168.0.7", true), // no name, so nobody can have given it this address
+        ("192.168.0.7", true), // no name, so it cannot have been given this address
         ("tickets.example.org", true),
         ("Tickets.Example.org.:443", true),
         ("evil.example", false),
@@ -254,7 +254,7 @@ async fn a_service_of_this_machine_is_not_asked_by_a_name_of_others() {
     }
 }
 
-/// A demo on this machine is guarded by itself; a name can be allowed.
+/// A demo on this machine is protected by default; a name can be allowed.
 #[tokio::test]
 async fn the_program_guards_a_demo() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! WebSocket frames written and read by hand, for what no client library says or lets be seen: pings that stay
-//! unanswered, broken text, frames without their mask.
+//! WebSocket frames written and read by hand, for cases that client libraries do not produce or show: unanswered pings,
+//! invalid text, unmasked frames.
 //! Not here: anything of `graphql-transport-ws` (`harness::socket`).
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::PATIENCE;
 
-/// First bytes of frames: final, and what they hold.
+/// First bytes of frames: the final bit, and the kind of the content.
 pub const TEXT: u8 = 0x81;
 pub const CLOSE: u8 = 0x88;
 pub const PING: u8 = 0x89;
@@ -30,7 +30,7 @@ impl Frames {
         Self(stream)
     }
 
-    /// A frame of less than 126 bytes, masked with zeros, which change nothing.
+    /// Sends a frame of less than 126 bytes, masked with zeros, which change nothing.
     pub async fn say(&mut self, first: u8, payload: &[u8]) {
         let mut frame = vec![first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0];
         frame.extend_from_slice(payload);
@@ -41,7 +41,7 @@ impl Frames {
         self.0.write_all(bytes).await.unwrap();
     }
 
-    /// The next frame, of less than 126 bytes as all of them are here.
+    /// Returns the next frame, of less than 126 bytes as all of them are here.
     pub async fn hear(&mut self) -> (u8, Vec<u8>) {
         let read = async {
             let first = self.0.read_u8().await.unwrap();
@@ -52,7 +52,7 @@ impl Frames {
         tokio::time::timeout(PATIENCE, read).await.expect("the socket says nothing")
     }
 
-    /// The code and reason it closes with; whatever comes before is left unanswered.
+    /// Returns the code and reason of the close; frames before it are left unanswered.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             if let (CLOSE, payload) = self.hear().await {

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP, asked by a plain client: status, headers and error objects of everything a client can do wrong.
+//! GraphQL over HTTP with a plain client: status, headers and error objects of every error that a client can make.
 //! Not here: the specification's own audits, which run in Node (`tests/clients`), and the faults one by one (`faults`).
 
 use std::time::Duration;
@@ -16,17 +16,17 @@ use crate::harness::{Stage, TestApp};
 pub const RICH: &str = "application/graphql-response+json";
 pub const PLAIN: &str = "application/json";
 
-/// A POST of this body.
+/// Returns a POST of this body.
 pub fn post(app: &TestApp, body: impl Into<reqwest::Body>) -> RequestBuilder {
     app.http.post(format!("http://{}/graphql", app.address)).header(CONTENT_TYPE, "application/json").body(body)
 }
 
-/// A POST of this document.
+/// Returns a POST of this document.
 pub fn ask(app: &TestApp, query: &str) -> RequestBuilder {
     post(app, json!({ "query": query }).to_string())
 }
 
-/// A GET of this document, and of further parameters behind it.
+/// Returns a GET of this document, and of further parameters.
 fn get(app: &TestApp, query: &str) -> RequestBuilder {
     app.http.get(format!("http://{}/graphql?query={}", app.address, query.replace(' ', "%20").replace('"', "%22")))
 }
@@ -178,7 +178,7 @@ async fn a_body_has_to_be_one_request() {
     }
     fails(post(&app, "[".repeat(100_000)), 400, "BAD_USER_INPUT").await;
     fails(post(&app, &b"{\"query\":\"{ __typename } # \xff\"}"[..]), 400, "BAD_USER_INPUT").await;
-    // What nobody knows is left alone, and null is as good as nothing.
+    // Unknown members are ignored, and null is as good as absent.
     succeeds(post(
         &app,
         r#"{"query":"{ __typename }","variables":null,"operationName":null,"extensions":null,"more":[1]}"#,
@@ -254,14 +254,14 @@ async fn deep_documents_of_every_kind_are_refused() {
     succeeds(post(&app, format!("{{\"query\":\"{{ __typename }}\",\"variables\":{{\"a\":{deep}}}}}"))).await;
 }
 
-/// Writes the head of a POST and `body`, and reads what comes back until the other side closes.
+/// Writes the head of a POST and `body`, and reads the answer until the other side closes.
 async fn raw(app: &TestApp, head: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(&app.address).await.unwrap();
     let head = format!("POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{head}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
     let mut answer = Vec::new();
-    // The end may be a reset.
+    // The connection may end by a reset.
     let _ = tokio::time::timeout(crate::harness::PATIENCE, stream.read_to_end(&mut answer)).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -273,7 +273,7 @@ async fn who_is_refused_may_send_the_rest_and_go_on() {
     let mut stream = TcpStream::connect(&app.address).await.unwrap();
     let body = json!({ "query": "{ __typename }", "variables": { "x": "x".repeat(100_000) } }).to_string();
     let mut answers = String::new();
-    // The connection is as good after a refusal as before: no body is taken for the next request, nothing is reset.
+    // The connection stays usable after a refusal: no body is taken for the next request, and nothing is reset.
     for (authorization, status) in [("Bearer nobody", 401), ("Bearer nobody", 401), ("", 200)] {
         let header =
             if authorization.is_empty() { String::new() } else { format!("authorization: {authorization}\r\n") };
@@ -456,7 +456,7 @@ async fn a_panic_costs_its_request_and_stays_inside() {
         let message = fails(request, 500, "INTERNAL").await;
         assert!(!message.contains("secret"), "{message}");
     }
-    // Other requests are none the worse for it.
+    // Other requests are not affected.
     succeeds(ask(&stand.app, "{ __typename }")).await;
 }
 
@@ -499,7 +499,7 @@ async fn one_malformed_id_costs_one_place_and_ten_errors_are_listed() {
 async fn patience_ends_but_a_mutation_does_not() {
     let stand = Stand::open(|plan| plan.patience = Duration::from_millis(50)).await;
     fails(ask(&stand.app, "{ waits: viewer { id } }"), 503, "OVERLOADED").await;
-    stand.saboteur.dropped.seen().await; // a query ends with its waiting
+    stand.saboteur.dropped.seen().await; // a query ends when its client has gone
     let mutation = SIGN_UP.replace("signUp", "waits: signUp");
     let message = fails(ask(&stand.app, &mutation), 503, "OVERLOADED").await;
     assert!(message.contains("idempotency key"), "{message}");
@@ -518,7 +518,7 @@ async fn a_client_that_goes_away_ends_its_query_but_no_mutation() {
     stand.left.seen().await;
     stand.saboteur.dropped.seen().await;
     let mutation = tokio::spawn(ask(&stand.app, &SIGN_UP.replace("signUp", "waits: signUp")).send());
-    // The query's turn was begun and given up; this one begins, and is let go on only after its client went away.
+    // The query began and was dropped; this one begins, and continues only after its client has gone.
     stand.saboteur.begun.seen().await;
     mutation.abort();
     stand.left.seen().await;

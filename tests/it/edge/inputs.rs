@@ -1,6 +1,6 @@
-//! Values that are not of their type are refused before anything runs: as literals the document is wrong, as variables the
-//! input is.
-//! Not here: what the fields themselves refuse (`faults`, the slices).
+//! Values of the wrong type are refused before anything runs: literals as an error in the document, variables as an
+//! error in the input.
+//! Not here: refusals by the fields themselves (`faults`, the slices).
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ async fn what_does_not_fit_is_refused() {
     let app = stage.app().await;
     let none = json!({});
     for (query, variables, code) in [
-        // An enum's value has no quotes in a document; in JSON it can have nothing else.
+        // An enum's value has no quotes in a document; in JSON it is always a string.
         (r#"{ events(first: 1, sort: "STARTS_AT_ASC") { totalCount } }"#, &none, WRONG),
         (r#"{ myBookings(first: 1, status: "CONFIRMED") { totalCount } }"#, &none, WRONG),
         (r#"fragment F on Query { events(first: 1, sort: "STARTS_AT_ASC") { totalCount } } { ...F }"#, &none, WRONG),
@@ -41,17 +41,17 @@ async fn what_does_not_fit_is_refused() {
         (r#"mutation { signOut(input: "all") { ended } }"#, &none, WRONG),
         ("query($f: EventFilter) { events(first: 1, filter: $f) { totalCount } }", &json!({ "f": "rust" }), INPUT),
         ("query($f: EventFilter = 7) { events(first: 1, filter: $f) { totalCount } }", &none, WRONG),
-        // What is beside a variable that was left out.
+        // A wrong value beside a variable that was left out.
         (r#"query($n: Int) { events(first: $n, filter: { nothing: $n }) { totalCount } }"#, &none, WRONG),
         ("query($n: Int) { events(first: 1, nothing: $n) { totalCount } }", &none, WRONG),
         ("{ events(first: 18446744073709551615) { totalCount } }", &none, WRONG),
-        // A default of null is meant.
+        // A default of null is explicit.
         ("query($s: EventSort = null) { events(first: 1, sort: $s) { totalCount } }", &none, WRONG),
-        // Of no type.
+        // A variable of an unknown type.
         ("query($x: [Nope] = [1]) { __typename }", &none, WRONG),
         ("query($x: [Nope!]! = 7) { __typename }", &none, WRONG),
         ("query($x: [Event] = [7]) { __typename }", &none, WRONG),
-        // Said twice, with a byte order mark as space too.
+        // A field given twice, with a byte order mark as space too.
         ("{ events(first: 1, filter: { text\u{feff}: \"a\", text: \"b\" }) { totalCount } }", &none, WRONG),
         (r#"{ events(first: 1, filter: { text: "a", text: "b" }) { totalCount } }"#, &none, WRONG),
         (
@@ -61,7 +61,7 @@ async fn what_does_not_fit_is_refused() {
         ),
     ] {
         let message = refused(&app, query, variables.clone(), code).await;
-        // A row that asks a field that there is not would prove nothing of its values.
+        // A row with an unknown field would prove nothing of its values.
         assert!(!message.contains("Unknown field"), "{query}: {message}");
     }
 }
@@ -102,9 +102,9 @@ async fn what_fits_is_not() {
         ("{ events(first: 1, sort: STARTS_AT_ASC) { totalCount } }", json!({})),
         ("query($s: EventSort) { events(first: 1, sort: $s) { totalCount } }", json!({ "s": "STARTS_AT_ASC" })),
         ("query($s: EventSort = STARTS_AT_ASC) { events(first: 1, sort: $s) { totalCount } }", json!({})),
-        // Left out, it is as if the argument were not there.
+        // Left out, the variable is as if the argument were absent.
         ("query($s: EventSort) { events(first: 1, sort: $s) { totalCount } }", json!({})),
-        // Said once in each of several objects, or in a text or remark.
+        // Given once in each of several objects, or in a string or a comment.
         (
             r#"{ a: events(first: 1, filter: { text: "text: text:", hasTickets: true }) { totalCount }
                  b: events(first: 1, filter: { text: """ { text: 1, text: 2 } """ }) { totalCount } # { text: text: }
@@ -115,7 +115,7 @@ async fn what_fits_is_not() {
             "query($t: String) { events(first: 1, filter: { text: $t hasTickets: true }) { totalCount } }",
             json!({ "t": "a" }),
         ),
-        // One stands for a list of one.
+        // A single value stands for a list of one.
         ("query($id: ID!) { nodes(ids: [$id]) { id } }", json!({ "id": "x" })),
     ] {
         let answer = anybody.ask(query, variables).await;
@@ -125,7 +125,7 @@ async fn what_fits_is_not() {
 }
 
 scene! {
-    /// The first of two mutations is not run when the second one's value is of no use.
+    /// The first of two mutations is not run if the value of the second one is invalid.
     async fn nothing_runs_beside_what_does_not_fit(stage: Stage) {
         let app = stage.app().await;
         let (organizer, grace) = (app.organizer().await, app.customer().await);
@@ -139,7 +139,7 @@ scene! {
             let answer = grace.ask(&two(second), json!({ "id": event, "n": n })).await;
             assert!(answer.body.get("data").is_none(), "{second}: {}", answer.body);
         }
-        // Also where something was left out beside it.
+        // Also if something was left out beside it.
         for second in ["fulfilment: SOMETIMES, quantity: $m", "quantity: $m, idempotencyKy: \"k\"", "fulfilment: null, quantity: $m"] {
             let query = format!(
                 "mutation($id: ID!, $m: Int = 1) {{
@@ -156,8 +156,8 @@ scene! {
 }
 
 scene! {
-    /// An argument or a field whose variable was left out counts as not given: its default holds, and what is not to be
-    /// changed stays.
+    /// An argument or a field with an omitted variable counts as not given: its default applies, and the stored value
+    /// stays.
     async fn what_was_left_out_is_not_null(stage: Stage) {
         let app = stage.app().await;
         let (organizer, grace) = (app.organizer().await, app.customer().await);
@@ -171,14 +171,14 @@ scene! {
         let before = organizer.ask("query($id: ID!) { event(id: $id) { venue } }", json!({ "id": event })).await.ok();
         let answer = organizer.ask(update, json!({ "id": event, "title": "Another" })).await.ok();
         assert_eq!(answer.at("updateEvent.event"), &json!({ "title": "Another", "venue": before.at("event.venue") }), "{}", answer.body);
-        // Over a fragment, beside another operation; null where it cannot be left out.
+        // Through a fragment, beside another operation; null where it cannot be left out.
         let two = "query A($s: EventSort) { ...F } query B($s: EventSort) { ...F }
             fragment F on Query { events(first: 1, sort: $s) { totalCount } }";
         let body = json!({ "query": two, "operationName": "A" }).to_string();
         assert_eq!(json_of(post(&app, body).send().await.unwrap()).await["data"]["events"]["totalCount"], 1);
         let list = grace.ask("query($id: ID) { nodes(ids: [$id]) { id } }", json!({})).await;
         assert_eq!(list.fault(), WRONG, "{}", list.body);
-        // What is declared must still be used, and what is needed must be given.
+        // A declared variable must still be used, and a required one must be given.
         let unused = grace.ask("query($s: EventSort) { events(first: 1) { totalCount } }", json!({})).await;
         assert_eq!(unused.fault(), WRONG, "{}", unused.body);
         let missing = "mutation($id: ID) { createBooking(input: { eventId: $id, quantity: 1 }) { booked } }";

@@ -1,5 +1,5 @@
-//! Who may ask how much and how fast: buckets, connections, sockets, messages, headers that do not come.
-//! Not here: what one document may ask for (`cost`).
+//! Limits of clients: buckets, connections, sockets, messages, headers that do not arrive.
+//! Not here: limits of one document (`cost`).
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -22,13 +22,13 @@ fn n(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).unwrap()
 }
 
-/// Buckets of one size for users and addresses.
+/// Returns buckets of one size for users and addresses.
 fn bucket(points: u32, per_second: u32) -> budget::Settings {
     budget::Settings { points: n(points), per_second: n(per_second), address_factor: n(1) }
 }
 
 scene! {
-    /// Each viewer has a bucket; it empties by cost, refills with time, and nobody else's is touched.
+    /// Each viewer has a bucket; it empties by cost, refills with time, and is separate from all others.
     async fn a_bucket_empties_by_cost_and_refills(stage: Stage) {
         let app = stage.app_with(|options| options.budget = Some(bucket(100, 10))).await;
         let (grace, alan) = (app.customer().await, app.customer().await);
@@ -47,10 +47,10 @@ scene! {
         assert!(refused.body.get("data").is_none(), "nothing ran");
         let left = 100 - 3 * requested;
         assert_eq!(refused.body["extensions"]["cost"], json!({ "requested": requested, "remaining": left, "limit": 100, "restorePerSecond": 10 }));
-        // Alan and whoever has no account have buckets of their own.
+        // Alan and requests without an account have buckets of their own.
         alan.ask(page, json!({})).await.ok();
         app.anonymous().ask(page, json!({})).await.ok();
-        // As late as it was told to: not a moment earlier.
+        // At the time that the answer named: not a moment earlier.
         app.clock.advance(Duration::from_millis(wait - 1));
         assert_eq!(grace.ask(page, json!({})).await.fault(), "RATE_LIMITED");
         app.clock.advance(Duration::from_millis(1));
@@ -73,7 +73,7 @@ scene! {
     }
 }
 
-/// Made-up credentials end with the bucket of where they come from, before the database is asked who that may be.
+/// Invalid credentials are refused by the bucket of their address, before the database is asked about them.
 #[tokio::test]
 async fn made_up_tokens_end_with_a_bucket() {
     let stage = Stage::sqlite();
@@ -89,7 +89,7 @@ async fn made_up_tokens_end_with_a_bucket() {
     }
     let refused = ask(3).await.unwrap();
     assert_eq!((refused.status().as_u16(), &refused.headers()[RETRY_AFTER]), (429, &"10".parse().unwrap()));
-    // One that was looked up is known to be nobody's.
+    // A token that was looked up is known to be invalid.
     assert_eq!(ask(0).await.unwrap().status(), 401);
     let mut socket = Socket::connect(&app.address).await;
     let id = URL_SAFE_NO_PAD.encode(uuid::Uuid::from_u128(9).as_bytes());
@@ -132,7 +132,7 @@ async fn an_address_has_so_many_connections() {
     for _ in 0..2 {
         open.push(TcpStream::connect(&app.address).await.unwrap());
     }
-    // A socket is a connection as long as it lives, although HTTP is done with it.
+    // A socket counts as a connection as long as it is open, although HTTP has ended on it.
     let mut socket = Socket::open(&app.address, None).await;
     let answer = one_more(&app.address).await;
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"), "{answer}");
@@ -145,11 +145,11 @@ async fn an_address_has_so_many_connections() {
     app.eventually("there is room again", || async { one_more(&app.address).await.starts_with("HTTP/1.1 200 ") }).await;
 }
 
-/// What one more connection is answered.
+/// Returns the answer to one more connection.
 async fn one_more(address: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    let _ = stream.write_all(request.as_bytes()).await; // it may have been turned away before
+    let _ = stream.write_all(request.as_bytes()).await; // it may have been refused before
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8(answer).unwrap()
@@ -165,7 +165,7 @@ async fn behind_a_proxy_each_client_is_counted_for_itself() {
         let request = app.http.get(format!("http://{}/healthz", app.address)).header("x-forwarded-for", client);
         async move { request.send().await.unwrap() }
     };
-    // A stream and a socket hold their client's place, in whatever connection they came.
+    // A stream and a socket hold a slot of their client, in whatever connection they came.
     let (greedy, other) = ("2001:db8::1", "2001:db8:0:1::1");
     let request = stream(&app, watch, json!({ "id": event })).header("x-forwarded-for", greedy);
     let open = Events::open(request, "text/event-stream").await;
@@ -194,7 +194,7 @@ async fn behind_a_proxy_each_client_is_counted_for_itself() {
     app.eventually("there is room again", || async { ask(other).await.status() == 200 }).await;
 }
 
-/// Whoever has one network of IPv6 has 65,536 places in it, and must not take every connection.
+/// A client with one IPv6 network has 65,536 networks of 64 bits in it, and must not take every connection.
 #[tokio::test]
 async fn a_network_of_ipv6_has_so_many_connections() {
     let stage = Stage::sqlite();
@@ -231,7 +231,7 @@ async fn who_reads_no_answers_is_left() {
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(app.address.parse().unwrap()).await.unwrap();
     let requests = "GET /x HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
-    // When the answers find no room nothing more is read, until the connection is gone.
+    // When the answers fill the buffers, nothing more is read until the connection has ended.
     let ask = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
     tokio::time::timeout(PATIENCE, ask).await.expect("it stays for ever");
 }
@@ -256,7 +256,7 @@ async fn headers_that_do_not_come_are_not_waited_for() {
     let slow = "GET / HTTP/1.1\r\nhost: x\r\nx-slow: ";
     let mut patient = TcpStream::connect(&app.address).await.unwrap();
     answered(&mut patient, &app).await;
-    // The first one, and one after an answer: who was served before is waited for no longer.
+    // The first header, and one after an answer: a client that was answered before has no more time.
     for (served, said) in [(false, ""), (false, slow), (true, slow)] {
         let mut stream = TcpStream::connect(&app.address).await.unwrap();
         if served {
@@ -265,7 +265,7 @@ async fn headers_that_do_not_come_are_not_waited_for() {
         stream.write_all(said.as_bytes()).await.unwrap();
         ends(stream).await;
     }
-    // Who says nothing between requests was left alone all the while.
+    // A client that is silent between requests was not disconnected.
     answered(&mut patient, &app).await;
     let mut stream = TcpStream::connect(&app.address).await.unwrap();
     let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nx-huge: {}\r\n\r\n", "x".repeat(64 << 10));
@@ -289,7 +289,7 @@ async fn idle_connections_end() {
     ends(stream).await;
 }
 
-/// Asks for something and reads the answer.
+/// Sends a request and reads the answer.
 async fn answered(stream: &mut TcpStream, app: &TestApp) {
     let request = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", app.address);
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -302,7 +302,7 @@ async fn answered(stream: &mut TcpStream, app: &TestApp) {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
-/// The other side closes, without an answer.
+/// Checks that the other side closes, without an answer.
 async fn ends(mut stream: TcpStream) {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
@@ -321,7 +321,7 @@ scene! {
         third.say(json!({ "type": "connection_init", "payload": token })).await;
         assert_eq!(third.closed().await, (4429, "Too many sockets of this user".to_owned()));
         alan.socket().await;
-        // One that goes away makes room.
+        // A socket that closes frees its slot.
         drop(first);
         let renewed = || async {
             let mut socket = Socket::connect(&app.address).await;
@@ -360,7 +360,7 @@ async fn frames_without_messages_count_too() {
         socket.say_bytes(&[kind, 0x80, 0, 0, 0, 0].repeat(100)).await;
         assert_eq!(socket.closed().await, (4429, "Too many messages".to_owned()), "{kind:x}");
     }
-    // Whoever answers what it is asked may do so as often as it is asked.
+    // A client that answers pings may do so as often as it is pinged.
     let mut honest = Frames::open(&app.address).await;
     for _ in 0..20 {
         assert_eq!(honest.hear().await, (frames::PING, Vec::new()));

@@ -1,5 +1,6 @@
-//! Fields of one response name must be one field: of one type wherever they stand, and the same one where one object has both.
-//! Not here: how answers are put together (`shape`).
+//! Fields with one response name must be mergeable: of one type everywhere, and the same field where one object has
+//! both.
+//! Not here: how answers are assembled (`shape`).
 
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ async fn fields_that_conflict_are_refused() {
     let stage = Stage::sqlite();
     let app = stage.app().await;
     for (fields, word) in [
-        // Different shapes on types of which one object has only one.
+        // Different shapes on types that no object has at once.
         ("... on Event { a: title } ... on Booking { a: quantity }", "String! and Int!"),
         ("... on Event { a: title } ... on Event { a: publishedAt }", "String! and DateTime"),
         ("... on Event { a: title } ... on Booking { a: event { id } }", "String! and Event"),

@@ -1,6 +1,6 @@
-//! What a front end asks in its first hour fits: pages, refetches, an office behind one address; and what they cost is what
-//! the documentation says.
-//! Not here: how a document is counted (`cost`), and what is refused (`limits`).
+//! Normal use of a front end fits the limits: pages, refetches, an office behind one address; and the costs are those
+//! of the documentation.
+//! Not here: counting a document (`cost`), and refusals (`limits`).
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -41,7 +41,8 @@ async fn asks(person: &Actor, query: &str, first: i64) {
     assert_eq!(answer.body.get("errors"), None, "{}", answer.body);
 }
 
-/// Loads the list and the page about oneself, as a person does who looks around and then at their own things.
+/// Loads the list and the page of the viewer's own account, as a user does who browses and then looks at their own
+/// bookings.
 async fn looks(person: &Actor) {
     asks(person, LIST, 20).await;
     asks(person, ME, 20).await;
@@ -54,8 +55,8 @@ async fn usual(stage: &Stage) -> (TestApp, String) {
 }
 
 scene! {
-    /// One page a second for a minute, one of them after a booking or a cancellation, after which the client asks again for
-    /// everything that is on the screen, as urql does by itself.
+    /// One page a second for a minute, one of them after a booking or a cancellation, after which the client requests
+    /// everything on the screen again, as urql does by itself.
     async fn a_minute_of_a_front_end(stage: Stage) {
         let (app, event) = usual(&stage).await;
         let grace = app.customer().await;
@@ -75,7 +76,7 @@ scene! {
 }
 
 scene! {
-    /// Time stands still: nothing comes back between the requests.
+    /// The clock stands still: no points come back between the requests.
     async fn three_long_pages_in_a_row(stage: Stage) {
         let (app, _) = usual(&stage).await;
         let grace = app.customer().await;
@@ -96,7 +97,7 @@ async fn twenty_people_behind_one_address() {
     }
 }
 
-/// Whoever has one network of IPv6 has 65,536 tickets in it, but not as many buckets.
+/// A client with one IPv6 network has 65,536 networks of 64 bits in it, but not as many buckets.
 #[test]
 fn a_network_of_ipv6_has_a_bucket_of_its_own() {
     let n = |n| NonZeroU32::new(n).unwrap();

@@ -1,6 +1,6 @@
-//! What is written down: a line for each operation, and one record when a request fails inside, which the request id in the
+//! Log records: a line for each operation, and one record when a request fails inside, which the request id in the
 //! answer finds.
-//! Not here: how the answer looks otherwise (`http`).
+//! Not here: the other parts of the answer (`http`).
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -29,18 +29,19 @@ impl Write for Records {
 }
 
 impl Records {
-    /// Those of this thread, from now on.
+    /// Collects the records of this thread from now on.
     fn begin() -> (Self, [Box<dyn std::any::Any>; 2]) {
         let records = Self::default();
         let writer = records.clone();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        // While there is only one subscriber, a thread without one could decide for all that nobody listens.
+        // While there is only one subscriber, a thread without one could decide for all threads that no subscriber
+        // listens.
         let second = tracing::Dispatch::new(tracing_subscriber::registry());
         let guard = tracing::subscriber::set_default(subscriber); // this thread runs the server too
         (records, [Box::new(second), Box::new(guard)])
     }
 
-    /// The lines that contain a text.
+    /// Returns the lines that contain a text.
     fn with(&self, text: &str) -> Vec<String> {
         let written = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         written.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
@@ -164,7 +165,7 @@ async fn one_record_per_masked_answer_and_no_variables_in_it() {
     }
 }
 
-/// How a request comes in.
+/// Transport of a request.
 #[derive(Debug)]
 enum Way {
     Post,
@@ -173,7 +174,7 @@ enum Way {
 }
 
 impl Way {
-    /// The first answer.
+    /// Returns the first answer.
     async fn ask(&self, stand: &Stand, asked: Value) -> Value {
         match self {
             Self::Post => json(post(&stand.app, asked.to_string()).send().await.unwrap()).await,

@@ -1,4 +1,5 @@
-//! A socket and its token: renewed in place, told before it closes, and closed with a reason that the documentation lists.
+//! A socket and its token: renewed in place, warned before it closes, and closed with a reason that the documentation
+//! lists.
 //! Not here: the other closes (`socket`), and sessions (`account::sessions`).
 
 use std::path::Path;
@@ -34,17 +35,17 @@ scene! {
         socket.subscribe("n", NOTICES, json!({})).await;
         socket.next("n").await;
         app.clock.advance(LIFETIME - Duration::from_secs(60));
-        // What is not good changes nothing, nor does another's.
+        // An invalid token changes nothing, nor does another user's.
         for token in ["nobody", alan.token.as_deref().unwrap()] {
             assert_eq!(renews(&mut socket, token).await["renewed"], false);
         }
         let next = app.renewed(&grace).await;
         let renewed = renews(&mut socket, next.token.as_deref().unwrap()).await;
         assert_eq!(renewed, json!({ "renewed": true, "expiresAt": app.clock.now().plus(LIFETIME).rfc3339() }));
-        // The old one again takes nothing back.
+        // Sending the old token again reverts nothing.
         assert_eq!(renews(&mut socket, grace.token.as_deref().unwrap()).await["renewed"], true);
         app.clock.advance(Duration::from_secs(120));
-        // The stream that began under the old token goes on, and so does what begins now.
+        // The stream that began under the old token continues, and so does one that begins now.
         let event = app.renewed(&organizer).await.event(5).await;
         next.books(&event, 1).await;
         assert_eq!(socket.next("n").await["noticeReceived"]["notice"]["kind"], "BOOKING_CONFIRMED");

@@ -1,5 +1,5 @@
-//! The shape of answers that failed in part, against a schema of its own with every mix of nullable and not.
-//! Not here: what errors say.
+//! The shape of answers that failed in part, tested with a schema of its own with every mix of nullable and not.
+//! Not here: the messages of errors.
 
 use async_graphql::parser::parse_query;
 use async_graphql::{EmptyMutation, EmptySubscription, Error, Interface, Object, Result, Schema, SimpleObject};
@@ -83,7 +83,7 @@ struct Two {
     two: i32,
 }
 
-/// The answer's data as text, because the order of its fields matters, and how many errors it has.
+/// Returns the answer's data as text, because the order of its fields matters, and its number of errors.
 async fn answer(query: &str) -> (String, usize) {
     let schema = Schema::build(Query, EmptyMutation, EmptySubscription).finish();
     let types = Types::read(&schema.sdl()).expect("the schema's own definition");
@@ -115,7 +115,7 @@ async fn a_parent_that_cannot_do_without_is_null_instead() {
     is("{ node { id sure { never } } }", "{node:null}", 1).await;
     is("{ node { node { sure { id never } } id } }", "{node:{node:null,id:1}}", 1).await;
     is("{ sure { never } slow }", "null", 1).await;
-    // What was taken away does not come back because something else below it failed too.
+    // A removed value does not come back because another field below it failed too.
     is("{ node { maybe never node { maybe } } }", "{node:null}", 3).await;
     is("{ node { never maybe } }", "{node:null}", 2).await;
 }

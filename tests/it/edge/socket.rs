@@ -1,5 +1,5 @@
-//! `graphql-transport-ws` spoken by hand: one scene per close code and per promise of an open socket.
-//! Not here: what real clients make of it (`tests/clients`), and what the live fields stream (`live`).
+//! `graphql-transport-ws` written by hand: one test per close code and per promise of an open socket.
+//! Not here: real clients (`tests/clients`), and the contents of the live fields (`live`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,7 +25,7 @@ async fn anonymous(app: &TestApp) -> Socket {
     Socket::open(&app.address, None).await
 }
 
-/// Says a query or mutation and returns its result, after a look that the operation ended.
+/// Sends a query or mutation, checks that the operation ended, and returns its result.
 async fn answer(socket: &mut Socket, query: &str) -> Value {
     socket.subscribe("answer", query, json!({})).await;
     let data = socket.next("answer").await;
@@ -33,7 +33,7 @@ async fn answer(socket: &mut Socket, query: &str) -> Value {
     data
 }
 
-/// The code of the `error` message of an operation.
+/// Returns the code of the `error` message of an operation.
 async fn refusal(socket: &mut Socket, id: &str) -> String {
     let message = socket.message().await;
     assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!(id)), "{message}");
@@ -51,7 +51,7 @@ async fn queries_mutations_and_subscriptions() {
     assert_eq!(answer(&mut socket, "{ __typename }").await, json!({ "__typename": "Query" }));
     let read = answer(&mut socket, "mutation { markNoticesRead(input: {upTo: 0}) { readUpTo } }").await;
     assert_eq!(read["markNoticesRead"]["readUpTo"], 0);
-    // The same id again: it is free. The root field may stand in fragments, and more than once.
+    // The same id again: it is free. The root field may be in fragments, and more than once.
     let query =
         "subscription($id: ID!) { ...A } fragment A on Subscription { availabilityChanged(eventId: $id) { sold } ...B }
                  fragment B on Subscription { availabilityChanged(eventId: $id) { __typename } }";
@@ -132,7 +132,7 @@ async fn a_panic_ends_its_own_operation_only() {
     }
     kinds.sort();
     assert_eq!(kinds, [("bad".to_owned(), "error".to_owned()), ("good".to_owned(), "next".to_owned())]);
-    // One outside of any field: nothing of the request was run, and its id is free again.
+    // A panic outside of any field: nothing of the request was run, and its id is free again.
     for _ in 0..2 {
         let payload = json!({ "query": "query Panics { __typename }", "operationName": "Panics" });
         socket.say(json!({ "type": "subscribe", "id": "bad", "payload": payload })).await;
@@ -157,7 +157,7 @@ async fn tokens_come_in_the_payload_or_the_header() {
         socket.init(payload).await;
         assert_eq!(answer(&mut socket, NAME).await["viewer"]["name"], name);
     }
-    // The header of the upgrade counts where the payload says nothing.
+    // The header of the upgrade counts if the payload has no token.
     let bearer = format!("Bearer {other}");
     for (payload, name) in [(json!(null), ben.name().await), (json!({ "token": token }), name)] {
         let headers = [PROTOCOL, ("authorization", bearer.as_str())];
@@ -370,7 +370,7 @@ async fn closes_1012_without_what_takes_too_long() {
     stand.saboteur.begun.seen().await;
     stand.shutdown.cancel();
     assert_eq!(socket.closed().await, (1012, "Service restart".to_owned()));
-    // Nobody waits for it any more, but it is done.
+    // No client waits for it any more, but it completes.
     stand.saboteur.gate.give();
     stand.ended().await;
     assert_eq!(stand.app.number("SELECT count(*) AS n FROM users", []).await, 1);
@@ -391,7 +391,7 @@ async fn closes_1013_when_a_session_cannot_be_looked_up() {
 async fn closes_1013_on_whoever_reads_too_slowly() {
     let stand = Stand::open(|plan| {
         plan.sockets.write = Duration::from_millis(50);
-        plan.connections.write = Duration::from_millis(20); // not a socket's affair: nothing could be said
+        plan.connections.write = Duration::from_millis(20); // not for sockets: nothing could be sent
     })
     .await;
     let event = stand.app.organizer().await.event(1).await;
@@ -402,7 +402,7 @@ async fn closes_1013_on_whoever_reads_too_slowly() {
     assert_eq!(socket.closed().await, (1013, "Try again later".to_owned()));
 }
 
-/// A customer's socket with a query that waits, which says pings until the service reads no more of them.
+/// Returns a customer's socket with a query that waits, which sends pings until the service reads no more of them.
 async fn stuffed(stand: &Stand) -> (Actor, Socket) {
     let customer = stand.app.customer().await;
     let mut socket = customer.socket().await;
@@ -413,7 +413,7 @@ async fn stuffed(stand: &Stand) -> (Actor, Socket) {
     (customer, socket)
 }
 
-/// Nothing but the close frame bounds how long a socket is written to whose client does not read.
+/// Only the timeout of the close frame bounds the writing to a socket with a client that does not read.
 async fn stubborn(close_frame: Duration) -> Stand {
     let sockets = Settings {
         queue: 4,

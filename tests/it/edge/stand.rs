@@ -1,6 +1,6 @@
-//! A service whose edge a scene sets up: its own limits and waits, and a saboteur among the resolvers, who fails, panics,
-//! waits or floods where a scene's document tells him to by an alias.
-//! Not here: the usual service (`harness`); scenes that need nothing of this ask that one.
+//! A service with an edge that a test sets up: its own limits and timeouts, and a fault injector among the resolvers,
+//! which fails, panics, waits or floods where the test's document says so by an alias.
+//! Not here: the usual service (`harness`), which is enough for tests without such settings.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::harness::{PATIENCE, Stage, TestApp};
 
-/// What may differ from the usual.
+/// Settings that may differ from the usual.
 pub struct Plan {
     pub patience: Duration,
     pub body: body::Body,
@@ -36,13 +36,13 @@ pub struct Plan {
 
 /// A running service with an edge of its own in front.
 pub struct Stand {
-    /// Asks this edge; its people do too.
+    /// The service behind this edge; its actors use the edge too.
     pub app: TestApp,
     pub saboteur: Saboteur,
     /// Mutations and sockets.
     pub tasks: TaskTracker,
     pub shutdown: CancellationToken,
-    /// Counts requests whose client went away before there was an answer.
+    /// Counts requests that lost their client before there was an answer.
     pub left: Signal,
     _stage: Stage,
 }
@@ -92,7 +92,7 @@ impl Stand {
         }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        // Connections outlive the stop: a scene looks at what is said on them.
+        // Connections outlive the stop: a test reads the messages on them.
         tokio::spawn(listen::serve(listener, router, plan.connections, CancellationToken::new()));
         Self { app: TestApp { address, ..app }, saboteur, tasks, shutdown, left, _stage: stage }
     }
@@ -104,7 +104,7 @@ impl Stand {
     }
 }
 
-/// Something that happens, as often as it happens.
+/// Counts occurrences of an event, and lets a test wait for the next one.
 #[derive(Clone)]
 pub struct Signal(Arc<Semaphore>);
 
@@ -126,7 +126,7 @@ impl Signal {
     }
 }
 
-/// Gives a signal when it is dropped before it was disarmed.
+/// Signals when it is dropped before it was disarmed.
 struct OnDrop(Option<Signal>);
 
 impl OnDrop {
@@ -143,7 +143,8 @@ impl Drop for OnDrop {
     }
 }
 
-/// Does to a field what its alias says: `fails`, `panics`, `panicsLater` (from its second event on), `waits`.
+/// Injects the fault that the alias of a field names: `fails`, `panics`, `panicsLater` (from its second event on),
+/// `waits`.
 #[derive(Clone, Default)]
 pub struct Saboteur(Arc<Plot>);
 
@@ -151,11 +152,11 @@ pub struct Saboteur(Arc<Plot>);
 pub struct Plot {
     /// A field called `waits` began.
     pub begun: Signal,
-    /// Lets one of them go on.
+    /// Lets one of the waiting fields continue.
     pub gate: Signal,
-    /// One of them was given up before that, or a flood was.
+    /// A waiting field, or a flood, was dropped.
     pub dropped: Signal,
-    /// From now on a subscription repeats its first message for ever, 20 kB at a time.
+    /// Makes a subscription repeat its first message for ever, 20 kB at a time.
     pub flood: AtomicBool,
     events: AtomicUsize,
 }

@@ -1,6 +1,6 @@
-//! Results that come one by one over plain HTTP: events at `/graphql/stream` and Apollo's parts at `/graphql`, what they
-//! are asked for and refused, how they resume and when they end.
-//! Not here: what real clients make of them (`tests/clients`), and what is streamed (`live`).
+//! Results sent one by one over plain HTTP: server-sent events at `/graphql/stream` and Apollo's multipart at
+//! `/graphql`: requests, refusals, resuming and ends.
+//! Not here: real clients (`tests/clients`), and the contents of streams (`live`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn complete() -> Event {
     Event { kind: "complete".into(), id: None, data: Value::Null }
 }
 
-/// The numbers of notices in the next `n` results.
+/// Returns the numbers of the notices in the next `n` results.
 async fn numbers(events: &mut Events, n: usize) -> Vec<i64> {
     let mut numbers = Vec::new();
     while numbers.len() < n {
@@ -49,12 +49,12 @@ async fn queries_and_mutations_are_one_result() {
     let get = app.http.get(format!("http://{}/graphql/stream?query={{__typename}}", app.address));
     let mut events = Events::open(get.header(ACCEPT, EVENTS), EVENTS).await;
     assert_eq!(events.next().await.1, json!({ "__typename": "Query" }));
-    // As a browser's own EventSource asks.
+    // The request of a browser's own EventSource.
     let watch = format!("subscription{{availabilityChanged(eventId:%22{event}%22){{available}}}}");
     let get = app.http.get(format!("http://{}/graphql/stream?query={watch}", app.address));
     let mut events = Events::open(get.header(ACCEPT, EVENTS), EVENTS).await;
     assert_eq!(events.next().await.1, json!({ "availabilityChanged": { "available": 1 } }));
-    // Who takes nothing but events gets them at the usual address too.
+    // A client that accepts only events gets them at the usual address too.
     let mut events = Events::open(ask(&app, "{ __typename }").header(ACCEPT, EVENTS), EVENTS).await;
     assert_eq!(events.next().await.1, json!({ "__typename": "Query" }));
 }
@@ -106,7 +106,7 @@ async fn what_is_wrong_with_a_request_is_a_status() {
 }
 
 scene! {
-    /// The id of each event is its cursor, and comes back as `Last-Event-ID`, whatever the document says of `after`.
+    /// The id of each event is its cursor, and comes back as `Last-Event-ID`, whatever `after` the document has.
     async fn a_cut_stream_resumes_behind_its_last_event(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -136,21 +136,21 @@ scene! {
                 assert_eq!(numbers(&mut events, expected.len()).await, expected, "{query}");
             }
         }
-        // Without the cursor there is no id to come back with.
+        // Without the cursor there is no id to resume with.
         let mut blind = Events::open(customer.stream("subscription { noticeReceived { resync } }", json!({})), EVENTS).await;
         assert_eq!(blind.next().await.0, None);
-        // An id of nowhere is told so.
+        // An unknown id is refused.
         let request = customer.stream(NOTICES, json!({})).header("last-event-id", "bm9uc2Vuc2U");
         let refused = Events::open(request, EVENTS).await.rest().await;
         assert_eq!(refused[0].data["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{refused:?}");
-        // A state begins with how it stands: it has no ids, and nothing to resume.
+        // A state begins with its present value: it has no ids, and nothing to resume.
         let request = stream(&app, AVAILABILITY, json!({ "id": event })).header("last-event-id", &id);
         let (none, data) = Events::open(request, EVENTS).await.next().await;
         assert_eq!((none, &data["availabilityChanged"]["available"]), (None, &json!(6)));
     }
 }
 
-/// A service whose streams look up their rights often, and somebody whose stream is open.
+/// Returns a service with streams that check their rights often, and a customer with an open stream.
 async fn watched(framing: &'static str) -> (Stage, TestApp, Actor, Events) {
     let stage = Stage::sqlite();
     let app = stage.app_with(|options| options.sockets.recheck = Duration::from_millis(20)).await;
@@ -199,7 +199,7 @@ async fn a_silent_stream_shows_that_it_lives() {
     let app = stage.app_with(|options| options.sockets.ping = Duration::from_millis(20)).await;
     let person = app.customer().await;
     let mut events = Events::open(person.stream(NOTICES, json!({})), EVENTS).await;
-    // On a busy machine signs of life come before the first message too.
+    // On a busy machine keep-alives come before the first message too.
     while events.event().await.expect("the stream is over").kind.is_empty() {}
     for _ in 0..3 {
         assert_eq!(events.event().await, Some(Event { kind: String::new(), id: None, data: Value::Null }));
@@ -243,7 +243,7 @@ async fn who_does_not_read_is_left() {
 async fn who_does_not_read_loses_the_connection() {
     let stand = Stand::open(|plan| {
         plan.connections.write = Duration::from_millis(50);
-        plan.sockets.write = 2 * PATIENCE; // whoever makes the results would wait
+        plan.sockets.write = 2 * PATIENCE; // the producer of the results would wait
     })
     .await;
     let event = stand.app.organizer().await.event(1).await;
@@ -271,13 +271,13 @@ async fn who_goes_away_is_forgotten_and_nobody_has_too_many() {
         person.stream(NOTICES, json!({})).send().await.unwrap().status() == 200
     })
     .await;
-    // Queries need no room.
+    // Queries do not count as streams.
     Events::open(person.stream("{ viewer { id } }", json!({})), EVENTS).await;
 }
 
 // --- Apollo's parts
 
-/// A POST as Apollo Client sends it.
+/// Returns a POST as Apollo Client sends it.
 fn parts(person: &Actor, query: &str) -> reqwest::RequestBuilder {
     let accept = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/graphql-response+json,application/json;q=0.9";
     let request = ask(&person.app, query).header(ACCEPT, accept);
@@ -295,7 +295,7 @@ async fn a_subscription_comes_in_parts() {
     assert!(opening["payload"]["data"]["noticeReceived"]["cursor"].is_string(), "{opening}");
     customer.books(&event, 1).await;
     assert_eq!(open.part().await.unwrap()["payload"]["data"]["noticeReceived"]["notice"]["number"], 1);
-    // One that ends by itself says so.
+    // A stream that ends by itself sends an end.
     let entry = "mutation($input: JoinWaitlistInput!) { joinWaitlist(input: $input) { waitlistEntry { id } } }";
     customer.books(&event, 2).await;
     let entry = customer.ask(entry, json!({ "input": { "eventId": event, "quantity": 1 } })).await.ok();
@@ -317,13 +317,13 @@ async fn what_is_no_subscription_is_answered_as_ever() {
     assert_eq!(answer.headers()[CONTENT_TYPE], "application/graphql-response+json; charset=utf-8");
     assert_eq!(json(answer).await, json!({ "data": { "__typename": "Query" } }));
     fails(parts(&anybody, "subscription {"), 400, "GRAPHQL_PARSE_FAILED").await;
-    // What the schema or a guard refuses comes in a part: the stream had begun.
+    // A refusal by the schema or a guard comes in a part: the stream had begun.
     for (query, code) in [(NOTICES, "UNAUTHENTICATED"), ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED")] {
         let mut open = Events::open(parts(&anybody, query), PARTS).await;
         assert_eq!(open.part().await.unwrap()["payload"]["errors"][0]["extensions"]["code"], code);
         assert_eq!(open.close_frame().await, "--\r\n");
     }
-    // Of another version, or for something else, it is nothing that is spoken here.
+    // Another version, or another purpose, is not supported here.
     for accept in ["multipart/mixed;subscriptionSpec=2.0", "multipart/mixed;deferSpec=20220824", "multipart/mixed"] {
         fails(
             post(&app, json!({ "query": "{ __typename }" }).to_string()).header(ACCEPT, accept),

@@ -1,5 +1,5 @@
-//! What clients send without meaning anything by it is taken as what they mean: an empty header, a byte order mark, escapes.
-//! Not here: what is refused (`http`, `inputs`).
+//! Harmless quirks of clients are accepted with their evident meaning: an empty header, a byte order mark, escapes.
+//! Not here: refusals (`http`, `inputs`).
 
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn an_empty_authorization_is_none_and_a_broken_one_an_error() {
         let headers = [("sec-websocket-protocol", "graphql-transport-ws"), ("authorization", empty)];
         let mut socket = Socket::connect_with(&app.address, &headers).await.unwrap();
         socket.init(Value::Null).await;
-        // One of the payload counts, where the upgrade's is empty.
+        // A token in the payload counts if the header of the upgrade is empty.
         let mut socket = Socket::connect_with(&app.address, &headers).await.unwrap();
         socket.say(json!({ "type": "connection_init", "payload": { "Authorization": "Bearer nobody" } })).await;
         assert_eq!(socket.closed().await.0, 4403);
@@ -61,7 +61,7 @@ async fn every_escape_of_a_character_is_read() {
         let answer = succeeds(ask(&app, &title(text))).await;
         assert!(answer.get("errors").is_none(), "{text}: {answer}");
     }
-    // It is the character itself that is meant.
+    // The escape means the character itself.
     let organizer = app.organizer().await;
     let event = organizer.draft(1).await;
     for escaped in [r"\uD83C\uDFB7 Jazz", r"\u{1F3B7} Jazz", "🎷 Jazz"] {
@@ -80,6 +80,6 @@ async fn every_escape_of_a_character_is_read() {
         let message = fails(ask(&app, &title(broken)), 200, "GRAPHQL_PARSE_FAILED").await;
         assert!(message.contains(named), "{broken}: {message}");
     }
-    // Not in block strings and remarks, where it is no escape.
+    // Not in block strings and comments, where it is no escape.
     succeeds(ask(&app, "# \\uD83C\n{ events(first: 1, filter: { text: \"\"\"\\uD83C\"\"\" }) { totalCount } }")).await;
 }

@@ -1,4 +1,4 @@
-//! Trusted documents: what a folder of them lets run, on every transport, and what is no list.
+//! Trusted documents: a folder of them restricts every transport, and an invalid list is refused.
 //! Not here: documents known by their hash without a list (`document`).
 
 use std::path::Path;
@@ -18,7 +18,7 @@ const HELLO: &str = "{ __typename }";
 const PROGRAMME: &str = "query Catalog($first: Int!) { events(first: $first) { totalCount } }";
 const LIVE: &str = "subscription Live($id: ID!) { availabilityChanged(eventId: $id) { revision } }";
 
-/// A folder with a file, Apollo's manifest and a map.
+/// Returns a folder with a file, Apollo's manifest and a map.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -79,7 +79,7 @@ async fn nothing_else_runs_on_any_transport() {
             assert!(message.contains("trusted list"), "people read this in GraphiQL: {message}");
         }
     }
-    // Sending it with its hash teaches the service nothing.
+    // Sending an untrusted document with its hash does not register it.
     let both = json!({ "query": stranger, "extensions": hash(stranger) }).to_string();
     fails(post(&app, both), 403, "FORBIDDEN").await;
     fails(post(&app, json!({ "extensions": hash(stranger) }).to_string()), 200, "PERSISTED_QUERY_NOT_FOUND").await;

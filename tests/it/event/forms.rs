@@ -1,12 +1,12 @@
-//! Scenes of the forms of events: every fault at once, texts as people paste them, slugs, currencies, events that run.
-//! Not here: each field by itself (`event`) and who is told (`notification`).
+//! Tests of the forms of events: every error at once, pasted texts, slugs, currencies, running events.
+//! Not here: each field by itself (`event`) and notices (`notification`).
 
 use serde_json::{Value, json};
 
 use super::create;
 use crate::harness::Answer;
 
-/// The last parts of the paths of all refusals.
+/// Returns the last parts of the paths of all refusals.
 fn paths(answer: &Answer, mutation: &str) -> Vec<String> {
     let errors = answer.at(mutation)["userErrors"].as_array().unwrap().iter();
     let mut paths: Vec<String> = errors.map(|error| error["path"][1].as_str().unwrap_or("").to_owned()).collect();
@@ -40,7 +40,7 @@ scene! {
     }
 }
 
-/// An id of another type.
+/// Returns an id of another type.
 async fn customer_id(app: &crate::harness::TestApp) -> String {
     app.customer().await.ask("{ viewer { id } }", json!({})).await.ok().text("viewer.id")
 }
@@ -101,7 +101,7 @@ scene! {
         for currency in ["HRK", "CLF", "XAU", "ABC"] {
             assert_eq!(create(&organizer, json!({ "currency": currency })).await.refusal(), "INVALID", "{currency}");
         }
-        // One of the past that is stored is shown and edited.
+        // A stored currency that is no longer in use is shown and can be edited.
         let id = organizer.event(1).await;
         app.sql("UPDATE event SET currency = 'HRK'", []).await;
         let edit = json!({ "eventId": id, "price": "12.5" });
@@ -137,7 +137,7 @@ scene! {
 }
 
 scene! {
-    /// Dates and prices are written only where they are given: those of other dates and kinds of tickets stay.
+    /// Dates and prices are written only where they are given: those of other slots and ticket types stay.
     async fn an_edit_touches_only_what_is_given(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;

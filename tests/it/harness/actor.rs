@@ -1,4 +1,4 @@
-//! Actors: people who talk to the service over HTTP, and the answers they get.
+//! Actors: users and other clients that call the service over HTTP, and the answers they get.
 //! Not here: sockets (`socket`).
 
 use boxoffice::id::{SessionId, UserId};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::TestApp;
 use super::socket::Socket;
 
-/// Somebody with a client.
+/// A client, with the token of a user or without one.
 #[derive(Clone)]
 pub struct Actor {
     pub app: TestApp,
@@ -16,7 +16,7 @@ pub struct Actor {
     pub session: Option<SessionId>,
 }
 
-/// What came back.
+/// An answer: status, headers and body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -24,7 +24,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value at a path such as `createBooking.booking.id`; null when there is none.
+    /// Returns the value at a path such as `createBooking.booking.id`; null if there is none.
     pub fn at(&self, path: &str) -> &Value {
         path.split('.').fold(&self.body["data"], |value, key| match key.parse::<usize>() {
             Ok(index) => &value[index],
@@ -32,28 +32,28 @@ impl Answer {
         })
     }
 
-    /// The text at a path.
+    /// Returns the text at a path.
     pub fn text(&self, path: &str) -> String {
         self.at(path).as_str().unwrap_or_else(|| panic!("no text at {path} in {}", self.body)).to_owned()
     }
 
-    /// The number at a path.
+    /// Returns the number at a path.
     pub fn int(&self, path: &str) -> i64 {
         self.at(path).as_i64().unwrap_or_else(|| panic!("no number at {path} in {}", self.body))
     }
 
-    /// The code of the first fault; empty: there is none.
+    /// Returns the code of the first fault; empty if there is none.
     pub fn fault(&self) -> &str {
         self.body["errors"][0]["extensions"]["code"].as_str().unwrap_or("")
     }
 
-    /// The code of the first refusal of the only mutation; empty: there is none.
+    /// Returns the code of the first refusal of the only mutation; empty if there is none.
     pub fn refusal(&self) -> &str {
         let Some(payload) = self.body["data"].as_object().and_then(|data| data.values().next()) else { return "" };
         payload["userErrors"][0]["code"].as_str().unwrap_or("")
     }
 
-    /// Panics unless nothing went wrong.
+    /// Panics on any fault or refusal.
     #[track_caller]
     pub fn ok(self) -> Self {
         assert!(self.fault().is_empty() && self.refusal().is_empty(), "expected success, got {}", self.body);
@@ -66,7 +66,7 @@ impl Actor {
         Self { app: app.clone(), token, user, session }
     }
 
-    /// The same person at another process.
+    /// Returns the same user at another process.
     pub fn at(&self, app: &TestApp) -> Self {
         Self { app: app.clone(), ..self.clone() }
     }
@@ -101,12 +101,12 @@ impl Actor {
         self.ask(&query, json!({ "input": input })).await
     }
 
-    /// Opens a socket as this person.
+    /// Opens a socket as this user.
     pub async fn socket(&self) -> Socket {
         Socket::open(&self.app.address, self.token.as_deref()).await
     }
 
-    /// A draft with `capacity` places in a month; its id.
+    /// Creates a draft with `capacity` tickets in a month; returns its id.
     pub async fn draft(&self, capacity: i64) -> String {
         let input = json!({
             "title": "Rust Nation", "venue": "Hall A", "timeZone": "Europe/Berlin", "capacity": capacity,
@@ -115,14 +115,14 @@ impl Actor {
         self.mutate("createEvent", input, "event { id }").await.ok().text("createEvent.event.id")
     }
 
-    /// A published event with `capacity` places; its id.
+    /// Publishes an event with `capacity` tickets; returns its id.
     pub async fn event(&self, capacity: i64) -> String {
         let id = self.draft(capacity).await;
         self.mutate("publishEvent", json!({ "eventId": id }), "event { status }").await.ok();
         id
     }
 
-    /// Books; the whole answer.
+    /// Books; returns the whole answer.
     pub async fn book(&self, event: &str, quantity: i64, fulfilment: &str, key: Option<&str>) -> Answer {
         let input = json!({
             "eventId": event, "quantity": quantity, "fulfilment": fulfilment, "idempotencyKey": key,
@@ -132,7 +132,7 @@ impl Actor {
         self.mutate("createBooking", input, fields).await
     }
 
-    /// Books exactly this many and must succeed; the booking's id.
+    /// Books exactly this many and must succeed; returns the booking's id.
     pub async fn books(&self, event: &str, quantity: i64) -> String {
         self.book(event, quantity, "ALL_OR_NOTHING", None).await.ok().text("createBooking.booking.id")
     }
@@ -155,12 +155,12 @@ impl Actor {
         self.mutate("setEventCapacity", input, "event { availability { capacity sold available waiting } }").await
     }
 
-    /// Their display name.
+    /// Returns the display name of the user.
     pub async fn name(&self) -> String {
         self.ask("{ viewer { name } }", json!({})).await.ok().text("viewer.name")
     }
 
-    /// The kinds of all notices, oldest first.
+    /// Returns the kinds of all notices, oldest first.
     pub async fn notice_kinds(&self) -> Vec<String> {
         let answer = self.ask("{ notices(last: 100) { nodes { number kind } } }", json!({})).await.ok();
         let mut notices: Vec<(i64, String)> = answer

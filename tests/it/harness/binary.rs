@@ -1,5 +1,6 @@
-//! The built program: started with an environment of its own, listened to, signalled, killed; and guests who talk to it.
-//! Not here: what it must do. No child outlives its handle: dropping one kills it.
+//! The built program: started with an environment of its own, its output read, signalled, killed; and HTTP clients of
+//! it. A child never outlives its handle: dropping one kills it.
+//! Not here: assertions about its behaviour.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, LONG, PATIENCE, SECRET, widened};
 
-/// Waits until there is something; gives up loudly.
+/// Waits until `look` returns a value; panics after a long time.
 pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let mut pace = tokio::time::interval(Duration::from_millis(2));
     let wait = async {
@@ -35,16 +36,16 @@ pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain until {what}"))
 }
 
-/// How the program is called: arguments, environment, the folder it stands in. Nothing of the caller's settings gets in.
+/// A call of the program: arguments, environment, working folder. The caller's own settings do not reach it.
 pub struct Call {
     command: Command,
     stdin: Option<String>,
 }
 
-/// What a call that ended left behind.
+/// The result of a call that ended.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// None: a signal ended it.
+    /// The exit code; none if a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -68,13 +69,13 @@ impl Call {
         self
     }
 
-    /// Where relative paths begin.
+    /// Sets the working folder.
     pub fn standing_in(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    /// A file that may not grow any more is an error to it, as on a full disk, instead of its end.
+    /// Makes a file that may not grow an error to the program, as on a full disk, instead of its end.
     pub fn surviving_full_files(mut self) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(self.command.get_program());
@@ -90,13 +91,13 @@ impl Call {
         self
     }
 
-    /// What it reads from its standard input, which is no terminal; without this it is at its end.
+    /// Sets the standard input, which is no terminal; without this it is at its end.
     pub fn reading(mut self, text: &str) -> Self {
         self.stdin = Some(text.to_owned());
         self
     }
 
-    /// One argument more.
+    /// Adds an argument.
     pub fn and(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.command.arg(argument);
         self
@@ -108,7 +109,7 @@ impl Call {
         self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
         if let (Some(text), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
-            // It may have ended without reading, which is its right.
+            // The program may have ended without reading.
             let _ = pipe.write_all(text.as_bytes());
         }
         let stdout = Heard::listen(child.stdout.take().unwrap());
@@ -122,12 +123,12 @@ impl Call {
     }
 }
 
-/// What a pipe said so far, and whether it is closed.
+/// The output of a pipe so far, and whether it is closed.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<(String, bool)>>);
 
 impl Heard {
-    /// A thread per pipe, so that the program never waits for room in it.
+    /// Reads the pipe in a thread of its own, so that the program never waits for room in it.
     fn listen(pipe: impl Read + Send + 'static) -> Self {
         let heard = Self::default();
         let note = heard.clone();
@@ -161,12 +162,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Everything it printed so far, on either stream.
+    /// Returns everything it printed so far, on either stream.
     pub fn said(&self) -> String {
         format!("{}{}", self.stdout.text(), self.stderr.text())
     }
 
-    /// From now on no file may be written beyond this many bytes; none: as far as it likes.
+    /// From now on no file may be written beyond this many bytes; none removes the limit.
     #[cfg(target_os = "linux")]
     pub fn limit_files(&self, bytes: Option<u64>) {
         use rustix::process::{Resource, getrlimit, prlimit};
@@ -185,13 +186,13 @@ impl Running {
         Ended { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
     }
 
-    /// SIGKILL: it gets no random source to do anything. Returns what it had said.
+    /// Sends SIGKILL, so that it has no chance to do anything. Returns its output.
     pub async fn kill(mut self) -> Ended {
         self.child.kill().unwrap();
         self.ended().await
     }
 
-    /// The address it prints, once it answers there that it is ready. An early end is a failure.
+    /// Returns the address it prints, once it answers there that it is ready. An early end is a failure.
     pub async fn ready(mut self) -> Served {
         let mut gone = None;
         let address = until("it prints its address", || {
@@ -233,13 +234,13 @@ fn address(said: &str) -> Option<String> {
     between("GraphQL    http://", "/graphql").or_else(|| between("\"addr\":\"", "\""))
 }
 
-/// A box office that serves.
+/// A running service.
 pub struct Served {
     pub running: Running,
     pub address: String,
 }
 
-/// Time limits that no test is to meet, however slow the machine is.
+/// Time limits that no test should reach, however slow the machine is.
 const WIDENED: [&str; 7] = [
     "BOXOFFICE_DB_ACQUIRE_SECONDS",
     "BOXOFFICE_DB_LOCK_SECONDS",
@@ -250,7 +251,7 @@ const WIDENED: [&str; 7] = [
     "BOXOFFICE_MUTATION_SECONDS",
 ];
 
-/// Where a box office keeps its data, so that it can be started again.
+/// The database and the data folder of a service, so that it can be started again.
 #[derive(Clone)]
 pub struct Place {
     pub target: Target,
@@ -258,7 +259,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of this database; `data` is where everything else goes.
+    /// Returns the place of this database; `data` is the folder of everything else.
     pub fn of(target: &Target, data: &Path) -> Self {
         let data = match target {
             Target::Sqlite(path) => path.parent().unwrap().to_owned(),
@@ -267,12 +268,12 @@ impl Place {
         Self { target: target.clone(), data }
     }
 
-    /// `boxoffice serve` at this place, on any free port, with the secret of the tests; without a demo.
+    /// Returns `boxoffice serve` at this place, on any free port, with the secret of the tests; without a demo.
     pub fn serve(&self) -> Call {
         self.serve_with("--no-demo")
     }
 
-    /// The same with a demo where the place is new.
+    /// Returns the same with a demo, if the place is new.
     pub fn serve_demo(&self) -> Call {
         self.serve_with("--demo")
     }
@@ -285,7 +286,7 @@ impl Place {
         }
     }
 
-    /// Any command at this place, with the secret of the tests.
+    /// Returns any command at this place, with the secret of the tests.
     pub fn call(&self, arguments: &[&str]) -> Call {
         let call = Call::new(arguments).env("BOXOFFICE_JWT_SECRET", secret()).env("BOXOFFICE_DATA", &self.data);
         let call = WIDENED.iter().fold(call, |call, name| call.env(name, LONG.as_secs().to_string()));
@@ -295,20 +296,20 @@ impl Place {
         }
     }
 
-    /// The database, opened from outside.
+    /// Opens the database from outside.
     pub async fn db(&self) -> Db {
         Db::open_with(&self.target, true, RandomSource::system(), &widened()).await.unwrap()
     }
 }
 
-/// [`SECRET`] as a setting.
+/// Returns [`SECRET`] as a setting.
 pub fn secret() -> &'static str {
     std::str::from_utf8(SECRET).unwrap()
 }
 
 static GUESTS: AtomicU64 = AtomicU64::new(0);
 
-/// Somebody who talks to the program over HTTP, wherever it listens at the moment.
+/// A client of the program over HTTP, at whatever address it listens.
 #[derive(Clone)]
 pub struct Guest {
     pub user: UserId,
@@ -317,12 +318,12 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Somebody with this token.
+    /// Returns a client with this token.
     pub fn with(token: Option<String>) -> Self {
         Self { user: UserId(uuid::Uuid::nil()), token, http: reqwest::Client::new() }
     }
 
-    /// Accounts put straight into the tables, with tokens signed by the secret of the tests.
+    /// Inserts accounts into the tables, with tokens signed by the secret of the tests.
     pub async fn invite(db: &Db, role: Role, n: usize) -> Vec<Self> {
         let (clock, random) = (Clock::System, RandomSource::system());
         let keys = Keys::new([SECRET]).unwrap();
@@ -368,7 +369,7 @@ impl Guest {
         guests
     }
 
-    /// Sends a document. None: the connection ended before the whole answer was there.
+    /// Sends a document. Returns none if the connection ended before the whole answer was there.
     pub async fn try_ask(&self, address: &str, query: &str, variables: Value) -> Option<Answer> {
         let request = self.http.post(format!("http://{address}/graphql"));
         let mut request = request.timeout(PATIENCE).json(&json!({ "query": query, "variables": variables }));
@@ -386,7 +387,7 @@ impl Guest {
         self.try_ask(address, query, variables).await.expect("an answer")
     }
 
-    /// A published event a month ahead; its id.
+    /// Publishes an event a month ahead; returns its id.
     pub async fn event(&self, address: &str, capacity: i64) -> String {
         let at = |days: u64| Clock::System.now().plus(Duration::from_secs(days * 24 * 3_600)).rfc3339();
         let input = json!({

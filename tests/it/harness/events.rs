@@ -1,4 +1,4 @@
-//! A plain reader of results that come one by one over HTTP: server-sent events, and Apollo's parts.
+//! A plain reader of results sent one by one over HTTP: server-sent events, and Apollo's multipart.
 //! Not here: convenience of real clients; those are in `tests/clients`.
 
 use reqwest::{RequestBuilder, Response};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Actor, PATIENCE, TestApp};
 
-/// An event as it was sent.
+/// A server-sent event as it was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// `next`, `complete`, or empty for a comment.
@@ -16,13 +16,13 @@ pub struct Event {
     pub data: Value,
 }
 
-/// An open answer, cut at a delimiter.
+/// An open answer, split at a delimiter.
 pub struct Events {
     response: Response,
     buffer: String,
 }
 
-/// A POST to `/graphql/stream`.
+/// Returns a POST to `/graphql/stream`.
 pub fn stream(app: &TestApp, query: &str, variables: Value) -> RequestBuilder {
     let url = format!("http://{}/graphql/stream", app.address);
     let body = json!({ "query": query, "variables": variables });
@@ -30,7 +30,7 @@ pub fn stream(app: &TestApp, query: &str, variables: Value) -> RequestBuilder {
 }
 
 impl Actor {
-    /// The same as this person.
+    /// Returns the same as this user.
     pub fn stream(&self, query: &str, variables: Value) -> RequestBuilder {
         let request = stream(&self.app, query, variables);
         self.token.iter().fold(request, |request, token| request.bearer_auth(token))
@@ -38,7 +38,7 @@ impl Actor {
 }
 
 impl Events {
-    /// Sends the request, and is answered by a stream of this type.
+    /// Sends the request, and checks that the answer is a stream of this type.
     #[track_caller]
     pub fn open(request: RequestBuilder, content_type: &'static str) -> impl Future<Output = Self> {
         let at = std::panic::Location::caller();
@@ -52,7 +52,7 @@ impl Events {
         }
     }
 
-    /// What stands before the next delimiter; none: the answer is over.
+    /// Returns the text before the next delimiter; none at the end of the answer.
     async fn until(&mut self, delimiter: &str) -> Option<String> {
         let read = async {
             loop {
@@ -68,7 +68,7 @@ impl Events {
         tokio::time::timeout(PATIENCE, read).await.expect("the stream says nothing")
     }
 
-    /// The next event, comments included.
+    /// Returns the next event, comments included.
     pub async fn event(&mut self) -> Option<Event> {
         let text = self.until("\n\n").await?;
         let field = |name: &str| {
@@ -80,14 +80,14 @@ impl Events {
         Some(Event { kind: field("event").unwrap_or_default(), id: field("id"), data })
     }
 
-    /// The next result: its id and its data, without errors.
+    /// Returns the next result: its id and its data, without errors.
     pub async fn next(&mut self) -> (Option<String>, Value) {
         let event = self.event().await.expect("the stream is over");
         assert!(event.kind == "next" && event.data["errors"].is_null(), "{event:?}");
         (event.id, event.data["data"].clone())
     }
 
-    /// All that is left.
+    /// Returns the remaining events.
     pub async fn rest(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         while let Some(event) = self.event().await {
@@ -96,7 +96,7 @@ impl Events {
         events
     }
 
-    /// The next of Apollo's parts; none after the last.
+    /// Returns the next of Apollo's parts; none after the last.
     pub async fn part(&mut self) -> Option<Value> {
         let text = self.until("\r\n--graphql").await?;
         if text.is_empty() {
@@ -107,7 +107,7 @@ impl Events {
         Some(serde_json::from_str(body).unwrap())
     }
 
-    /// What stands behind the last delimiter.
+    /// Returns the text after the last delimiter.
     pub async fn close_frame(mut self) -> String {
         while let Some(chunk) = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("no end").unwrap() {
             self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());

@@ -1,6 +1,6 @@
-//! The log of a whole test run in one file, so that `scripts/test` can look through it for what no log may hold; and the
+//! The log of a whole test run in one file, so that `scripts/test` can search it for forbidden content; and the
 //! statements that run on one thread.
-//! Not here: what must not be in the log (`scripts/test`), and assertions about single lines.
+//! Not here: the forbidden content (`scripts/test`), and assertions about single lines.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +17,11 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// Everything the product says, down to the smallest, but for its statements; of libraries what an operator would see.
+/// Every record of the product except its statements, down to the lowest level; of libraries the records that an
+/// operator would see.
 const EVERYTHING: &str = "info,boxoffice=trace,boxoffice::statements=off";
 
-/// The file, where one is asked for.
+/// Returns the file, if one is requested.
 fn file() -> Option<&'static File> {
     static FILE: OnceLock<Option<File>> = OnceLock::new();
     let open = || {
@@ -30,7 +31,7 @@ fn file() -> Option<&'static File> {
     FILE.get_or_init(open).as_ref()
 }
 
-/// Lets the services of this process log: into the file, and to the terminal as `RUST_LOG` says.
+/// Makes the services of this process log: into the file, and to the terminal as `RUST_LOG` says.
 pub fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
@@ -44,7 +45,7 @@ pub fn start() {
     });
 }
 
-/// The target of lines that tell who was told.
+/// The target of lines about the recipients of notices.
 const NOTIFICATION: &str = "boxoffice::notification";
 
 /// A line of the log, by field.
@@ -52,12 +53,12 @@ const NOTIFICATION: &str = "boxoffice::notification";
 pub struct Line(BTreeMap<&'static str, String>);
 
 impl Line {
-    /// Whether any field is this text.
+    /// Returns true if any field is this text.
     pub fn holds(&self, text: &str) -> bool {
         self.0.values().any(|value| value == text)
     }
 
-    /// A field; empty: there is none.
+    /// Returns a field; empty if there is none.
     pub fn field(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
@@ -65,7 +66,7 @@ impl Line {
 
 static NOTIFIED: Mutex<Vec<Line>> = Mutex::new(Vec::new());
 
-/// Every line so far, of all services of this process, that tells who was told.
+/// Returns every line so far, of all services of this process, about the recipients of notices.
 pub fn notified() -> Vec<Line> {
     NOTIFIED.lock().unwrap().clone()
 }
@@ -92,7 +93,7 @@ impl Visit for Line {
 
 /// Keeps a line that a started program wrote to its log.
 pub fn keep(line: &[u8]) {
-    // What is no line of a log begins otherwise: the words to a person at a terminal.
+    // Other lines begin differently: the messages to a user at a terminal.
     let is_log = matches!(line, [b'{', ..]) || line.starts_with(b"20");
     if let (true, Some(mut file)) = (is_log, file()) {
         file.write_all(line).unwrap();
@@ -109,7 +110,7 @@ pub fn collect() {
     COLLECTED.set(Some(BTreeSet::new()));
 }
 
-/// What was collected on this thread so far.
+/// Returns the statements collected on this thread so far.
 pub fn collected() -> BTreeSet<String> {
     COLLECTED.with_borrow(|collected| collected.clone().unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! Databases for scenes on PostgreSQL: one template per run, migrated once, copied for each scene.
-//! Not here: starting the server; `scripts/with-postgres` does, and names it in `BOXOFFICE_TEST_POSTGRES`.
+//! Databases for tests on PostgreSQL: one template per run, migrated once, copied for each test.
+//! Not here: starting the server (`scripts/with-postgres`, which names it in `BOXOFFICE_TEST_POSTGRES`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,27 +10,27 @@ use tokio::sync::Mutex;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Copying locks the template, so one at a time; holds whether the template was made.
+/// True once the template was made. Copying locks the template, so there is one copy at a time.
 static TEMPLATE: Mutex<bool> = Mutex::const_new(false);
 
-/// The server. Without it a scene that needs one fails; it is ignored unless `--include-ignored` asks for it.
+/// Returns the server. Without it a test that needs one fails; it is ignored unless `--include-ignored` is given.
 fn server() -> String {
     std::env::var("BOXOFFICE_TEST_POSTGRES").expect("a PostgreSQL, through scripts/with-postgres cargo test")
 }
 
-/// The URL of a fresh database without any table.
+/// Returns the URL of a fresh database without any table.
 pub async fn empty_database() -> String {
     let server = server();
     let fresh = format!("empty_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let admin = Database::connect(&server).await.unwrap();
-    // Of the one template nobody uses, so that the copies of migrated ones need not wait.
+    // From the template that no other database is made of, so that the copies of migrated ones need not wait.
     admin.execute_unprepared(&format!("CREATE DATABASE {fresh} TEMPLATE template0")).await.unwrap();
     admin.close().await.unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
     format!("{base}/{fresh}")
 }
 
-/// The URL of a fresh, migrated database.
+/// Returns the URL of a fresh, migrated database.
 pub async fn database() -> String {
     let server = server();
     let run = std::process::id();

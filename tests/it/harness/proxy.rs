@@ -1,5 +1,6 @@
-//! A wire between the service and PostgreSQL that can be cut at a COMMIT: it reads just enough of the protocol to see one.
-//! Not here: which cut is survived how (`unclear`).
+//! A proxy between the service and PostgreSQL that can cut a connection at a COMMIT: it reads just enough of the
+//! protocol to recognise one.
+//! Not here: surviving the cuts (`unclear`).
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,14 +11,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// What becomes of a connection at its COMMIT.
+/// The fate of a connection at its COMMIT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// The server commits; nobody hears of it.
+    /// The server commits; the answer is lost.
     Unheard,
-    /// The server commits; nobody hears of it, and every other connection dies at the same moment.
+    /// The server commits; the answer is lost, and every other connection dies at the same moment.
     UnheardByAll,
-    /// The same, and new ones die too until [`Proxy::revive`] is called.
+    /// The same, and new connections die too until [`Proxy::revive`] is called.
     UnheardForLong,
     /// The server never gets it and sees the connection end.
     Unsent,
@@ -25,19 +26,19 @@ pub enum Cut {
     Late,
 }
 
-/// Which COMMITs are cut.
+/// The COMMITs to cut.
 enum Plan {
     None,
-    /// So many are let pass, then so many are cut.
+    /// A number of COMMITs passes, then a number is cut.
     Next(usize, usize, Cut),
-    /// Each with this random source, one way or another.
+    /// Each COMMIT may be cut, with this random source and probability, in one of these ways.
     Random(RandomSource, f64, Vec<Cut>),
 }
 
-/// A wire to the server of a database.
+/// A proxy in front of the server of a database.
 #[derive(Clone)]
 pub struct Proxy {
-    /// The database, through the wire.
+    /// The URL of the database through the proxy.
     pub url: String,
     shared: Arc<Shared>,
 }
@@ -53,7 +54,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// A wire to this database. It ends with the runtime of the scene.
+    /// Starts a proxy in front of this database. It ends with the runtime of the test.
     pub async fn to(url: &str) -> Self {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (user, rest) = rest.rsplit_once('@').unwrap();
@@ -68,7 +69,7 @@ impl Proxy {
             late: CancellationToken::new(),
             living: Mutex::default(),
         });
-        // Nothing of a connection is readable when it is encrypted.
+        // An encrypted connection could not be read.
         let proxy = Self { url: format!("{scheme}://{user}@{address}/{name}?sslmode=disable"), shared: shared.clone() };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -95,7 +96,7 @@ impl Proxy {
         *self.shared.plan.lock().unwrap() = Plan::Random(random, often, cuts.to_vec());
     }
 
-    /// Cuts nothing any more.
+    /// Lets every further COMMIT pass.
     pub fn mend(&self) {
         *self.shared.plan.lock().unwrap() = Plan::None;
     }
@@ -105,17 +106,17 @@ impl Proxy {
         self.shared.late.cancel();
     }
 
-    /// Lets connections live again.
+    /// Lets connections through again.
     pub fn revive(&self) {
         std::mem::take(&mut *self.shared.living.lock().unwrap());
     }
 
-    /// COMMITs cut so far.
+    /// Returns the number of COMMITs cut so far.
     pub fn cuts(&self) -> usize {
         self.shared.cuts.load(Ordering::SeqCst)
     }
 
-    /// Transactions begun so far.
+    /// Returns the number of transactions begun so far.
     pub fn begun(&self) -> usize {
         self.shared.begun.load(Ordering::SeqCst)
     }
@@ -144,7 +145,7 @@ impl Shared {
     }
 }
 
-/// Carries messages between a client and the server until one of them ends, or a COMMIT is cut.
+/// Forwards messages between a client and the server until one of them ends, or a COMMIT is cut.
 async fn carry(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut server = TcpStream::connect(&shared.server).await?;
     server.set_nodelay(true)?;
@@ -178,7 +179,7 @@ async fn carry(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// A simple query: `Q`, the length of what follows, the text, a zero.
+/// A simple query: `Q`, the length of the rest, the text, a zero.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
 async fn end(cut: Cut, client: TcpStream, mut server: TcpStream, shared: &Shared) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! A raw `graphql-transport-ws` client: says exactly what a scene makes it say.
+//! A raw `graphql-transport-ws` client: sends exactly the messages of a test.
 //! Not here: convenience of real clients; those are in `tests/clients`.
 
 use futures_util::{SinkExt, StreamExt};
@@ -16,22 +16,22 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-/// What a socket said.
+/// The last thing received on a socket.
 #[derive(Debug)]
 pub enum Heard {
     /// A message of the protocol.
     Message(Value),
-    /// It closed, with this code and reason.
+    /// The socket closed, with this code and reason.
     Closed(u16, String),
 }
 
 impl Socket {
-    /// Connects without saying anything.
+    /// Connects without sending a message.
     pub async fn connect(address: &str) -> Self {
         Self::connect_with(address, &[("sec-websocket-protocol", "graphql-transport-ws")]).await.unwrap()
     }
 
-    /// Connects with these headers alone; an error when it may not.
+    /// Connects with these headers only; an error if the service refuses.
     pub async fn connect_with(address: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
         let mut request = format!("ws://{address}/graphql/ws").into_client_request()?;
         for (name, value) in headers {
@@ -47,7 +47,7 @@ impl Socket {
         socket
     }
 
-    /// Initialises with this payload and is let in.
+    /// Initialises with this payload and must be acknowledged.
     pub async fn init(&mut self, payload: Value) {
         self.say(json!({ "type": "connection_init", "payload": payload })).await;
         let ack = self.message().await;
@@ -70,7 +70,7 @@ impl Socket {
         self.say(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
     }
 
-    /// The next thing heard, pings answered on the way.
+    /// Returns the next message or close, answering pings on the way.
     pub async fn hear(&mut self) -> Heard {
         let next = async {
             loop {
@@ -95,7 +95,7 @@ impl Socket {
         tokio::time::timeout(PATIENCE, next).await.expect("the socket says nothing")
     }
 
-    /// The next message; panics when the socket closes instead.
+    /// Returns the next message; panics if the socket closes instead.
     pub async fn message(&mut self) -> Value {
         match self.hear().await {
             Heard::Message(message) => message,
@@ -103,7 +103,7 @@ impl Socket {
         }
     }
 
-    /// The payload of the next `next` message of an operation.
+    /// Returns the payload of the next `next` message of an operation.
     pub async fn next(&mut self, id: &str) -> Value {
         let message = self.message().await;
         assert_eq!((&message["type"], &message["id"]), (&json!("next"), &json!(id)), "{message}");
@@ -111,7 +111,7 @@ impl Socket {
         message["payload"]["data"].clone()
     }
 
-    /// The code and reason the socket closes with, whatever it says before.
+    /// Returns the code and reason of the close, whatever messages come before.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Heard::Closed(code, reason) = self.hear().await {
@@ -120,7 +120,7 @@ impl Socket {
         }
     }
 
-    /// Cuts the connection without a word.
+    /// Cuts the connection without a close frame.
     pub fn cut(self) {
         drop(self.stream);
     }

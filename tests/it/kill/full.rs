@@ -1,8 +1,10 @@
-//! The disk is full while customers book, then there is room again, then the program is killed: what was answered is there.
-//! Not here: the same with a limit inside SQLite (`storage`); the seller who loses bookings this way (`negative_control`).
+//! The disk is full while customers book, then there is room again, then the program is killed: every acknowledged
+//! booking exists.
+//! Not here: the same with a limit inside SQLite (`storage`); the seller that loses bookings this way
+//! (`negative_control`).
 //!
-//! A limit on the size of files stands for the disk, because any user may set it. SQLite fails by `IOERR` then instead of
-//! `FULL`, and both roll back by themselves.
+//! A limit on the size of files replaces the full disk, because any user may set it. SQLite then fails with `IOERR`
+//! instead of `FULL`, and both roll back by themselves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,12 +21,12 @@ use crate::audit::{self, Promise};
 use crate::harness::binary::{Guest, Place, until};
 use crate::harness::{Answer, PATIENCE, Stage};
 
-/// How often the disk is full.
+/// Number of times that the disk is full.
 const ROUNDS: usize = 3;
 
 const CUSTOMERS: usize = 6;
 
-/// Books one ticket after the other; one that failed is asked for again with its key, until it is time to go.
+/// Books one ticket after the other, and repeats a failed order with its key, until the round ends.
 async fn shop(guest: Guest, address: String, event: String, prefix: String, round: Arc<Full>) -> Vec<Promise> {
     let mut promises = Vec::new();
     for n in 0.. {
@@ -70,7 +72,7 @@ struct Full {
     over: AtomicBool,
 }
 
-/// The code of `/readyz`, null when it is ready.
+/// Returns the code of `/readyz`, null if it is ready.
 async fn readiness(address: &str) -> Value {
     let answer = reqwest::get(format!("http://{address}/readyz")).await.unwrap();
     answer.json::<Value>().await.unwrap()["code"].take()
@@ -98,7 +100,7 @@ async fn when_the_disk_is_full() {
     let guests = Guest::invite(&db, Role::Customer, CUSTOMERS).await;
     db.close().await;
 
-    // No bucket: those who cannot book ask again many times.
+    // No bucket: customers who cannot book send many requests.
     let serve = || place.serve().and("--bucket-points").and("0").surviving_full_files();
     let mut served = serve().begin().ready().await;
     let event = organizer.event(&served.address, 50_000).await;

@@ -1,4 +1,4 @@
-//! Cursors of log streams: what they keep to themselves, who may use them, and how long.
+//! Cursors of log streams: they reveal nothing, and are valid for one reader and for a limited time.
 //! Not here: that streams resume without gap or duplicate (`live`).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -36,7 +36,7 @@ fn a_cursor_opens_for_its_log_its_owner_and_its_history() {
         for bit in 0..8 {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1 << bit;
-            // Bytes 1 to 4 name the key: a cursor of an unknown key starts anew.
+            // Bytes 1 to 4 name the key: a cursor of an unknown key restarts the stream.
             let expected = (1..5).contains(&at).then_some(Opened::Elsewhere);
             assert_eq!(mine.open(&URL_SAFE_NO_PAD.encode(&bytes)), expected, "byte {at}, bit {bit}");
         }
@@ -64,7 +64,7 @@ const SALES: &str = "subscription($after: String) { log: eventBookingChanged(aft
 const NOTICES: &str =
     "subscription($after: String) { log: noticeReceived(after: $after) { cursor resync notice { number } } }";
 
-/// The first message of a stream: its opening, or what refuses it.
+/// Returns the first message of a stream: its opening, or its refusal.
 async fn opening(person: &Actor, query: &str, after: &Value) -> Value {
     let mut socket = person.socket().await;
     socket.subscribe("s", query, json!({ "after": after })).await;
@@ -78,7 +78,8 @@ async fn cursor(person: &Actor, query: &str) -> Value {
 }
 
 scene! {
-    /// Somebody who subscribes again and again learns nothing of what others do, neither how much nor that it happens.
+    /// A client that subscribes repeatedly learns nothing of other users' activity, neither its amount nor that it
+    /// happens.
     async fn a_cursor_moves_with_its_readers_own_entries_only(stage: Stage) {
         let app = stage.app().await;
         let (organizer, rival, customer, other) = (app.organizer().await, app.organizer().await, app.customer().await, app.customer().await);
@@ -134,7 +135,7 @@ scene! {
 }
 
 scene! {
-    /// A cursor is good at every process, after a restart, and while the secret that sealed it is the one before.
+    /// A cursor is valid at every process, after a restart, and while the secret that sealed it is the previous one.
     async fn a_cursor_outlives_processes_and_a_change_of_the_secret(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);

@@ -1,5 +1,5 @@
-//! Scenes of rights on open streams: each message is checked before it leaves, whatever the transport noticed meanwhile,
-//! and what changed hands is shown to nobody it concerned before.
+//! Tests of rights on open streams: each message is checked before it is sent, whatever the transport noticed
+//! meanwhile, and an object with a new owner is not shown to the former one.
 //! Not here: transports that end streams (`edge`, `account`), and the table of rights (`access`).
 
 use std::time::Duration;
@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::harness::socket::Socket;
 use crate::harness::{Actor, Stage, TestApp};
 
-/// A service whose sockets and streams do not notice by themselves that rights are gone: the check of each message is all.
+/// Returns a service with sockets and streams that do not notice lost rights by themselves: only the check of each
+/// message is left.
 async fn unnoticing(stage: &Stage) -> TestApp {
     stage
         .app_with(|options| {
@@ -21,7 +22,7 @@ async fn unnoticing(stage: &Stage) -> TestApp {
         .await
 }
 
-/// An open stream of each kind, its reader, and what brings its next message.
+/// An open stream, its reader, and the action that causes its next message.
 struct Watched {
     field: &'static str,
     reader: Actor,
@@ -58,7 +59,7 @@ async fn open(field: &'static str, reader: &Actor, query: &str, variables: Value
     Watched { field, reader: reader.clone(), socket, next }
 }
 
-/// One open stream of every kind, each of a reader of its own.
+/// Opens one stream of every kind, each with a reader of its own.
 async fn every_stream(app: &TestApp) -> Vec<Watched> {
     let (organizer, other) = (app.organizer().await, app.customer().await);
     let people = app.customers(4).await;
@@ -114,7 +115,7 @@ async fn every_stream(app: &TestApp) -> Vec<Watched> {
     ]
 }
 
-/// Plays the next message of a stream whose reader may have none any more: an error with this code comes instead.
+/// Causes the next message of a stream after its reader lost the right: an error with this code comes instead.
 async fn refused(watched: Watched, code: &str) {
     let Watched { field, mut socket, next, .. } = watched;
     next.happen().await;
@@ -158,7 +159,7 @@ scene! {
 const MINE: &str = "subscription($after: String) { bookingChanged(after: $after) { cursor change booking {
     id customer { name email } promotedFrom { id } } } }";
 
-/// The frames of a log behind a cursor.
+/// Returns the messages of a log after a cursor.
 async fn replay(person: &Actor, query: &str, after: &Value, frames: usize) -> Vec<Value> {
     let mut socket = person.socket().await;
     socket.subscribe("s", query, json!({ "after": after })).await;
@@ -171,8 +172,8 @@ async fn replay(person: &Actor, query: &str, after: &Value, frames: usize) -> Ve
 }
 
 scene! {
-    /// A booking gets another customer (here by SQL; a transfer will do it): the one before hears that it changed, and
-    /// nothing of what it is now.
+    /// A booking gets another customer (here by SQL; a transfer will do it): the former one learns that it changed, and
+    /// nothing of its present state.
     async fn a_booking_that_changed_hands_is_not_shown(stage: Stage) {
         let app = stage.app().await;
         let (organizer, before, after) = (app.organizer().await, app.customer().await, app.customer().await);
@@ -201,7 +202,7 @@ scene! {
 }
 
 scene! {
-    /// An event gets another organizer: the one before hears of its bookings no more than that there were some.
+    /// An event gets another organizer: the former one learns only that there were bookings.
     async fn sales_of_an_event_that_changed_hands_are_not_shown(stage: Stage) {
         let app = stage.app().await;
         let (before, after, customer) = (app.organizer().await, app.organizer().await, app.customer().await);
@@ -232,7 +233,7 @@ scene! {
 }
 
 scene! {
-    /// A waitlist entry gets another customer, and the booking that came of another one too.
+    /// A waitlist entry gets another customer, and so does the booking made from another entry.
     async fn a_place_in_the_line_that_changed_hands_is_not_shown(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;

@@ -1,4 +1,4 @@
-//! Expensive reads: a few of one viewer at a time, the others in turn, too many not at all.
+//! Expensive reads: a few of one viewer at a time, further ones wait in turn, too many are refused.
 //! Not here: which reads are expensive (`graphql::catalog`, `graphql::booking`).
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,7 +18,7 @@ async fn reads_of_one_viewer_take_turns() {
     drop(first);
     let third = third.await.unwrap();
     drop((second, third));
-    // Whoever gives up waiting leaves the queue.
+    // A read that stops waiting leaves the queue.
     let held = (all.enter(one).await.unwrap(), all.enter(one).await.unwrap());
     for _ in 0..100 {
         assert!(all.enter(one).now_or_never().is_none());

@@ -1,5 +1,5 @@
 //! Identifiers beyond the first examples: every noun, one text per id, cursors, the letters of references.
-//! Not here: who may see what an id names (`access`).
+//! Not here: access to the object of an id (`access`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -41,12 +41,12 @@ fn every_noun_reads_its_own_ids_and_no_others() {
     round_trip::<DomainEventId>(&random, &mut names);
     round_trip::<ChangeId>(&random, &mut names);
     let booking: BookingId = random.id(BEGINNING);
-    // One name begins with the other.
+    // One type name begins with the other.
     assert_eq!(BookingItemId::parse(&booking.to_global_id()), Err(BadId::OtherType { expected: "BookingItem" }));
     assert_eq!(EventId::parse(&ChangeId(booking.0).to_global_id()), Err(BadId::OtherType { expected: "Event" }));
 }
 
-/// Clients compare ids as texts and keep them as keys: one object must not have two of them.
+/// Clients compare ids as strings and use them as keys: one object must not have two of them.
 #[test]
 fn an_id_has_one_text() {
     let random = seeded("texts of ids");
@@ -70,7 +70,7 @@ fn an_id_has_one_text() {
     }
 }
 
-/// The time in an id is the time it was made at; a clock that is set back does not take ids back.
+/// The time in an id is the time of its creation; a clock that is set back does not repeat ids.
 #[test]
 fn ids_sort_as_they_were_made() {
     let random = seeded("ids in time");

@@ -1,11 +1,11 @@
-//! What may be in a text from outside, character by character; addresses at their limits.
-//! Not here: which field allows how much (`event`, `account`).
+//! Characters permitted in a text from outside, one by one; addresses at their limits.
+//! Not here: the length of each field (`event`, `account`).
 
 use boxoffice::account::email;
 use boxoffice::text::{line, lines};
 
-/// Word processors, maps and right-to-left pages leave them behind. Nobody sees them, so two texts that look alike would be
-/// two, or one would read differently from what it is.
+/// Word processors, maps and right-to-left pages leave invisible characters behind: two texts that look alike would
+/// differ, or a text would look different from its content.
 #[test]
 fn what_only_guides_the_layout_is_dropped() {
     let dropped = [
@@ -15,7 +15,7 @@ fn what_only_guides_the_layout_is_dropped() {
         ('\u{202A}', '\u{202E}'), // directional embeddings and overrides
         ('\u{2060}', '\u{2069}'), // word joiner, invisible operators, directional isolates
         ('\u{FEFF}', '\u{FEFF}'), // byte order mark
-        ('\u{FFFC}', '\u{FFFC}'), // where a picture stood
+        ('\u{FFFC}', '\u{FFFC}'), // placeholder of a picture
     ];
     for c in dropped.into_iter().flat_map(|(first, last)| first..=last) {
         let text = format!("{c}a{c}b{c}");

@@ -1,18 +1,18 @@
-//! Money beyond the first examples: every currency, every amount there and back, any text.
-//! Not here: what a price is asked for (`event`).
+//! Money beyond the first examples: every currency, every amount in both directions, any text.
+//! Not here: the rules for prices of events (`event`).
 
 use boxoffice::money::{BadAmount, Currency, MAX_PRICE_MINOR, Money};
 
 use crate::harness::seeded;
 
-/// Every three-letter code; those this service does not sell in are no currencies to it.
+/// Returns every three-letter code that is a currency of this service.
 fn currencies() -> Vec<Currency> {
     let letters = || (b'A'..=b'Z').map(char::from);
     let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
     codes.filter_map(|code| Currency::parse(&code)).collect()
 }
 
-/// ISO 4217, list one: all that do not have two digits, and how many there are.
+/// ISO 4217, list one: all currencies without two digits, and their number.
 #[test]
 fn currencies_and_exponents_are_those_of_iso_4217() {
     let in_use: Vec<Currency> = currencies().into_iter().filter(|currency| currency.is_in_use()).collect();
@@ -29,7 +29,7 @@ fn currencies_and_exponents_are_those_of_iso_4217() {
     for code in ["USD", "CHF", "XCD", "PKR", "BDT", "KZT", "GEL", "LKR", "GHS", "VES", "VED", "ZWG", "SLE", "XCG"] {
         assert!(in_use.iter().any(|currency| currency.code() == code), "{code}");
     }
-    // Funds and money of the past can be shown where they are stored, but nothing is sold in them.
+    // Funds and historic currencies can be shown where they are stored, but nothing is sold in them.
     for code in ["HRK", "BGN", "CLF", "USN", "UYW", "ZWL"] {
         assert!(Currency::parse(code).is_some_and(|currency| !currency.is_in_use()), "{code}");
     }
@@ -57,11 +57,11 @@ fn every_amount_survives_its_text() {
         let beyond = Money { minor: MAX_PRICE_MINOR + 1, currency }.decimal();
         assert_eq!(Money::parse(&beyond, currency), Err(BadAmount::OutOfRange));
         assert_eq!(Money::parse(&Money { minor: i64::MAX, currency }.decimal(), currency).ok(), None);
-        let _ = Money { minor: i64::MIN, currency }.decimal(); // has an absolute value that i64 has not
+        let _ = Money { minor: i64::MIN, currency }.decimal(); // the absolute value does not fit into i64
     }
 }
 
-/// Whatever is sent: a price that can be shown again, or a reason.
+/// Any input is either a price that can be shown again, or refused with a reason.
 #[test]
 fn any_text_is_a_price_or_refused() {
     let random = seeded("prices");

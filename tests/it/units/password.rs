@@ -1,5 +1,5 @@
-//! Password hashes, whatever the memory they are computed in was used for before.
-//! Not here: who is asked for one, and how often (`account`).
+//! Password hashes do not depend on the earlier content of the memory in which they are computed.
+//! Not here: the use of passwords, and the throttle (`account`).
 
 use std::cell::RefCell;
 
@@ -22,7 +22,7 @@ async fn one_place_judges_hashes_of_any_cost() {
         assert!(!small.verify(said("passwort"), Some(stored.to_owned())).await.unwrap(), "{stored}");
     }
     assert!(!small.verify(said("no account has this password"), None).await.unwrap());
-    // What is no hash of argon2 cannot be judged, and the ticket goes on.
+    // A text that is no hash of argon2 cannot be checked, and the permit is returned.
     for broken in
         ["", "$argon2id$", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ", "$scrypt$v=1$m=1$c29tZXNhbHQ$nf65EOgLrQM"]
     {
@@ -36,7 +36,7 @@ async fn an_unknown_account_takes_its_turn_like_any_other() {
     let said = |password: &str| password.to_owned();
     let hasher = Hasher::new(Cost::TEST, 1).unwrap();
     let dear = Hasher::new(Cost { memory_kib: 19_456, passes: 2 }, 1).unwrap().hash(said("password")).await.unwrap();
-    // There is one ticket, first come, first served: whoever is not hashed for overtakes.
+    // There is one permit, first come, first served: a request without a hash to compute overtakes.
     let order = RefCell::new(Vec::new());
     let known = async {
         assert!(hasher.verify(said("password"), Some(dear)).await.unwrap());

@@ -1,9 +1,9 @@
-//! The words of a search: what is stored and what is asked are normalised alike, in any script.
+//! The words of a search: stored text and query are normalised alike, in any script.
 //! Not here: finding events by them (`event::browse`).
 
 use boxoffice::event::search::{asked, words};
 
-/// Whether a text with these words is found by that one.
+/// Returns true if the query finds the stored text.
 fn finds(asked_text: &str, stored: &str) -> bool {
     let stored = words(stored);
     let asked = asked(asked_text);

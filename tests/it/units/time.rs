@@ -1,5 +1,5 @@
-//! Instants, clocks and waits at their ends.
-//! Not here: what happens at an instant.
+//! Timestamps, clocks and backoff at their limits.
+//! Not here: actions at a time.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn every_instant_that_is_read_can_be_shown_again() {
     ] {
         assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
     }
-    // What a damaged row may hold is shown as it is, and shows nothing false.
+    // The value of a damaged row is shown as it is, not as a false time.
     assert_eq!(Timestamp(i64::MAX).rfc3339(), i64::MAX.to_string());
 }
 
@@ -87,7 +87,7 @@ fn waits_grow_to_a_limit_and_spread_by_a_tenth() {
             let [least, middle, most] = [0.0, 0.5, 1.0].map(|random| backoff.after(failed, random).as_secs_f64());
             assert!((least / middle - 0.9).abs() < 1e-6 && (most / middle - 1.1).abs() < 1e-6, "{backoff:?} {failed}");
             assert!(most <= 990.0, "{backoff:?} {failed}");
-            // A random source from elsewhere does not stretch it.
+            // A random number out of range does not lengthen it.
             assert_eq!(backoff.after(failed, 7.0).as_secs_f64(), most);
             assert_eq!(backoff.after(failed, -7.0).as_secs_f64(), least);
         }

@@ -1,4 +1,4 @@
-//! Access tokens that somebody forged, cut, or took from another service.
+//! Forged, truncated and foreign access tokens.
 //! Not here: sessions, which can end before their tokens (`account`).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -99,7 +99,7 @@ fn garbage_is_refused_without_a_panic() {
     }
 }
 
-/// A token of these claims, signed with the real key.
+/// Returns a token of these claims, signed with the real key.
 fn signed(claims: &Value) -> String {
     let (_, token) = token();
     let kid = parts(&token).0["kid"].as_str().map(str::to_owned);
