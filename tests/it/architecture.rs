@@ -76,7 +76,7 @@ fn hold(folders: &[&str], convention: impl Fn(&str, &str) -> Vec<String>) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
-/// Returns the module of a file below `src`: `src/booking/place.rs` is `["booking", "place"]`, the root of the library
+/// Returns the module of a file below `src`: `src/booking/cancel.rs` is `["booking", "cancel"]`, the root of the library
 /// is empty.
 fn module_of(name: &str) -> Vec<&str> {
     let name = name.strip_prefix("src/").unwrap().strip_suffix(".rs").unwrap();

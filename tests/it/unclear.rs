@@ -285,7 +285,7 @@ wired! {
         println!("{} orders, {} commits cut", promises.len(), cast.wire.cuts());
         assert!(cast.wire.cuts() > 0);
         cast.wire.mend();
-        // Jobs whose completion was cut: their leases run out.
+        // Jobs with a lost completion: their leases run out.
         seller.clock.advance(Duration::from_secs(31));
         assert_eq!(cast.complaints(&promises).await, Vec::<String>::new());
     }

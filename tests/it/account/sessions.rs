@@ -86,7 +86,7 @@ scene! {
         let second = person(&app, &grace.email, &refresh(&app, &grace.refresh).await.ok(), "refreshSession");
         let third = person(&app, &grace.email, &refresh(&app, &second.refresh).await.ok(), "refreshSession");
         viewer(&third.actor).await.ok();
-        // A thief sends the first token, at once: its successor was used, so no lost answer explains it.
+        // An attacker sends the first token, at once: its successor was used, so no lost answer explains it.
         assert_eq!(refresh(&app, &grace.refresh).await.refusal(), "SESSION_ENDED");
         assert_eq!(socket.closed().await.0, 4403);
         assert_eq!(refresh(&app, &third.refresh).await.refusal(), "SESSION_ENDED", "the whole family is gone");
