@@ -45,7 +45,7 @@ fn quota(n: u128, capacity: i64, sold: i64, held: i64, waitlist: Vec<Waiting>) -
     Quota { id: id(n), capacity, sold, held, waiting, open_as_read, waitlist, waitlist_continues: false }
 }
 
-/// One ticket type of place, `capacity` tickets, `sold` of them sold, a waitlist.
+/// Returns an inventory with one ticket type, `capacity` tickets, `sold` of them sold, and a waitlist.
 fn inventory(capacity: i64, sold: i64, waitlist: Vec<Waiting>) -> Inventory {
     Inventory {
         event: id::<EventId>(1),
@@ -66,7 +66,7 @@ fn allocation_request(user: u128, quantity: i64, fulfilment: Fulfilment) -> Allo
     AllocationRequest { user: id::<UserId>(user), items: vec![(ticket_type(0), quantity)], fulfilment, entries: ids(1) }
 }
 
-/// Fresh ids for tickets in the waitlist.
+/// Returns fresh ids of waitlist entries.
 fn ids(n: usize) -> Vec<EntryId> {
     (0..n).map(|_| RandomSource::system().id(Timestamp(0))).collect()
 }
@@ -78,7 +78,7 @@ fn booked(outcome: &Outcome) -> i64 {
     }
 }
 
-/// Puts an entry among the open ones of its user, as they are read for who has a allocation request.
+/// Adds an entry to the open ones of its user, as they are read for a user with an allocation request.
 fn opens(inventory: &mut Inventory, waiting: Waiting) {
     inventory.waits.entry((waiting.user, waiting.ticket_type)).or_default().push(waiting);
 }
@@ -126,7 +126,8 @@ fn newcomers_are_served_in_order_of_arrival() {
 
 #[test]
 fn who_queues_first_keeps_later_ones_from_overtaking() {
-    // The second allocation request leaves nothing, the third queues; a ticket that the fourth could have had does not exist.
+    // The second allocation request takes the rest, the third waits; the fourth could have used a ticket, but none is
+    // left.
     let allocation_requests = [
         allocation_request(1, 4, PartialAndWaitlist),
         allocation_request(2, 4, PartialAndWaitlist),
@@ -155,7 +156,7 @@ fn who_asks_for_more_keeps_the_old_place_and_adds_one_at_the_end() {
 
 #[test]
 fn a_repeated_order_is_not_added() {
-    // Of four, two were booked; then the same button was pressed again.
+    // Of four tickets two were booked; then the same request is sent again.
     let mut before = inventory(2, 0, vec![]);
     let done = allocate(
         before.clone(),
@@ -164,7 +165,7 @@ fn a_repeated_order_is_not_added() {
     assert_eq!(booked(&done.outcomes[0]), 2);
     assert_eq!(done.outcomes[1], Outcome::Repeated { waiting: 2 });
     assert_eq!((done.inventory.quotas[0].waiting, done.inventory.quotas[0].waitlist.len()), (2, 1));
-    // What can be booked in full is no repetition, whatever is waited for elsewhere.
+    // A request that can be booked in full is no repetition, whatever entries exist elsewhere.
     opens(&mut before, Waiting { terms: -1, ..waiting(1, 2, true) });
     let done = allocate(before, &[allocation_request(1, 2, PartialAndWaitlist)]);
     assert_eq!(booked(&done.outcomes[0]), 2);
@@ -173,7 +174,7 @@ fn a_repeated_order_is_not_added() {
 #[test]
 fn who_is_not_in_turn_is_waited_for_by_nobody() {
     let mut before = inventory(3, 1, vec![]);
-    before.quotas[0].waiting = 5; // entries that ask first, or are set aside
+    before.quotas[0].waiting = 5; // entries that are paused, or set aside
     let done = allocate(before, &[allocation_request(9, 1, AllOrNothing)]);
     assert_eq!(booked(&done.outcomes[0]), 1);
     assert_eq!((done.inventory.quotas[0].waiting, done.inventory.quotas[0].open()), (5, 1));
@@ -245,7 +246,7 @@ fn a_line_holds_only_its_own_quota() {
     };
     let done = allocate(before.clone(), &[of(0, 1), of(1, 1)]);
     assert_eq!(done.outcomes.iter().map(booked).collect::<Vec<_>>(), [0, 1]);
-    // One order over both: books what it can of the one, waits for the other.
+    // One order over both ticket types: it books the available tickets of the one and waits for the other.
     let items = vec![(ticket_type(0), 1), (ticket_type(1), 3)];
     let both = AllocationRequest { items, entries: ids(2), ..allocation_request(9, 1, PartialAndWaitlist) };
     let done = allocate(before, &[both]);
@@ -264,7 +265,7 @@ fn an_entry_that_was_served_meanwhile_is_not_repeated() {
     let Outcome::Granted { queued, .. } = &done.outcomes[0] else { panic!() };
     assert_eq!((done.promotions[0].granted, booked(&done.outcomes[0])), (2, 1));
     assert_eq!(queued[0].waiting.quantity, 1, "the old one is fulfilled, this is a new one");
-    // One that got a part is still there.
+    // An entry that was given a part is still on the waitlist.
     before.quotas[0].capacity = 1;
     let done = allocate(before, &[allocation_request(1, 2, PartialAndWaitlist)]);
     assert_eq!(done.outcomes, [Outcome::Repeated { waiting: 1 }]);
@@ -298,7 +299,7 @@ fn a_kind_of_another_event_has_no_places() {
 struct Draw<'a>(&'a RandomSource);
 
 impl Draw<'_> {
-    /// 0 to `n` - 1.
+    /// Returns a number from 0 to `n` - 1.
     fn below(&self, n: i64) -> i64 {
         (self.0.fraction() * n as f64) as i64
     }
@@ -308,7 +309,8 @@ impl Draw<'_> {
     }
 }
 
-/// A inventory as it stands in the tables, with every line in full length, and allocation requests, sometimes several of one user.
+/// Returns an inventory as in the tables, with every waitlist in full length, and allocation requests, sometimes
+/// several of one user.
 fn random_case(draw: &Draw<'_>) -> (Inventory, Vec<AllocationRequest>) {
     let quotas = 1 + draw.below(2);
     let ticket_types = quotas + draw.below(2); // the last one shares the first quota
@@ -358,8 +360,8 @@ fn random_case(draw: &Draw<'_>) -> (Inventory, Vec<AllocationRequest>) {
     (whole, allocation_requests)
 }
 
-/// The same inventory as `booking::inventory` reads it: of each line as much as the free tickets could serve and one more; nothing
-/// where nothing is free.
+/// Returns the same inventory as `booking::inventory` reads it: of each waitlist the entries that the free tickets
+/// could fill and one more; none where no ticket is free.
 fn as_read(whole: &Inventory) -> Inventory {
     let mut read = whole.clone();
     for quota in &mut read.quotas {
@@ -375,7 +377,7 @@ fn quota_of(inventory: &Inventory, ticket_type: TicketTypeId) -> usize {
     inventory.quotas.iter().position(|one| one.id == quota).unwrap()
 }
 
-/// The rules once more, told from outside: walks through what was decided and holds every step against them.
+/// A second statement of the rules: goes through the decisions and checks every step.
 struct Witness<'a> {
     inventory: &'a Inventory,
     free: Vec<i64>,
@@ -396,7 +398,7 @@ impl<'a> Witness<'a> {
         witness
     }
 
-    /// The waitlist is served from its heads, in order, and as far as it goes.
+    /// Entries are promoted from the front, in order, and as far as the tickets go.
     fn served(&mut self, promotions: &[Promotion]) {
         for Promotion { waiting, granted } in promotions {
             let at = quota_of(self.inventory, waiting.ticket_type);
@@ -419,7 +421,7 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// A allocation request got what its fulfilment promises, never before those who wait.
+    /// An allocation request got what its fulfilment promises, never before a waiting entry.
     fn answered(&mut self, allocation_request: &AllocationRequest, outcome: &Outcome) {
         let requested: i64 = allocation_request.items.iter().map(|(_, quantity)| quantity).sum();
         let (booked, queued) = match outcome {
@@ -461,7 +463,7 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// Each part of an order that waits is an entry of its own, at the end; a repetition is none.
+    /// Each waiting part of an order is an entry of its own, at the end of the waitlist; a repetition adds none.
     fn queued(&mut self, allocation_request: &AllocationRequest, Queued { waiting, .. }: &Queued) {
         let line = &mut self.lines[quota_of(self.inventory, waiting.ticket_type)];
         let asked = allocation_request
@@ -481,7 +483,7 @@ impl<'a> Witness<'a> {
         line.push(*waiting);
     }
 
-    /// The inventory is left as the steps say.
+    /// The inventory afterwards equals the sum of the steps.
     fn left(&self, after: &Inventory) {
         assert_eq!(after.waitlist_tail, self.tail);
         for (at, quota) in after.quotas.iter().enumerate() {
@@ -505,12 +507,12 @@ fn thousands_of_random_floors_stay_sound() {
         Witness::hold(&whole, &allocation_requests, &done);
         promoted += done.promotions.len();
 
-        // What was read of the waitlist is enough to decide as if all of it had been.
+        // The part of the waitlist that was read leads to the same decision as all of it.
         let informed = allocate(whole.clone(), &allocation_requests);
         assert_eq!((&informed.promotions, &informed.outcomes), (&done.promotions, &done.outcomes));
         assert_eq!(informed.inventory.waitlist_tail, done.inventory.waitlist_tail);
 
-        // A refusal is as if nobody had asked.
+        // A refused request has no effect.
         let kept: Vec<usize> =
             (0..allocation_requests.len()).filter(|at| matches!(done.outcomes[*at], Outcome::Granted { .. })).collect();
         refused += allocation_requests.len() - kept.len();
@@ -519,7 +521,7 @@ fn thousands_of_random_floors_stay_sound() {
         assert_eq!(without.inventory, done.inventory);
         assert_eq!(without.outcomes, kept.iter().map(|at| done.outcomes[*at].clone()).collect::<Vec<_>>());
 
-        // Together or one after the other: a batch leaves nothing undone.
+        // A batch decides as if the requests came one after the other.
         repeated += done.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Repeated { .. })).count();
         let has_open = |allocation_request: &AllocationRequest| {
             whole.waits.keys().any(|(user, _)| *user == allocation_request.user)
@@ -542,7 +544,7 @@ fn thousands_of_random_floors_stay_sound() {
     }
     let last = u64::from_le_bytes(random.bytes());
     println!("drew {promoted} {added} {repeated} {refused} {split} {last:x}");
-    // The draw reaches every corner.
+    // The random cases reach every branch.
     assert!(
         promoted > 5_000 && added > 1_000 && repeated > 500 && refused > 5_000 && split > 5_000,
         "{promoted} {added} {repeated} {refused} {split}"

@@ -1,5 +1,5 @@
-//! Scenes of the batcher: several orders decided in one commit, and one bad one costing exactly itself.
-//! Not here: who gets what (`allocate`, `booking`).
+//! Tests of the batcher: several orders are decided in one commit, and a bad order affects only itself.
+//! Not here: the allocation of tickets (`allocate`, `booking`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,7 +21,7 @@ scene! {
         let event = organizer.event(100).await;
         let stats = app.app.services.batcher.stats();
         let (batches, orders) = (stats.batches.load(Ordering::Relaxed), stats.orders.load(Ordering::Relaxed));
-        // Somebody holds the event's lock: the first batch waits at it, and everybody else gathers behind.
+        // The test holds the event's lock: the first batch waits for it, and all other orders gather behind.
         let lock = app.hold_stock(&event).await;
         let asked = tokio::spawn({
             let (people, event) = (people.clone(), event.clone());
@@ -42,7 +42,7 @@ scene! {
 }
 
 scene! {
-    /// One customer's orders that are decided together are told apart as if they had come one by one.
+    /// Orders of one customer in one batch get the same answers as if they had come one by one.
     async fn orders_of_one_customer_share_a_batch(stage: Stage) {
         let app = stage.app_with(|options| {
             options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
@@ -80,7 +80,7 @@ scene! {
 }
 
 postgres_scene! {
-    /// Who waits at one event that somebody holds does not hold up the others of their batch. (SQLite has one writer.)
+    /// An order for a locked event does not delay the others of its batch. (SQLite has one writer.)
     async fn a_held_event_costs_itself(stage: Stage) {
         let app = stage.app_with(|options| {
             options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
@@ -111,7 +111,8 @@ postgres_scene! {
 }
 
 scene! {
-    /// A request that no transaction can serve costs itself; those beside it are decided as if it had never come.
+    /// A request that no transaction can complete affects only itself; the others of its batch are decided as if it had
+    /// never come.
     async fn a_bad_request_costs_itself(stage: Stage) {
         let app = stage.app_with(|options| {
             options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
@@ -122,8 +123,8 @@ scene! {
         let organizer = app.organizer().await;
         let mut people = app.customers(9).await;
         let event = organizer.event(100).await;
-        // Her account is gone behind the service's back, so that her booking violates a foreign key: nothing that the
-        // batcher reads beforehand could tell.
+        // Her account is deleted behind the service's back, so that her booking violates a foreign key: nothing that
+        // the batcher reads beforehand could tell.
         let culprit = people.remove(4);
         culprit.ask("{ viewer { id } }", serde_json::json!({})).await.ok();
         let lock = app.hold_stock(&event).await;
@@ -175,7 +176,7 @@ scene! {
 }
 
 scene! {
-    /// The same key for two events at the same moment: one of the two is refused, whichever lane was second.
+    /// The same key for two events at the same moment: one of the two is refused, whichever worker was second.
     async fn one_key_for_two_events_at_once(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);

@@ -1,5 +1,5 @@
-//! Scenes of events: from draft to archive, browsing, calling off.
-//! Not here: who is told (`notification`) and tickets (`booking`, `waitlist`).
+//! Tests of events: from draft to archive, browsing, calling off.
+//! Not here: notices (`notification`) and tickets (`booking`, `waitlist`).
 
 use serde_json::{Value, json};
 
@@ -33,10 +33,10 @@ scene! {
         assert_eq!(made.text("createEvent.event.startsAt"), "2026-03-01T18:00:00Z");
         assert_eq!(made.at("createEvent.event.price"), &json!({ "amount": "20.00", "currency": "EUR" }));
         let id = made.text("createEvent.event.id");
-        // A second one of this name gets an address of its own.
+        // A second event of this name gets a slug of its own.
         let second = create(&organizer, json!({})).await.ok().text("createEvent.event.slug");
         assert!(second.starts_with("jazz-on-the-roof-"), "{second}");
-        // A draft is its organizer's.
+        // Only its organizer can see a draft.
         let by_id = "query($id: ID!) { event(id: $id) { title status } }";
         let (stranger, rival) = (app.customer().await, app.organizer().await);
         for who in [&app.anonymous(), &stranger, &rival] {
@@ -208,7 +208,7 @@ scene! {
         assert_eq!(mine.int("myEvents.totalCount"), 4, "drafts included, the rival's not");
         let all = app.admin().await.ask("{ myEvents(first: 9, filter: { status: DRAFT }) { nodes { title } totalCount } }", json!({})).await.ok();
         assert_eq!(all.int("myEvents.totalCount"), 1);
-        // Paging forward and back meets every event once.
+        // Paging forward and back returns every event once.
         let forward = app.anonymous().ask("{ events(first: 3) { pageInfo { endCursor hasNextPage } } }", json!({})).await.ok();
         let rest = app.anonymous().ask("query($c: String) { events(first: 3, after: $c) { nodes { title } pageInfo { startCursor hasNextPage hasPreviousPage } } }",
             json!({ "c": forward.text("events.pageInfo.endCursor") })).await.ok();
@@ -251,7 +251,7 @@ scene! {
         assert_eq!(rival.mutate("cancelEvent", json!({ "eventId": id }), "event { id }").await.refusal(), "NOT_FOUND");
         let cancelled = organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { status }").await.ok();
         assert_eq!(cancelled.text("cancelEvent.event.status"), "CANCELLED");
-        // At once every verb obeys.
+        // Every verb refuses immediately.
         assert_eq!(people[0].book(&id, 1, "PARTIAL_AND_WAITLIST", None).await.refusal(), "INVALID_TRANSITION");
         assert_eq!(people[0].join(&id, 1, true).await.refusal(), "INVALID_TRANSITION");
         assert_eq!(organizer.resize(&id, 20).await.refusal(), "INVALID_TRANSITION");
@@ -260,7 +260,8 @@ scene! {
         assert_eq!(app.sold(&id).await, 0);
         assert_eq!(app.number("SELECT count(*) AS n FROM booking WHERE status <> 'CANCELLED'", []).await, 0);
         assert_eq!(people[5].leave(&entry).await.refusal(), "NOT_WAITING");
-        // Each customer with a live booking or in the waitlist hears once; who had cancelled before hears nothing of it.
+        // Each customer with a live booking or a waiting entry gets one notice; a customer who had cancelled before
+        // gets none.
         for customer in &people[1..] {
             assert_eq!(app.notices(customer.user, "event.cancelled").await, 1);
             assert_eq!(app.notices(customer.user, "waitlist.left").await, 0, "one notice per cause");
@@ -275,7 +276,7 @@ scene! {
 }
 
 scene! {
-    /// What took place cannot be called off afterwards, nor what is archived in the very same moment.
+    /// A past event cannot be called off, nor one that is archived in the very same moment.
     async fn what_is_over_cannot_be_called_off(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;
@@ -304,7 +305,7 @@ scene! {
 }
 
 scene! {
-    /// More bookings than a chunk holds, and more customers than a reaction tells by itself.
+    /// More bookings than a chunk holds, and more customers than a reaction notifies by itself.
     async fn calling_off_a_large_event_goes_in_chunks(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let organizer = app.organizer().await;
@@ -313,7 +314,7 @@ scene! {
         organizer.mutate("cancelEvent", json!({ "eventId": id }), "event { status }").await.ok();
         app.reacted().await;
         let event: boxoffice::id::EventId = boxoffice::id::NodeId::parse(&id).unwrap();
-        // One chunk, as if the process died behind it; another process goes on.
+        // One chunk, as if the process died after it; another process continues.
         assert!(boxoffice::booking::call_off::chunk(&app.app.ctx, event, None).await.unwrap());
         let left = app.sold(&id).await;
         assert!(0 < left && left < 1_100, "{left}");
@@ -329,9 +330,10 @@ scene! {
 }
 
 scene! {
-    /// The same request twice at once makes one event, whoever is first; and a repeat is answered even after its start.
+    /// The same request twice at once creates one event, whichever comes first; and a repetition is answered even after
+    /// its start.
     async fn a_keyed_event_is_made_once_however_often_it_is_asked_for(stage: Stage) {
-        // Without a worker, which would forget the key once three days have passed.
+        // Without a worker, which would purge the key once three days have passed.
         let app = stage.app_with(|options| options.worker = false).await;
         let organizer = app.organizer().await;
         let create = || {

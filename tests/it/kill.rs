@@ -1,5 +1,5 @@
-//! Kill: the built program dies by SIGKILL at random instants under bookings; nothing is lost, nothing happens twice.
-//! Not here: what must hold afterwards (`audit`), and connections that die while the program lives (`unclear`).
+//! Kill: the built program dies by SIGKILL at random instants during bookings; nothing is lost, nothing happens twice.
+//! Not here: the invariants afterwards (`audit`), and connections that die while the program runs (`unclear`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,13 +22,13 @@ use crate::harness::{Answer, PATIENCE, apart, postgres, seeded};
 mod full;
 pub mod negative_control;
 
-/// How often the program is killed.
+/// Number of times that the program is killed.
 const ROUNDS: usize = 20;
 
-/// How many customers ask at the same time, one request open each.
+/// Number of concurrent customers, with one open request each.
 const CUSTOMERS: usize = 12;
 
-/// How many new box offices die while they make their database.
+/// Number of new services that die while they create their database.
 const FIRST_STARTS: usize = 10;
 
 /// Tickets of each event: one that sells out at once, one that sells out on the way, one that does not.
@@ -40,24 +40,24 @@ const BOOK: &str = "mutation($input: CreateBookingInput!) { createBooking(input:
 const CANCEL: &str =
     "mutation($id: ID!) { cancelBooking(input: { bookingId: $id }) { booking { id } userErrors { code } } }";
 
-/// What a customer wants of the program, until it answers.
+/// A request of a customer, repeated until it is answered.
 #[derive(Debug, Clone)]
 enum AllocationRequest {
     Book { key: String, event: String, quantity: i64, fulfilment: &'static str },
     Cancel { nth: usize, booking: String },
 }
 
-/// Somebody who wants many tickets, and remembers every answer.
+/// A customer who books many tickets, and records every answer.
 struct Customer {
     guest: Guest,
     random: RandomSource,
     events: Arc<Vec<String>>,
     asked: usize,
     open: Option<AllocationRequest>,
-    /// Each order that was answered with tickets, and what it was promised.
+    /// Each order that was answered with tickets, and the promise of the answer.
     kept: Vec<(AllocationRequest, Promise)>,
     refused: usize,
-    /// Orders asked again, and how many of those had been booked already when their answer was lost.
+    /// Number of repeated orders, and how many of those had been booked already when their answer was lost.
     again: usize,
     unheard: usize,
 }
@@ -67,7 +67,7 @@ fn pick(random: &RandomSource, n: usize) -> usize {
 }
 
 impl Customer {
-    /// What they want next: mostly tickets, now and then to give some back.
+    /// Returns the next request: mostly a booking, now and then a cancellation.
     fn next(&mut self) -> AllocationRequest {
         self.asked += 1;
         let live = self.kept.iter().position(|(_, promise)| promise.booking.is_some() && !promise.cancelled);
@@ -116,13 +116,13 @@ impl Customer {
                 self.kept.push((wish, promise));
             }
             (AllocationRequest::Book { .. }, "NOT_ENOUGH_TICKETS" | "ALREADY_WAITING") => self.refused += 1,
-            // Asked again after its answer was lost.
+            // Repeated after its answer was lost.
             (AllocationRequest::Cancel { nth, .. }, "" | "ALREADY_CANCELLED") => self.kept[*nth].1.cancelled = true,
             (_, refusal) => panic!("{wish:?}: {refusal}"),
         }
     }
 
-    /// Asks, first for what was never answered, until the program is gone.
+    /// Sends requests, first the unanswered one, until the program is gone.
     async fn shop(mut self, address: String, round: Arc<Round>) -> Self {
         let begun = Clock::System.now();
         loop {
@@ -142,7 +142,7 @@ impl Customer {
         }
     }
 
-    /// Asks for what was never answered, then asks everything once more: the answers are the same.
+    /// Repeats the unanswered request, then all the others: the answers are the same.
     async fn insist(mut self, address: String) -> Self {
         let begun = Clock::System.now();
         if let Some(wish) = self.open.take() {
@@ -159,7 +159,7 @@ impl Customer {
     }
 }
 
-/// What is going on while the program lives.
+/// The state shared by the customers of one round.
 #[derive(Default)]
 struct Round {
     answers: AtomicUsize,
@@ -227,7 +227,7 @@ scene! {
             ticks(pick(&random, 12), Duration::from_millis(1)).await;
             log += &served.running.kill().await.stderr;
             customers = shopping.join_all().await;
-            // Now and then it does not even come up before it dies again.
+            // Now and then it dies again before it is ready.
             if pick(&random, 4) == 0 {
                 let stillborn = place.serve().begin();
                 ticks(pick(&random, 40), Duration::from_millis(5)).await;
@@ -237,7 +237,7 @@ scene! {
         }
         log += &served.running.kill().await.stderr;
 
-        // Workers died with jobs in hand. Nobody wants to wait until their leases run out: let them have.
+        // Workers died while they ran jobs. The test does not wait until their leases run out: it ends them.
         let db = place.db().await;
         let expire = |tx: db::Tx| async move {
             db::run(&tx, "UPDATE job SET lease_until = 1 WHERE state = 'running'", []).await
@@ -269,7 +269,7 @@ scene! {
         );
         assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
         assert!(!log.contains("panicked"), "{log}");
-        // The one channel there is: a line for each confirmation, at least once.
+        // The log is the only channel: a line for each confirmation, at least once.
         let references: Vec<Reference> = db::all(db.read(), "SELECT reference FROM booking", []).await.unwrap();
         for Reference { reference } in references {
             assert!(log.contains(&format!("booking confirmed ref={reference} ")), "nobody logged {reference}");
@@ -284,7 +284,7 @@ struct Reference {
 }
 
 scene! {
-    /// The very first start dies while it makes its database and its demo; the next one goes on where it stopped.
+    /// The first start dies while it creates its database and its demo; the next one continues from there.
     async fn while_it_makes_its_database(stage: Stage) {
         let random = seeded("kill::while_it_makes_its_database");
         for _ in 0..FIRST_STARTS {
@@ -309,7 +309,7 @@ scene! {
 }
 
 scene! {
-    /// The same after the last step of the migration and before the history has its head.
+    /// The same after the last step of the migration and before the row of `stream_head` exists.
     async fn before_the_history_has_its_head(stage: Stage) {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::of(&stage.target, folder.path());

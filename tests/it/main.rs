@@ -1,8 +1,8 @@
-//! The one test binary: scenes with actors, the conventions of the code base, and what keeps both honest.
+//! The test binary: tests with actors, the conventions of the code base, and negative controls of both.
 //! Not here: clients in other languages (`tests/clients`) and speed (`benches`).
 //!
-//! A scene that touches the database runs on both: `booking::books_places::sqlite` and `…::postgres`. PostgreSQL is the
-//! server `scripts/with-postgres` starts; without it libtest names each of those scenes as ignored.
+//! A test that touches the database runs on both: `booking::books_places::sqlite` and `…::postgres`. PostgreSQL is the
+//! server that `scripts/with-postgres` starts; without it libtest lists each of those tests as ignored.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[macro_use]

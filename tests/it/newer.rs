@@ -1,5 +1,5 @@
-//! Scenes beside a later release: what only that one can read is met by streams, lists, reactions and workers of this one,
-//! who stop before it and leave it alone; once it can be read, nothing is missing.
+//! Tests beside a later release: streams, lists, reactions and workers of this release stop before a record that only
+//! the later one can read, and leave it alone; once it can be read, nothing is missing.
 //! Not here: damaged rows (`notification`), and a database that is too new as a whole (`binary`).
 
 use std::collections::HashMap;
@@ -20,14 +20,14 @@ use uuid::Uuid;
 use crate::harness::socket::Socket;
 use crate::harness::{Actor, TestApp};
 
-/// What a later release may write: a kind that is new, and a known one in a new version.
+/// Records that a later release may write: a new kind, and a known kind in a new version.
 const NEWER: [(&str, i64); 2] = [("booking.teleported", VERSION), ("booking.cancelled", VERSION + 1)];
 
 fn domain_event_id(n: u128) -> DomainEventId {
     DomainEventId(Uuid::from_u128(n))
 }
 
-/// A booking as domain events tell of it.
+/// A booking, as recorded in domain events.
 struct Sold {
     event: EventId,
     organizer: OrganizerId,
@@ -63,7 +63,7 @@ impl Sold {
         app.sql(sql, binds).await;
     }
 
-    /// The same in words of this release, as if this process were of the later one: a cancellation.
+    /// The same in the format of this release, as if this process were of the later one: a cancellation.
     fn read(&self) -> DomainEvent {
         let Self { event, organizer, user, booking } = *self;
         let reason = CancelReason::ByOrganizer;
@@ -95,7 +95,7 @@ async fn watch(person: &Actor, query: &str, variables: Value) -> (Socket, Value)
     (socket, opening["cursor"].clone())
 }
 
-/// The stream says that a later release has to go on, and ends.
+/// Checks that the stream ends with the code that asks to resubscribe at a later release.
 async fn stops(socket: &mut Socket) {
     let message = socket.message().await;
     assert_eq!(message["payload"]["errors"][0]["extensions"]["code"], "OVERLOADED", "{message}");
@@ -132,12 +132,12 @@ scene! {
             customer.books(&other, 1).await;
             stops(&mut mine).await;
             stops(&mut sales).await;
-            // What another event's stream does not tell of cannot stop it.
+            // A record that another event's stream does not contain cannot stop that stream.
             assert_eq!(elsewhere.next("s").await["log"]["change"], "CREATED");
-            // Whoever comes back is told again, as often as they come.
+            // A client that resumes gets the same messages again, each time.
             let (mut again, _) = watch(&customer, MINE, json!({ "after": cursors[0] })).await;
             stops(&mut again).await;
-            // At a process of the later release everything is there.
+            // At a process of the later release no message is missing.
             sold.make_readable(&app, "domain_event", n).await;
             for (person, query, cursor) in [(&customer, MINE, &cursors[0]), (&organizer, SALES, &cursors[1])] {
                 let (mut resumed, _) = watch(person, query, json!({ "after": cursor })).await;
@@ -151,8 +151,8 @@ scene! {
 }
 
 scene! {
-    /// A notice of a later release ends the inbox for this one: what stands before it is shown and counted, nothing behind
-    /// it is shown, counted, streamed or marked read.
+    /// A notice of a later release ends the inbox for this one: notices before it are shown and counted, none after it
+    /// is shown, counted, streamed or marked read.
     async fn the_inbox_ends_before_a_newer_notice(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;
@@ -194,7 +194,7 @@ scene! {
 }
 
 scene! {
-    /// A notice that nobody can read is left out, in lists and streams, and hides no other.
+    /// An unreadable notice is left out, in lists and streams, and hides no other.
     async fn a_damaged_notice_hides_no_other(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -214,7 +214,8 @@ scene! {
 }
 
 scene! {
-    /// Reacting stops before a domain event of a later release and parks nothing, also when a reaction before it fails.
+    /// Reacting stops before a domain event of a later release and dead-letters nothing, also if a reaction before it
+    /// fails.
     async fn reactions_stop_before_a_newer_domain_event(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -230,7 +231,7 @@ scene! {
             // Another process tries too.
             let other = stage.app_with(|options| options.clock = app.clock.clone()).await;
             app.eventually("everything before it is done", || async { app.number(behind, []).await == 4 }).await;
-            other.organizer().await.event(1).await; // which makes the relay look again
+            other.organizer().await.event(1).await; // which makes the relay read again
             numbered(&app).await;
             assert_eq!(app.number(behind, []).await, 5);
             assert_eq!(app.number("SELECT count(*) AS n FROM parked_domain_event", []).await, 0);
@@ -243,15 +244,15 @@ scene! {
     }
 }
 
-/// What became of jobs nobody here knows.
+/// Returns the number of jobs of unknown kinds that satisfy a condition.
 async fn untouched(app: &TestApp, condition: &str) -> i64 {
     let sql = format!("SELECT count(*) AS n FROM job WHERE attempt = 0 AND crashes = 0 AND {condition}");
     app.number(&sql, []).await
 }
 
 scene! {
-    /// Workers claim what they have a handler for: jobs of a later release wait for its workers, uncharged, and keep nobody
-    /// waiting, however many they are.
+    /// Workers claim only jobs with a handler: jobs of a later release wait for its workers, with no attempt counted,
+    /// and delay no other job, however many they are.
     async fn workers_leave_newer_jobs_alone(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -262,7 +263,7 @@ scene! {
                 app.sql(put, [queue.into(), "available".into(), Bind::BigInt(None), Bind::Uuid(None), 0_i64.into()]).await;
             }
         }
-        // One is in the hands of a worker of that release, which died long ago.
+        // One of them is leased to a worker of that release, which died long ago.
         let lease = Bind::Uuid(Some(Uuid::from_u128(9)));
         app.sql(put, ["emails".into(), "running".into(), 1_i64.into(), lease, 1_i64.into()]).await;
         let event = organizer.event(9).await;
@@ -279,7 +280,8 @@ scene! {
 }
 
 scene! {
-    /// Known jobs about something newer, a delivery and a fan-out, are handed back uncharged and done later.
+    /// Known jobs about a newer record, a delivery and a fan-out, are handed back with no attempt counted, and done
+    /// later.
     async fn known_jobs_about_something_newer_wait(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);

@@ -1,4 +1,4 @@
-//! Scenes of telling: domain events, notices, jobs, log lines, exactly once each.
+//! Tests of notification: domain events, notices, jobs, log lines, exactly once each.
 //! Not here: live streams (`live`) and crashes (`kill`).
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::harness::TestApp;
 
 mod lines;
 
-/// Puts `n` customers with a confirmed booking of one ticket each straight into the tables.
+/// Inserts `n` customers with a confirmed booking of one ticket each into the tables.
 pub async fn fill(app: &TestApp, event: &str, n: i64) {
     let event = EventId::parse(event).unwrap();
     let (numbers, uuid) = match app.db().is_sqlite() {
@@ -43,7 +43,7 @@ pub async fn fill(app: &TestApp, event: &str, n: i64) {
 }
 
 scene! {
-    /// No worker runs: what a booking and an update of its event leave behind is domain events, notices and waiting jobs.
+    /// No worker runs: a booking and an update of its event leave domain events, notices and waiting jobs.
     async fn domain_events_and_jobs_of_a_booking_and_an_update(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -99,7 +99,7 @@ scene! {
 }
 
 scene! {
-    /// More customers than a reaction tells by itself: a fan-out does, in chunks of a thousand, from a cursor.
+    /// An audience too large for a reaction: a fan-out notifies it, in chunks of a thousand, from a cursor.
     async fn a_large_audience_goes_through_a_fan_out(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let organizer = app.organizer().await;
@@ -121,7 +121,8 @@ scene! {
 }
 
 scene! {
-    /// People who wait are told of changes like those who booked, once each, in order of user and through a fan-out alike.
+    /// Waiting customers get notices of changes like those with bookings, once each, in order of user, and through a
+    /// fan-out too.
     async fn who_waits_is_told_like_who_booked(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let organizer = app.organizer().await;
@@ -153,7 +154,8 @@ scene! {
 }
 
 scene! {
-    /// One recipient who cannot be reached never holds up another, is tried as often as the queue says, and is put away.
+    /// A recipient who cannot be reached never delays another, is tried as often as the queue says, and is
+    /// dead-lettered.
     async fn one_failure_never_blocks_another(stage: Stage) {
         let unreachable: Arc<std::sync::Mutex<Option<UserId>>> = Arc::default();
         let mended = Arc::new(AtomicBool::new(false));
@@ -177,7 +179,7 @@ scene! {
         assert_eq!(app.number(sent, [people[2].user.into()]).await, 1);
         assert_eq!(app.number(sent, [people[1].user.into()]).await, 0);
         assert_eq!(app.notices(people[1].user, "booking.confirmed").await, 1, "in the app it stands all the same");
-        // Four more attempts, each after its backoff; then it is put away.
+        // Four more attempts, each after its backoff; then it is dead-lettered.
         for attempt in 2..=5 {
             app.clock.advance(std::time::Duration::from_secs(20));
             app.eventually("another attempt was made", || async {
@@ -186,7 +188,7 @@ scene! {
             app.settled().await;
         }
         assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state = 'dead' AND last_error IS NOT NULL", []).await, 1);
-        // An operator mends the cause and puts the job back: it is delivered, once.
+        // An operator removes the cause and requeues the job: it is delivered, once.
         mended.store(true, Ordering::SeqCst);
         app.sql("UPDATE job SET state = 'available', attempt = 0, run_at = 0, finished_at = NULL WHERE state = 'dead'", []).await;
         app.eventually("it is delivered", || async { app.number(sent, [people[1].user.into()]).await == 1 }).await;
@@ -194,7 +196,8 @@ scene! {
 }
 
 scene! {
-    /// A worker that died holds its jobs until the lease runs out; then another one goes on, and nothing is done twice.
+    /// A worker that died holds its jobs until the lease runs out; then another one continues, and nothing is done
+    /// twice.
     async fn a_dead_workers_jobs_go_on(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -212,7 +215,7 @@ scene! {
         other.settled().await;
         assert_eq!(app.number("SELECT count(*) AS n FROM delivery", []).await, 2);
         assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state = 'succeeded' AND crashes = 1", []).await, 2);
-        // The zombie wakes: its token opens nothing.
+        // The first worker resumes: its token is no longer valid.
         let ids: Vec<i64> = held.iter().map(|job| job.id).collect();
         let ids = &ids;
         let now = app.clock.now();
@@ -223,7 +226,7 @@ scene! {
 }
 
 scene! {
-    /// A job that keeps killing its worker is put away instead of taking every worker with it.
+    /// A job that keeps killing its worker is dead-lettered instead of stopping every worker.
     async fn a_poisonous_job_is_put_away(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         app.sql("INSERT INTO job (queue, kind, args, state, run_at, max_attempts, created_at) VALUES ('emails', 'deliver', '{}', 'available', 0, 50, 0)", []).await;
@@ -239,8 +242,8 @@ scene! {
 }
 
 scene! {
-    /// A domain event nobody can read is parked with its error and the next ones are reacted to; one of a later release stops
-    /// this process from reacting, and nothing is lost.
+    /// An unreadable domain event is dead-lettered with its error and the next ones are reacted to; one of a later
+    /// release stops this process from reacting, and nothing is lost.
     async fn damaged_and_newer_domain_events(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);
@@ -262,7 +265,7 @@ scene! {
         let behind = "SELECT h.last - c.last AS n FROM stream_head h, consumer c WHERE c.name = 'reactions'";
         app.eventually("reacting stops before it", || async { app.number(behind, []).await >= 4 }).await;
         assert_eq!(app.number("SELECT count(*) AS n FROM parked_domain_event", []).await, 1, "newer is not damaged");
-        // A process of that release reacts to it; here it is taken out of the way.
+        // A process of that release would react to it; here it is replaced.
         app.sql("UPDATE domain_event SET kind = 'availability.changed', data = $2 WHERE id = $1",
             [id(2).into(), DomainEvent::AvailabilityChanged { event: EventId::parse(&event).unwrap(), revision: 1 }.data().to_string().into()]).await;
         app.settled().await;
@@ -271,7 +274,7 @@ scene! {
 }
 
 scene! {
-    /// The mutation's answer never waits for jobs, and marking read never goes back.
+    /// The answer of a mutation never waits for jobs, and marking read never goes back.
     async fn the_inbox_counts_and_remembers(stage: Stage) {
         let app = stage.app().await;
         let (organizer, customer) = (app.organizer().await, app.customer().await);

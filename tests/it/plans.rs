@@ -1,6 +1,6 @@
-//! Every statement of a day at the box office uses an index: what was really run is asked for its plan, on both
-//! databases, so that a forgotten index fails a test instead of a sale.
-//! Not here: how long anything takes.
+//! Every frequent statement uses an index: the statements that really ran are explained, on both databases, so that a
+//! forgotten index fails a test instead of a sale.
+//! Not here: durations.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::harness::{Stage, TestApp, log};
 
-/// Tables that are read whole, and why that is right.
+/// Tables that are read whole, and the reason of each.
 const READ_WHOLE: &[(&str, &str)] = &[
     ("stream_head", "has one row"),
     ("quota_waiting", "holds the quotas with a waitlist only"),
@@ -21,19 +21,21 @@ const READ_WHOLE: &[(&str, &str)] = &[
     ("seaql_migrations", "a row per step, at a start"),
 ];
 
-/// What is still to be ended or told is found without passing what is done: statement and index, as SQLite plans them.
+/// Open work (entries to end, jobs to run) is found without reading the finished: statement and index, as SQLite plans
+/// them.
 const OPEN_ONLY: &[(&str, &str)] = &[
     ("SELECT id, user_id, status FROM booking", "booking_live"),
     ("SELECT id, user_id, quota_id, quantity FROM waitlist_entry", "waitlist_waiting"),
     ("SELECT i.last_seq, i.read_seq", "notice_newer"),
 ];
 
-/// Whether a statement pages or counts the catalog by what its index has, of which the test is that no event is read.
+/// Returns true if a statement pages or counts the catalog from an index alone; the test of it is that no event is
+/// read.
 fn is_programme(sql: &str) -> bool {
     sql.contains("FROM event WHERE event.status = 'PUBLISHED'") && !sql.contains("(SELECT true")
 }
 
-/// Everything that people do in a day, and what follows from it.
+/// Runs everything that users do in a day, and the reactions to it.
 async fn a_day(app: &TestApp) {
     let (organizer, admin) = (app.organizer().await, app.admin().await);
     let people = app.customers(4).await;
@@ -154,7 +156,7 @@ async fn a_day(app: &TestApp) {
     app.settled().await;
 }
 
-/// What a worker does with a job that takes long and then fails; here there is none of that number.
+/// Renews and fails a job as a worker does; the job's number does not exist here.
 async fn hold_and_lose_a_job(app: &TestApp) {
     let (now, token) = (app.clock.now(), claim::Token(uuid::Uuid::nil()));
     claim::renew(app.db(), &[0], token, now).await.unwrap();
@@ -177,7 +179,7 @@ struct Step {
     detail: String,
 }
 
-/// How SQLite reads tables whole, as it says itself.
+/// Returns the tables that SQLite reads whole, according to its plan.
 async fn whole_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     let explain = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"));
     let rows = db.query_all_raw(explain).await.unwrap();
@@ -191,7 +193,7 @@ async fn whole_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     let is_whole = |step: &String| {
         let Some(name) = step.strip_prefix("SCAN ").filter(|_| !step.contains("VIRTUAL TABLE")) else { return false };
         let name = name.split(' ').next().unwrap_or("");
-        // The first rows in an index's own order are no whole table.
+        // Reading the first rows in the order of an index does not read the whole table.
         if (step.contains("USING INDEX") || step.contains("USING COVERING INDEX"))
             && sql.contains(" LIMIT ")
             && !sql.contains(" WHERE ")
@@ -207,8 +209,8 @@ async fn whole_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     steps.into_iter().filter(is_whole).collect()
 }
 
-/// How PostgreSQL reads tables whole, also by way of an index. The connections of the product are told to avoid it; the
-/// tables are as small as in a young box office, where nothing else would keep it from doing so.
+/// Returns the tables that PostgreSQL reads whole, also by way of an index. The connections of the product are told to
+/// avoid it; the tables are as small as in a new installation, where nothing else would keep PostgreSQL from doing so.
 #[expect(clippy::disallowed_methods, reason = "nothing is written: settings that end with the transaction")]
 async fn whole_postgres(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     let binds = (1..=20).rev().find(|n| sql.contains(&format!("${n}"))).unwrap_or(0);
@@ -227,20 +229,20 @@ async fn whole_postgres(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     tx.rollback().await.unwrap();
     let is_whole = |(at, step): &(usize, &String)| {
         let has_condition = steps.get(at + 1).is_some_and(|next| next.contains("Index Cond:"));
-        // The first rows in an index's own order are no whole table.
+        // Reading the first rows in the order of an index does not read the whole table.
         let is_first_rows = sql.replace("LIMIT (SELECT NULL::bigint)", "").contains(" LIMIT ");
         step.contains("Seq Scan on") || step.contains("Scan using") && !has_condition && !is_first_rows
     };
     steps.iter().enumerate().filter(is_whole).map(|(_, step)| step.trim().to_owned()).collect()
 }
 
-/// Whether the harness asks, not the product.
+/// Returns true for a statement of the harness, not of the product.
 fn is_harness(sql: &str) -> bool {
     ["stream_head h, consumer c", "'FILL-'", "'f' || i"].iter().any(|part| sql.contains(part))
 }
 
-/// Plans follow what PostgreSQL knows of its tables, and it learns behind one's back: here it knows nothing, as on the first
-/// day, until somebody says ANALYZE.
+/// Plans follow PostgreSQL's statistics, which it collects in the background: here it has none, as on the first day,
+/// until ANALYZE runs.
 async fn keep_ignorant(db: &DatabaseConnection) {
     if matches!(db.get_database_backend(), DbBackend::Postgres) {
         let each = "DO $$ DECLARE t text; BEGIN
@@ -251,7 +253,7 @@ async fn keep_ignorant(db: &DatabaseConnection) {
     }
 }
 
-/// Which tables a statement reads whole.
+/// Returns the tables that a statement reads whole.
 async fn read_whole(app: &TestApp, sql: &str) -> Vec<String> {
     let has_plan = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].iter().any(|word| sql.starts_with(word));
     match (has_plan, app.db().is_sqlite()) {
@@ -285,7 +287,8 @@ async fn play(stage: Stage) {
     assert!(ran.len() > 60, "only {} statements were seen", ran.len());
     assert!(whole.is_empty(), "{} of {}:\n{}", whole.len(), ran.len(), whole.join("\n"));
     if !app.db().is_sqlite() {
-        // At rest nothing is leased, so an index of the leased looks like the shortest way to any job. It is none at work.
+        // At rest no job is leased, so an index of the leased jobs looks like the shortest way to any job. Under load
+        // it is not.
         app.db().read().execute_unprepared("ANALYZE job").await.unwrap();
         let of_one_job = |sql: &&String| sql.starts_with("UPDATE job") && sql.contains("lease_token = ");
         let (mut asked, set) = (0, ["'succeeded'", "'dead'", "SET lease_until", "SET progress"]);
@@ -297,7 +300,7 @@ async fn play(stage: Stage) {
     }
 }
 
-/// On one thread, where nobody else's statements are collected.
+/// Runs on one thread, where no other statements are collected.
 fn alone(stage: impl Future<Output = Stage>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

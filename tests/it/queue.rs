@@ -1,5 +1,5 @@
-//! Scenes of the queue: interruptions, leases and fairness, with handlers of the test's own where it has to look inside.
-//! Not here: what jobs are for (`notification`, `event`) and real crashes (`kill`).
+//! Tests of the queue: interruptions, leases and fairness, with handlers of the test's own where it has to look inside.
+//! Not here: the purpose of jobs (`notification`, `event`) and real crashes (`kill`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn token(n: usize) -> Token {
 }
 
 scene! {
-    /// Each of many workers dies after one chunk: what counts is that the job gets on, not how often it was interrupted.
+    /// Each of many workers dies after one chunk: progress of the job counts, not the number of interruptions.
     async fn a_long_job_survives_any_number_of_crashes(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let organizer = app.organizer().await;
@@ -54,7 +54,7 @@ scene! {
             assert!(call_off::chunk(&app.app.ctx, event, Some((job.id, token(crash)))).await.unwrap());
             app.clock.advance(2 * LEASE);
             assert!(claim::rescue(app.db(), Kinds::Any, app.clock.now()).await.unwrap() > 0);
-            // Somebody who lost the job changes nothing any more.
+            // A worker that lost the job changes nothing any more.
             let sold = app.sold(&id).await;
             assert!(!call_off::chunk(&app.app.ctx, event, Some((job.id, token(crash)))).await.unwrap());
             assert_eq!(app.sold(&id).await, sold);
@@ -94,7 +94,7 @@ scene! {
     }
 }
 
-/// A handler that says it began, and waits until it may end.
+/// Returns a handler that counts its start, and waits until it may end.
 fn patient(begun: &Arc<AtomicUsize>, may_end: &Arc<Semaphore>) -> Handler {
     let (begun, may_end) = (begun.clone(), may_end.clone());
     Arc::new(move |jobs, _| {
@@ -116,8 +116,8 @@ async fn put(app: &TestApp, queue: &str, kind: &str, n: i64) {
 }
 
 scene! {
-    /// One claim holds more kinds than there are tickets: who waits for a ticket keeps the lease meanwhile, and nothing is
-    /// begun twice.
+    /// One claim holds more kinds than there are slots: a group that waits for a slot keeps the lease meanwhile, and
+    /// nothing is started twice.
     async fn a_group_that_waits_keeps_its_lease(stage: Stage) {
         const KINDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
         let app = stage.app_with(|options| options.worker = false).await;
@@ -126,7 +126,7 @@ scene! {
             put(&app, "tickets", kind, 1).await;
         }
         let handlers = KINDS.map(|kind| (kind, patient(&begun, &may_end)));
-        // The lease runs by the clock of the scene, renewals by the real one.
+        // The lease runs by the clock of the test, renewals by the real one.
         let worker = Worker { lease: Duration::from_millis(600), ..worker(&app, HashMap::from(handlers)) };
         let draining = tokio::spawn({
             let worker = worker.clone();
@@ -145,7 +145,7 @@ scene! {
 }
 
 scene! {
-    /// More e-mails are due than a claim holds, and more long jobs than there are tickets: everything else goes on.
+    /// More e-mails are due than a claim holds, and more long jobs than there are slots: all other jobs continue.
     async fn nobody_keeps_the_others_waiting(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let (begun, may_end) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
@@ -187,7 +187,7 @@ scene! {
     }
 }
 
-/// A handler that never succeeds.
+/// Returns a handler that never succeeds.
 fn failing() -> Handler {
     Arc::new(|jobs, _| Box::pin(async move { Handled::all(&jobs, Outcome::Retry("not today".into())) }))
 }
@@ -200,8 +200,8 @@ struct Attempted {
 }
 
 scene! {
-    /// The waits of each queue as its jobs really wait: stored with each failure, kept to by the next claim, and after the
-    /// last attempt none.
+    /// The backoff of each queue as its jobs really wait: stored with each failure, observed by the next claim, and
+    /// none after the last attempt.
     async fn each_queue_waits_as_its_policy_says(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let worker = worker(&app, HashMap::from([("fails", failing())]));

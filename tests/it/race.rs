@@ -1,8 +1,8 @@
 //! The race: many customers at once for the last tickets, with cancellations, resizing and repeats in between.
 //! Not here: crashes (`kill`).
 //!
-//! The negative control plays the same race against a seller that checks in one transaction and takes in another, and shows that the
-//! referee notices: a race nobody can lose proves nothing.
+//! The negative control runs the same race against a seller that checks in one transaction and takes in another, and
+//! shows that the test notices: a race that cannot be lost proves nothing.
 
 use boxoffice::id::{BookingId, EventId, NodeId, RandomSource};
 use futures_util::future::join_all;
@@ -12,7 +12,7 @@ use crate::harness::{Actor, TestApp, apart, seeded};
 
 const FULFILMENTS: [&str; 3] = ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLIST"];
 
-/// What a customer of the race was told.
+/// The bookings that a customer of the race was promised.
 #[derive(Default)]
 struct Told {
     /// Bookings acknowledged and not cancelled by themselves.
@@ -42,7 +42,7 @@ async fn play(person: &Actor, event: &str, n: usize, random: &RandomSource) -> T
     Told { confirmed: vec![booking] }
 }
 
-/// Two hundred customers, ten tickets, two processes where the database allows them.
+/// Runs the race: two hundred customers, ten tickets, two processes if the database allows them.
 async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str, random: &RandomSource) {
     let resizing = async {
         for capacity in [14, 10, 12, 9, 11, 10] {
@@ -69,7 +69,7 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
                 "an acknowledged booking exists"
             );
         }
-        // Exactly one notice per thing that happened to them.
+        // Exactly one notice per domain event and customer.
         for (domain_event, rows) in [
             ("booking.confirmed", "SELECT count(*) AS n FROM booking WHERE user_id = $1"),
             ("booking.cancelled", "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND status = 'CANCELLED'"),
@@ -99,7 +99,7 @@ scene! {
         let organizer = app.organizer().await;
         let people = app.customers(200).await;
         let event = organizer.event(10).await;
-        // PostgreSQL serves several processes: a second one with pools, batcher, relay and worker of its own.
+        // On PostgreSQL there are several processes: a second one with pools, batcher, relay and worker of its own.
         let apps = match app.db().is_sqlite() {
             true => vec![app],
             false => vec![app, stage.app_with(|options| options.random = apart(&random)).await],
@@ -109,13 +109,14 @@ scene! {
 }
 
 scene! {
-    /// The negative control: check in one transaction, take in another. The referee's own figures must show it oversold.
+    /// The negative control: check in one transaction, take in another. The figures of the test must show an oversold
+    /// event.
     async fn a_naive_seller_loses_the_race(stage: Stage) {
         let app = stage.app().await;
         let organizer = app.organizer().await;
         let event = organizer.event(10).await;
         let id = EventId::parse(&event).unwrap();
-        // Without the lock and the CHECK that our seller has.
+        // Without the lock and the CHECK of the real seller.
         app.sql("CREATE TABLE naive_sale (customer bigint)", []).await;
         let free = "SELECT CAST((SELECT capacity FROM quota WHERE event_id = $1) - (SELECT count(*) FROM naive_sale) AS bigint) AS n";
         let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(20));
@@ -123,7 +124,7 @@ scene! {
             let (app, barrier) = (app.clone(), barrier.clone());
             async move {
                 let available = app.number(free, [id.into()]).await;
-                barrier.wait().await; // everybody has looked before anybody takes
+                barrier.wait().await; // every customer has checked before the first one takes
                 if available > 0 {
                     app.sql("INSERT INTO naive_sale (customer) VALUES ($1)", [customer.into()]).await;
                 }

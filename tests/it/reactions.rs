@@ -1,5 +1,6 @@
-//! What follows each domain event and in which words people are told, printed; and domain events as they are stored, kept for ever.
-//! Not here: carrying consequences out (`notification`).
+//! Reactions to each domain event and the texts of their notices, printed; and domain events as they are stored, kept
+//! for ever.
+//! Not here: executing the effects (`notification`).
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -25,7 +26,8 @@ fn id<T: From<Uuid>>(n: u128) -> T {
     T::from(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000 + n))
 }
 
-/// One of each kind, and more where a word inside decides what follows or is said: case, and domain event.
+/// Returns one domain event of each kind, and more where its data decides the effects or the text: case, and domain
+/// event.
 fn samples() -> Vec<(&'static str, DomainEvent)> {
     let (event, organizer, user): (EventId, OrganizerId, UserId) = (id(1), id(2), id(3));
     let (booking, entry, change): (BookingId, EntryId, ChangeId) = (id(4), id(5), id(6));
@@ -55,7 +57,7 @@ fn samples() -> Vec<(&'static str, DomainEvent)> {
     ]
 }
 
-/// Which kind this is. A new one does not compile without a number here, and fails without a sample above.
+/// Number of a kind. A new kind does not compile without a number here, and fails without a sample above.
 fn kind_number(domain_event: &DomainEvent) -> usize {
     match domain_event {
         DomainEvent::UserRegistered { .. } => 0,
@@ -72,7 +74,7 @@ fn kind_number(domain_event: &DomainEvent) -> usize {
     }
 }
 
-/// Kind and case, for people: `booking.cancelled (by customer)`.
+/// Returns kind and case for display: `booking.cancelled (by customer)`.
 fn title(case: &str, domain_event: &DomainEvent) -> String {
     match case {
         "" => domain_event.kind().to_owned(),
@@ -80,7 +82,7 @@ fn title(case: &str, domain_event: &DomainEvent) -> String {
     }
 }
 
-/// Kind and case, as golden files are called: `booking.cancelled.by_customer`.
+/// Returns kind and case as in the names of golden files: `booking.cancelled.by_customer`.
 fn name(case: &str, domain_event: &DomainEvent) -> String {
     [domain_event.kind(), case].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(".")
 }
@@ -112,7 +114,8 @@ fn what_follows_each_domain_event() {
     });
 }
 
-/// With the names a reader has, and without: an event or booking that cannot be loaded must not break the sentence.
+/// Tests the texts with the names of event and booking, and without: an object that cannot be loaded must not break the
+/// sentence.
 #[test]
 fn in_which_words_each_domain_event_is_told() {
     let named = Names { event: Some("Rust Nation"), reference: Some("EVT-7K3F9Q"), ..Names::default() };
@@ -135,7 +138,7 @@ fn every_kind_has_a_sample_and_one_name() {
     let kinds: BTreeSet<&str> = samples.iter().map(|(_, domain_event)| domain_event.kind()).collect();
     assert_eq!(kinds, DomainEvent::KINDS.iter().copied().collect(), "the list of kinds is the kinds");
     for (_, domain_event) in &samples {
-        // Serialised and stored under one name.
+        // The kind is serialised and stored under one name.
         assert_eq!(serde_json::to_value(domain_event).unwrap()["kind"], domain_event.kind());
     }
 }
@@ -172,7 +175,7 @@ fn golden_facts_are_written_and_read_alike() {
     assert_eq!(files, known, "every golden file is still written: domain_events of it stand in databases");
 }
 
-/// Ids, numbers and words of the code: nothing of a person can stand in a domain event, so erasure need not touch any.
+/// A domain event holds ids, numbers and words of the code: no personal data, so erasure need not touch any.
 #[test]
 fn domain_events_hold_no_text() {
     fn check(name: &str, value: &serde_json::Value) {
@@ -206,7 +209,7 @@ struct Stored {
 }
 
 scene! {
-    /// The whole envelope, through the table: written by the outbox, numbered, read back, and found by whom it concerns.
+    /// The whole envelope, through the table: written by the outbox, numbered, read back, and found by its subjects.
     async fn domain_events_keep_their_envelope(stage: Stage) {
         let app = stage.app_with(|options| (options.relay, options.worker) = (false, false)).await;
         let drafts: Vec<Draft> = samples()
@@ -279,7 +282,7 @@ fn domain_events_of_later_releases_are_told_from_damaged_ones() {
             wrong[field] = serde_json::json!({});
             assert!(damaged(kind, &wrong.to_string()), "{} with a strange {field}", name(case, &domain_event));
         }
-        // What a later release adds to a domain event without changing its meaning is passed over.
+        // Fields that a later release adds to a domain event without changing its meaning are ignored.
         let mut more = data.clone();
         more["added"] = 1.into();
         assert_eq!(DomainEvent::read(kind, VERSION, &more.to_string()), Ok(domain_event));

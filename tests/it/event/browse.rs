@@ -1,4 +1,4 @@
-//! Scenes of finding events: words in any script, what is not over, prices, cursors, and lists of any length.
+//! Tests of finding events: words in any script, present and past events, prices, cursors, and lists of any length.
 //! Not here: the words themselves (`units::search`) and the plans of the statements (`plans`).
 
 use boxoffice::clock::Timestamp;
@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use super::create;
 use crate::harness::{Actor, TestApp};
 
-/// A published event that differs from the usual; its id.
+/// Publishes an event that differs from the usual; returns its id.
 async fn published(organizer: &Actor, changes: Value) -> String {
     let id = create(organizer, changes).await.ok().text("createEvent.event.id");
     organizer.mutate("publishEvent", json!({ "eventId": id }), "event { id }").await.ok();
     id
 }
 
-/// The titles of a list, and its count.
+/// Returns the titles of a list, and its count.
 async fn titles(actor: &Actor, list: &str, filter: Value) -> (i64, Vec<String>) {
     let query = format!(
         "query($f: EventFilter) {{ found: {list}(first: 100, filter: $f) {{ totalCount nodes {{ title }} }} }}"
@@ -50,11 +50,11 @@ scene! {
             assert_eq!(found(&guest, text).await, ["Señor Łódź Straße"], "{text}");
         }
         assert!(found(&guest, "nord strasse").await.is_empty(), "all words, not any");
-        // A draft is found by its organizer only, and by everybody once it is published.
+        // A draft is found by its organizer only, and by all viewers once it is published.
         assert_eq!(titles(&organizer, "myEvents", json!({ "text": "secret" })).await.1, ["Secret Nord"]);
         organizer.mutate("publishEvent", json!({ "eventId": draft }), "event { id }").await.ok();
         assert_eq!(found(&guest, "nord").await.len(), 2);
-        // New words replace the old ones, here and when what is over leaves the catalog.
+        // New words replace the old ones, here and when a past event leaves the catalog.
         organizer.mutate("updateEvent", json!({ "eventId": lodz, "title": "Gdańsk" }), "changed").await.ok();
         assert!(found(&guest, "lodz").await.is_empty());
         assert_eq!(found(&guest, "gdansk 東京").await, ["Gdańsk"]);
@@ -71,7 +71,7 @@ scene! {
 }
 
 scene! {
-    /// Events of a release without an index of words are indexed by the sweep.
+    /// The sweep indexes events of a release that had no index of words.
     async fn events_of_an_older_index_are_indexed_anew(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let organizer = app.organizer().await;
@@ -168,7 +168,7 @@ scene! {
                 assert!(message.contains(of) && message.contains(asked), "{message}");
             }
         }
-        // Nor is it one of another list whose keys look alike.
+        // A cursor of another list is refused too, even if its keys look alike.
         let customer = app.customer().await;
         let sessions = customer.ask("{ mySessions(first: 1) { edges { cursor } } }", json!({})).await.ok();
         let query = "query($c: String) { myBookings(first: 1, after: $c) { nodes { id } } }";
@@ -177,7 +177,8 @@ scene! {
     }
 }
 
-/// Copies of a published event, `n` of them with consecutive beginnings, each with its own title and words `common` and `x<n>`.
+/// Makes copies of a published event, `n` of them with consecutive beginnings, each with its own title and words
+/// `common` and `x<n>`.
 async fn copies(app: &TestApp, of: &str, n: i64) {
     let of = EventId::parse(of).unwrap();
     let (numbers, uuid) = match app.db().is_sqlite() {
@@ -202,7 +203,8 @@ async fn copies(app: &TestApp, of: &str, n: i64) {
 }
 
 scene! {
-    /// However long the list: a count says so instead of going on, and a word that nearly every event has is found in order.
+    /// In a list of any length, a count reports its cap instead of counting on, and a word that nearly every event has
+    /// is found in order.
     async fn counts_end_and_common_words_are_found(stage: Stage) {
         let app = stage.app().await;
         let (organizer, guest) = (app.organizer().await, app.anonymous());
@@ -221,7 +223,7 @@ scene! {
         app.sql("UPDATE event_word SET listed = 0 WHERE event_id = $1", [EventId::parse(&second).unwrap().into()]).await;
         assert_eq!(ask(Some("common"), "STARTS_AT_DESC").await, (999, false, "Copy 999,Copy 998,Copy 997".into()));
         copies_more(&app).await;
-        // More than can be looked up one by one.
+        // More events than can be looked up one by one.
         assert_eq!(ask(Some("COMMON"), "STARTS_AT_ASC").await, (1_000, true, "Copy 1,Copy 2,Copy 3".into()));
         assert!(ask(Some("comm y"), "PUBLISHED_AT_DESC").await.1, "a word of fewer decides");
         assert_eq!(ask(Some("zeb comm"), "STARTS_AT_ASC").await, (1_000, true, "Copy 1,Copy 2,Copy 3".into()));
@@ -230,7 +232,7 @@ scene! {
     }
 }
 
-/// As many copies again, with the same words.
+/// Makes as many copies again, with the same words.
 async fn copies_more(app: &TestApp) {
     for round in ["'a'", "'b'"] {
         let uuid = if app.db().is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
@@ -271,7 +273,8 @@ scene! {
     }
 }
 
-/// Rows that PostgreSQL touched on all levels of a plan; SQLite says only which indexes it takes, which `plans` looks at.
+/// Returns the rows that PostgreSQL touched on all levels of a plan; SQLite tells only the indexes it uses, which
+/// `plans` checks.
 async fn touched(app: &TestApp, statement: Statement) -> u64 {
     let explain = format!("EXPLAIN (ANALYZE, TIMING OFF) {}", statement.sql);
     let explain = Statement::from_sql_and_values(statement.db_backend, explain, statement.values.unwrap().0);
@@ -294,7 +297,7 @@ async fn touched(app: &TestApp, statement: Statement) -> u64 {
 }
 
 scene! {
-    /// What a list of 20,000 events costs does not depend on how long it is: pages, counts, searches and prices.
+    /// The cost of a list of 20,000 events does not depend on its length: pages, counts, searches and prices.
     async fn long_lists_are_not_walked(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
         let organizer = app.organizer().await;
@@ -335,7 +338,7 @@ scene! {
 }
 
 scene! {
-    /// Whoever has as many searches and counts in hand as one may is refused further ones, and only those.
+    /// A viewer with the maximal number of running searches and counts is refused further ones, and only those.
     async fn searches_and_counts_take_turns(stage: Stage) {
         let app = stage.app().await;
         let (busy, other) = (app.customer().await, app.customer().await);

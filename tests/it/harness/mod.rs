@@ -1,4 +1,4 @@
-//! The harness: a service on a database of its own, actors who talk to it over real sockets, a clock moved by hand.
+//! The harness: a service on a database of its own, actors that use it over real sockets, a manual clock.
 //! Not here: any assertion about the product.
 
 use std::sync::Arc;
@@ -28,19 +28,19 @@ pub mod socket;
 
 pub use actor::{Actor, Answer};
 
-/// When every scene begins: 2026-01-01T00:00:00Z.
+/// The time at which every test begins: 2026-01-01T00:00:00Z.
 pub const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
 
-/// The secret of every test; nothing outside the tests is signed with it.
+/// The secret of every test; it signs nothing outside the tests.
 pub const SECRET: &[u8] = b"a secret that only tests know, long enough for HS256";
 
-/// How long anything may take before a scene gives up; only bounds a wait, never measures one.
+/// The longest wait before a test gives up; it bounds waits and never measures one.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A time limit of the service that no scene is to meet, however slow the machine is.
+/// A time limit of the service that no test should reach, however slow the machine is.
 pub const LONG: Duration = Duration::from_secs(60);
 
-/// Time limits of the database that are widened likewise.
+/// Returns time limits of the database that are widened likewise.
 pub fn widened() -> db::Settings {
     db::Settings {
         acquire: Some(LONG),
@@ -54,7 +54,7 @@ pub fn widened() -> db::Settings {
     }
 }
 
-/// Declares a scene that plays on both databases.
+/// Declares a test that runs on both databases.
 #[macro_export]
 macro_rules! scene {
     ($(#[$meta:meta])* async fn $name:ident($stage:ident: Stage) $body:block) => {
@@ -79,7 +79,7 @@ macro_rules! scene {
     };
 }
 
-/// Declares a scene about what SQLite cannot do: on PostgreSQL only.
+/// Declares a test of a feature that SQLite lacks: on PostgreSQL only.
 #[macro_export]
 macro_rules! postgres_scene {
     ($(#[$meta:meta])* async fn $name:ident($stage:ident: Stage) $body:block) => {
@@ -100,7 +100,7 @@ macro_rules! postgres_scene {
 /// An empty database, and the services started on it.
 pub struct Stage {
     pub target: Target,
-    /// Kept so that the folder lives as long as the scene.
+    /// Folder of the database, kept as long as the test runs.
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -111,17 +111,17 @@ impl Stage {
         Self { target, _folder: Some(folder) }
     }
 
-    /// Scenes that call this are ignored where nothing starts a PostgreSQL for them.
+    /// Tests that call this are ignored if there is no PostgreSQL for them.
     pub async fn postgres() -> Self {
         Self { target: Target::Postgres(postgres::database().await), _folder: None }
     }
 
-    /// A service with everything in one process.
+    /// Starts a service with everything in one process.
     pub async fn app(&self) -> TestApp {
         self.app_with(|_| {}).await
     }
 
-    /// A service that differs from the usual.
+    /// Starts a service with other options than the usual ones.
     pub async fn app_with(&self, change: impl FnOnce(&mut Options)) -> TestApp {
         TestApp::on(self.target.clone(), change).await
     }
@@ -139,13 +139,14 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// A service on a database that may be somebody else's too.
+    /// Starts a service on a database that others may use too.
     pub async fn on(target: Target, change: impl FnOnce(&mut Options)) -> Self {
         log::start();
         let mut options = Options::new(target, Keys::new([SECRET]).unwrap());
         options.clock = Clock::manual(BEGINNING);
         options.hash_cost = Cost::TEST;
-        // Everybody comes from one address here, asks fast, and time stands still: no bucket would ever refill.
+        // All clients come from one address here, send requests fast, and time stands still: no bucket would ever
+        // refill.
         options.budget = None;
         options.throttle = None;
         options.db = widened();
@@ -169,7 +170,7 @@ impl TestApp {
         &self.app.ctx.db
     }
 
-    /// Somebody without an account.
+    /// Returns a client without an account.
     pub fn anonymous(&self) -> Actor {
         Actor::new(self, None, UserId(uuid::Uuid::nil()), None)
     }
@@ -194,7 +195,7 @@ impl TestApp {
         people
     }
 
-    /// An account put straight into the tables, with a token: hashing passwords is another scene's business.
+    /// Inserts an account into the tables, with a token: hashing passwords is the subject of other tests.
     pub async fn person(&self, role: Role) -> Actor {
         let n = PEOPLE.fetch_add(1, Ordering::Relaxed);
         let ctx = &self.app.ctx;
@@ -233,14 +234,14 @@ impl TestApp {
         Actor::new(self, Some(token), user, Some(session))
     }
 
-    /// The same person with a token of this moment.
+    /// Returns the same user with a token of this moment.
     pub async fn renewed(&self, actor: &Actor) -> Actor {
         let session = actor.session.expect("somebody with a session");
         let (token, _) = self.app.services.sessions.token(actor.user, session).unwrap();
         Actor { token: Some(token), ..actor.clone() }
     }
 
-    /// A single number out of the database.
+    /// Returns a single number from the database.
     pub async fn number<const N: usize>(&self, sql: &str, binds: [Value; N]) -> i64 {
         db::number(self.db().read(), sql, binds).await.unwrap()
     }
@@ -263,7 +264,7 @@ impl TestApp {
         self.db().write::<_, DbError, _, _>(Priority::Interactive, revoke).await.unwrap();
     }
 
-    /// Waits until a condition holds; gives up loudly.
+    /// Waits until a condition holds; panics after a long time.
     pub async fn eventually<F, Fut>(&self, what: &str, condition: F)
     where
         F: Fn() -> Fut,
@@ -289,7 +290,7 @@ impl TestApp {
         .await;
     }
 
-    /// The same without a worker: jobs may wait.
+    /// Waits the same way without a worker: jobs may wait.
     pub async fn reacted(&self) {
         self.eventually("every domain_event was reacted to", || async {
             let open = "SELECT (SELECT count(*) FROM domain_event WHERE seq IS NULL)
@@ -299,18 +300,18 @@ impl TestApp {
         .await;
     }
 
-    /// Domain events of a kind.
+    /// Returns the number of domain events of a kind.
     pub async fn domain_events(&self, kind: &str) -> i64 {
         self.number("SELECT count(*) AS n FROM domain_event WHERE kind = $1", [kind.into()]).await
     }
 
-    /// Notices of a kind a user has.
+    /// Returns the number of notices of a kind that a user has.
     pub async fn notices(&self, user: UserId, kind: &str) -> i64 {
         let sql = "SELECT count(*) AS n FROM notice WHERE user_id = $1 AND kind = $2";
         self.number(sql, [user.into(), kind.into()]).await
     }
 
-    /// Places sold of an event, by its counter.
+    /// Returns the tickets sold of an event, by its counter.
     pub async fn sold(&self, event: &str) -> i64 {
         let event = boxoffice::id::EventId::parse(event).unwrap();
         self.number("SELECT CAST(SUM(sold) AS bigint) AS n FROM quota WHERE event_id = $1", [event.into()]).await
@@ -325,7 +326,7 @@ impl TestApp {
         }
     }
 
-    /// Checks what must hold of an event at any time: counters equal bookings, nothing oversold, positions in order.
+    /// Checks the invariants of an event: counters equal bookings, nothing oversold, positions in order.
     pub async fn assert_sound(&self, event: &str) {
         let id = boxoffice::id::EventId::parse(event).unwrap();
         let booked = "SELECT CAST(COALESCE(SUM(i.quantity), 0) AS bigint) AS n FROM booking b
@@ -349,8 +350,8 @@ impl TestApp {
     }
 }
 
-/// A random source with a printed seed, so that a failure can be played again: `BOXOFFICE_SEED=…`. Whatever runs side by
-/// side draws from a source of its own ([`apart`]), or the scheduler would decide about who draws what.
+/// Returns a random source with a printed seed, so that a failure can be repeated: `BOXOFFICE_SEED=…`. Concurrent tasks
+/// draw from sources of their own ([`apart`]); otherwise the scheduler would decide the order of the draws.
 pub fn seeded(scene: &str) -> RandomSource {
     let given = std::env::var("BOXOFFICE_SEED").ok().map(|text| text.parse().expect("BOXOFFICE_SEED is a number"));
     let seed = given.unwrap_or_else(|| u64::from_le_bytes(RandomSource::system().bytes()));
@@ -358,26 +359,26 @@ pub fn seeded(scene: &str) -> RandomSource {
     RandomSource::seeded(seed)
 }
 
-/// A source for one of many that run side by side.
+/// Returns a source for one of many concurrent tasks.
 pub fn apart(random: &RandomSource) -> RandomSource {
     RandomSource::seeded(u64::from_le_bytes(random.bytes()))
 }
 
-/// Holds the lock of an event's places, or on SQLite of the whole database, until it is released.
+/// Holds the lock of an event's inventory, or on SQLite of the whole database, until it is released.
 pub struct HeldStock {
     release: tokio::sync::oneshot::Sender<()>,
     held: tokio::task::JoinHandle<()>,
 }
 
 impl TestApp {
-    /// Takes the lock that whoever changes occupancy takes first.
+    /// Takes the lock that every change of the inventory takes first.
     pub async fn hold_stock(&self, event: &str) -> HeldStock {
         HeldStock::take(self.db(), event).await
     }
 }
 
 impl HeldStock {
-    /// Takes the lock that whoever changes occupancy takes first.
+    /// Takes the lock that every change of the inventory takes first.
     pub async fn take(db: &Db, event: &str) -> Self {
         Self::by(db, "UPDATE stock SET revision = revision WHERE event_id = $1", event).await
     }
@@ -389,7 +390,7 @@ impl HeldStock {
         let (taken, is_taken) = tokio::sync::oneshot::channel::<()>();
         let db = db.clone();
         let held = tokio::spawn(async move {
-            // Taken out of their cells by the one run of the closure.
+            // Moved out of the cell by the only run of the closure.
             let cells = std::sync::Mutex::new(Some((taken, released)));
             let cells = &cells;
             let hold = |tx: db::Tx| async move {

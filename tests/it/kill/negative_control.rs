@@ -1,5 +1,5 @@
-//! The negative control of the kill test: sellers that do it the naive way, killed where it hurts, and an auditor who must notice.
-//! Not here: the real program; nothing in these scenes is how Boxoffice sells.
+//! The negative control of the kill test: naive sellers, killed at their weak points, and an auditor that must notice.
+//! Not here: the real program, which sells in none of these ways.
 
 use boxoffice::db::{self, DbError, Priority, Target, Tx};
 use boxoffice::domain_event::DomainEvent;
@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, Database, TransactionTrait};
 use crate::audit::{self, COUNTED, LAWS, Promise};
 use crate::harness::{Actor, Stage, TestApp};
 
-/// A stand with an event, where the real program sold honestly before the naive sellers come.
+/// A service with an event of which the real program sold some tickets before the naive sellers sell.
 struct Fair {
     app: TestApp,
     event: String,
@@ -27,7 +27,7 @@ impl Fair {
         let first = fair.buys(&customer, 3).await;
         fair.buys(&other, 4).await;
         fair.buys(&other, 9).await;
-        // What is given back goes to the waitlist.
+        // A cancelled ticket goes to the waitlist.
         customer.cancel(&first).await.ok();
         fair.promises[0].cancelled = true;
         fair.app.settled().await;
@@ -55,7 +55,7 @@ impl Fair {
         audit::complaints(self.app.db(), &self.promises).await
     }
 
-    /// Room for the naive, so that they have something to sell.
+    /// Adds capacity for the naive seller.
     async fn enlarge(&self) {
         self.app.sql("UPDATE quota SET capacity = 1000, sold = 12, open = 988, waiting = 0", []).await;
         self.app.sql("UPDATE waitlist_entry SET status = 'FULFILLED'", []).await;
@@ -69,7 +69,7 @@ impl Fair {
         self.app.db().write(Priority::Interactive, body).await
     }
 
-    /// Both domain events of a booking.
+    /// Returns both domain events of a booking.
     fn domain_events(&self, booking: BookingId, quantity: i64, organizer: OrganizerId) -> [Draft; 2] {
         let (event, user) = (EventId::parse(&self.event).unwrap(), self.customer.user);
         [
@@ -88,7 +88,7 @@ impl Fair {
     }
 }
 
-/// The rows of a booking without anything that tells of it.
+/// Inserts the rows of a booking without any domain event.
 pub async fn enter(
     tx: &impl ConnectionTrait,
     booking: BookingId,
@@ -108,7 +108,7 @@ pub async fn enter(
 }
 
 scene! {
-    /// It says yes first and writes afterwards; the kill comes before COMMIT.
+    /// The seller confirms first and writes afterwards; the kill comes before COMMIT.
     async fn who_answers_before_the_commit_loses(stage: Stage) {
         let mut fair = Fair::open(&stage).await;
         fair.enlarge().await;
@@ -118,7 +118,7 @@ scene! {
         fair.promises.push(answered);
         let outcome = fair.write(|tx| async move {
             enter(&tx, booking, item, user, 2).await?;
-            Err(DbError::Overloaded) // rolled back, as a kill would have it
+            Err(DbError::Overloaded) // rolled back, as after a kill
         }).await;
         assert!(matches!(outcome, Err(DbError::Overloaded)));
         assert!(fair.complaints().await.contains(&format!("lost: {}", booking.to_global_id())));
@@ -126,7 +126,7 @@ scene! {
 }
 
 scene! {
-    /// It commits the booking and then records what happened; the kill comes between.
+    /// The seller commits the booking and then records the domain event; the kill comes between.
     async fn who_records_the_domain_event_apart_leaves_people_untold(stage: Stage) {
         let mut fair = Fair::open(&stage).await;
         fair.enlarge().await;
@@ -146,7 +146,7 @@ scene! {
 }
 
 scene! {
-    /// It records what happened in a transaction of its own, and after a kill, to be safe, once more.
+    /// The seller records the domain event in a transaction of its own, and after a kill, to be safe, once more.
     async fn who_records_the_domain_event_again_tells_people_twice(stage: Stage) {
         let mut fair = Fair::open(&stage).await;
         fair.enlarge().await;
@@ -167,7 +167,7 @@ scene! {
 }
 
 scene! {
-    /// No key: the kill comes between COMMIT and the answer, and asking again books again.
+    /// The seller takes no key: the kill comes between COMMIT and the answer, and a repetition books again.
     async fn who_asks_again_without_a_key_books_twice(stage: Stage) {
         let mut fair = Fair::open(&stage).await;
         fair.enlarge().await;
@@ -182,9 +182,9 @@ fn invariants() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     LAWS.iter().chain(COUNTED)
 }
 
-/// It goes on with a connection whose disk was full once. SQLite had rolled back by itself, so that the driver's ROLLBACK
-/// failed and its count of transactions stayed at one: what follows are savepoints, and one that is rolled back leaves a
-/// transaction open which nothing ever commits.
+/// The seller goes on with a connection after its disk was full once. SQLite had rolled back by itself, so that the
+/// driver's ROLLBACK failed and its count of transactions stayed at one: later transactions are savepoints, and one
+/// that is rolled back leaves a transaction open which no COMMIT ever ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "the naive way is what this shows")]
 async fn who_keeps_a_connection_after_a_full_disk_loses() {
@@ -214,7 +214,7 @@ async fn who_keeps_a_connection_after_a_full_disk_loses() {
     assert!(complaints.contains(&format!("lost: {}", booking.to_global_id())), "{complaints:?}");
 }
 
-/// For each invariant, what breaks it.
+/// For each invariant, a statement that breaks it.
 const VIOLATIONS: &[(&str, &str)] = &[
     ("a counter differs from its bookings", "UPDATE quota SET sold = sold - 1"),
     ("more tickets are sold than there are", "UPDATE booking_item SET quantity = quantity + 7"),
@@ -252,7 +252,7 @@ scene! {
     async fn every_invariant_can_be_broken(stage: Stage) {
         let fair = Fair::open(&stage).await;
         assert_eq!(VIOLATIONS.iter().map(|(invariant, _)| invariant).collect::<Vec<_>>(), invariants().map(|(invariant, _)| invariant).collect::<Vec<_>>());
-        // At rest for good: a relay or worker at work would mend, or be misled by, what follows.
+        // The service is stopped: a running relay or worker would repair the violations, or be misled by them.
         fair.app.app.stopping().cancel();
         for ((invariant, count), (_, violation)) in invariants().zip(VIOLATIONS) {
             let seen = fair.app.db().write::<i64, Undone, _, _>(Priority::Interactive, |tx| async move {
@@ -268,7 +268,7 @@ scene! {
     }
 }
 
-/// What a transaction saw before it was rolled back.
+/// The violations that a transaction saw before it was rolled back.
 #[derive(Debug)]
 enum Undone {
     After(i64),

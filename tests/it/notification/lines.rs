@@ -1,5 +1,5 @@
-//! Scenes of the log: one line per domain event that triggers notices, and one per recipient of each.
-//! Not here: what else is logged, and what no log may hold (`scripts/test`).
+//! Tests of the log: one line per domain event that triggers notices, and one per recipient of each.
+//! Not here: other log lines, and the content that no log may hold (`scripts/test`).
 
 use boxoffice::id::{NodeId, UserId};
 use sea_orm::FromQueryResult;
@@ -8,12 +8,12 @@ use serde_json::json;
 use super::fill;
 use crate::harness::log::{self, Line};
 
-/// Lines that name somebody or something, by message.
+/// Returns the lines with this message that name an id.
 fn lines(message: &str, names: &str) -> Vec<Line> {
     log::notified().into_iter().filter(|line| line.field("message") == message && line.holds(names)).collect()
 }
 
-/// Lines that tell a person of a kind of domain event.
+/// Returns the number of lines about the notice of a user for a kind of domain event.
 fn told(user: UserId, kind: &str) -> usize {
     lines("notified", &user.to_global_id())
         .iter()
@@ -21,7 +21,7 @@ fn told(user: UserId, kind: &str) -> usize {
         .count()
 }
 
-/// How many are told, by each line of a kind of domain event about an event.
+/// Returns the number of recipients in each line of a kind of domain event about an event.
 fn triggered(event: &str, kind: &str) -> Vec<String> {
     let lines = lines("notices triggered", event);
     lines
@@ -56,7 +56,7 @@ scene! {
         assert_eq!(triggered(&event, "event.updated"), ["3"]);
         assert_eq!(triggered(&event, "availability.changed"), Vec::<String>::new(), "it tells nobody");
 
-        // A large audience is told by a job: the same lines, none missing and none twice.
+        // A large audience is notified by a job: the same lines, none missing and none twice.
         fill(&app, &event, 1_100).await;
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall C" }), "changed").await.ok();
         app.settled().await;

@@ -35,7 +35,7 @@ fn keys_are_visible_ascii() {
     }
 }
 
-/// Another request has another fingerprint, whatever is different in it.
+/// A different request has a different fingerprint, whatever the difference.
 #[test]
 fn fingerprints_tell_requests_apart() {
     let same = fingerprint(&order());
@@ -61,8 +61,8 @@ fn fingerprints_tell_requests_apart() {
     }
 }
 
-/// They are kept for two days, so an upgrade meets those of the release before: a change here refuses every repetition
-/// that is under way.
+/// Fingerprints are kept for two days, so an upgrade meets those of the release before: a change here refuses every
+/// repetition that is under way.
 #[test]
 fn fingerprints_stay_what_they_are() {
     let join = Join { event: id(1), ticket_type: None, quantity: 2, accepts_part: true };

@@ -1,5 +1,5 @@
 //! One word, one meaning: the words of the code are those of the database's CHECKs, of the contract and of statements.
-//! Not here: what may follow what (the table in `units`).
+//! Not here: permitted changes of status (the table in `units`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ fn enums() -> BTreeMap<&'static str, Vec<&'static str>> {
     )
 }
 
-/// LeaveReason stands only in domain events; everything else is sent.
+/// `LeaveReason` occurs only in domain events; all other words are sent to clients.
 #[test]
 fn the_contract_has_the_words_of_the_code() {
     let mut sent = BTreeMap::new();
@@ -82,7 +82,7 @@ fn words_are_serialised_as_they_are_stored() {
     }
 }
 
-/// Each CHECK that lists words, by table and column.
+/// Collects each CHECK that lists words, by table and column.
 fn checks(table: &str, sql: &str, found: &mut BTreeMap<String, Vec<String>>) {
     for (at, _) in sql.match_indices("CHECK (") {
         let rest = &sql[at + "CHECK (".len()..];
@@ -96,7 +96,7 @@ fn checks(table: &str, sql: &str, found: &mut BTreeMap<String, Vec<String>>) {
     }
 }
 
-/// Every CHECK of the database that lists words lists those of a type, in its order; none is forgotten here.
+/// Every CHECK of the database that lists words lists those of a type, in its order; none is missing here.
 #[tokio::test]
 async fn every_check_lists_the_words_of_a_type() {
     #[derive(sea_orm::FromQueryResult)]
@@ -124,7 +124,7 @@ async fn every_check_lists_the_words_of_a_type() {
     ] {
         expected.insert(column.into(), enums[name].iter().map(|word| (*word).to_owned()).collect());
     }
-    // Words without a type of their own: they are written by one statement or two.
+    // Words without a type of their own: one or two statements write them.
     for (column, words) in [
         ("job.queue", Queue::ALL.map(Queue::name).to_vec()),
         ("job.state", vec!["available", "running", "succeeded", "dead", "cancelled"]),
@@ -138,7 +138,8 @@ async fn every_check_lists_the_words_of_a_type() {
     assert_eq!(found, expected);
 }
 
-/// Which bookings are live is said once in code, and in every statement that counts, tells or ends them, and the index of them.
+/// The set of live bookings is defined once in code, and used by every statement that counts, notifies or ends them,
+/// and by their index.
 #[test]
 fn statements_agree_on_which_bookings_are_live() {
     for status in BookingStatus::ALL {
@@ -152,7 +153,7 @@ fn statements_agree_on_which_bookings_are_live() {
     for (name, text) in ["src", "migration/src"].into_iter().flat_map(crate::architecture::sources) {
         for placed in tokens(&text) {
             let Token::Text(sql) = placed.token else { continue };
-            // Not the CHECK of the column, which names all there are.
+            // Not the CHECK of the column, which lists all statuses.
             for (at, _) in sql.match_indices(" status IN (").chain(sql.match_indices(".status IN (")) {
                 let list = sql[at..].split(['(', ')']).nth(1).unwrap();
                 if list.contains("PENDING_APPROVAL") {
