@@ -76,8 +76,8 @@ fn hold(folders: &[&str], convention: impl Fn(&str, &str) -> Vec<String>) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
-/// Returns the module of a file below `src`: `src/booking/cancel.rs` is `["booking", "cancel"]`, the root of the library
-/// is empty.
+/// Returns the module of a file below `src`: `src/booking/cancel.rs` is `["booking", "cancel"]`, the library's root is
+/// empty.
 fn module_of(name: &str) -> Vec<&str> {
     let name = name.strip_prefix("src/").unwrap().strip_suffix(".rs").unwrap();
     let mut module: Vec<&str> = name.split('/').collect();
