@@ -40,7 +40,7 @@ use crate::http::{self, HttpState, NotReady, Readiness};
 use crate::id::RandomSource;
 use crate::notification::{deliver, fanout, inbox};
 use crate::queue::worker::{Handler, LEASE, Worker};
-use crate::relay::Relay;
+use crate::relay::{Consumer, Relay};
 use crate::{event, reactions, retention};
 
 /// Interval at which finished events are archived and data past its retention is deleted.
@@ -74,6 +74,8 @@ pub struct Options {
     pub batcher: Option<batcher::Settings>,
     /// True to number domain events and react to them in this process.
     pub relay: bool,
+    /// Consumers of domain events beside the reactions.
+    pub consumers: Vec<Consumer>,
     /// True to run jobs in this process.
     pub worker: bool,
     /// Time for which a claimed job is held without renewal.
@@ -129,6 +131,7 @@ impl Options {
             hash_cost: Cost::STANDARD,
             batcher: None,
             relay: true,
+            consumers: Vec::new(),
             worker: true,
             lease: LEASE,
             retention: retention::Settings::default(),
@@ -248,7 +251,7 @@ impl App {
             let relay = Relay {
                 ctx: ctx.clone(),
                 bus: options.bus.clone(),
-                react: reactions::react(ctx.clone()),
+                consumers: [vec![reactions::consumer(ctx.clone())], options.consumers.clone()].concat(),
                 enqueued: enqueued.clone(),
                 numbered: Arc::new(Notify::new()),
             };

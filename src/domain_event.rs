@@ -11,7 +11,7 @@ use crate::id::{BookingId, ChangeId, DomainEventId, EntryId, EventId, OrganizerI
 use crate::status::{CancelReason, EventField, LeaveReason};
 
 /// Version of the domain event data that this release writes. It reads this version and the one before.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// Content of a domain event, by kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ pub enum DomainEvent {
         user: UserId,
         /// Number of tickets.
         quantity: i64,
+        /// Waitlist entry the tickets were given to; `None` for a direct booking.
+        #[serde(deserialize_with = "Option::deserialize")] // so that data without the field is damaged
+        entry: Option<EntryId>,
     },
     /// A booking no longer claims its tickets.
     #[serde(rename = "booking.cancelled")]
@@ -239,10 +242,24 @@ impl DomainEvent {
         if !Self::is_known(kind, v) {
             return Err(UnreadableDomainEvent::Newer);
         }
-        let data: serde_json::Value =
+        let mut data: serde_json::Value =
             serde_json::from_str(data).map_err(|e| UnreadableDomainEvent::Damaged(e.to_string()))?;
+        if v < VERSION {
+            upgrade(kind, v, &mut data);
+        }
         serde_json::from_value(serde_json::json!({ "kind": kind, "data": data }))
             .map_err(|e| UnreadableDomainEvent::Damaged(e.to_string()))
+    }
+}
+
+/// Brings data of an older version to the present one, a version at a time. The step of a kind that gained a field adds
+/// the value that was true then.
+fn upgrade(kind: &str, v: i64, data: &mut serde_json::Value) {
+    // Version 2: a confirmation names the waitlist entry it fulfils. Before, it did not, and its customer got a notice
+    // for
+    // the promotion as well.
+    if v < 2 && kind == "booking.confirmed" {
+        data["entry"] = serde_json::Value::Null;
     }
 }
 

@@ -1,5 +1,5 @@
 //! Reactions to each domain event: notices to users, and jobs. One exhaustive, pure match, printed as a snapshot.
-//! Not here: carrying them out, except for [`react`], which writes the effects of a batch set-based.
+//! Not here: carrying them out, except for [`consumer`], which writes the effects of a batch set-based.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use crate::id::{EventId, OrganizerId, UserId};
 use crate::notification::audience::{self, Customers};
 use crate::notification::{NewNotice, fanout, inbox};
 use crate::queue::{self, NewJob};
-use crate::relay::{Notified, React, Reacted};
-use crate::status::{CancelReason, LeaveReason};
+use crate::relay::{Consumer, Notified, React, Reacted, Start};
+use crate::status::{Audience, CancelReason, LeaveReason, NoticeKind};
 
 /// Effect that follows from a domain event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// A notice to this user.
-    TellUser(UserId),
-    /// A notice to each user who acts for this organizer.
-    TellOrganizer(OrganizerId),
+    /// A notice to a customer.
+    TellUser(UserId, NoticeKind),
+    /// A notice to each user who acts for an organizer.
+    TellOrganizer(OrganizerId, NoticeKind),
     /// A notice to each of these customers of an event.
-    TellCustomers(EventId, Customers),
+    TellCustomers(EventId, Customers, NoticeKind),
     /// A job that ends the bookings and the waitlist of a cancelled event, in chunks.
     CallOff(EventId),
 }
@@ -32,35 +32,46 @@ pub enum Effect {
 pub fn effects_of(domain_event: &DomainEvent) -> Vec<Effect> {
     use Effect::{CallOff, TellCustomers, TellOrganizer, TellUser};
     match *domain_event {
-        DomainEvent::UserRegistered { user } => vec![TellUser(user)],
+        DomainEvent::UserRegistered { user } => vec![TellUser(user, NoticeKind::UserRegistered)],
         DomainEvent::EventPublished { .. } => vec![],
-        DomainEvent::EventUpdated { event, .. } => vec![TellCustomers(event, Customers::WithLiveBooking)],
+        DomainEvent::EventUpdated { event, .. } => {
+            vec![TellCustomers(event, Customers::WithLiveBooking, NoticeKind::EventUpdated)]
+        }
         DomainEvent::EventCancelled { event, .. } => {
-            vec![TellCustomers(event, Customers::WhenCalledOff), CallOff(event)]
+            vec![TellCustomers(event, Customers::WhenCalledOff, NoticeKind::EventCancelled), CallOff(event)]
         }
         // Under AUTO the customer gets one notice, for the confirmation.
-        DomainEvent::BookingCreated { organizer, .. } => vec![TellOrganizer(organizer)],
-        DomainEvent::BookingConfirmed { user, .. } => vec![TellUser(user)],
+        DomainEvent::BookingCreated { organizer, .. } => vec![TellOrganizer(organizer, NoticeKind::BookingCreated)],
+        // A promotion has a notice of its own, which says that the booking is confirmed.
+        DomainEvent::BookingConfirmed { entry: Some(_), .. } => vec![],
+        DomainEvent::BookingConfirmed { user, entry: None, .. } => vec![TellUser(user, NoticeKind::BookingConfirmed)],
         // When an event is called off, the customer gets one notice, for `event.cancelled`; the organizer made the
         // change.
         DomainEvent::BookingCancelled { reason: CancelReason::EventCancelled, .. } => vec![],
-        DomainEvent::BookingCancelled { user, organizer, .. } => vec![TellUser(user), TellOrganizer(organizer)],
-        DomainEvent::WaitlistJoined { user, .. } => vec![TellUser(user)],
-        DomainEvent::WaitlistPromoted { user, .. } => vec![TellUser(user)],
+        DomainEvent::BookingCancelled { user, organizer, .. } => {
+            let kind = NoticeKind::BookingCancelled;
+            vec![TellUser(user, kind), TellOrganizer(organizer, kind)]
+        }
+        DomainEvent::WaitlistJoined { user, .. } => vec![TellUser(user, NoticeKind::WaitlistJoined)],
+        DomainEvent::WaitlistPromoted { user, .. } => vec![TellUser(user, NoticeKind::WaitlistPromoted)],
         // When an event is called off, a waiting customer also gets one notice, for `event.cancelled`.
         DomainEvent::WaitlistLeft { reason: LeaveReason::EventCancelled, .. } => vec![],
-        DomainEvent::WaitlistLeft { user, .. } => vec![TellUser(user)],
+        DomainEvent::WaitlistLeft { user, .. } => vec![TellUser(user, NoticeKind::WaitlistLeft)],
         // Subscriptions show availability live; there are no notices.
         DomainEvent::AvailabilityChanged { .. } => vec![],
     }
 }
 
-/// Writes the effects of a batch of domain events, in the transaction that moves the cursor over them.
-pub fn react(ctx: Ctx) -> React {
-    Arc::new(move |tx, domain_events| {
+/// Name of this consumer in the database.
+pub const CONSUMER: &str = "reactions";
+
+/// Returns the consumer that writes the effects of domain events, set-based, a batch at a time.
+pub fn consumer(ctx: Ctx) -> Consumer {
+    let react: React = Arc::new(move |tx, domain_events| {
         let ctx = ctx.clone();
         Box::pin(async move { write(&ctx, &tx, &domain_events).await })
-    })
+    });
+    Consumer { name: CONSUMER, start: Start::Beginning, react }
 }
 
 async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted, DbError> {
@@ -68,9 +79,9 @@ async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted
         domain_events.iter().map(|domain_event| (domain_event, effects_of(&domain_event.domain_event))).collect();
     let organizers: HashSet<OrganizerId> = plan
         .iter()
-        .flat_map(|(_, consequences)| consequences)
-        .filter_map(|consequence| match consequence {
-            Effect::TellOrganizer(organizer) => Some(*organizer),
+        .flat_map(|(_, effects)| effects)
+        .filter_map(|effect| match effect {
+            Effect::TellOrganizer(organizer, _) => Some(*organizer),
             _ => None,
         })
         .collect();
@@ -82,25 +93,27 @@ async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted
     let mut notices: Vec<NewNotice> = Vec::new();
     let mut jobs: Vec<NewJob> = Vec::new();
     let mut notified: Vec<Notified> = Vec::new();
-    for (domain_event, consequences) in plan {
+    for (domain_event, effects) in plan {
         let (before, mut fan_out) = (notices.len(), false);
-        for consequence in consequences {
-            match consequence {
-                Effect::TellUser(user) => notices.push(notice(domain_event, user)),
-                Effect::TellOrganizer(organizer) => {
-                    let users = members.get(&organizer).into_iter().flatten();
-                    notices.extend(users.map(|user| notice(domain_event, *user)));
+        for effect in effects {
+            match effect {
+                Effect::TellUser(user, kind) => {
+                    notices.push(NewNotice::of(domain_event, user, kind, Audience::Customer));
                 }
-                Effect::TellCustomers(event, which) => {
+                Effect::TellOrganizer(organizer, kind) => {
+                    let users = members.get(&organizer).into_iter().flatten();
+                    notices.extend(users.map(|user| NewNotice::of(domain_event, *user, kind, Audience::Organizer)));
+                }
+                Effect::TellCustomers(event, which, kind) => {
                     let customers = audience::customers(tx, event, which, None, audience::CHUNK + 1).await?;
                     if customers.len() as i64 > audience::CHUNK {
-                        jobs.push(fanout::job(domain_event, event, which, ctx.now()));
+                        jobs.push(fanout::job(domain_event, event, which, kind, ctx.now()));
                         fan_out = true;
                         continue;
                     }
                     notices.extend(customers.into_iter().map(|customer| NewNotice {
                         booking: customer.booking,
-                        ..notice(domain_event, customer.user)
+                        ..NewNotice::of(domain_event, customer.user, kind, Audience::Customer)
                     }));
                 }
                 Effect::CallOff(event) => jobs.push(call_off::job(domain_event.id, event, ctx.now())),
@@ -115,16 +128,4 @@ async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted
     let heads = inbox::write(tx, &notices, ctx.now()).await?;
     queue::enqueue(tx, &jobs).await?;
     Ok(Reacted { heads, notified })
-}
-
-fn notice(domain_event: &Recorded, user: UserId) -> NewNotice {
-    let about = domain_event.domain_event.about();
-    NewNotice {
-        user,
-        domain_event_id: domain_event.id,
-        booking: about.booking,
-        event: about.event,
-        domain_event: domain_event.domain_event.clone(),
-        at: domain_event.occurred_at,
-    }
 }

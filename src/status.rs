@@ -21,6 +21,11 @@ macro_rules! words {
             /// All words, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// Returns the value of a stored word; `None` for a word of another release.
+            pub fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.word() == word)
+            }
+
             /// Returns the word as it is stored and sent.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
@@ -189,5 +194,40 @@ words! {
         EventOver = "EVENT_OVER",
         /// The account may not book any more.
         AccountClosed = "ACCOUNT_CLOSED",
+    }
+}
+
+words! {
+    /// Kind of a notice. New kinds may be added: show an unknown one by its text.
+    NoticeKind {
+        /// Your account was created.
+        UserRegistered = "USER_REGISTERED",
+        /// An event that you booked, or wait for, was changed.
+        EventUpdated = "EVENT_UPDATED",
+        /// An event that you booked, or waited for, was called off. Your bookings of it are cancelled and you no longer
+        /// wait.
+        EventCancelled = "EVENT_CANCELLED",
+        /// A customer booked your event.
+        BookingCreated = "BOOKING_CREATED",
+        /// Your booking is confirmed.
+        BookingConfirmed = "BOOKING_CONFIRMED",
+        /// A booking of yours, or of your event, was cancelled.
+        BookingCancelled = "BOOKING_CANCELLED",
+        /// You are on the waitlist.
+        WaitlistJoined = "WAITLIST_JOINED",
+        /// You were given tickets from the waitlist, and your booking of them is confirmed.
+        WaitlistPromoted = "WAITLIST_PROMOTED",
+        /// You are no longer on the waitlist.
+        WaitlistLeft = "WAITLIST_LEFT",
+    }
+}
+
+words! {
+    /// Side that a notice addresses: the same cause reads differently to each.
+    Audience {
+        /// Customer concerned.
+        Customer = "CUSTOMER",
+        /// Users who act for the organizer concerned.
+        Organizer = "ORGANIZER",
     }
 }

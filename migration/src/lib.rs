@@ -19,24 +19,15 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
-mod m20261121_000001_accounts;
-mod m20261121_000002_events;
-mod m20261121_000003_bookings;
-mod m20261121_000004_domain_events;
-mod m20261121_000005_jobs;
-mod m20261121_000006_notices;
-mod m20261121_000007_sessions;
-mod m20261121_000008_indexes;
-mod m20261121_000009_old_sessions;
-mod m20261201_000010_readiness;
-mod m20261201_000011_accounts;
-mod m20261201_000012_events;
-mod m20261201_000013_counted_waitlist;
-mod m20261201_000015_organizer_slugs;
-mod m20261201_000017_retention;
+mod m20261201_000001_accounts;
+mod m20261201_000002_events;
+mod m20261201_000003_bookings;
+mod m20261201_000004_domain_events;
+mod m20261201_000005_jobs;
+mod m20261201_000006_notices;
 
-/// The oldest schema this release can still work on. A database says in `meta.min_compatible` which release it
-/// needs at least; a binary whose [`RELEASE`] is below refuses to start.
+/// Number of this release. A database names in `meta.min_compatible` the release it
+/// needs at least; a binary with a lower number refuses to start.
 pub const RELEASE: i64 = 1;
 
 /// All steps, oldest first.
@@ -46,21 +37,12 @@ pub struct Migrator;
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
-            Box::new(m20261121_000001_accounts::Migration),
-            Box::new(m20261121_000002_events::Migration),
-            Box::new(m20261121_000003_bookings::Migration),
-            Box::new(m20261121_000004_domain_events::Migration),
-            Box::new(m20261121_000005_jobs::Migration),
-            Box::new(m20261121_000006_notices::Migration),
-            Box::new(m20261121_000007_sessions::Migration),
-            Box::new(m20261121_000008_indexes::Migration),
-            Box::new(m20261121_000009_old_sessions::Migration),
-            Box::new(m20261201_000010_readiness::Migration),
-            Box::new(m20261201_000011_accounts::Migration),
-            Box::new(m20261201_000012_events::Migration),
-            Box::new(m20261201_000013_counted_waitlist::Migration),
-            Box::new(m20261201_000015_organizer_slugs::Migration),
-            Box::new(m20261201_000017_retention::Migration),
+            Box::new(m20261201_000001_accounts::Migration),
+            Box::new(m20261201_000002_events::Migration),
+            Box::new(m20261201_000003_bookings::Migration),
+            Box::new(m20261201_000004_domain_events::Migration),
+            Box::new(m20261201_000005_jobs::Migration),
+            Box::new(m20261201_000006_notices::Migration),
         ]
     }
 }
@@ -120,7 +102,8 @@ macro_rules! step {
                 crate::run(manager, $down).await
             }
 
-            // Also on SQLite, where the runner would not by itself: whoever dies in the middle of a step leaves nothing of it.
+            // Also on SQLite, where the runner does not do so by itself: a process that dies in the middle of a step
+            // leaves nothing of it.
             fn use_transaction(&self) -> Option<bool> {
                 Some(true)
             }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::sign_up::Opened;
+use super::session::Opened;
 use super::throttle::{KnownNetwork, Throttle};
 use super::token::Keys;
 use super::{Error, revocation, secret};

@@ -20,6 +20,15 @@ use crate::clock::{Clock, Timestamp};
 use crate::db::{self, Db, DbError, Priority};
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
+/// A user and the session just opened for them.
+#[derive(Debug, Clone, Copy)]
+pub struct Opened {
+    /// User of the session.
+    pub user: UserId,
+    /// Session that was opened.
+    pub session: SessionId,
+}
+
 /// Most sessions cached at once.
 const REMEMBERED: u64 = 100_000;
 

@@ -3,7 +3,7 @@
 
 use super::password::{self, Hasher};
 use super::refresh::{self, Refresh};
-use super::sign_up::Opened;
+use super::session::Opened;
 use super::throttle::{Attempt, Throttle};
 use super::{Error, email, store};
 use crate::ctx::Ctx;

@@ -4,6 +4,7 @@
 
 use super::password::Hasher;
 use super::refresh::{self, Refresh};
+use super::session::Opened;
 use super::throttle::{Attempt, Throttle};
 use super::{Error, email, new_password, store};
 use crate::access::{Action, Role};
@@ -26,15 +27,6 @@ pub struct NewAccount {
     pub name: String,
     /// Name of the organizer that an ORGANIZER acts for; default: the user's own name.
     pub organizer_name: Option<String>,
-}
-
-/// A user and the session just opened for them.
-#[derive(Debug, Clone, Copy)]
-pub struct Opened {
-    /// User of the session.
-    pub user: UserId,
-    /// Session that was opened.
-    pub session: SessionId,
 }
 
 /// Creates an account of a customer or organizer, with a session.

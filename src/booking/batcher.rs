@@ -1,5 +1,5 @@
 //! Booking batcher: concurrent orders are decided together and committed together.
-//! Not here: the decisions (`place`, `allocate`).
+//! Not here: the decisions (`order`, `allocate`).
 //!
 //! There is no timer. A lane takes all waiting orders, decides them in one transaction, answers them, and takes the
 //! orders that arrived meanwhile: one customer alone pays one commit, sixty-four share one. On SQLite there is one
@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
-use super::place::{Placed, Request, place_all};
+use super::order::{Placed, Request, place_all};
 use crate::ctx::Ctx;
 use crate::db::{DbError, is_lock_timeout, is_transient, is_unique_violation};
 

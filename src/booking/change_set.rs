@@ -150,7 +150,9 @@ impl ChangeSet {
         }
         let (event, organizer) = (inventory.event, inventory.organizer);
         self.tell(actor, DomainEvent::BookingCreated { booking: id, event, organizer, user, quantity });
-        self.tell(actor, DomainEvent::BookingConfirmed { booking: id, event, organizer, user, quantity });
+        let confirmed =
+            DomainEvent::BookingConfirmed { booking: id, event, organizer, user, quantity, entry: promoted_from };
+        self.tell(actor, confirmed);
         Some(id)
     }
 

@@ -3,7 +3,7 @@
 //!
 //! | action | file |
 //! |---|---|
-//! | place a booking | `place` through `batcher`, decided by `allocate` |
+//! | place a booking | `create` through `batcher` and `order`, decided by `allocate` |
 //! | cancel a booking | `cancel` |
 //! | join, confirm or leave the waitlist | `waitlist` |
 //! | raise or lower capacity | `capacity`; a long waitlist in chunks by `promote` |
@@ -28,17 +28,18 @@ pub mod capacity;
 pub mod change_set;
 pub mod chunks;
 pub mod close;
+pub mod create;
 pub mod inventory;
 pub mod list;
 pub mod mine;
-pub mod place;
+pub mod order;
 pub mod promote;
 mod rows;
 pub mod waitlist;
 pub mod watch;
 
 /// The most tickets one request can ask for.
-pub const PLACES_MAX: i64 = 100;
+pub const QUANTITY_MAX: i64 = 100;
 
 /// The most items one request can have.
 pub const ITEMS_MAX: usize = 20;

@@ -1,11 +1,11 @@
 //! Joining, confirming and leaving the waitlist, apart from a booking.
-//! Not here: the rest of a booking, which joins in `place`, and promoting entries (`allocate`).
+//! Not here: the rest of a booking, which joins in `order`, and promoting entries (`allocate`).
 
 use sea_orm::EntityTrait;
 
 use super::allocate::{Inventory, Joining, allocate, queue};
 use super::change_set::{ChangeSet, Leaving, agree};
-use super::{Error, PLACES_MAX, inventory};
+use super::{Error, QUANTITY_MAX, inventory};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{DbError, MaybeDb, Priority, Tx, is_unique_violation};
@@ -36,8 +36,8 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
     ctx.allow(Action::BookTickets)?;
     let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
     let mut fields = Fields::default();
-    if !(1..=PLACES_MAX).contains(&join.quantity) {
-        fields.refuse("quantity", format!("must be between 1 and {PLACES_MAX}"));
+    if !(1..=QUANTITY_MAX).contains(&join.quantity) {
+        fields.refuse("quantity", format!("must be between 1 and {QUANTITY_MAX}"));
     }
     if key.as_deref().is_some_and(|key| !idempotency::is_valid_key(key)) {
         fields.refuse("idempotencyKey", "must be 1 to 255 visible ASCII characters");

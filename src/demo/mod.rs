@@ -20,7 +20,7 @@ use crate::account::password::{Cost, Hasher};
 use crate::account::sign_up::{self, NewAccount};
 use crate::account::store;
 use crate::booking::cancel::cancel;
-use crate::booking::place::{Order, Request, place_all};
+use crate::booking::order::{Order, Request, place_all};
 use crate::booking::waitlist::{Join, join};
 use crate::bus::Bus;
 use crate::clock::{Clock, Timestamp};
@@ -134,7 +134,7 @@ pub async fn make(db: &Db, now: Timestamp) -> Result<Counts, Error> {
     ctx.clock.set(today.minus(HISTORY));
     publish_events(&ctx, &users, &events).await?;
     play(&ctx, &users, &events, today).await?;
-    change_set(&ctx).await?;
+    run_reactions(&ctx).await?;
     mark(db, false).await?;
     Ok(counts(db).await?)
 }
@@ -250,8 +250,9 @@ async fn play(ctx: &Ctx, users: &SeedUsers, events: &[EventId], today: Timestamp
     }
     for (who, event, quantity) in seed::LINE {
         let ctx = ctx.acting_as(users[who]);
-        let wish = Join { event: events[*event], ticket_type: None, quantity: *quantity, accepts_part: *quantity > 2 };
-        join(&ctx, wish, None).await.map_err(refused)?;
+        let request =
+            Join { event: events[*event], ticket_type: None, quantity: *quantity, accepts_part: *quantity > 2 };
+        join(&ctx, request, None).await.map_err(refused)?;
     }
     Ok(())
 }
@@ -260,7 +261,7 @@ async fn play(ctx: &Ctx, users: &SeedUsers, events: &[EventId], today: Timestamp
 /// the batcher's timing.
 fn requests(orders: &[DemoOrder], users: &SeedUsers, events: &[EventId]) -> Vec<Request> {
     let request = |order: &DemoOrder| {
-        let wish = Order {
+        let request = Order {
             event: events[order.event],
             slot: None,
             items: Vec::new(),
@@ -268,17 +269,17 @@ fn requests(orders: &[DemoOrder], users: &SeedUsers, events: &[EventId]) -> Vec<
             fulfilment: Fulfilment::AllOrNothing,
             expected_total: None,
         };
-        users[order.who].user_id().map(|user| Request { user, order: wish, key: None })
+        users[order.who].user_id().map(|user| Request { user, order: request, key: None })
     };
     orders.iter().filter_map(request).collect()
 }
 
 /// Runs the relay and the jobs until all reactions are complete, without log lines for the notices of the demo.
-async fn change_set(ctx: &Ctx) -> Result<(), Error> {
-    let react = reactions::react(ctx.clone());
+async fn run_reactions(ctx: &Ctx) -> Result<(), Error> {
+    let consumer = reactions::consumer(ctx.clone());
     loop {
         let numbered = number::number(&ctx.db).await?;
-        let reacted = react::react(ctx, &react).await?;
+        let reacted = react::react(ctx, &consumer).await?;
         if numbered == number::Step::Nothing && !matches!(reacted, react::Step::Reacted(_)) {
             break;
         }

@@ -24,7 +24,6 @@ pub struct Model {
     pub confirmation: Confirmation,
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
-    pub search: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub published_at: Option<Timestamp>,

@@ -16,6 +16,8 @@ pub struct Model {
     pub seq: i64,
     pub domain_event_id: DomainEventId,
     pub kind: String,
+    pub audience: String,
+    pub cause: String,
     pub v: i64,
     pub data: String,
     pub event_id: Option<EventId>,

@@ -13,7 +13,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: OrganizerId,
     pub name: String,
-    pub slug: Option<String>,
+    pub slug: String,
     pub created_at: Timestamp,
 }
 

@@ -2,8 +2,7 @@
 //! Not here: making it public (`publish`).
 
 use super::{
-    Error, capacity, currency, description, organizer_of, price, search, search_text, store, time_zone, times, title,
-    venue,
+    Error, capacity, currency, description, organizer_of, price, search, store, time_zone, times, title, venue,
 };
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
@@ -49,7 +48,6 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         id: ctx.id(),
         organizer_id: organizer,
         slug: String::new(), // set in the transaction, which sees the slugs taken
-        search: search_text(&checked.title, &checked.venue),
         title: checked.title,
         description: checked.description,
         venue: checked.venue,

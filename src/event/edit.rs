@@ -1,9 +1,7 @@
 //! Editing an event: each changed field is recorded, and customers with bookings are notified.
 //! Not here: capacity (`booking::capacity`) and status.
 
-use super::{
-    Error, beginning, description, end, may_manage, price, search, search_text, store, time_zone, title, venue,
-};
+use super::{Error, beginning, description, end, may_manage, price, search, store, time_zone, title, venue};
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
@@ -148,7 +146,6 @@ fn applied(
     if (new.starts_at, new.ends_at) != (old.starts_at, old.ends_at) {
         fields.check(end(new.starts_at, new.ends_at, ctx.now()));
     }
-    new.search = search_text(&new.title, &new.venue);
     fields.finish(|| Some((new, new_price)))
 }
 
@@ -161,7 +158,7 @@ async fn write(
     now: Timestamp,
 ) -> Result<(), Error> {
     let sql = "UPDATE event SET title = $2, description = $3, venue = $4, time_zone = $5, starts_at = $6, ends_at = $7,
-               search = $8, updated_at = $9, cheapest_minor = $10 WHERE id = $1";
+               updated_at = $8, cheapest_minor = $9 WHERE id = $1";
     let binds = [
         new.id.into(),
         new.title.clone().into(),
@@ -170,7 +167,6 @@ async fn write(
         new.time_zone.clone().into(),
         new.starts_at.into(),
         new.ends_at.into(),
-        new.search.clone().into(),
         now.into(),
         new.cheapest_minor.into(),
     ];

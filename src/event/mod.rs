@@ -159,8 +159,3 @@ fn times(fields: &mut Fields, starts_at: Timestamp, ends_at: Timestamp, now: Tim
     fields.check(beginning(starts_at, now));
     fields.check(end(starts_at, ends_at, now));
 }
-
-/// What the text filter of the previous release looks in; `search` has taken its place.
-fn search_text(title: &str, venue: &str) -> String {
-    format!("{title} {venue}").to_lowercase()
-}

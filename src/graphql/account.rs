@@ -11,8 +11,9 @@ use super::page::id;
 use super::scalar::DateTime;
 use crate::access::{Action, Role};
 use crate::account::refresh::Refresh;
+use crate::account::session::Opened;
 use crate::account::sign_in::sign_in;
-use crate::account::sign_up::{self, NewAccount, Opened};
+use crate::account::sign_up::{self, NewAccount};
 use crate::entity::{organizer, users};
 use crate::id::OrganizerId;
 
@@ -122,9 +123,9 @@ impl Organizer {
         &self.0.name
     }
 
-    /// Readable address for links; never changes. Null for an account that an earlier release has just opened.
-    async fn slug(&self) -> Option<&str> {
-        self.0.slug.as_deref()
+    /// Readable address for links; never changes.
+    async fn slug(&self) -> &str {
+        &self.0.slug
     }
 }
 

@@ -17,6 +17,7 @@ use crate::domain_event::DomainEvent;
 use crate::id::{DomainEventId, EventId, NodeId, UserId};
 use crate::queue::claim::Job;
 use crate::queue::worker::{Effects, Handled, Handler, Outcome};
+use crate::status::NoticeKind;
 
 /// Destination of messages.
 #[derive(Clone, Default)]
@@ -60,6 +61,7 @@ struct Message {
     domain_event_id: DomainEventId,
     user_id: UserId,
     kind: String,
+    cause: String,
     v: i64,
     event_id: Option<EventId>,
     reference: Option<String>,
@@ -90,7 +92,7 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, 
         let outcome = match message {
             None => Outcome::GiveUp("there is no such notice".into()),
             // A later release may have written it, in a form that this one cannot read.
-            Some(message) if !DomainEvent::is_known(&message.kind, message.v) => Outcome::newer(),
+            Some(message) if !is_known(message) => Outcome::newer(),
             Some(message) => send(channel, message),
         };
         if let (Outcome::Done, Some(message)) = (&outcome, message) {
@@ -116,12 +118,17 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, 
     Ok(Handled { outcomes, effects: Some(effects) })
 }
 
+/// Whether this release has words for a notice.
+fn is_known(message: &Message) -> bool {
+    DomainEvent::is_known(&message.cause, message.v) && NoticeKind::of(&message.kind).is_some()
+}
+
 async fn load(
     ctx: &Ctx,
     wanted: impl Iterator<Item = &Args>,
 ) -> Result<HashMap<(DomainEventId, UserId), Message>, DbError> {
     let keys: Vec<Key> = wanted.map(|args| Key { domain_event_id: args.domain_event, user_id: args.user }).collect();
-    let sql = "SELECT n.domain_event_id, n.user_id, n.kind, n.v, n.event_id, b.reference,
+    let sql = "SELECT n.domain_event_id, n.user_id, n.kind, n.cause, n.v, n.event_id, b.reference,
                CAST(COALESCE((SELECT SUM(i.quantity) FROM booking_item i WHERE i.booking_id = b.id), 0) AS bigint) AS seats
                FROM {records} JOIN notice n ON n.domain_event_id = r.domain_event_id AND n.user_id = r.user_id
                LEFT JOIN booking b ON b.id = n.booking_id";
@@ -140,11 +147,12 @@ fn send(channel: &Channel, message: &Message) -> Outcome {
     }
     let user = message.user_id.to_global_id();
     let reference = message.reference.as_deref().unwrap_or("-");
-    if message.kind == "booking.confirmed" {
+    let is_confirmation = [NoticeKind::BookingConfirmed, NoticeKind::WaitlistPromoted];
+    if is_confirmation.iter().any(|kind| kind.word() == message.kind) {
         let event = message.event_id.map(NodeId::to_global_id).unwrap_or_default();
         tracing::info!(target: "boxoffice::notification", ref = %reference, seats = message.seats, customer = %user, event = %event, "booking confirmed");
     } else {
-        tracing::info!(target: "boxoffice::notification", kind = %message.kind, ref = %reference, user = %user, channel = %"log", "notified");
+        tracing::info!(target: "boxoffice::notification", kind = %message.cause, ref = %reference, user = %user, channel = %"log", "notified");
     }
     Outcome::Done
 }

@@ -20,6 +20,7 @@ use crate::queue::claim::{self, Job, Token};
 use crate::queue::worker::{Handled, Handler, Outcome};
 use crate::queue::{NewJob, Queue};
 use crate::relay::history::Row;
+use crate::status::{Audience, NoticeKind};
 
 /// Kind of the fan-out job.
 pub const KIND: &str = "fanout";
@@ -30,11 +31,19 @@ struct Args {
     domain_event: DomainEventId,
     event: EventId,
     customers: Customers,
+    kind: NoticeKind,
 }
 
 /// Returns the job that notifies these customers of a domain event.
-pub fn job(domain_event: &Recorded, event: EventId, customers: Customers, now: crate::clock::Timestamp) -> NewJob {
-    let args = serde_json::json!({ "domain_event": domain_event.id, "event": event, "customers": customers });
+pub fn job(
+    domain_event: &Recorded,
+    event: EventId,
+    customers: Customers,
+    kind: NoticeKind,
+    now: crate::clock::Timestamp,
+) -> NewJob {
+    let args =
+        serde_json::json!({ "domain_event": domain_event.id, "event": event, "customers": customers, "kind": kind });
     NewJob::new(Queue::Notifications, KIND, &args, now).because_of(domain_event.id).once(domain_event.id.to_string())
 }
 
@@ -113,12 +122,9 @@ async fn chunk(
             let notices: Vec<NewNotice> = customers
                 .iter()
                 .map(|customer| NewNotice {
-                    user: customer.user,
-                    domain_event_id: domain_event.id,
                     booking: customer.booking,
                     event: Some(args.event),
-                    domain_event: domain_event.domain_event.clone(),
-                    at: domain_event.occurred_at,
+                    ..NewNotice::of(domain_event, customer.user, args.kind, Audience::Customer)
                 })
                 .collect();
             let heads = inbox::write(&tx, &notices, ctx.now()).await?;

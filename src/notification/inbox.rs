@@ -39,11 +39,21 @@ record! {
         seq: i64,
         domain_event_id: DomainEventId,
         kind: &'static str,
+        audience: &'static str,
+        cause: &'static str,
         v: i64,
         data: String,
         event_id: Option<EventId>,
         booking_id: Option<BookingId>,
         created_at: Timestamp,
+    }
+}
+
+record! {
+    struct Cause {
+        user_id: UserId,
+        domain_event_id: DomainEventId,
+        seq: i64,
     }
 }
 
@@ -81,7 +91,7 @@ pub async fn write(tx: &Tx, notices: &[NewNotice], now: Timestamp) -> Result<Vec
         .map(|head| (head.user_id, head.last_seq - counts.get(&head.user_id).copied().unwrap_or(0)))
         .collect();
 
-    let mut rows = Vec::with_capacity(fresh.len());
+    let (mut rows, mut causes) = (Vec::with_capacity(fresh.len()), Vec::new());
     let mut jobs = Vec::with_capacity(fresh.len());
     for notice in &fresh {
         let seq = next.entry(notice.user).or_default();
@@ -90,16 +100,22 @@ pub async fn write(tx: &Tx, notices: &[NewNotice], now: Timestamp) -> Result<Vec
             user_id: notice.user,
             seq: *seq,
             domain_event_id: notice.domain_event_id,
-            kind: notice.domain_event.kind(),
+            kind: notice.kind.word(),
+            audience: notice.audience.word(),
+            cause: notice.domain_event.kind(),
             v: VERSION,
             data: notice.domain_event.data().to_string(),
             event_id: notice.event,
             booking_id: notice.booking,
             created_at: notice.at,
         });
+        causes.extend(notice.further.iter().map(|id| Cause { user_id: notice.user, domain_event_id: *id, seq: *seq }));
         jobs.push(delivery(notice, now));
     }
     db::insert(tx, "notice", &rows, "").await?;
+    if !causes.is_empty() {
+        db::insert(tx, "notice_cause", &causes, "ON CONFLICT (user_id, domain_event_id) DO NOTHING").await?;
+    }
     queue::enqueue(tx, &jobs).await?;
     Ok(heads.into_iter().map(|head| (head.user_id, head.last_seq)).collect())
 }
@@ -112,13 +128,22 @@ fn delivery(notice: &NewNotice, now: Timestamp) -> NewJob {
         .once(format!("{}:{}:log", notice.domain_event_id, notice.user))
 }
 
-/// Returns the notices that were not written yet, only one for each domain event and user.
+/// Returns the notices that tell of something new: at least one of their causes stands in no notice of their user yet.
+/// Of
+/// two with the same causes only the first is kept.
 async fn without_known<'a>(tx: &Tx, notices: &'a [NewNotice]) -> Result<Vec<&'a NewNotice>, DbError> {
-    let keys: Vec<Key> =
-        notices.iter().map(|notice| Key { domain_event_id: notice.domain_event_id, user_id: notice.user }).collect();
-    let sql = "SELECT n.domain_event_id, n.user_id FROM {records} JOIN notice n ON n.domain_event_id = r.domain_event_id AND n.user_id = r.user_id";
+    let keys: Vec<Key> = notices
+        .iter()
+        .flat_map(|notice| notice.causes().map(|id| Key { domain_event_id: id, user_id: notice.user }))
+        .collect();
+    let sql = "SELECT n.domain_event_id, n.user_id FROM {records}
+               JOIN notice n ON n.domain_event_id = r.domain_event_id AND n.user_id = r.user_id
+               UNION ALL SELECT n.domain_event_id, n.user_id FROM {records}
+               JOIN notice_cause n ON n.domain_event_id = r.domain_event_id AND n.user_id = r.user_id";
     let notified: Vec<Notified> = db::select_by(tx, sql, &keys, []).await?;
     let mut seen: HashSet<(DomainEventId, UserId)> =
         notified.into_iter().map(|one| (one.domain_event_id, one.user_id)).collect();
-    Ok(notices.iter().filter(|notice| seen.insert((notice.domain_event_id, notice.user))).collect())
+    // Not `any`: every cause is marked as seen.
+    let is_new = |notice: &&NewNotice| notice.causes().filter(|id| seen.insert((*id, notice.user))).count() > 0;
+    Ok(notices.iter().filter(is_new).collect())
 }

@@ -7,8 +7,9 @@
 //! sends the message.
 
 use crate::clock::Timestamp;
-use crate::domain_event::DomainEvent;
+use crate::domain_event::{DomainEvent, Recorded};
 use crate::id::{BookingId, DomainEventId, EventId, UserId};
+use crate::status::{Audience, NoticeKind};
 
 pub mod audience;
 pub mod deliver;
@@ -18,19 +19,48 @@ pub mod purge;
 pub mod read;
 pub mod words;
 
-/// Notice that is to be written.
+/// One notice to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNotice {
-    /// Recipient of the notice.
+    /// Recipient.
     pub user: UserId,
-    /// Domain event that the notice is about.
+    /// Kind of the notice.
+    pub kind: NoticeKind,
+    /// Side that it addresses.
+    pub audience: Audience,
+    /// First cause, which its text is made from.
     pub domain_event_id: DomainEventId,
-    /// The recipient's booking concerned, if any.
-    pub booking: Option<BookingId>,
-    /// The event concerned, if any.
-    pub event: Option<EventId>,
-    /// Kind and data of the notice.
+    /// The first cause itself.
     pub domain_event: DomainEvent,
-    /// Time of the domain event.
+    /// Further causes that it tells of as well; usually none.
+    pub further: Vec<DomainEventId>,
+    /// Booking of the recipient that it is about, if any.
+    pub booking: Option<BookingId>,
+    /// Event that it is about, if any.
+    pub event: Option<EventId>,
+    /// Time of the first cause.
     pub at: Timestamp,
+}
+
+impl NewNotice {
+    /// A notice about one domain event.
+    pub fn of(cause: &Recorded, user: UserId, kind: NoticeKind, audience: Audience) -> Self {
+        let about = cause.domain_event.about();
+        Self {
+            user,
+            kind,
+            audience,
+            domain_event_id: cause.id,
+            domain_event: cause.domain_event.clone(),
+            further: Vec::new(),
+            booking: about.booking,
+            event: about.event,
+            at: cause.occurred_at,
+        }
+    }
+
+    /// Returns all causes, the first one first.
+    pub fn causes(&self) -> impl Iterator<Item = DomainEventId> {
+        std::iter::once(self.domain_event_id).chain(self.further.iter().copied())
+    }
 }

@@ -10,6 +10,7 @@ use crate::domain_event::{DomainEvent, VERSION};
 use crate::entity::{inbox, notice};
 use crate::id::UserId;
 use crate::page::{Page, Paging};
+use crate::status::NoticeKind;
 
 /// Returns the notices of a user after number `after`, in order.
 pub async fn since(
@@ -65,7 +66,12 @@ struct HeadRow {
 /// Returns the condition of notices that a later release wrote. The index `notice_newer` has the same condition: a new
 /// kind or version needs a migration that recreates the index.
 fn newer() -> String {
-    format!("(n.v > {VERSION} OR n.kind NOT IN ('{}'))", DomainEvent::KINDS.join("', '"))
+    let kinds: Vec<&str> = NoticeKind::ALL.iter().map(|kind| kind.word()).collect();
+    format!(
+        "(n.v > {VERSION} OR n.kind NOT IN ('{}') OR n.cause NOT IN ('{}'))",
+        kinds.join("', '"),
+        DomainEvent::KINDS.join("', '")
+    )
 }
 
 /// Returns the state of a user's inbox. It ends before the first notice of a later release: no notice from there on is

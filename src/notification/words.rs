@@ -3,7 +3,7 @@
 
 use crate::clock::Timestamp;
 use crate::domain_event::DomainEvent;
-use crate::status::{CancelReason, EventField, LeaveReason};
+use crate::status::{Audience, CancelReason, EventField, LeaveReason};
 use crate::zone;
 
 /// Names and values that the text of a notice mentions, loaded by the caller.
@@ -58,8 +58,10 @@ pub fn change(one: &Change<'_>, all: &[Change<'_>], locality: Locality<'_>) -> S
     format!("{}: {old} → {new}", field_label(one.field))
 }
 
-/// Renders one sentence for a notice. Exhaustive: a new kind of domain event does not compile without its text.
-pub fn render(domain_event: &DomainEvent, names: &Names<'_>) -> String {
+/// Renders one sentence for a notice from its first cause, as its audience reads it. Exhaustive: a new kind of domain
+/// event
+/// does not compile without its text.
+pub fn render(domain_event: &DomainEvent, audience: Audience, names: &Names<'_>) -> String {
     let event = names.event.unwrap_or("the event");
     let reference = names.reference.unwrap_or("your booking");
     match domain_event {
@@ -85,12 +87,18 @@ pub fn render(domain_event: &DomainEvent, names: &Names<'_>) -> String {
             format!("{reference} is confirmed: {} for {event}.", tickets(*quantity))
         }
         DomainEvent::BookingCancelled { quantity, reason, .. } => {
-            let why = match reason {
-                CancelReason::ByCustomer => "by the customer",
-                CancelReason::ByOrganizer => "by the organizer",
-                CancelReason::EventCancelled => "because the event was called off",
+            let done = match (reason, audience) {
+                (CancelReason::ByCustomer, Audience::Customer) => format!("You cancelled {reference}"),
+                (CancelReason::ByCustomer, Audience::Organizer) => format!("The customer cancelled {reference}"),
+                (CancelReason::ByOrganizer, Audience::Customer) => format!("The organizer cancelled {reference}"),
+                (CancelReason::ByOrganizer, Audience::Organizer) => {
+                    format!("{reference} was cancelled by the organizer")
+                }
+                (CancelReason::EventCancelled, _) => {
+                    format!("{reference} was cancelled because the event was called off")
+                }
             };
-            format!("{reference} was cancelled {why}: {} for {event}.", tickets(*quantity))
+            format!("{done}: {} for {event}.", tickets(*quantity))
         }
         DomainEvent::WaitlistJoined { quantity, .. } => {
             format!("You are on the waitlist for {} at {event}.", tickets(*quantity))

@@ -191,7 +191,7 @@ record! {
         /// Attempts to count: 1, or 0 if the failure is not caused by the job.
         charge: i64,
         /// 1 if no attempt can succeed.
-        hopeless: i64,
+        permanent: i64,
         /// Time of the next attempt.
         run_at: Timestamp,
         /// Internal error text.
@@ -202,7 +202,7 @@ record! {
 /// Makes failed jobs available for another attempt, or dead if none is left. Returns the dead ones.
 pub async fn fail(tx: &Tx, failed: &[Failed], now: Timestamp) -> Result<Vec<i64>, DbError> {
     // Compares the row, not the claimed job: a chunk may have reset the attempts meanwhile.
-    let dead = "r.hopeless = 1 OR (r.charge = 1 AND job.attempt >= job.max_attempts)";
+    let dead = "r.permanent = 1 OR (r.charge = 1 AND job.attempt >= job.max_attempts)";
     let sql = format!(
         "UPDATE job SET state = CASE WHEN {dead} THEN 'dead' ELSE 'available' END, attempt = job.attempt - 1 + r.charge,
          run_at = r.run_at, last_error = r.last_error, lease_token = NULL, lease_until = NULL,

@@ -274,7 +274,7 @@ impl Worker {
         let mut done = Vec::new();
         let mut failed = Vec::new();
         for job in jobs {
-            let (error, charge, hopeless) = match handled.outcomes.get(&job.id) {
+            let (error, charge, permanent) = match handled.outcomes.get(&job.id) {
                 Some(Outcome::Done) => {
                     done.push(job.id);
                     continue;
@@ -291,7 +291,7 @@ impl Worker {
                 id: job.id,
                 lease_token: token,
                 charge,
-                hopeless,
+                permanent,
                 run_at: now.plus(policy.backoff.after(job.attempt, self.ctx.random.fraction())),
                 last_error: error,
             });

@@ -2,7 +2,8 @@
 //! Not here: the reactions themselves (`reactions`, passed in by `app`), and streams to clients.
 //!
 //! Every process runs a relay. The lock on `stream_head` elects the process that numbers in a round, the lock on the
-//! consumer's row the one that reacts. Numbering and reacting have transactions and cursors of their own.
+//! row of a consumer the one that lets it react. Numbering and each consumer have transactions and cursors of their
+//! own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sea_orm::sqlx::postgres::PgListener;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
@@ -69,6 +71,27 @@ pub struct Notified {
 /// Function that writes the reactions to domain events, in the transaction that moves the cursor past them.
 pub type React = Arc<dyn Fn(Tx, Vec<Recorded>) -> BoxFuture<'static, Result<Reacted, DbError>> + Send + Sync>;
 
+/// Position at which a consumer begins in a database that does not know it yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the first domain event that is kept.
+    Beginning,
+    /// With the next one.
+    Now,
+}
+
+/// Consumer of the history: it has a name, and under that name a durable cursor and parked domain events of its own. A
+/// consumer that fails or is slow delays no other.
+#[derive(Clone)]
+pub struct Consumer {
+    /// Name in the database; it stays for ever.
+    pub name: &'static str,
+    /// Position at which it begins.
+    pub start: Start,
+    /// Writes its effects.
+    pub react: React,
+}
+
 /// Relay of this process.
 #[derive(Clone)]
 pub struct Relay {
@@ -76,8 +99,8 @@ pub struct Relay {
     pub ctx: Ctx,
     /// Bus that is fed, and through which inboxes are woken.
     pub bus: Bus,
-    /// Reactions to domain events.
-    pub react: React,
+    /// Consumers of the history, each in a task of its own.
+    pub consumers: Vec<Consumer>,
     /// Signalled when reactions enqueued jobs.
     pub enqueued: Arc<Notify>,
     /// Signalled when there are numbered domain events to feed to the bus.
@@ -87,23 +110,26 @@ pub struct Relay {
 impl Relay {
     /// Numbers, reacts and feeds until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let feed = tokio::spawn(feed::run(self.ctx.clone(), self.bus.clone(), self.numbered.clone(), stop.clone()));
-        let listener = tokio::spawn(listen(self.ctx.clone(), self.numbered.clone(), stop.clone()));
-        let mut is_outdated = false;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(feed::run(self.ctx.clone(), self.bus.clone(), self.numbered.clone(), stop.clone()));
+        tasks.spawn(listen(self.ctx.clone(), self.numbered.clone(), stop.clone()));
+        let mut wakers = Vec::new();
+        for consumer in &self.consumers {
+            let waker = Arc::new(Notify::new());
+            tasks.spawn(self.clone().consume(consumer.clone(), waker.clone(), stop.clone()));
+            wakers.push(waker);
+        }
         while !stop.is_cancelled() {
-            let round = self.round().await;
-            let was_outdated = std::mem::replace(&mut is_outdated, matches!(round, Ok(Round::Outdated)));
-            if is_outdated && !was_outdated {
-                tracing::warn!(
-                    "the next domain event is of a later release; only a process of that release can react to it"
-                );
-            }
-            let wait = match round {
-                Ok(Round::Progress) => continue,
-                Ok(Round::Idle | Round::Outdated) => LOOK_EVERY,
-                Ok(Round::Busy) => TRY_AGAIN,
+            let wait = match number::number(&self.ctx.db).await {
+                Ok(number::Step::Numbered) => {
+                    wakers.iter().for_each(|waker| waker.notify_one());
+                    self.numbered.notify_one();
+                    continue;
+                }
+                Ok(number::Step::Nothing) => LOOK_EVERY,
+                Ok(number::Step::Elsewhere) => TRY_AGAIN,
                 Err(error) => {
-                    tracing::error!(%error, "a round of the relay failed; it is tried again");
+                    tracing::error!(%error, "numbering failed; it is tried again");
                     AFTER_ERROR
                 }
             };
@@ -113,39 +139,54 @@ impl Relay {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        let _ = feed.await;
-        let _ = listener.await;
+        while tasks.join_next().await.is_some() {}
     }
 
-    /// Numbers and reacts once.
-    async fn round(&self) -> Result<Round, DbError> {
-        let numbered = number::number(&self.ctx.db).await?;
-        let reacted = react::react(&self.ctx, &self.react).await?;
-        if let react::Step::Reacted(reacted) = &reacted {
-            self.bus.wake_inboxes(reacted.heads.iter().copied());
-            self.enqueued.notify_one();
-            reacted.notified.iter().for_each(log);
+    /// Lets one consumer react until `stop`. `waker` is signalled when there are new numbers.
+    async fn consume(self, consumer: Consumer, waker: Arc<Notify>, stop: CancellationToken) {
+        let mut is_registered = false;
+        let mut is_outdated = false;
+        while !stop.is_cancelled() {
+            let step = async {
+                if !is_registered {
+                    react::register(&self.ctx, &consumer).await?;
+                }
+                react::react(&self.ctx, &consumer).await
+            };
+            let step = step.await;
+            is_registered |= step.is_ok();
+            let was_outdated = std::mem::replace(&mut is_outdated, matches!(step, Ok(react::Step::Resigned)));
+            let wait = match step {
+                Ok(react::Step::Reacted(reacted)) => {
+                    self.bus.wake_inboxes(reacted.heads.iter().copied());
+                    self.enqueued.notify_one();
+                    reacted.notified.iter().for_each(log);
+                    self.numbered.notify_one();
+                    continue;
+                }
+                Ok(react::Step::Resigned) => {
+                    if !was_outdated {
+                        tracing::warn!(
+                            consumer = consumer.name,
+                            "the next domain event is of a later release; only a process of that release can react to it"
+                        );
+                    }
+                    LOOK_EVERY
+                }
+                Ok(react::Step::Nothing) => LOOK_EVERY,
+                Ok(react::Step::Elsewhere) => TRY_AGAIN,
+                Err(error) => {
+                    tracing::error!(consumer = consumer.name, %error, "reacting failed; it is tried again");
+                    AFTER_ERROR
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = waker.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
         }
-        let moved = matches!(reacted, react::Step::Reacted(_));
-        if moved || numbered == number::Step::Numbered {
-            self.numbered.notify_one();
-            return Ok(Round::Progress);
-        }
-        let busy = numbered == number::Step::Elsewhere || matches!(reacted, react::Step::Elsewhere);
-        Ok(match reacted {
-            react::Step::Resigned => Round::Outdated,
-            _ if busy => Round::Busy,
-            _ => Round::Idle,
-        })
     }
-}
-
-enum Round {
-    Progress,
-    Idle,
-    Busy,
-    /// Only domain events of a later release are left.
-    Outdated,
 }
 
 /// Logs one line per domain event that triggered notices, after its commit. Lines for the recipients follow.

@@ -389,13 +389,13 @@ impl<'a> Witness<'a> {
     fn hold(inventory: &'a Inventory, allocation_requests: &[AllocationRequest], done: &Allocation) -> Self {
         let free = inventory.quotas.iter().map(Quota::free).collect();
         let lines = inventory.quotas.iter().map(|one| one.waitlist.clone()).collect();
-        let mut witness = Self { inventory, free, lines, tail: inventory.waitlist_tail };
-        witness.served(&done.promotions);
+        let mut model = Self { inventory, free, lines, tail: inventory.waitlist_tail };
+        model.served(&done.promotions);
         for (allocation_request, outcome) in allocation_requests.iter().zip(&done.outcomes) {
-            witness.answered(allocation_request, outcome);
+            model.answered(allocation_request, outcome);
         }
-        witness.left(&done.inventory);
-        witness
+        model.left(&done.inventory);
+        model
     }
 
     /// Entries are promoted from the front, in order, and as far as the tickets go.

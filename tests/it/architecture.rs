@@ -103,7 +103,7 @@ fn wrong_arrows(name: &str, text: &str) -> Vec<String> {
             Some((other, at, _)) if (other, at) <= (row, place) => {}
             Some((other, _, of_other)) => wrong.push(format!(
                 "{line}: {own} → {to}: `{to}` (row {other}, {of_other}) stands above `{own}` (row {row}, {of}). What both \
-                 need could live in {}; what `{to}` is to do about it, `{own}` can say as a domain_event",
+                 need could live in {}; what `{to}` is to do about it, `{own}` can say as a domain event",
                 below(row, place)
             )),
             None => wrong.push(format!("{line}: {own} → {to}: stands in no row: give it one in tests/it/architecture.rs")),

@@ -48,20 +48,20 @@ pub const LAWS: &[(&str, &str)] = &[
     (
         "a customer was not told exactly once of a confirmation",
         "SELECT count(*) AS n FROM booking b WHERE 1 <> (SELECT count(*) FROM notice n
-         WHERE n.user_id = b.user_id AND n.booking_id = b.id AND n.ticket_type = 'booking.confirmed')",
+         WHERE n.user_id = b.user_id AND n.booking_id = b.id AND n.kind IN ('BOOKING_CONFIRMED', 'WAITLIST_PROMOTED'))",
     ),
     (
         "an organizer was not told exactly once of a booking",
         "SELECT count(*) AS n FROM booking b JOIN event e ON e.id = b.event_id
          JOIN membership m ON m.organizer_id = e.organizer_id WHERE 1 <> (SELECT count(*) FROM notice n
-         WHERE n.user_id = m.user_id AND n.booking_id = b.id AND n.ticket_type = 'booking.created')",
+         WHERE n.user_id = m.user_id AND n.booking_id = b.id AND n.kind = 'BOOKING_CREATED')",
     ),
     (
         "somebody was not told exactly once of a cancellation",
         "SELECT count(*) AS n FROM booking b JOIN event e ON e.id = b.event_id
          JOIN membership m ON m.organizer_id = e.organizer_id
          WHERE CASE WHEN b.status = 'CANCELLED' THEN 2 ELSE 0 END <> (SELECT count(*) FROM notice n
-         WHERE n.booking_id = b.id AND n.ticket_type = 'booking.cancelled' AND n.user_id IN (b.user_id, m.user_id))",
+         WHERE n.booking_id = b.id AND n.kind = 'BOOKING_CANCELLED' AND n.user_id IN (b.user_id, m.user_id))",
     ),
     (
         "a notice tells of a booking that is not there",

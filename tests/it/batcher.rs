@@ -128,9 +128,9 @@ scene! {
         let culprit = people.remove(4);
         culprit.ask("{ viewer { id } }", serde_json::json!({})).await.ok();
         let lock = app.hold_stock(&event).await;
-        let gone = boxoffice::booking::place::Request {
+        let gone = boxoffice::booking::order::Request {
             user: boxoffice::id::UserId(uuid::Uuid::from_u128(99)),
-            order: boxoffice::booking::place::Order {
+            order: boxoffice::booking::order::Order {
                 event: boxoffice::id::NodeId::parse(&event).unwrap(),
                 slot: None,
                 items: Vec::new(),

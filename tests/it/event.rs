@@ -321,9 +321,9 @@ scene! {
         let other = stage.app().await;
         other.settled().await;
         assert_eq!(app.sold(&id).await, 0);
-        let told = "SELECT count(*) AS n FROM notice WHERE kind = 'event.cancelled'";
+        let told = "SELECT count(*) AS n FROM notice WHERE cause = 'event.cancelled'";
         assert_eq!(app.number(told, []).await, 1_100);
-        let twice = "SELECT count(*) AS n FROM (SELECT user_id FROM notice WHERE kind = 'event.cancelled' GROUP BY user_id HAVING count(*) > 1) t";
+        let twice = "SELECT count(*) AS n FROM (SELECT user_id FROM notice WHERE cause = 'event.cancelled' GROUP BY user_id HAVING count(*) > 1) t";
         assert_eq!(app.number(twice, []).await, 0);
         assert_eq!(app.domain_events("booking.cancelled").await, 1_100);
     }

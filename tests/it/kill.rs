@@ -82,8 +82,8 @@ impl Customer {
         }
     }
 
-    async fn ask(&self, address: &str, wish: &AllocationRequest) -> Option<Answer> {
-        match wish {
+    async fn ask(&self, address: &str, request: &AllocationRequest) -> Option<Answer> {
+        match request {
             AllocationRequest::Book { key, event, quantity, fulfilment } => {
                 let input =
                     json!({ "eventId": event, "quantity": quantity, "fulfilment": fulfilment, "idempotencyKey": key });
@@ -106,19 +106,19 @@ impl Customer {
         }
     }
 
-    fn note(&mut self, wish: AllocationRequest, answer: Answer, begun: Timestamp) {
+    fn note(&mut self, request: AllocationRequest, answer: Answer, begun: Timestamp) {
         let made = answer.at("createBooking.booking.createdAt").as_str().and_then(Timestamp::from_rfc3339);
         self.unheard += usize::from(made.is_some_and(|made| made < begun));
-        assert_eq!(answer.fault(), "", "{wish:?}: {}", answer.body);
-        match (&wish, answer.refusal()) {
+        assert_eq!(answer.fault(), "", "{request:?}: {}", answer.body);
+        match (&request, answer.refusal()) {
             (AllocationRequest::Book { event, .. }, "") => {
                 let promise = self.promise(event, &answer);
-                self.kept.push((wish, promise));
+                self.kept.push((request, promise));
             }
             (AllocationRequest::Book { .. }, "NOT_ENOUGH_TICKETS" | "ALREADY_WAITING") => self.refused += 1,
             // Repeated after its answer was lost.
             (AllocationRequest::Cancel { nth, .. }, "" | "ALREADY_CANCELLED") => self.kept[*nth].1.cancelled = true,
-            (_, refusal) => panic!("{wish:?}: {refusal}"),
+            (_, refusal) => panic!("{request:?}: {refusal}"),
         }
     }
 
@@ -127,15 +127,15 @@ impl Customer {
         let begun = Clock::System.now();
         loop {
             self.again += usize::from(self.open.is_some());
-            let wish = self.open.take().unwrap_or_else(|| self.next());
-            match self.ask(&address, &wish).await {
+            let request = self.open.take().unwrap_or_else(|| self.next());
+            match self.ask(&address, &request).await {
                 Some(answer) => {
-                    self.note(wish, answer, begun);
+                    self.note(request, answer, begun);
                     round.answers.fetch_add(1, Ordering::Relaxed);
                     round.heard.notify_one();
                 }
                 None => {
-                    self.open = Some(wish);
+                    self.open = Some(request);
                     return self;
                 }
             }
@@ -145,15 +145,15 @@ impl Customer {
     /// Repeats the unanswered request, then all the others: the answers are the same.
     async fn insist(mut self, address: String) -> Self {
         let begun = Clock::System.now();
-        if let Some(wish) = self.open.take() {
+        if let Some(request) = self.open.take() {
             self.again += 1;
-            let answer = self.ask(&address, &wish).await.expect("an answer");
-            self.note(wish, answer, begun);
+            let answer = self.ask(&address, &request).await.expect("an answer");
+            self.note(request, answer, begun);
         }
-        for (wish, promise) in &self.kept {
-            let AllocationRequest::Book { event, .. } = wish else { continue };
-            let answer = self.ask(&address, wish).await.expect("an answer").ok();
-            assert_eq!(self.promise(event, &answer), *promise, "{wish:?} is answered as it was");
+        for (request, promise) in &self.kept {
+            let AllocationRequest::Book { event, .. } = request else { continue };
+            let answer = self.ask(&address, request).await.expect("an answer").ok();
+            assert_eq!(self.promise(event, &answer), *promise, "{request:?} is answered as it was");
         }
         self
     }

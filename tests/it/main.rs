@@ -22,6 +22,7 @@ mod event;
 mod in_turn;
 mod inventory;
 mod kill;
+mod language;
 mod live;
 mod newer;
 mod notification;

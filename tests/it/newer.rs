@@ -72,8 +72,8 @@ impl Sold {
 
     async fn make_readable(&self, app: &TestApp, table: &str, n: u128) {
         let domain_event = self.read();
-        let id = if table == "domain_event" { "id" } else { "domain_event_id" };
-        let sql = format!("UPDATE {table} SET kind = $2, v = 1, data = $3 WHERE {id} = $1");
+        let (id, kind) = if table == "domain_event" { ("id", "kind") } else { ("domain_event_id", "cause") };
+        let sql = format!("UPDATE {table} SET {kind} = $2, v = {VERSION}, data = $3 WHERE {id} = $1");
         let binds: [Bind; 3] =
             [domain_event_id(n).into(), domain_event.kind().into(), domain_event.data().to_string().into()];
         assert_eq!(app.sql(&sql, binds).await, 1);
@@ -162,7 +162,8 @@ scene! {
             let sold = Sold::to(&app, &customer, &event).await;
             app.settled().await;
             let (mut live, cursor) = watch(&customer, NOTICES, json!({})).await;
-            let put = "INSERT INTO notice (user_id, seq, domain_event_id, kind, v, data, created_at) VALUES ($1, 2, $2, $3, $4, '{}', 0)";
+            let put = "INSERT INTO notice (user_id, seq, domain_event_id, kind, audience, cause, v, data, created_at)
+                       VALUES ($1, 2, $2, 'BOOKING_CANCELLED', 'CUSTOMER', $3, $4, '{}', 0)";
             app.sql("UPDATE inbox SET last_seq = 2 WHERE user_id = $1", [customer.user.into()]).await;
             app.sql(put, [customer.user.into(), domain_event_id(n).into(), newer.0.into(), newer.1.into()]).await;
             customer.books(&event, 1).await;
@@ -306,14 +307,15 @@ scene! {
         for (n, newer) in (1..).zip(NEWER) {
             sold.put_newer_domain_event(&app, n, newer).await;
             numbered(&app).await;
-            let put = "INSERT INTO notice (user_id, seq, domain_event_id, kind, v, data, created_at) VALUES ($1, $2, $3, $4, $5, '{}', 0)";
+            let put = "INSERT INTO notice (user_id, seq, domain_event_id, kind, audience, cause, v, data, created_at)
+                       VALUES ($1, $2, $3, 'BOOKING_CANCELLED', 'CUSTOMER', $4, $5, '{}', 0)";
             let seq = n as i64 + 1;
             app.sql(put, [customer.user.into(), seq.into(), domain_event_id(n).into(), newer.0.into(), newer.1.into()]).await;
             let job = "INSERT INTO job (queue, kind, args, state, run_at, max_attempts, created_at)
                        VALUES ('emails', $1, $2, 'available', 0, 1, 0)";
             let delivery = json!({ "domain_event": domain_event_id(n), "user": customer.user, "channel": "log" });
             app.sql(job, [inbox::DELIVER.into(), delivery.to_string().into()]).await;
-            let fan_out = json!({ "domain_event": domain_event_id(n), "event": sold.event, "customers": "with_live_booking" });
+            let fan_out = json!({ "domain_event": domain_event_id(n), "event": sold.event, "customers": "with_live_booking", "kind": "BOOKING_CANCELLED" });
             app.sql(job, [fanout::KIND.into(), fan_out.to_string().into()]).await;
             for _ in 0..3 {
                 worker(CancellationToken::new()).drain().await.unwrap();

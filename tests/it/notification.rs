@@ -81,7 +81,7 @@ scene! {
         people[2].cancel(&gone).await.ok();
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B", "title": "Renamed" }), "changed").await.ok();
         app.settled().await;
-        let first = "SELECT count(*) AS n FROM notice n WHERE n.kind = 'event.updated' AND n.user_id = $1
+        let first = "SELECT count(*) AS n FROM notice n WHERE n.cause = 'event.updated' AND n.user_id = $1
                      AND n.booking_id = (SELECT b.id FROM booking b WHERE b.user_id = $1 ORDER BY b.id LIMIT 1)";
         assert_eq!(app.number(first, [people[0].user.into()]).await, 1, "of several bookings the first");
         for (person, n) in people.iter().zip([1, 1, 0, 0]) {
@@ -108,7 +108,7 @@ scene! {
         organizer.mutate("updateEvent", json!({ "eventId": event, "venue": "Hall B" }), "changed").await.ok();
         app.reacted().await;
         assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE kind = 'fanout' AND queue = 'notifications'", []).await, 1);
-        let told = "SELECT count(*) AS n FROM notice WHERE kind = 'event.updated'";
+        let told = "SELECT count(*) AS n FROM notice WHERE cause = 'event.updated'";
         assert_eq!(app.number(told, []).await, 0, "nobody yet: that is work for the worker");
         let worker = stage.app().await;
         worker.settled().await;

@@ -165,7 +165,7 @@ async fn hold_and_lose_a_job(app: &TestApp) {
         id: 0,
         lease_token: token,
         charge: 1,
-        hopeless: 0,
+        permanent: 0,
         run_at: now,
         last_error: "no such job".to_owned(),
     };
@@ -269,8 +269,8 @@ async fn play(stage: Stage) {
     keep_ignorant(app.db().read()).await;
     a_day(&app).await;
     let ran: BTreeSet<String> = log::collected();
-    // The question can be answered with no: here is a statement without an index.
-    assert!(!read_whole(&app, "SELECT user_id FROM notice WHERE kind = $1").await.is_empty());
+    // The check can fail: here is a statement without an index.
+    assert!(!read_whole(&app, "SELECT user_id FROM notice WHERE cause = $1").await.is_empty());
     let mut whole = Vec::new();
     for sql in &ran {
         for step in read_whole(&app, sql).await {

@@ -90,7 +90,7 @@ scene! {
         let other = stage.app_with(|options| options.clock = app.clock.clone()).await;
         other.settled().await;
         assert_eq!(app.sold(&id).await, 0);
-        assert_eq!(app.number("SELECT count(*) AS n FROM notice WHERE kind = 'event.cancelled'", []).await, 1_100);
+        assert_eq!(app.number("SELECT count(*) AS n FROM notice WHERE cause = 'event.cancelled'", []).await, 1_100);
     }
 }
 

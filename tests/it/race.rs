@@ -14,13 +14,13 @@ const FULFILMENTS: [&str; 3] = ["ALL_OR_NOTHING", "PARTIAL", "PARTIAL_AND_WAITLI
 
 /// The bookings that a customer of the race was promised.
 #[derive(Default)]
-struct Told {
-    /// Bookings acknowledged and not cancelled by themselves.
+struct Played {
+    /// Bookings acknowledged and not cancelled by the customer.
     confirmed: Vec<String>,
 }
 
-/// One customer: asks for some tickets with a key, often repeats the request, sometimes cancels.
-async fn play(person: &Actor, event: &str, n: usize, random: &RandomSource) -> Told {
+/// Acts as one customer: requests some tickets with a key, often repeats the request, sometimes cancels.
+async fn play(person: &Actor, event: &str, n: usize, random: &RandomSource) -> Played {
     let fulfilment = FULFILMENTS[n % 3];
     let quantity = 1 + (random.fraction() * 3.0) as i64;
     let key = format!("race-{n}");
@@ -34,12 +34,12 @@ async fn play(person: &Actor, event: &str, n: usize, random: &RandomSource) -> T
     if first.refusal().is_empty() && second.refusal().is_empty() {
         assert_eq!(id(&first), id(&second), "two answers to one key");
     }
-    let Some(booking) = id(&first).or_else(|| id(&second)) else { return Told::default() };
+    let Some(booking) = id(&first).or_else(|| id(&second)) else { return Played::default() };
     if random.fraction() < 0.3 {
         person.cancel(&booking).await.ok();
-        return Told::default();
+        return Played::default();
     }
-    Told { confirmed: vec![booking] }
+    Played { confirmed: vec![booking] }
 }
 
 /// Runs the race: two hundred customers, ten tickets, two processes if the database allows them.
@@ -54,14 +54,14 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
         let (person, random) = (person.at(&apps[n % apps.len()]), apart(random));
         async move { (play(&person, event, n, &random).await, person) }
     }));
-    let (told, ()) = tokio::join!(playing, resizing);
+    let (played, ()) = tokio::join!(playing, resizing);
 
     let app = &apps[0];
     app.settled().await;
     app.assert_sound(event).await;
-    for (told, person) in &told {
+    for (played, person) in &played {
         let confirmed = "SELECT count(*) AS n FROM booking WHERE id = $1 AND user_id = $2 AND status = 'CONFIRMED'";
-        for booking in &told.confirmed {
+        for booking in &played.confirmed {
             let id = BookingId::parse(booking).unwrap();
             assert_eq!(
                 app.number(confirmed, [id.into(), person.user.into()]).await,
@@ -87,8 +87,8 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
     let twice = "SELECT count(*) AS n FROM (SELECT domain_event_id, user_id FROM notice GROUP BY domain_event_id, user_id HAVING count(*) > 1) t";
     assert_eq!(app.number(twice, []).await, 0);
     let revision = app.number("SELECT revision AS n FROM stock WHERE event_id = $1", [id.into()]).await;
-    let told = "SELECT count(*) AS n FROM domain_event WHERE event_id = $1 AND kind = 'availability.changed'";
-    assert_eq!(app.number(told, [id.into()]).await, revision, "one revision per commit that changed availability");
+    let played = "SELECT count(*) AS n FROM domain_event WHERE event_id = $1 AND kind = 'availability.changed'";
+    assert_eq!(app.number(played, [id.into()]).await, revision, "one revision per commit that changed availability");
     assert_eq!(app.number("SELECT count(*) AS n FROM parked_domain_event", []).await, 0);
 }
 

@@ -2,7 +2,7 @@
 //! for ever.
 //! Not here: executing the effects (`notification`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use boxoffice::outbox::{self, Draft};
 use boxoffice::reactions::{Effect, effects_of};
 use boxoffice::relay::history::{About, since};
 use boxoffice::relay::number::{Step, number};
-use boxoffice::status::{CancelReason, EventField, LeaveReason};
+use boxoffice::status::{Audience, CancelReason, EventField, LeaveReason};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
@@ -44,7 +44,11 @@ fn samples() -> Vec<(&'static str, DomainEvent)> {
         ("everything", updated(EventField::ALL)),
         ("", DomainEvent::EventCancelled { event, organizer }),
         ("", DomainEvent::BookingCreated { booking, event, organizer, user, quantity: 2 }),
-        ("", DomainEvent::BookingConfirmed { booking, event, organizer, user, quantity: 2 }),
+        ("", DomainEvent::BookingConfirmed { booking, event, organizer, user, quantity: 2, entry: None }),
+        (
+            "promoted",
+            DomainEvent::BookingConfirmed { booking, event, organizer, user, quantity: 2, entry: Some(entry) },
+        ),
         ("by_customer", cancelled(CancelReason::ByCustomer)),
         ("by_organizer", cancelled(CancelReason::ByOrganizer)),
         ("event_cancelled", cancelled(CancelReason::EventCancelled)),
@@ -87,17 +91,17 @@ fn name(case: &str, domain_event: &DomainEvent) -> String {
     [domain_event.kind(), case].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(".")
 }
 
-fn words(consequence: Effect) -> &'static str {
-    match consequence {
-        Effect::TellUser(_) => "tell the user",
-        Effect::TellOrganizer(_) => "tell the organizer",
-        Effect::TellCustomers(_, Customers::WithLiveBooking) => {
-            "tell every customer with a live booking or in the waitlist"
+fn words(effect: Effect) -> String {
+    match effect {
+        Effect::TellUser(_, kind) => format!("{} to the user", kind.word()),
+        Effect::TellOrganizer(_, kind) => format!("{} to the organizer", kind.word()),
+        Effect::TellCustomers(_, Customers::WithLiveBooking, kind) => {
+            format!("{} to every customer with a live booking or on the waitlist", kind.word())
         }
-        Effect::TellCustomers(_, Customers::WhenCalledOff) => {
-            "tell every customer whose booking was live, or who waited, when it was called off"
+        Effect::TellCustomers(_, Customers::WhenCalledOff, kind) => {
+            format!("{} to every customer whose booking was live, or who waited, when it was called off", kind.word())
         }
-        Effect::CallOff(_) => "end its bookings and its waitlist, in chunks",
+        Effect::CallOff(_) => "end its bookings and its waitlist, in chunks".to_owned(),
     }
 }
 
@@ -105,7 +109,7 @@ fn words(consequence: Effect) -> &'static str {
 fn what_follows_each_domain_event() {
     let mut text = String::new();
     for (case, domain_event) in samples() {
-        let follows: Vec<&str> = effects_of(&domain_event).into_iter().map(words).collect();
+        let follows: Vec<String> = effects_of(&domain_event).into_iter().map(words).collect();
         let follows = if follows.is_empty() { "nothing".to_owned() } else { follows.join("; ") };
         text.push_str(&format!("{} → {follows}\n", title(case, &domain_event)));
     }
@@ -121,9 +125,15 @@ fn in_which_words_each_domain_event_is_told() {
     let named = Names { event: Some("Rust Nation"), reference: Some("EVT-7K3F9Q"), ..Names::default() };
     let mut text = String::new();
     for (case, domain_event) in samples() {
-        text.push_str(&format!("{}\n  {}\n", title(case, &domain_event), render(&domain_event, &named)));
-        let nameless = render(&domain_event, &Names::default());
-        assert!(nameless.ends_with('.') && !nameless.contains("  "), "{nameless}");
+        text.push_str(&format!("{}\n", title(case, &domain_event)));
+        let told = Audience::ALL.iter().map(|audience| render(&domain_event, *audience, &named));
+        for sentence in told.collect::<BTreeSet<String>>() {
+            text.push_str(&format!("  {sentence}\n"));
+        }
+        for audience in Audience::ALL {
+            let nameless = render(&domain_event, *audience, &Names::default());
+            assert!(nameless.ends_with('.') && !nameless.contains("  "), "{nameless}");
+        }
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "snapshots" }, {
         insta::assert_snapshot!("words", text);
@@ -143,36 +153,60 @@ fn every_kind_has_a_sample_and_one_name() {
     }
 }
 
-fn goldens() -> PathBuf {
-    PathBuf::from(format!("{}/tests/it/snapshots/domain_events/v{VERSION}", env!("CARGO_MANIFEST_DIR")))
+fn goldens(version: i64) -> PathBuf {
+    PathBuf::from(format!("{}/tests/it/snapshots/domain_events/v{version}", env!("CARGO_MANIFEST_DIR")))
 }
 
-fn golden(name: &str) -> String {
-    let path = goldens().join(format!("{name}.json"));
+fn golden(version: i64, name: &str) -> String {
+    let path = goldens(version).join(format!("{name}.json"));
     std::fs::read_to_string(&path)
         .unwrap_or_else(|_| panic!("{} is missing: write it with BOXOFFICE_WRITE_GOLDEN=1", path.display()))
 }
 
-/// A stored domain event is read for ever: what this release writes is kept, and must still be written and read alike.
+/// Names of the golden files of a version.
+fn names(version: i64) -> BTreeSet<String> {
+    let files = std::fs::read_dir(goldens(version)).unwrap();
+    files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// A stored domain event is read for ever: what this release writes is kept in files, and must still be written and
+/// read alike.
 #[test]
-fn golden_facts_are_written_and_read_alike() {
+fn golden_domain_events_are_written_and_read_alike() {
     let mut known = BTreeSet::new();
     for (case, domain_event) in samples() {
         let name = name(case, &domain_event);
         let written = serde_json::to_string_pretty(&domain_event.data()).unwrap() + "\n";
-        let path = goldens().join(format!("{name}.json"));
-        // A new kind is written once. One that is there is never written again: a changed domain event is a new version.
+        let path = goldens(VERSION).join(format!("{name}.json"));
+        // A new file is written once and never again: a changed domain event is a new version.
         if std::env::var_os("BOXOFFICE_WRITE_GOLDEN").is_some() && !path.exists() {
+            std::fs::create_dir_all(goldens(VERSION)).unwrap();
             std::fs::write(&path, &written).unwrap();
         }
-        let golden = golden(&name);
-        assert_eq!(written, golden, "{name}: a changed domain_event is a new version, not another golden file");
+        let golden = golden(VERSION, &name);
+        assert_eq!(written, golden, "{name}: a changed domain event is a new version, not another golden file");
         assert_eq!(DomainEvent::read(domain_event.kind(), VERSION, &golden).unwrap(), domain_event);
         known.insert(format!("{name}.json"));
     }
-    let files = std::fs::read_dir(goldens()).unwrap();
-    let files: BTreeSet<String> = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    assert_eq!(files, known, "every golden file is still written: domain_events of it stand in databases");
+    assert_eq!(names(VERSION), known, "every golden file is still written: databases hold domain events like it");
+}
+
+/// The data of the previous version is read as the same domain event; a field it did not have says what was true then.
+#[test]
+fn golden_domain_events_of_the_previous_version_are_upgraded() {
+    let samples: BTreeMap<String, DomainEvent> =
+        samples().into_iter().map(|(case, domain_event)| (name(case, &domain_event), domain_event)).collect();
+    let old = names(VERSION - 1);
+    assert!(old.len() > 10);
+    for file in old {
+        let name = file.strip_suffix(".json").unwrap();
+        let sample = &samples[name];
+        let data = golden(VERSION - 1, name);
+        assert_eq!(&DomainEvent::read(sample.kind(), VERSION - 1, &data).unwrap(), sample, "{name}");
+    }
+    let confirmed = golden(VERSION - 1, "booking.confirmed");
+    assert!(!confirmed.contains("entry"), "the previous version had no such field");
+    assert!(DomainEvent::read("booking.confirmed", VERSION, &confirmed).is_err(), "the field is not optional");
 }
 
 /// A domain event holds ids, numbers and words of the code: no personal data, so erasure need not touch any.
@@ -186,8 +220,8 @@ fn domain_events_hold_no_text() {
                 let is_word = text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
                 assert!(is_word || Uuid::try_parse(text).is_ok(), "{name} holds the text {text:?}");
             }
-            serde_json::Value::Number(_) => {}
-            serde_json::Value::Null | serde_json::Value::Bool(_) => panic!("{name} holds {value}"),
+            serde_json::Value::Number(_) | serde_json::Value::Null => {}
+            serde_json::Value::Bool(_) => panic!("{name} holds {value}"),
         }
     }
     for (case, domain_event) in samples() {
@@ -234,7 +268,7 @@ scene! {
             let about = domain_event.about();
             assert_eq!((row.event_id, row.organizer_id, row.user_id), (about.event, about.organizer, about.user));
             let stored: serde_json::Value = serde_json::from_str(&row.data).unwrap();
-            let golden: serde_json::Value = serde_json::from_str(&golden(&name(case, &domain_event))).unwrap();
+            let golden: serde_json::Value = serde_json::from_str(&golden(VERSION, &name(case, &domain_event))).unwrap();
             assert_eq!(stored, golden);
         }
 

@@ -4,7 +4,8 @@
 use super::{Booking, sees};
 use crate::access::Action;
 use crate::booking::cancel::Cancelled;
-use crate::booking::place::{Order, Placed, place};
+use crate::booking::create::create;
+use crate::booking::order::{Order, Placed};
 use crate::graphql::Services;
 use crate::graphql::error::{IntoUserError, UserError, int, stored};
 use crate::graphql::event::Event;
@@ -206,7 +207,7 @@ impl BookingMutation {
             expected_total: input.expected_total.map(|total| total.0),
         };
         let batcher = &ctx.data::<Services>()?.batcher;
-        Ok(Some(match place(acting(ctx)?, batcher, order, input.idempotency_key).await {
+        Ok(Some(match create(acting(ctx)?, batcher, order, input.idempotency_key).await {
             Ok(outcome) => placed(ctx, event, outcome).await?,
             Err(error) => CreateBookingPayload { user_errors: error.into_user_error()?, ..Default::default() },
         }))

@@ -5,7 +5,7 @@
 //! now: the user may have another role by now, or the viewer may be a client program that only may read notices.
 
 use async_graphql::connection::{Connection, EmptyFields};
-use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, InputObject, Object, Result, SimpleObject};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::access::Action;
@@ -26,67 +26,25 @@ use crate::id::EntryId;
 use crate::notification::{read, words};
 use crate::page::PAGE_MAX;
 use crate::relay::history;
-use crate::status::EventField;
+use crate::status::{Audience, EventField, NoticeKind};
 
 pub mod live;
-
-/// Kind of a notice. New kinds may be added: show the text of an unknown one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum NoticeKind {
-    /// Your account was opened.
-    UserRegistered,
-    /// An event was published and can be booked.
-    EventPublished,
-    /// An event that you booked or wait for was changed.
-    EventUpdated,
-    /// An event that you booked or waited for was called off: your bookings are cancelled and your waitlist entries
-    /// ended.
-    EventCancelled,
-    /// A customer booked an event of your organizer.
-    BookingCreated,
-    /// Your booking was confirmed.
-    BookingConfirmed,
-    /// A booking of yours, or of an event of your organizer, was cancelled.
-    BookingCancelled,
-    /// You joined a waitlist.
-    WaitlistJoined,
-    /// You were given tickets from the waitlist.
-    WaitlistPromoted,
-    /// Your waitlist entry ended because you left, the event began, or you may not book any more.
-    WaitlistLeft,
-    /// The availability of an event changed.
-    AvailabilityChanged,
-}
-
-impl From<&DomainEvent> for NoticeKind {
-    fn from(domain_event: &DomainEvent) -> Self {
-        match domain_event {
-            DomainEvent::UserRegistered { .. } => Self::UserRegistered,
-            DomainEvent::EventPublished { .. } => Self::EventPublished,
-            DomainEvent::EventUpdated { .. } => Self::EventUpdated,
-            DomainEvent::EventCancelled { .. } => Self::EventCancelled,
-            DomainEvent::BookingCreated { .. } => Self::BookingCreated,
-            DomainEvent::BookingConfirmed { .. } => Self::BookingConfirmed,
-            DomainEvent::BookingCancelled { .. } => Self::BookingCancelled,
-            DomainEvent::WaitlistJoined { .. } => Self::WaitlistJoined,
-            DomainEvent::WaitlistPromoted { .. } => Self::WaitlistPromoted,
-            DomainEvent::WaitlistLeft { .. } => Self::WaitlistLeft,
-            DomainEvent::AvailabilityChanged { .. } => Self::AvailabilityChanged,
-        }
-    }
-}
 
 /// A message to one user about something that happened.
 pub struct Notice {
     row: notice::Model,
+    kind: NoticeKind,
+    audience: Audience,
     domain_event: DomainEvent,
 }
 
 impl Notice {
     /// Reads a stored notice.
     fn decode(row: notice::Model) -> Result<Self, UnreadableDomainEvent> {
-        let domain_event = DomainEvent::read(&row.kind, row.v, &row.data)?;
-        Ok(Self { row, domain_event })
+        let known = NoticeKind::of(&row.kind).zip(Audience::of(&row.audience));
+        let (kind, audience) = known.ok_or(UnreadableDomainEvent::Newer)?;
+        let domain_event = DomainEvent::read(&row.cause, row.v, &row.data)?;
+        Ok(Self { row, kind, audience, domain_event })
     }
 
     /// Reads a stored notice. A damaged one is logged and becomes `None`, because one broken row must not hide all
@@ -135,7 +93,7 @@ impl Notice {
 
     /// Kind of the notice.
     async fn kind(&self) -> NoticeKind {
-        NoticeKind::from(&self.domain_event)
+        self.kind
     }
 
     /// Text to show to the user, in English; times are in words and in the event's time zone.
@@ -157,7 +115,7 @@ impl Notice {
             changes: &changes,
             locality: event.as_ref().map(locality).unwrap_or_default(),
         };
-        Ok(words::render(&self.domain_event, &names))
+        Ok(words::render(&self.domain_event, self.audience, &names))
     }
 
     /// Time at which it happened.

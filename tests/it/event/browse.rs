@@ -187,9 +187,9 @@ async fn copies(app: &TestApp, of: &str, n: i64) {
     };
     let events = format!(
         "{numbers} INSERT INTO event (id, organizer_id, slug, title, description, venue, time_zone, currency, status,
-             confirmation, starts_at, ends_at, search, created_at, updated_at, published_at, cheapest_minor, search_version)
+             confirmation, starts_at, ends_at, created_at, updated_at, published_at, cheapest_minor, search_version)
          SELECT {uuid}, organizer_id, 'copy-' || s.i, 'Copy ' || s.i, description, venue, time_zone, currency, status,
-             confirmation, starts_at + s.i, ends_at + s.i, search, created_at, updated_at, published_at + s.i,
+             confirmation, starts_at + s.i, ends_at + s.i, created_at, updated_at, published_at + s.i,
              cheapest_minor, {version} FROM event CROSS JOIN s WHERE id = $2",
         version = search::VERSION,
     );
@@ -238,9 +238,9 @@ async fn copies_more(app: &TestApp) {
         let uuid = if app.db().is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
         let events = format!(
             "INSERT INTO event (id, organizer_id, slug, title, description, venue, time_zone, currency, status, confirmation,
-                 starts_at, ends_at, search, created_at, updated_at, published_at, cheapest_minor, search_version)
+                 starts_at, ends_at, created_at, updated_at, published_at, cheapest_minor, search_version)
              SELECT {uuid}, organizer_id, {round} || slug, title, description, venue, time_zone, currency, status, confirmation,
-                 starts_at + 5000, ends_at + 5000, search, created_at, updated_at, published_at, cheapest_minor, search_version
+                 starts_at + 5000, ends_at + 5000, created_at, updated_at, published_at, cheapest_minor, search_version
              FROM event WHERE slug LIKE 'copy-%'"
         );
         app.sql(&events, []).await;

@@ -307,7 +307,7 @@ impl TestApp {
 
     /// Returns the number of notices of a kind that a user has.
     pub async fn notices(&self, user: UserId, kind: &str) -> i64 {
-        let sql = "SELECT count(*) AS n FROM notice WHERE user_id = $1 AND kind = $2";
+        let sql = "SELECT count(*) AS n FROM notice WHERE user_id = $1 AND cause = $2";
         self.number(sql, [user.into(), kind.into()]).await
     }
 

@@ -74,7 +74,10 @@ impl Fair {
         let (event, user) = (EventId::parse(&self.event).unwrap(), self.customer.user);
         [
             Draft::new(&self.app.app.ctx, DomainEvent::BookingCreated { booking, event, organizer, user, quantity }),
-            Draft::new(&self.app.app.ctx, DomainEvent::BookingConfirmed { booking, event, organizer, user, quantity }),
+            Draft::new(
+                &self.app.app.ctx,
+                DomainEvent::BookingConfirmed { booking, event, organizer, user, quantity, entry: None },
+            ),
         ]
     }
 
@@ -219,8 +222,8 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("a counter differs from its bookings", "UPDATE quota SET sold = sold - 1"),
     ("more tickets are sold than there are", "UPDATE booking_item SET quantity = quantity + 7"),
     ("tickets are free while somebody waits", "UPDATE quota SET capacity = capacity + 1"),
-    ("a customer was not told exactly once of a confirmation", "DELETE FROM notice WHERE kind = 'booking.confirmed'"),
-    ("an organizer was not told exactly once of a booking", "DELETE FROM notice WHERE kind = 'booking.created'"),
+    ("a customer was not told exactly once of a confirmation", "DELETE FROM notice WHERE cause = 'booking.confirmed'"),
+    ("an organizer was not told exactly once of a booking", "DELETE FROM notice WHERE cause = 'booking.created'"),
     ("somebody was not told exactly once of a cancellation", "UPDATE booking SET status = 'CANCELLED'"),
     ("a notice tells of a booking that is not there", "UPDATE notice SET booking_id = domain_event_id"),
     ("somebody's notices are not numbered 1, 2, 3, …", "UPDATE notice SET seq = seq + 100"),

@@ -66,7 +66,7 @@ scene! {
             user_id: UserId,
             told: i64,
         }
-        let sql = "SELECT user_id, count(*) AS told FROM notice WHERE kind = 'event.updated' GROUP BY user_id";
+        let sql = "SELECT user_id, count(*) AS told FROM notice WHERE cause = 'event.updated' GROUP BY user_id";
         let rows: Vec<Row> = boxoffice::db::all(app.db().read(), sql, []).await.unwrap();
         assert_eq!(rows.len(), 1_103);
         let mut counts = std::collections::HashMap::<String, i64>::new();

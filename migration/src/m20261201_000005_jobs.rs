@@ -1,4 +1,4 @@
-//! Work outside the database that follows from domain events, with attempts and a lease.
+//! Jobs: work outside the database that follows from domain events, with attempts and a lease.
 //! Not here: the policies of the queues, which are code (`src/queue`).
 
 crate::step!(
@@ -13,11 +13,11 @@ CREATE TABLE job (
     run_at       @int NOT NULL,                -- in the future: scheduled, or waiting for its next attempt
     attempt      @int NOT NULL DEFAULT 0,      -- attempts begun
     max_attempts @int NOT NULL CHECK (max_attempts > 0),
-    crashes      @int NOT NULL DEFAULT 0,      -- leases that ran out; a job that keeps killing its worker is put away
+    crashes      @int NOT NULL DEFAULT 0,      -- leases that ran out; a job that keeps killing its worker ends as dead
     lease_until  @int,                         -- running: after this moment another worker may take it
     lease_token  @uuid,                        -- fence: only the holder of the present token may finish the job
     unique_key   TEXT,                         -- (kind, key) is done at most once
-    domain_event_id      @uuid,                        -- where it comes from
+    domain_event_id @uuid,                     -- the cause
     progress     TEXT,                         -- durable cursor of a job that works in chunks
     last_error   TEXT,
     created_at   @int NOT NULL,
@@ -28,6 +28,9 @@ CREATE INDEX job_due ON job (queue, priority, run_at, id) WHERE state = 'availab
 CREATE INDEX job_leased ON job (lease_until) WHERE state = 'running';
 CREATE UNIQUE INDEX job_once ON job (kind, unique_key) WHERE unique_key IS NOT NULL;
 CREATE INDEX job_by_domain_event ON job (domain_event_id) WHERE domain_event_id IS NOT NULL;
+
+-- Jobs that ended, by time: each way of ending is kept for a time of its own.
+CREATE INDEX job_ended ON job (state, finished_at) WHERE finished_at IS NOT NULL;
 ",
     "
 DROP TABLE job;

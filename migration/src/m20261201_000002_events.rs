@@ -1,4 +1,4 @@
-//! What can be booked: events, their slots, quotas and ticket types, and the narrow rows that count tickets.
+//! Events: their slots, quotas and ticket types, the words of a search, and the narrow rows that count tickets.
 //! Not here: bookings and the waitlist, which only refer to these.
 
 crate::step!(
@@ -16,21 +16,45 @@ CREATE TABLE event (
     confirmation TEXT NOT NULL CHECK (confirmation IN ('AUTO', 'APPROVAL', 'PAYMENT', 'APPROVAL_THEN_PAYMENT')),
     starts_at    @int NOT NULL,                -- of its first slot; repeated here because browsing sorts and pages by it
     ends_at      @int NOT NULL,                -- of its last slot; decides when the event is over
-    search       TEXT NOT NULL,                -- lower-cased title and venue, for the text filter
+    cheapest_minor @int NOT NULL DEFAULT 0,    -- lowest price of its ticket types; repeated here because lists filter by it
+    search_version @int NOT NULL DEFAULT 0,    -- version of the rules its words were made by; the sweep indexes older versions anew
     created_at   @int NOT NULL,
     updated_at   @int NOT NULL,
     published_at @int,
     CHECK (ends_at > starts_at)
 ) @table;
 
--- Browse: published events by time, paged by (starts_at, id).
-CREATE INDEX event_by_time ON event (status, starts_at, id);
+-- Lists and counts of the catalog, whatever the filter: every column they read stands in the index.
+CREATE INDEX event_by_time ON event (status, starts_at, id, ends_at, currency, cheapest_minor);
 
--- Browse: newest first.
-CREATE INDEX event_by_publication ON event (status, published_at, id);
+CREATE INDEX event_by_publication ON event (status, published_at, id, starts_at, ends_at, currency, cheapest_minor);
 
 -- An organizer's own list.
 CREATE INDEX event_by_organizer ON event (organizer_id, starts_at, id);
+
+-- The catalog of one organizer.
+CREATE INDEX event_of_organizer ON event (organizer_id, status, starts_at, id, ends_at, currency, cheapest_minor);
+
+-- Everything of one organizer, newest publication first.
+CREATE INDEX event_of_organizer_by_publication ON event (organizer_id, published_at, id);
+
+-- All events, for administrators.
+CREATE INDEX event_by_start ON event (starts_at, id);
+
+CREATE INDEX event_by_any_publication ON event (published_at, id);
+
+CREATE INDEX event_by_search_version ON event (search_version);
+
+-- The words of titles and venues, normalised; a search asks for their beginnings.
+CREATE TABLE event_word (
+    listed   @int NOT NULL CHECK (listed IN (0, 1)), -- 1: the event is published; the past grows, and searches of the catalog must not pass it
+    word     TEXT @bytes NOT NULL,
+    event_id @uuid NOT NULL REFERENCES event (id),
+    PRIMARY KEY (listed, word, event_id)
+) @table;
+
+-- Whether an event has another word that is asked for; replacing the words of an event.
+CREATE INDEX event_word_by_event ON event_word (event_id, word);
 
 -- One bookable date and time. A simple event has one.
 CREATE TABLE slot (
@@ -50,12 +74,18 @@ CREATE TABLE quota (
     capacity @int NOT NULL,
     sold     @int NOT NULL DEFAULT 0,          -- tickets of confirmed bookings
     held     @int NOT NULL DEFAULT 0,          -- tickets with a deadline: holds, pending bookings, offers
-    CHECK (sold >= 0 AND held >= 0 AND sold + held <= capacity)
+    open     @int NOT NULL DEFAULT 0,          -- free tickets that no entry in turn is given first; written by each commit that changes occupancy
+    waiting  @int NOT NULL DEFAULT 0,          -- tickets that open waitlist entries still want
+    CHECK (sold >= 0 AND held >= 0 AND sold + held <= capacity),
+    CHECK (open >= 0 AND waiting >= 0)
 ) @hot;
 
 CREATE INDEX quota_by_event ON quota (event_id);
 
--- A kind of place at a price.
+-- Quotas with a waitlist, for ending those of events that have begun.
+CREATE INDEX quota_waiting ON quota (event_id) WHERE waiting > 0;
+
+-- A category of tickets at a price.
 CREATE TABLE ticket_type (
     id          @uuid NOT NULL PRIMARY KEY,
     event_id    @uuid NOT NULL REFERENCES event (id),
@@ -63,26 +93,29 @@ CREATE TABLE ticket_type (
     quota_id    @uuid NOT NULL REFERENCES quota (id),
     name        TEXT NOT NULL,
     price_minor @int NOT NULL CHECK (price_minor >= 0),
-    position    @int NOT NULL DEFAULT 0        -- order on the page
+    position    @int NOT NULL DEFAULT 0        -- order of display
 ) @table;
 
 CREATE INDEX ticket_type_by_event ON ticket_type (event_id, position);
+
 -- Deleting a slot or quota asks whether a type still names it.
 CREATE INDEX ticket_type_by_slot ON ticket_type (slot_id);
+
 CREATE INDEX ticket_type_by_quota ON ticket_type (quota_id);
 
--- The lock root: whoever changes occupancy of an event locks this row first. No foreign key points here or from here,
+-- The lock root: a transaction that changes occupancy of an event locks this row first. No foreign key points here or from here,
 -- because a foreign key check would take the same lock from another direction.
 CREATE TABLE stock (
     event_id    @uuid NOT NULL PRIMARY KEY,
     revision    @int NOT NULL DEFAULT 0,       -- rises by one per commit that changes availability
-    waitlist_tail   @int NOT NULL DEFAULT 0,       -- last number given in the waiting line
+    waitlist_tail @int NOT NULL DEFAULT 0,     -- last position key given on the waitlist
+    terms       @int NOT NULL DEFAULT 0,       -- rises when day, venue or price of a published event change: earlier entries ask their customers first
     next_expiry @int                           -- earliest deadline among held tickets; null: none
 ) @hot;
 
--- What an update changed, old and new. Apart from the domain_event, because domain_events are immutable and these texts may name people.
+-- Values that an update changed, old and new. Apart from the domain_event, because domain events are immutable and these texts may name people.
 CREATE TABLE event_change (
-    id        @uuid NOT NULL,                  -- the update; a domain_event refers to it
+    id        @uuid NOT NULL,                  -- the update; a domain event refers to it
     event_id  @uuid NOT NULL REFERENCES event (id),
     field     TEXT NOT NULL,
     old_value TEXT NOT NULL,
@@ -90,7 +123,7 @@ CREATE TABLE event_change (
     PRIMARY KEY (id, field)
 ) @table;
 
--- Deleting an event looks for them.
+-- Changes of an event, for its deletion.
 CREATE INDEX event_change_by_event ON event_change (event_id);
 ",
     "
@@ -99,6 +132,7 @@ DROP TABLE stock;
 DROP TABLE ticket_type;
 DROP TABLE quota;
 DROP TABLE slot;
+DROP TABLE event_word;
 DROP TABLE event;
 "
 );

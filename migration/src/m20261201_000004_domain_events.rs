@@ -1,4 +1,4 @@
-//! What happened: the append-only record, its numbering, and how far each consumer has read.
+//! Domain events: the append-only record, its numbering, and the position of each consumer.
 //! Not here: what follows from a domain event (jobs, notices).
 
 crate::step!(
@@ -11,14 +11,14 @@ CREATE TABLE domain_event (
     kind         TEXT NOT NULL,
     v            @int NOT NULL,                -- version of `data`
     occurred_at  @int NOT NULL,
-    actor_id     @uuid,                        -- the user who caused it; null: the service itself
-    event_id     @uuid,                        -- what it is about, so that streams need not read `data`
+    actor_id     @uuid,                        -- user who caused it; null: the service itself
+    event_id     @uuid,                        -- event it is about, so that streams need not read `data`
     organizer_id @uuid,
     user_id      @uuid,                        -- the customer concerned
     data         TEXT NOT NULL                 -- JSON of ids and numbers; never names, addresses or free text
 ) @table;
 
--- What the relay still has to number.
+-- Domain events without a number yet.
 CREATE INDEX domain_event_unnumbered ON domain_event (pos) WHERE seq IS NULL;
 
 -- Streams: my bookings; an organizer's bookings.
@@ -29,7 +29,7 @@ CREATE INDEX domain_event_by_organizer ON domain_event (organizer_id, seq) WHERE
 CREATE TABLE stream_head (
     one   @int NOT NULL PRIMARY KEY CHECK (one = 1),
     last  @int NOT NULL,                       -- last number given
-    epoch TEXT NOT NULL                        -- changes when the database is restored from a backup: old cursors must not be trusted
+    epoch TEXT NOT NULL                        -- changes when the database is restored from a backup: older cursors are refused
 ) @hot;
 
 -- How far each consumer has read. Moved in the transaction of the consumer's own effects.
@@ -40,13 +40,13 @@ CREATE TABLE consumer (
 
 INSERT INTO consumer (name, last) VALUES ('reactions', 0);
 
--- DomainEvents whose reaction failed: kept with the error, shown to operators, retried by them. The cursor has moved on.
+-- Domain events whose reaction failed: kept with the error, shown to operators, retried by them. The cursor has moved on.
 CREATE TABLE parked_domain_event (
-    consumer  TEXT NOT NULL,
-    domain_event_id   @uuid NOT NULL,
-    seq       @int NOT NULL,
-    error     TEXT NOT NULL,
-    parked_at @int NOT NULL,
+    consumer        TEXT NOT NULL,
+    domain_event_id @uuid NOT NULL,
+    seq             @int NOT NULL,
+    error           TEXT NOT NULL,
+    parked_at       @int NOT NULL,
     PRIMARY KEY (consumer, domain_event_id)
 ) @table;
 ",

@@ -1,15 +1,13 @@
-//! Placing a booking: the check of an order, its submission to the batcher, and the transaction for a batch.
-//! Not here: collecting requests into batches (`batcher`) and the allocation (`allocate`).
+//! Orders, and the transaction that decides a batch of them.
+//! Not here: checks without the database (`create`), batches (`batcher`) and the allocation (`allocate`).
 
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::allocate::{AllocationRequest, Inventory, Outcome, allocate};
-use super::batcher::Batcher;
 use super::change_set::ChangeSet;
-use super::{Error, ITEMS_MAX, PLACES_MAX, inventory};
-use crate::access::Action;
+use super::{Error, QUANTITY_MAX, inventory};
 use crate::ctx::Ctx;
 use crate::db::{DbError, Priority, Tx};
 use crate::id::{BookingId, EntryId, EventId, SlotId, TicketTypeId, UserId};
@@ -64,50 +62,6 @@ pub struct Placed {
     pub queued: i64,
     /// Number of tickets asked for.
     pub requested: i64,
-}
-
-/// Places an order and returns its result.
-pub async fn place(ctx: &Ctx, batcher: &Batcher, order: Order, key: Option<String>) -> Result<Placed, Error> {
-    ctx.allow(Action::BookTickets)?;
-    let user = ctx.actor.user_id().ok_or(crate::ctx::Denied::SignIn)?;
-    let mut fields = Fields::default();
-    check(&order, &mut fields);
-    if key.as_deref().is_some_and(|key| !idempotency::is_valid_key(key)) {
-        fields.refuse("idempotencyKey", "must be 1 to 255 visible ASCII characters");
-    }
-    fields.finish(|| Some(()))?;
-    let key = key.map(|key| (key, idempotency::fingerprint(&order)));
-    batcher.submit(Request { user, order, key }).await
-}
-
-/// Checks an order as far as that does not depend on the event.
-fn check(order: &Order, fields: &mut Fields) {
-    let range = format!("must be between 1 and {PLACES_MAX}");
-    let is_positive = |quantity: i64| (1..=PLACES_MAX).contains(&quantity);
-    match (order.items.as_slice(), order.quantity) {
-        ([], None) => return fields.refuse("quantity", "say how many tickets: quantity, or items"),
-        ([], Some(quantity)) if is_positive(quantity) => return,
-        ([], Some(_)) => return fields.refuse("quantity", range),
-        (_, Some(_)) => fields.refuse("quantity", "give quantity or items, not both"),
-        (_, None) => {}
-    }
-    if order.items.len() > ITEMS_MAX {
-        return fields.refuse("items", format!("must not be more than {ITEMS_MAX}"));
-    }
-    let mut ticket_types = HashSet::new();
-    for (at, (ticket_type, quantity)) in order.items.iter().enumerate() {
-        if !is_positive(*quantity) {
-            fields.refuse(format!("items.{at}.quantity"), range.clone());
-        }
-        if !ticket_types.insert(ticket_type) {
-            fields.refuse(format!("items.{at}.ticketTypeId"), "name each ticket type once");
-        }
-    }
-    if order.items.iter().all(|(_, quantity)| is_positive(*quantity))
-        && !is_positive(order.items.iter().map(|(_, quantity)| quantity).sum())
-    {
-        fields.refuse("items", format!("must be {PLACES_MAX} tickets in all at most"));
-    }
 }
 
 /// Decides a batch of requests in one transaction: lock, read, allocate, write, commit. Returns one answer per request,
@@ -233,7 +187,7 @@ fn allocation_request(
 /// Refuses an order if its total differs from the total the customer expected.
 fn costs(inventory: &Inventory, items: &[(TicketTypeId, i64)], expected: &str) -> Result<(), Error> {
     let currency = Currency::parse(&inventory.currency).ok_or(Error::Internal)?;
-    let expected = Money::parse_up_to(expected, currency, MAX_PRICE_MINOR * PLACES_MAX).map_err(|error| {
+    let expected = Money::parse_up_to(expected, currency, MAX_PRICE_MINOR * QUANTITY_MAX).map_err(|error| {
         Invalid::new("expectedTotal", format!("{error} ({} has {} decimals)", currency.code(), currency.exponent()))
     })?;
     let price = |ticket_type| inventory.ticket_type(ticket_type).map_or(0, |ticket_type| ticket_type.price_minor);

@@ -1,11 +1,11 @@
-//! Who has which place and who waits for one; and the answers kept for repeated requests.
-//! Not here: counters (quota, stock) and what was told to whom (notices).
+//! Bookings and waitlist entries; and the outcomes kept for repeated requests.
+//! Not here: counters (quota, stock) and notices.
 
 crate::step!(
     "
 CREATE TABLE booking (
     id            @uuid NOT NULL PRIMARY KEY,
-    reference     TEXT NOT NULL UNIQUE,        -- EVT-7K3F9Q: what people read out; no look-alike letters
+    reference     TEXT NOT NULL UNIQUE,        -- EVT-7K3F9Q: read out by customers, so without look-alike letters
     event_id      @uuid NOT NULL REFERENCES event (id),
     slot_id       @uuid NOT NULL,              -- of the event; no reference: deleting a draft would search all bookings
     user_id       @uuid NOT NULL REFERENCES users (id),
@@ -22,8 +22,15 @@ CREATE INDEX booking_by_user ON booking (user_id, id);
 -- An organizer's list of an event's bookings.
 CREATE INDEX booking_by_event ON booking (event_id, id);
 
--- Whom an event's news concern, person by person, once it was called off too.
+-- An event's bookings in one status, newest first: a rare status among many bookings.
+CREATE INDEX booking_by_status ON booking (event_id, status, id);
+
+-- The audience of an event's news, customer by customer, also once it was called off.
 CREATE INDEX booking_by_audience ON booking (event_id, user_id, id);
+
+-- The next live bookings of an event: calling it off, and telling its customers.
+CREATE INDEX booking_live ON booking (event_id, user_id, id)
+    WHERE status IN ('PENDING_APPROVAL', 'PENDING_PAYMENT', 'CONFIRMED');
 
 CREATE TABLE booking_item (
     id               @uuid NOT NULL PRIMARY KEY,
@@ -46,20 +53,31 @@ CREATE TABLE waitlist_entry (
     quantity       @int NOT NULL CHECK (quantity >= 0),            -- tickets still wanted
     granted        @int NOT NULL DEFAULT 0 CHECK (granted >= 0),   -- tickets already promoted to bookings
     accepts_part   @int NOT NULL CHECK (accepts_part IN (0, 1)),   -- 1: takes fewer tickets than wanted when that is what is free
-    position_key        @int NOT NULL,                                  -- order in the waitlist, from stock.waitlist_tail
+    asked          @int NOT NULL,                                  -- tickets of the order behind it, booked ones included: a repetition is recognised by it
+    position_key   @int NOT NULL,                                  -- order on the waitlist, from stock.waitlist_tail
+    terms          @int NOT NULL,              -- stock.terms its customer agreed to: the entry is in turn while both are equal; -1: passed over until tickets the customer gave back are sold
     created_at     @int NOT NULL,
     updated_at     @int NOT NULL
 ) @table;
 
--- The waitlist itself: its head, and how many stand before somebody.
-CREATE INDEX waitlist_line ON waitlist_entry (quota_id, position_key) WHERE status = 'WAITING';
+-- The entries of a quota by position: its front, and the number of entries before another.
+CREATE INDEX waitlist_by_position ON waitlist_entry (quota_id, position_key) WHERE status = 'WAITING';
 
--- One open entry per user and type.
-CREATE UNIQUE INDEX waitlist_open ON waitlist_entry (user_id, ticket_type_id) WHERE status = 'WAITING';
+-- The entries in turn, front first.
+CREATE INDEX waitlist_front ON waitlist_entry (quota_id, terms, position_key) WHERE status = 'WAITING';
 
--- My entries; an organizer's view of an event's line.
+-- Open entries of a customer at an event; a customer may have several.
+CREATE INDEX waitlist_open ON waitlist_entry (user_id, event_id) WHERE status = 'WAITING';
+
+-- Open entries of an event, whatever the quota.
+CREATE INDEX waitlist_waiting ON waitlist_entry (event_id, position_key) WHERE status = 'WAITING';
+
+-- A customer's entries; an organizer's view of an event's waitlist.
 CREATE INDEX waitlist_by_user ON waitlist_entry (user_id, id);
 CREATE INDEX waitlist_by_event ON waitlist_entry (event_id, position_key);
+
+-- Customers with entries at an event, one by one, as its news reach them.
+CREATE INDEX waitlist_by_audience ON waitlist_entry (event_id, user_id, id);
 
 -- The first answer to a keyed request, written in that request's own transaction. Kept at least 24 hours.
 CREATE TABLE idempotency (
