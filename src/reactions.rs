@@ -63,7 +63,7 @@ pub fn effects_of(domain_event: &DomainEvent) -> Vec<Effect> {
 }
 
 /// Name of this consumer in the database.
-pub const CONSUMER: &str = "reactions";
+const CONSUMER: &str = "reactions";
 
 /// Returns the consumer that writes the effects of domain events, set-based, a batch at a time.
 pub fn consumer(ctx: Ctx) -> Consumer {

@@ -5,7 +5,7 @@
 
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
-use boxoffice::engine::execute::GraphqlResponse;
+use boxoffice::engine::response::GraphqlResponse;
 use boxoffice::http::negotiate;
 use boxoffice::http::parameters::{self, Asked, Credential};
 use libfuzzer_sys::fuzz_target;

@@ -21,7 +21,7 @@ pub(super) const SERVED_BESIDES: i64 = 20;
 /// capacity. Only they are promoted, and free tickets belong to them. Left out are entries for more tickets at once
 /// than the quota has, entries of customers who may not book any more or have not agreed to the present terms, and
 /// entries set aside.
-pub const IN_TURN: &str = "w.quota_id = $1 AND w.status = 'WAITING' AND w.terms = $2
+const IN_TURN: &str = "w.quota_id = $1 AND w.status = 'WAITING' AND w.terms = $2
     AND (w.accepts_part = 1 OR w.quantity <= $3)
     AND EXISTS (SELECT 1 FROM users u WHERE u.id = w.user_id AND u.disabled_at IS NULL AND u.role = 'CUSTOMER')";
 

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use crate::access::Action;
 use crate::clock::Timestamp;
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::{self, DbError, record};
 use crate::entity::{booking, booking_item, event as events, waitlist_entry};
 use crate::event;
@@ -112,17 +112,6 @@ pub async fn visible_entry(ctx: &Ctx, id: EntryId) -> Result<Option<waitlist_ent
     let Some(event) = event::store::by_id(ctx.db.read(), found.event_id).await? else { return Ok(None) };
     let action = Action::BookingOf { customer: found.user_id, organizer: event.organizer_id };
     Ok(ctx.allow(action).is_ok().then_some(found))
-}
-
-/// Returns the event with this id if the actor may see its sales.
-pub async fn event_with_sales(ctx: &Ctx, id: EventId) -> Result<Option<crate::entity::event::Model>, event::Error> {
-    ctx.allow(Action::ReadSales)?;
-    let Some(found) = event::store::by_id(ctx.db.read(), id).await? else { return Ok(None) };
-    match ctx.allow(Action::ReadSalesOf(found.organizer_id)) {
-        Ok(()) => Ok(Some(found)),
-        Err(Denied::Hidden) => Ok(None),
-        Err(denied) => Err(denied.into()),
-    }
 }
 
 /// Returns these bookings, in no order.

@@ -50,7 +50,7 @@ pub fn parse() -> Result<Cli, Failure> {
 
 /// Inserts `serve` into arguments that name no command: `boxoffice --listen …` is `boxoffice serve --listen …`. An
 /// unknown command is left to clap, which suggests the nearest one.
-pub fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let mut at = 1; // behind the name of the program
     while let Some(argument) = arguments.get(at).map(|argument| argument.to_string_lossy()) {
         match &*argument {

@@ -8,7 +8,8 @@
 //! | What does it cost? | `cost` |
 //! | Has its viewer enough points left? | `budget` |
 //! | Are its values of the declared types? | `execute::inputs` |
-//! | How is it executed and answered? | `execute` |
+//! | How is it executed? | `execute` |
+//! | How is it answered? | `response` |
 //! | Which code and message has an error? | `fault` |
 //! | How do fields read rows together? | `loader` |
 
@@ -19,3 +20,4 @@ pub mod execute;
 pub mod fault;
 mod graph;
 pub mod loader;
+pub mod response;

@@ -24,7 +24,7 @@ pub mod search;
 pub mod store;
 
 /// The most tickets one event can have.
-pub const CAPACITY_MAX: i64 = 1_000_000;
+const CAPACITY_MAX: i64 = 1_000_000;
 
 /// Longest duration of an event: a year, in microseconds.
 const LENGTH_MAX: i64 = 366 * 24 * 3_600 * 1_000_000;

@@ -6,7 +6,7 @@ use crate::engine::cost::{Limits, Prices};
 /// Prices of fields and filters that differ from the default. By default a scalar is free, because it is read with its
 /// row, and an object costs one point for its row. An object that is read together with its parent is free and is
 /// listed here.
-pub const PRICES: Prices = Prices {
+const PRICES: Prices = Prices {
     free: &["edges", "node", "nodes", "pageInfo", "token", "total", "unitPrice", "userErrors"],
     expensive: &[
         ("changePassword", 100),

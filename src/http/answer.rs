@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::negotiate::Media;
-use crate::engine::execute::GraphqlResponse;
 use crate::engine::fault::Fault;
+use crate::engine::response::GraphqlResponse;
 
 /// Request that fails before there is anything to execute.
 pub(super) struct Problem {

@@ -26,8 +26,9 @@ use super::{HttpState, body, sse, stream};
 use crate::access::{Actor, Peer};
 use crate::account::session::Unauthenticated;
 use crate::engine::document::Params;
-use crate::engine::execute::{GraphqlResponse, RequestId};
+use crate::engine::execute::RequestId;
 use crate::engine::fault::Fault;
+use crate::engine::response::GraphqlResponse;
 
 type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 

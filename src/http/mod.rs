@@ -21,8 +21,9 @@ use self::hosts::Hosts;
 use self::keyed_limiter::KeyedLimiter;
 use self::negotiate::Media;
 use crate::account::session::Sessions;
-use crate::engine::execute::{Engine, GraphqlResponse, RequestId};
+use crate::engine::execute::{Engine, RequestId};
 use crate::engine::fault::Fault;
+use crate::engine::response::GraphqlResponse;
 use crate::id::UserId;
 
 mod answer;
@@ -40,6 +41,7 @@ pub mod listen;
 mod multipart;
 pub mod negotiate;
 pub mod parameters;
+mod part;
 mod sse;
 mod stream;
 pub mod websocket;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 
-use super::stream::{Part, json};
+use super::part::{Part, json};
 
 /// Content type with the name of the protocol, so that a client can parse it.
 const CONTENT_TYPE: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";

@@ -8,8 +8,8 @@ use axum::http::header::AUTHORIZATION;
 use serde_json::{Map, Value};
 
 use crate::engine::document::{Params, sha256};
-use crate::engine::execute::GraphqlResponse;
 use crate::engine::fault::{Fault, one_line};
+use crate::engine::response::GraphqlResponse;
 
 /// Byte order mark, which some editors and platforms write before a text, and which JSON does not allow.
 const BOM: &str = "\u{feff}";

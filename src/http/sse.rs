@@ -15,9 +15,9 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 
-use super::stream::{Part, json};
-use crate::engine::execute::GraphqlResponse;
+use super::part::{Part, json};
 use crate::engine::fault::Fault;
+use crate::engine::response::GraphqlResponse;
 
 /// Header with which a client resumes a stream.
 const LAST: &str = "last-event-id";

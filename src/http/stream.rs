@@ -10,7 +10,6 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
-use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -22,28 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Problem;
 use super::negotiate::Framing;
+use super::part::Part;
 use super::websocket::Settings;
 use super::{HttpState, multipart, sse};
 use crate::access::Actor;
 use crate::account::session::Change;
-use crate::engine::execute::{GraphqlResponse, Prepared};
+use crate::engine::execute::Prepared;
 use crate::engine::fault::Fault;
+use crate::engine::response::GraphqlResponse;
 
 /// Parts that wait for a slow client; further results of the subscription wait in its table.
 const READY: usize = 4;
-
-/// Part of a stream.
-#[derive(Debug)]
-pub(super) enum Part {
-    /// Result, and the cursor to resume after it when the operation is resumable.
-    Next(GraphqlResponse, Option<String>),
-    /// Error with which the service ends the stream.
-    Ended(ServerError),
-    /// Heartbeat of a stream without new results.
-    Beat,
-    /// End of the stream.
-    Complete,
-}
 
 /// Returns the answer to an operation that was prepared or refused. A subscription counts as one of its user's sockets.
 pub(super) fn respond(
@@ -162,14 +150,4 @@ async fn send(
             sent = out.send_timeout(part, settings.write) => sent.ok()?,
         }
     }
-}
-
-/// Returns a reply as JSON.
-pub(super) fn json(reply: &impl serde::Serialize) -> String {
-    serde_json::to_string(reply).unwrap_or_else(|error| {
-        // Serialization fails only for a value that is not JSON, such as a NaN from a resolver.
-        tracing::error!(%error, "a result cannot be written as JSON");
-        "{\"errors\":[{\"message\":\"Something went wrong on our side.\",\"extensions\":{\"code\":\"INTERNAL\"}}]}"
-            .into()
-    })
 }

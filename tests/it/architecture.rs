@@ -4,6 +4,7 @@
 //!
 //! Each convention is a function from a source to its violations, so that a test can show that it finds one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -188,6 +189,137 @@ fn the_map_lists_every_module_in_reading_order() {
     listed.sort_unstable();
     ranked.sort_unstable();
     assert_eq!(listed, ranked, "src/lib.rs and the rows name the same modules");
+}
+
+// --- cycles
+
+/// Modules whose files may use each other in circles: types of GraphQL point at each other, and so do tables.
+const ONE_GRAPH: &[&str] = &["graphql", "entity"];
+
+/// Edges between the children of each folder: folder, child that uses, child that is used.
+fn sibling_edges(files: &[(String, String)]) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let modules: BTreeSet<Vec<String>> =
+        files.iter().map(|(name, _)| module_of(name).into_iter().map(str::to_owned).collect()).collect();
+    let mut edges: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for (name, text) in files {
+        let module = module_of(name);
+        for arrow in arrows(&tokens(text), &module, None) {
+            let shared = module.iter().zip(&arrow.path).take_while(|(own, to)| *own == to).count();
+            // A folder and the root of its crate are no siblings of their children.
+            let (Some(own), Some(to)) = (module.get(shared), arrow.path.get(shared)) else { continue };
+            if shared == 0 || ONE_GRAPH.contains(&module[0]) || !modules.contains(&arrow.path[..=shared]) {
+                continue;
+            }
+            edges.entry(module[..shared].join("/")).or_default().insert(((*own).to_owned(), to.clone()));
+        }
+    }
+    edges
+}
+
+/// Children of a folder that reach themselves.
+fn circles(edges: &BTreeSet<(String, String)>) -> BTreeSet<String> {
+    let mut reach = edges.clone();
+    loop {
+        let more: BTreeSet<(String, String)> = reach
+            .iter()
+            .flat_map(|(a, b)| edges.iter().filter(move |(c, _)| b == c).map(move |(_, d)| (a.clone(), d.clone())))
+            .collect();
+        let before = reach.len();
+        reach.extend(more);
+        if reach.len() == before {
+            return reach.into_iter().filter(|(a, b)| a == b).map(|(a, _)| a).collect();
+        }
+    }
+}
+
+#[test]
+fn files_of_a_module_do_not_use_each_other_in_circles() {
+    let edges = sibling_edges(&sources("src"));
+    assert!(edges.len() > 8, "only {} folders were read", edges.len());
+    let found: Vec<String> = edges
+        .iter()
+        .map(|(folder, edges)| (folder, circles(edges)))
+        .filter(|(_, circles)| !circles.is_empty())
+        .map(|(folder, circles)| format!("src/{folder}: {circles:?}"))
+        .collect();
+    assert!(found.is_empty(), "these files use each other in circles:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_circle_is_found_however_long_it_is() {
+    let file = |name: &str, text: &str| (format!("src/{name}.rs"), text.to_owned());
+    let files = [
+        file("queue/mod", "use self::a::A;"),
+        file("queue/a", "use super::b::{B, C}; use super::Shared;"),
+        file("queue/b", "fn f() { crate::queue::c::d::g() }"),
+        file("queue/c/mod", ""),
+        file("queue/c/d", "use super::super::a; use crate::booking::x;"),
+        file("queue/e", "use super::a;"),
+        file("graphql/x", "use super::y;"),
+        file("graphql/y", "use super::x;"),
+    ];
+    let edges = sibling_edges(&files);
+    assert_eq!(edges.keys().collect::<Vec<_>>(), ["queue"]);
+    assert_eq!(circles(&edges["queue"]).into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+// --- what is public
+
+/// Words of a source outside of comments and texts.
+fn words_of(text: &str) -> BTreeSet<String> {
+    let words = tokens(text).into_iter().filter_map(|placed| match placed.token {
+        Token::Word(word) => Some(word),
+        _ => None,
+    });
+    words.collect()
+}
+
+/// Names of public functions and constants of a source. Types are left out: a public function may return one.
+fn public_values(text: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let word = |at: usize| match tokens.get(at).map(|placed| &placed.token) {
+        Some(Token::Word(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    let starts = (0..tokens.len()).filter(|at| word(*at) == Some("pub"));
+    starts
+        .filter_map(|mut at| {
+            at += 1;
+            // `pub(super)` and the like.
+            while matches!(tokens.get(at).map(|placed| &placed.token), Some(Token::Sign('(' | ')')))
+                || matches!(word(at), Some("super" | "crate" | "async"))
+                || (word(at) == Some("const") && word(at + 1) == Some("fn"))
+            {
+                at += 1;
+            }
+            matches!(word(at), Some("fn" | "const" | "static")).then(|| word(at + 1).map(str::to_owned)).flatten()
+        })
+        .collect()
+}
+
+#[test]
+fn public_functions_and_constants_have_a_user() {
+    let files: Vec<(String, String)> =
+        ["src", "tests/it", "benches", "fuzz"].iter().flat_map(|folder| sources(folder)).collect();
+    let words: Vec<(&str, BTreeSet<String>)> =
+        files.iter().map(|(name, text)| (name.as_str(), words_of(text))).collect();
+    let is_used = |of: &str, value: &str| words.iter().any(|(name, words)| *name != of && words.contains(value));
+    // Resolvers are called by the derived code of their type.
+    let own = files.iter().filter(|(name, _)| name.starts_with("src/") && !name.starts_with("src/graphql/"));
+    let found: Vec<String> = own
+        .flat_map(|(name, text)| public_values(text).into_iter().map(move |value| (name.as_str(), value)))
+        .filter(|(name, value)| !is_used(name, value))
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    assert!(found.is_empty(), "public without a user outside of their file:\n{}", found.join("\n"));
+}
+
+#[test]
+fn public_values_are_found_however_they_are_declared() {
+    let text =
+        "pub const A: i64 = 1; pub(super) async fn b() {} pub const fn c() {} fn d() {} pub struct E; // pub fn f()
+                pub(crate) static G: i64 = 0;";
+    assert_eq!(public_values(text), ["A", "b", "c", "G"]);
 }
 
 // --- how files open

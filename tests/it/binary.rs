@@ -244,7 +244,7 @@ scene! {
             sockets.push(socket);
         }
         served.running.signal(Signal::TERM);
-        let heard = || served.running.said().contains("stopping:").then_some(());
+        let heard = || served.running.said().contains("stopping after").then_some(());
         until("it heard the signal", heard).await;
         lock.release().await;
         let mut promises = Vec::new();

@@ -9,8 +9,8 @@ use async_graphql::Request;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::execute::GraphqlResponse;
 use super::fault::Fault;
+use super::response::GraphqlResponse;
 use crate::access::{Lease, Peer};
 
 pub mod trusted;

@@ -6,10 +6,11 @@ use std::any::Any;
 
 use async_graphql::{Response, ServerError, Value};
 
+use super::RequestId;
 use super::shape::Shape;
 use super::variables::{self, VariablePositions};
-use super::{GraphqlResponse, RequestId};
 use crate::engine::fault::{self, Stage};
+use crate::engine::response::GraphqlResponse;
 
 /// One execution: its id, the shape of its answer, and the arguments that take their value from variables.
 pub(super) struct Call {

@@ -24,6 +24,7 @@ use super::cost::{self, Cost, Refusal};
 use super::document::Params;
 use super::fault::{self, Fault};
 use super::graph::Graph;
+use super::response::GraphqlResponse;
 use crate::access::{Actor, Peer};
 use crate::clock::{Clock, Sparse};
 use crate::id::RandomSource;
@@ -32,7 +33,6 @@ mod call;
 mod inputs;
 mod merge;
 mod record;
-mod reply;
 mod resume;
 mod root;
 mod settings;
@@ -41,7 +41,6 @@ mod typename;
 mod variables;
 mod walk;
 
-pub use reply::GraphqlResponse;
 pub use settings::{PerRequest, RequestId, Settings};
 
 /// Points that an address pays for a credential that has to be looked up, so that guessing credentials empties its

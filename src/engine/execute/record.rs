@@ -7,9 +7,10 @@ use std::sync::Arc;
 use async_graphql::parser::types::OperationType;
 use tokio::time::Instant;
 
-use super::{GraphqlResponse, RequestId};
+use super::RequestId;
 use crate::clock::Sparse;
 use crate::engine::fault::Fault;
+use crate::engine::response::GraphqlResponse;
 
 /// Characters of an operation's name that are logged.
 const NAME: usize = 64;

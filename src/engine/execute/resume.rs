@@ -5,7 +5,8 @@
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection};
 use async_graphql::{Name, Positioned, Value, Variables};
 
-use super::{GraphqlResponse, walk};
+use super::walk;
+use crate::engine::response::GraphqlResponse;
 
 /// Name of the argument that takes a cursor.
 pub(super) const AFTER: &str = "after";

@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::protocol;
 use crate::access::Actor;
 use crate::engine::document::Params;
-use crate::engine::execute::{Engine, GraphqlResponse};
+use crate::engine::execute::Engine;
 use crate::engine::fault::Fault;
+use crate::engine::response::GraphqlResponse;
 
 /// Operation with everything it needs to run.
 pub struct Operation {

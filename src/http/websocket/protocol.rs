@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::account::session::End;
 use crate::engine::document::Params;
-use crate::engine::execute::GraphqlResponse;
+use crate::engine::response::GraphqlResponse;
 use crate::http::parameters::{self, Credential};
 
 /// The only subprotocol that is supported.

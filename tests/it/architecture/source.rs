@@ -175,6 +175,8 @@ impl Reader<'_> {
 pub struct Arrow {
     /// First name after the root.
     pub to: String,
+    /// All names behind the root.
+    pub path: Vec<String>,
     pub line: usize,
 }
 
@@ -259,20 +261,20 @@ fn tree(tokens: &[Placed], mut at: usize, mut prefix: Named, paths: &mut Vec<Nam
     at
 }
 
-/// Returns the target of a path, if it is a module below the root, reached through the root.
+/// Resolves a path that leads into a module below the root by way of the root, `self` or `super`.
 fn resolve(path: &Named, module: &[&str], here: usize, library: Option<&str>) -> Option<Arrow> {
     let mut level = here;
-    let mut names = path.iter();
-    for (name, line) in names.by_ref() {
+    for (at, (name, line)) in path.iter().enumerate() {
         match name.as_str() {
             "self" => {}
             "super" => level = level.checked_sub(1)?,
             "crate" => level = 0,
             other if Some(other) == library => level = 0,
-            // Below the root it is the module the source itself belongs to.
-            other => {
-                let to = if level == 0 { other } else { module.first().copied()? };
-                return Some(Arrow { to: to.to_owned(), line: *line });
+            _ => {
+                // Modules written inside a file are part of it.
+                let prefix = module.iter().take(level).map(|name| (*name).to_owned());
+                let path: Vec<String> = prefix.chain(path[at..].iter().map(|(name, _)| name.clone())).collect();
+                return Some(Arrow { to: path.first()?.clone(), path, line: *line });
             }
         }
     }
