@@ -291,12 +291,12 @@ impl App {
     }
 
     /// Stops the service: waits for mutations and jobs in progress, then closes the database.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.stop_by(Instant::now() + STOP_WITHIN).await;
     }
 
     /// Stops the service by a deadline, if the wait has begun before.
-    pub async fn stop_by(self, deadline: Instant) {
+    pub async fn stop_by(&self, deadline: Instant) {
         self.stop.cancel();
         self.tasks.close();
         self.background.close();
@@ -308,7 +308,7 @@ impl App {
             tracing::warn!("work in progress did not finish in time; uncommitted changes are lost");
         }
         // Work that is still running keeps its connection, and closing the pool would wait for it.
-        if timeout(CLOSE_WITHIN, self.ctx.db.close()).await.is_err() {
+        if timeout(CLOSE_WITHIN, self.ctx.db.clone().close()).await.is_err() {
             tracing::warn!("the database was not closed in time");
         }
     }

@@ -13,6 +13,8 @@
 //! | `@hot`    | `STRICT`                            | `WITH (fillfactor = 50)`: room for in-page updates    |
 //! | `@bytes`  | nothing: texts compare by bytes     | `COLLATE "C"`: so that an index serves beginnings     |
 //!
+//! A CHECK that gains a word: [`rebuild`] on SQLite, `ALTER TABLE` on PostgreSQL.
+//!
 //! Times are epoch microseconds (`@int`), money is integer minor units (`@int`), JSON is text that only the program
 //! reads. Timestamps as text would sort wrongly on SQLite, decimals would become floats there.
 
@@ -25,6 +27,7 @@ mod m20261201_000003_bookings;
 mod m20261201_000004_domain_events;
 mod m20261201_000005_jobs;
 mod m20261201_000006_notices;
+pub mod rebuild;
 
 /// Number of this release. A database names in `meta.min_compatible` the release it
 /// needs at least; a binary with a lower number refuses to start.

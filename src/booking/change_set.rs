@@ -106,7 +106,7 @@ impl ChangeSet {
     }
 
     /// Adds a domain event caused by `actor`.
-    pub fn tell(&mut self, actor: Option<UserId>, domain_event: DomainEvent) {
+    fn tell(&mut self, actor: Option<UserId>, domain_event: DomainEvent) {
         self.domain_events.push(Draft::new(&self.ctx, domain_event).caused_by(actor));
     }
 

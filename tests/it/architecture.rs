@@ -151,7 +151,7 @@ fn an_arrow_up_is_found_however_it_is_written() {
     // Two names in one list are one arrow.
     assert_eq!(found, expected[1..], "{wrong:#?}");
     assert!(wrong[0].starts_with("4: "), "{wrong:?}");
-    assert!(wrong[0].contains("`account`, `event`, rows 0 to 3"), "says where the shared thing could live: {wrong:?}");
+    assert!(wrong[0].contains("`account`, `event`, rows 0 to 4"), "says where the shared thing could live: {wrong:?}");
 
     assert_eq!(wrong_arrows("src/id.rs", "use super::domain_event::DomainEvent;").len(), 1, "right in the same row");
     assert!(
@@ -281,8 +281,31 @@ fn public_values(text: &str) -> Vec<String> {
         Some(Token::Word(word)) => Some(word.as_str()),
         _ => None,
     };
-    let starts = (0..tokens.len()).filter(|at| word(*at) == Some("pub"));
-    starts
+    // Of a module written inside the file, such as a table of codes, some may be there for completeness.
+    let mut depth = 0_usize;
+    let mut inline = Vec::new();
+    let is_outside = |at: &usize| {
+        match &tokens[*at].token {
+            Token::Sign('{') => {
+                depth += 1;
+                if at.checked_sub(2).and_then(word) == Some("mod") {
+                    inline.push(depth);
+                }
+            }
+            Token::Sign('}') => {
+                if inline.last() == Some(&depth) {
+                    inline.pop();
+                }
+                depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+        inline.is_empty()
+    };
+    let outside: Vec<usize> = (0..tokens.len()).filter(is_outside).collect();
+    outside
+        .into_iter()
+        .filter(|at| word(*at) == Some("pub"))
         .filter_map(|mut at| {
             at += 1;
             // `pub(super)` and the like.
@@ -318,8 +341,8 @@ fn public_functions_and_constants_have_a_user() {
 fn public_values_are_found_however_they_are_declared() {
     let text =
         "pub const A: i64 = 1; pub(super) async fn b() {} pub const fn c() {} fn d() {} pub struct E; // pub fn f()
-                pub(crate) static G: i64 = 0;";
-    assert_eq!(public_values(text), ["A", "b", "c", "G"]);
+                pub(crate) static G: i64 = 0; mod codes { pub const H: i64 = 1; } pub fn i() {}";
+    assert_eq!(public_values(text), ["A", "b", "c", "G", "i"]);
 }
 
 // --- how files open

@@ -25,8 +25,8 @@ async fn fill_line(app: &TestApp, event: &str, n: i64) {
     app.sql(&users, [n.into()]).await;
     let entries = format!(
         "INSERT INTO waitlist_entry (id, event_id, ticket_type_id, quota_id, user_id, status, quantity, accepts_part, position_key,
-                                     asked, created_at, updated_at)
-         SELECT {uuid}, t.event_id, t.id, t.quota_id, u.id, 'WAITING', 1, 0, s.waitlist_tail + u.created_at, 1, 0, 0
+                                     asked, terms, created_at, updated_at)
+         SELECT {uuid}, t.event_id, t.id, t.quota_id, u.id, 'WAITING', 1, 0, s.waitlist_tail + u.created_at, 1, 0, 0, 0
          FROM users u, ticket_type t JOIN stock s ON s.event_id = t.event_id
          WHERE t.event_id = $1 AND u.email_key LIKE 'w%@example.org'"
     );
@@ -134,7 +134,7 @@ scene! {
         let cancelled = giver.mutate("cancelBooking", input, fields).await.ok();
         assert_eq!((has(giver).await, has(next).await), (0, 1));
         assert_eq!(cancelled.at("cancelBooking.passedOver"), &json!([{ "id": remainder }]));
-        assert!(cancelled.text("cancelBooking.message").contains("to others"), "{}", cancelled.body);
+        assert!(cancelled.text("cancelBooking.message").contains("to other customers"), "{}", cancelled.body);
         // The other ticket is for newcomers, not for the customer who gave it back, whatever happens next.
         assert_eq!(cancelled.at("cancelBooking.event.availability"), &json!({ "available": 1, "waiting": 8 }));
         assert_eq!(entry(giver, &remainder).await["pause"], "TICKETS_GIVEN_BACK");

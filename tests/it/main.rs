@@ -24,6 +24,7 @@ mod inventory;
 mod kill;
 mod language;
 mod live;
+mod migration;
 mod newer;
 mod notification;
 mod pages;

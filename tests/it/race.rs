@@ -71,7 +71,7 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
         }
         // Exactly one notice per domain event and customer.
         for (domain_event, rows) in [
-            ("booking.confirmed", "SELECT count(*) AS n FROM booking WHERE user_id = $1"),
+            ("booking.confirmed", "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND entry_id IS NULL"),
             ("booking.cancelled", "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND status = 'CANCELLED'"),
             ("waitlist.promoted", "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND entry_id IS NOT NULL"),
         ] {
