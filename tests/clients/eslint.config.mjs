@@ -38,7 +38,7 @@ export default [
         'error',
         {
           exceptions: {
-            suffixes: ['Connection', 'Edge', 'Payload', 'Error', 'Frame'],
+            suffixes: ['Connection', 'Edge', 'Payload', 'Error', 'Update'],
             types: ['AccessToken', 'Availability', 'EventChange', 'Money', 'PageInfo', 'Participant'],
           },
         },

@@ -3,49 +3,52 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
-/** How many tickets of one kind. */
+/** Number of tickets of one ticket type. */
 export type BookingItemInput = {
-  /** How many; 1 to 100 in all. */
+  /** Number of tickets; 1 to 100 over all items. */
   quantity: number;
-  /** Which kind of place. */
+  /** Id of the ticket type. */
   ticketTypeId: string | number;
 };
 
-/** What to book. */
+/** Tickets to book. */
 export type CreateBookingInput = {
-  /** At which event. */
+  /** Id of the event. */
   eventId: string | number;
   /**
-   * Price of all tickets asked for, as shown to the customer, in the event's currency. At another price the request is
-   * refused with the present total.
+   * Total price of the tickets as shown to the customer, in the event's currency. At another price the request is
+   * refused with the current total.
    */
   expectedTotal?: string | null | undefined;
-  /** What to do when fewer are free. */
+  /** Action to take when fewer tickets are free than asked for. */
   fulfilment?: Fulfilment;
-  /** A text of your choice that makes repeating this request safe; kept for at least 24 hours. */
+  /**
+   * Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
+   * least 24 hours.
+   */
   idempotencyKey?: string | null | undefined;
-  /** Which kinds of tickets, and how many of each; instead of `quantity`. */
+  /** Number of tickets per ticket type; instead of `quantity`. */
   items?: Array<BookingItemInput> | null | undefined;
-  /** How many tickets, when there is one kind; 1 to 100. */
+  /** Number of tickets, 1 to 100, when the event has one ticket type. */
   quantity?: number | null | undefined;
-  /** At which of its dates; may be left out when there is one. */
+  /** Id of the slot; may be left out when the event has one slot. */
   slotId?: string | number | null | undefined;
 };
 
-/** What to do when fewer tickets are free than were asked for. */
+/** Rule for fewer free tickets than asked for. */
 export type Fulfilment =
-  /** Book everything or nothing. */
+  /** Book all tickets or none. */
   | 'ALL_OR_NOTHING'
-  /** Book what is free and forget the rest. */
+  /** Book the free tickets and drop the rest. */
   | 'PARTIAL'
-  /** Book what is free and wait on the waitlist for the rest. */
+  /** Book the free tickets and join the waitlist for the rest. */
   | 'PARTIAL_AND_WAITLIST';
 
-/** Whose session to open. */
+/** Credentials to sign in with. */
 export type SignInInput = {
-  /** E-mail address, whatever its case. */
+  /** E-mail address of the account; upper and lower case are the same. */
   email: string;
-  /** Password. */
+  /** Password of the account. */
   password: string;
 };
 
