@@ -12,7 +12,7 @@ const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscr
 
 const objects = types.filter((type) => isObjectType(type) && !roots.includes(type));
 const keyless = objects.filter((type) => !type.getFields().id).map(({ name }) => name).sort();
-const values = keyless.filter((name) => !/(Connection|Edge|Payload|Error|Frame|PageInfo)$/.test(name));
+const values = keyless.filter((name) => !/(Connection|Edge|Payload|Error|Update|PageInfo)$/.test(name));
 const possibleTypes = Object.fromEntries(
   types.filter(isInterfaceType).map((type) => [type.name, schema.getPossibleTypes(type).map(({ name }) => name).sort()]),
 );

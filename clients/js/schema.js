@@ -76,10 +76,8 @@ export const connections = {
 };
 export const values = [
   "AccessToken",
-  "BookingUpdate",
   "EventChange",
   "Money",
-  "NoticeUpdate",
   "Participant"
 ];
 export const keyless = [
