@@ -16,6 +16,7 @@ mod audit;
 mod batcher;
 mod binary;
 mod booking;
+mod consumers;
 mod demo;
 mod edge;
 mod event;

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::harness::TestApp;
 
+mod kinds;
 mod lines;
 
 /// Inserts `n` customers with a confirmed booking of one ticket each into the tables.
