@@ -150,9 +150,8 @@ impl ChangeSet {
         }
         let (event, organizer) = (inventory.event, inventory.organizer);
         self.tell(actor, DomainEvent::BookingCreated { booking: id, event, organizer, user, quantity });
-        let confirmed =
-            DomainEvent::BookingConfirmed { booking: id, event, organizer, user, quantity, entry: promoted_from };
-        self.tell(actor, confirmed);
+        let entry = promoted_from;
+        self.tell(actor, DomainEvent::BookingConfirmed { booking: id, event, organizer, user, quantity, entry });
         Some(id)
     }
 

@@ -263,6 +263,34 @@ fn a_circle_is_found_however_long_it_is() {
     assert_eq!(circles(&edges["queue"]).into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
+// --- size and style
+
+/// Most lines of a file below `src`.
+const LINES_MAX: usize = 400;
+
+#[test]
+fn files_are_short() {
+    hold(&["src", "migration/src"], |_, text| {
+        let lines = text.lines().count();
+        if lines > LINES_MAX { vec![format!("1: {lines} lines, more than {LINES_MAX}")] } else { Vec::new() }
+    });
+}
+
+/// Modules that are a file and a folder at once: a folder has its own file `mod.rs` inside.
+fn two_styles(names: &[&str]) -> Vec<String> {
+    let folder =
+        |name: &&&str| names.iter().any(|other| other.starts_with(&format!("{}/", name.trim_end_matches(".rs"))));
+    names.iter().filter(folder).map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn modules_have_one_style() {
+    let files = sources("src");
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(two_styles(&names), Vec::<String>::new(), "a folder's own file is its mod.rs");
+    assert_eq!(two_styles(&["src/a.rs", "src/ab/mod.rs", "src/b.rs", "src/b/c.rs"]), ["src/b.rs"]);
+}
+
 // --- what is public
 
 /// Words of a source outside of comments and texts.
