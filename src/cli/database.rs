@@ -8,7 +8,19 @@ use clap::Args;
 
 use crate::db::Settings;
 
-/// Flags of the database.
+fn usual() -> Settings {
+    Settings::default()
+}
+
+fn positive(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN)
+}
+
+fn seconds(time: Duration) -> NonZeroU32 {
+    positive(u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
+}
+
+/// Flags of the database. Their defaults are those of `db`.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
@@ -19,28 +31,28 @@ pub struct DatabaseArgs {
     #[arg(long, value_name = "N", env = "BOXOFFICE_DB_RESERVED_CONNECTIONS", value_parser = clap::value_parser!(u32).range(2..))]
     db_reserved_connections: Option<u32>,
     /// Connections for writing on PostgreSQL; SQLite has one
-    #[arg(long, value_name = "N", env = "BOXOFFICE_DB_WRITE_CONNECTIONS", default_value = "16")]
+    #[arg(long, value_name = "N", env = "BOXOFFICE_DB_WRITE_CONNECTIONS", default_value_t = positive(usual().write_connections))]
     db_write_connections: NonZeroU32,
     /// Seconds an operation waits for a connection; default: 5 on PostgreSQL, 10 on SQLite
     #[arg(long, value_name = "S", env = "BOXOFFICE_DB_ACQUIRE_SECONDS")]
     db_acquire_seconds: Option<NonZeroU32>,
     /// Seconds a statement waits for a row that another transaction has locked (PostgreSQL)
-    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_LOCK_SECONDS", default_value = "3")]
+    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_LOCK_SECONDS", default_value_t = seconds(usual().lock))]
     db_lock_seconds: NonZeroU32,
     /// Seconds a statement may take (PostgreSQL)
-    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_STATEMENT_SECONDS", default_value = "10")]
+    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_STATEMENT_SECONDS", default_value_t = seconds(usual().statement))]
     db_statement_seconds: NonZeroU32,
     /// Seconds a transaction may be idle (PostgreSQL): the time until the locks of a vanished process are free
-    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_IDLE_SECONDS", default_value = "10")]
+    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_IDLE_SECONDS", default_value_t = seconds(usual().idle_in_transaction))]
     db_idle_seconds: NonZeroU32,
     /// Seconds a statement waits for the file while another program writes into it (SQLite)
-    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_BUSY_SECONDS", default_value = "5")]
+    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_BUSY_SECONDS", default_value_t = seconds(usual().busy))]
     db_busy_seconds: NonZeroU32,
     /// Seconds a write waits in the write queue (SQLite)
-    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_QUEUE_SECONDS", default_value = "10")]
+    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_QUEUE_SECONDS", default_value_t = seconds(usual().queue))]
     db_queue_seconds: NonZeroU32,
     /// Seconds the outcome of a commit is looked for after it lost its connection; above --db-idle-seconds
-    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_COMMIT_ANSWER_SECONDS", default_value = "15")]
+    #[arg(long, value_name = "S", env = "BOXOFFICE_DB_COMMIT_ANSWER_SECONDS", default_value_t = seconds(usual().commit_answer))]
     db_commit_answer_seconds: NonZeroU32,
 }
 

@@ -9,25 +9,37 @@ use clap::builder::RangedU64ValueParser;
 use crate::app::Options;
 use crate::retention::Settings;
 
+fn kept() -> Settings {
+    Settings::default()
+}
+
+fn hours(time: Duration) -> u32 {
+    u32::try_from(time.as_secs() / 3_600).unwrap_or(u32::MAX)
+}
+
+fn days(time: Duration) -> u32 {
+    hours(time) / 24
+}
+
 /// Times after which rows are deleted. Domain events and notices are kept for ever.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Retention")]
 pub struct RetentionArgs {
     /// Days a job that succeeded is kept
-    #[arg(long, value_name = "DAYS", env = "BOXOFFICE_KEEP_JOBS_DAYS", default_value_t = 7)]
+    #[arg(long, value_name = "DAYS", env = "BOXOFFICE_KEEP_JOBS_DAYS", default_value_t = days(kept().jobs))]
     keep_jobs_days: u32,
     /// Days a job that failed for good is kept
-    #[arg(long, value_name = "DAYS", env = "BOXOFFICE_KEEP_DEAD_JOBS_DAYS", default_value_t = 90)]
+    #[arg(long, value_name = "DAYS", env = "BOXOFFICE_KEEP_DEAD_JOBS_DAYS", default_value_t = days(kept().dead_jobs))]
     keep_dead_jobs_days: u32,
     /// Days the record of a delivery is kept
-    #[arg(long, value_name = "DAYS", env = "BOXOFFICE_KEEP_DELIVERIES_DAYS", default_value_t = 90)]
+    #[arg(long, value_name = "DAYS", env = "BOXOFFICE_KEEP_DELIVERIES_DAYS", default_value_t = days(kept().deliveries))]
     keep_deliveries_days: u32,
     /// Hours an idempotency key is kept with its answer; at least 24
     #[arg(
         long,
         value_name = "HOURS",
         env = "BOXOFFICE_KEEP_IDEMPOTENCY_KEYS_HOURS",
-        default_value_t = 48,
+        default_value_t = hours(kept().idempotency_keys),
         value_parser = RangedU64ValueParser::<u32>::new().range(24..)
     )]
     keep_idempotency_keys_hours: u32,
