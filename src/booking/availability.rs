@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::clock::Timestamp;
 use crate::db::{self, DbError, record};
-use crate::event::bookable::BOOKABLE;
+use crate::event::bookable::quota_is_bookable;
 use crate::id::EventId;
 
 record! {
@@ -25,8 +25,8 @@ pub struct Availability {
     pub sold: i64,
     /// Tickets held with a deadline.
     pub held: i64,
-    /// Tickets a newcomer can book now: free ones that no entry in turn waits for. Zero once the event has begun or was
-    /// called off; for a draft, the number that can be booked once it is published.
+    /// Tickets a newcomer can book now: free ones that no entry in turn waits for. Zero once the last slot has begun or
+    /// the event was called off; for a draft, the number that can be booked once it is published.
     pub available: i64,
     /// Tickets that open entries of the waitlist still wait for.
     pub waiting: i64,
@@ -34,8 +34,8 @@ pub struct Availability {
     pub revision: i64,
     /// Number of the event's present terms.
     pub terms: i64,
-    /// Timestamp at which the event begins.
-    pub starts_at: Timestamp,
+    /// Beginning of the next slot; `None` after the last one. The figures may change then without a commit.
+    pub next_start: Option<Timestamp>,
 }
 
 /// Returns the availability of these events at an instant.
@@ -43,13 +43,15 @@ pub async fn of(c: &impl ConnectionTrait, events: &[EventId], now: Timestamp) ->
     let keys: Vec<EventKey> = events.iter().map(|event_id| EventKey { event_id: *event_id }).collect();
     // One statement, so that figures and revision are of the same moment.
     let sql = format!(
-        "SELECT s.event_id, s.revision, s.terms, e.starts_at,
+        "SELECT s.event_id, s.revision, s.terms,
+         (SELECT min(n.starts_at) FROM slot n WHERE n.event_id = s.event_id AND n.starts_at > $2) AS next_start,
          CAST(COALESCE(SUM(q.capacity), 0) AS bigint) AS capacity, CAST(COALESCE(SUM(q.sold), 0) AS bigint) AS sold,
          CAST(COALESCE(SUM(q.held), 0) AS bigint) AS held, CAST(COALESCE(SUM(q.waiting), 0) AS bigint) AS waiting,
-         CAST(COALESCE(SUM(CASE WHEN {BOOKABLE} THEN q.open ELSE 0 END), 0) AS bigint) AS available
+         CAST(COALESCE(SUM(CASE WHEN {} THEN q.open ELSE 0 END), 0) AS bigint) AS available
          FROM {{records}} JOIN stock s ON s.event_id = r.event_id JOIN event e ON e.id = s.event_id
          LEFT JOIN quota q ON q.event_id = s.event_id
-         GROUP BY s.event_id, s.revision, s.terms, e.starts_at"
+         GROUP BY s.event_id, s.revision, s.terms",
+        quota_is_bookable("e", "$2")
     );
     db::select_by(c, &sql, &keys, [now.into()]).await
 }

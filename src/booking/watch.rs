@@ -118,18 +118,19 @@ impl AvailabilityHub {
         }
     }
 
-    /// Waits until the next of the watched events begins; from then on it cannot be booked.
+    /// Waits until the next slot of the watched events begins; from then on it cannot be booked.
     async fn begins(&self, ctx: &Ctx) -> EventId {
         let now = ctx.now();
         let next = {
             let watched = self.lock();
             let shown = watched.values().filter_map(|sender| *sender.borrow());
-            shown.filter(|shown| shown.starts_at > now).min_by_key(|shown| shown.starts_at)
+            let begins = shown.filter_map(|shown| Some((shown.next_start.filter(|at| *at > now)?, shown.event_id)));
+            begins.min_by_key(|(at, _)| *at)
         };
-        let Some(next) = next else { return std::future::pending().await };
-        let wait = u64::try_from(next.starts_at.0.saturating_sub(now.0)).unwrap_or(0);
+        let Some((at, event)) = next else { return std::future::pending().await };
+        let wait = u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
         tokio::time::sleep(Duration::from_micros(wait)).await;
-        next.event_id
+        event
     }
 
     fn show(&self, rows: Vec<Availability>) {
@@ -140,6 +141,9 @@ impl AvailabilityHub {
                     let newer = shown.is_none_or(|shown| is_newer(&row, &shown));
                     if newer {
                         *shown = Some(row);
+                    } else if let Some(shown) = shown.as_mut().filter(|shown| shown.revision == row.revision) {
+                        // A slot has begun, and the figures are the same: nothing to tell.
+                        shown.next_start = row.next_start;
                     }
                     newer
                 });

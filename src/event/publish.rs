@@ -1,6 +1,7 @@
 //! Publishing an event: from now on all clients see it and customers may book.
 //! Not here: calling it off (`booking::call_off`).
 
+use super::bookable::has_begun;
 use super::{Error, may_manage, store};
 use crate::ctx::Ctx;
 use crate::db::Priority;
@@ -9,7 +10,7 @@ use crate::id::EventId;
 use crate::outbox::{self, Draft};
 use crate::status::EventStatus;
 
-/// Publishes a draft that begins in the future.
+/// Publishes a draft with a slot that has not begun.
 pub async fn publish(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
     let domain_event_id = ctx.id();
     ctx.db
@@ -18,7 +19,7 @@ pub async fn publish(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
             if !event.status.may_become(EventStatus::Published) {
                 return Err(Error::InvalidTransition(event.status));
             }
-            if event.starts_at <= ctx.now() {
+            if store::last_start(&tx, id).await?.is_none_or(|last| has_begun(last, ctx.now())) {
                 return Err(Error::Over);
             }
             store::change_status(&tx, id, event.status, EventStatus::Published, ctx.now()).await?;

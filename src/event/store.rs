@@ -1,7 +1,9 @@
 //! Queries of events.
 //! Not here: decisions; and counting tickets, which `booking` does under its lock.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use super::{Error, search};
 use crate::clock::Timestamp;
@@ -38,6 +40,32 @@ pub async fn by_ids(c: &impl ConnectionTrait, ids: &[EventId]) -> Result<Vec<eve
 pub async fn slots(c: &impl ConnectionTrait, events: &[EventId]) -> Result<Vec<slot::Model>, DbError> {
     let query = slot::Entity::find().filter(slot::Column::EventId.is_in(events.iter().copied()));
     Ok(query.order_by_asc(slot::Column::StartsAt).all(c).await?)
+}
+
+/// Returns the beginning of an event's last slot.
+pub async fn last_start(c: &impl ConnectionTrait, event: EventId) -> Result<Option<Timestamp>, DbError> {
+    let last = slot::Entity::find().filter(slot::Column::EventId.eq(event)).order_by_desc(slot::Column::StartsAt);
+    Ok(last.one(c).await?.map(|slot| slot.starts_at))
+}
+
+/// Returns the slot of an event that has only one.
+pub async fn only_slot(c: &impl ConnectionTrait, event: EventId) -> Result<Option<slot::Model>, DbError> {
+    Ok(only(slot::Entity::find().filter(slot::Column::EventId.eq(event)).limit(2).all(c).await?))
+}
+
+/// Returns the ticket type of an event that has only one, with its slot.
+pub async fn only_ticket_type(
+    c: &impl ConnectionTrait,
+    event: EventId,
+) -> Result<Option<(ticket_type::Model, slot::Model)>, DbError> {
+    let query = ticket_type::Entity::find().filter(ticket_type::Column::EventId.eq(event)).limit(2);
+    let Some(only) = only(query.all(c).await?) else { return Ok(None) };
+    let slot = slot::Entity::find_by_id(only.slot_id).one(c).await?;
+    Ok(slot.map(|slot| (only, slot)))
+}
+
+fn only<T>(mut rows: Vec<T>) -> Option<T> {
+    if rows.len() == 1 { rows.pop() } else { None }
 }
 
 /// Returns the ticket types of these events, in page order.
