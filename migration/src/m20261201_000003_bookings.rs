@@ -69,6 +69,9 @@ CREATE INDEX waitlist_front ON waitlist_entry (quota_id, terms, position_key) WH
 -- Open entries of a customer at an event; a customer may have several.
 CREATE INDEX waitlist_open ON waitlist_entry (user_id, event_id) WHERE status = 'WAITING';
 
+-- Open entries for a ticket type, to end them once its slot has begun.
+CREATE INDEX waitlist_of_type ON waitlist_entry (ticket_type_id) WHERE status = 'WAITING';
+
 -- Open entries of an event, whatever the quota.
 CREATE INDEX waitlist_waiting ON waitlist_entry (event_id, position_key) WHERE status = 'WAITING';
 

@@ -17,10 +17,12 @@
 
 use std::collections::HashMap;
 
+use crate::clock::Timestamp;
 use crate::id::{EntryId, EventId, OrganizerId, QuotaId, SlotId, TicketTypeId, UserId};
 use crate::status::{EventStatus, Fulfilment};
 
-/// Quotas, counters and front of the waitlist of one event, as read under its lock.
+/// Ticket types, quotas, counters and fronts of the waitlists of one event, as read under its lock: of all, or of those
+/// that a transaction is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
     /// Event the inventory belongs to.
@@ -29,8 +31,8 @@ pub struct Inventory {
     pub organizer: OrganizerId,
     /// Status of the event.
     pub status: EventStatus,
-    /// True once the event has begun.
-    pub begun: bool,
+    /// Moment of the reading, by which slots have begun or not.
+    pub read_at: Timestamp,
     /// ISO 4217 code of the event's prices.
     pub currency: String,
     /// Revision of the event's availability.
@@ -39,9 +41,11 @@ pub struct Inventory {
     pub waitlist_tail: i64,
     /// Number of the event's present terms (day, venue, price), which entries in turn agreed to.
     pub terms: i64,
-    /// Ticket types of the event, in page order.
+    /// The event's ticket type, if it has only one.
+    pub only_type: Option<TicketTypeId>,
+    /// Ticket types that were read, in page order; then those of entries of the waitlist.
     pub ticket_types: Vec<TicketType>,
-    /// Quotas of the event.
+    /// Quotas of the ticket types that were read.
     pub quotas: Vec<Quota>,
     /// Open entries of the users with allocation requests, by user and ticket type.
     pub waits: HashMap<(UserId, TicketTypeId), Vec<Waiting>>,
@@ -58,6 +62,8 @@ pub struct TicketType {
     pub quota: QuotaId,
     /// Present price, in minor units.
     pub price_minor: i64,
+    /// True once the slot has begun: from then on its tickets cannot be given.
+    pub begun: bool,
 }
 
 /// Tickets that one or more ticket types share, and the waitlist for them.
@@ -90,6 +96,8 @@ pub struct Waiting {
     pub user: UserId,
     /// Ticket type the entry waits for.
     pub ticket_type: TicketTypeId,
+    /// Quota of that ticket type.
+    pub quota: QuotaId,
     /// Tickets still waited for.
     pub quantity: i64,
     /// Tickets of the order behind the entry, booked ones included.
@@ -200,9 +208,15 @@ impl Quota {
 }
 
 impl Inventory {
-    /// Returns true if tickets of this event can be given at all, to the waitlist or to newcomers.
+    /// Returns true if tickets of this event can be given, to the waitlist or to newcomers, as far as its slots have
+    /// not begun.
     pub fn is_on_sale(&self) -> bool {
-        self.status == EventStatus::Published && !self.begun
+        self.status == EventStatus::Published
+    }
+
+    /// Returns true if the slots of all ticket types that were read have begun.
+    pub fn has_begun(&self) -> bool {
+        self.ticket_types.iter().all(|ticket_type| ticket_type.begun)
     }
 
     /// Returns the ticket type with this id.
@@ -213,11 +227,24 @@ impl Inventory {
     /// Returns the quota a ticket type shares.
     pub fn quota_of(&mut self, ticket_type: TicketTypeId) -> Option<&mut Quota> {
         let quota = self.ticket_type(ticket_type)?.quota;
-        self.quotas.iter_mut().find(|one| one.id == quota)
+        self.quota_mut(quota)
+    }
+
+    /// Returns the quota with this id.
+    pub fn quota_mut(&mut self, id: QuotaId) -> Option<&mut Quota> {
+        self.quotas.iter_mut().find(|one| one.id == id)
+    }
+
+    /// Returns the ids of the quotas for which a condition holds.
+    pub fn quotas_where(&self, is_wanted: impl Fn(&Quota) -> bool) -> Vec<QuotaId> {
+        self.quotas.iter().filter(|quota| is_wanted(quota)).map(|quota| quota.id).collect()
     }
 
     fn open(&mut self, ticket_type: TicketTypeId) -> i64 {
-        self.quota_of(ticket_type).map_or(0, |one| one.open())
+        match self.ticket_type(ticket_type) {
+            Some(found) if !found.begun => self.quota_of(ticket_type).map_or(0, |quota| quota.open()),
+            _ => 0,
+        }
     }
 
     /// Returns an open entry of the user that came from the same order for this ticket type.
@@ -340,7 +367,8 @@ pub fn queue(inventory: &mut Inventory, joining: Joining) -> Option<Queued> {
     let (terms, position_key) = (inventory.terms, inventory.waitlist_tail + 1);
     let quota = inventory.quotas.iter_mut().find(|one| one.id == quota)?;
     inventory.waitlist_tail = position_key;
-    let waiting = Waiting { entry, user, ticket_type, quantity, asked, accepts_part, position_key, terms };
+    let waiting =
+        Waiting { entry, user, ticket_type, quota: quota.id, quantity, asked, accepts_part, position_key, terms };
     quota.waiting += quantity;
     // Behind entries that were not read, no entry is promoted in this transaction: the unread ones take the free
     // tickets. An entry that can never be given all its tickets at once is not in turn, so nothing is kept free for it.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use sea_orm::FromQueryResult;
 use tokio_util::sync::CancellationToken;
 
+use super::Error;
 use super::change_set::{Cancellation, ChangeSet, Leaving};
-use super::{Error, inventory};
+use super::inventory::{self, Part};
 use crate::access::Action;
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
@@ -33,7 +34,7 @@ pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
     ctx.db
         .write(Priority::Interactive, |tx| async move {
             // Lock of the stock: a concurrent booking either committed before this or sees the new status.
-            let mut inventories = inventory::lock(&tx, &[id], &[], ctx.now()).await?;
+            let mut inventories = inventory::lock(&tx, &[Part::Any(id)], &[], ctx.now()).await?;
             let before = inventories.remove(&id).ok_or(event::Error::NotFound)?;
             // Lock of the event as well, because archiving does not lock the stock.
             let event = event::may_manage(ctx, store::lock(&tx, id).await?)?;
@@ -88,7 +89,7 @@ db::record! {
 pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result<bool, Error> {
     ctx.db
         .write(Priority::Worker, |tx| async move {
-            let mut inventories = inventory::lock(&tx, &[id], &[], ctx.now()).await?;
+            let mut inventories = inventory::lock(&tx, &[Part::Whole(id)], &[], ctx.now()).await?;
             let Some(before) = inventories.remove(&id) else { return Ok(false) };
             if before.status != EventStatus::Cancelled {
                 return Ok(false);

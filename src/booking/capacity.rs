@@ -3,7 +3,8 @@
 
 use super::allocate::allocate;
 use super::change_set::ChangeSet;
-use super::{Error, change_set::back_in_turn, inventory};
+use super::inventory::{self, Part};
+use super::{Error, change_set::back_in_turn};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
 use crate::db::Priority;
@@ -18,7 +19,7 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
     event::capacity(capacity)?;
     ctx.db
         .write(Priority::Interactive, |tx| async move {
-            let mut inventories = inventory::lock(&tx, &[id], &[], ctx.now()).await?;
+            let mut inventories = inventory::lock(&tx, &[Part::Whole(id)], &[], ctx.now()).await?;
             let before = inventories.remove(&id).ok_or(Error::EventNotFound)?;
             match ctx.allow(Action::ManageEventOf(before.organizer)) {
                 Ok(()) => {}
@@ -27,7 +28,7 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
             }
             match before.status {
                 EventStatus::Draft => {}
-                EventStatus::Published if before.begun => return Err(Error::EventOver),
+                EventStatus::Published if before.has_begun() => return Err(Error::EventOver),
                 EventStatus::Published => {}
                 EventStatus::Cancelled | EventStatus::Archived => return Err(Error::NotOnSale(before.status)),
             }
@@ -44,10 +45,11 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
                 back_in_turn(&tx, quota.id, before.terms).await?;
             }
             quota.capacity = capacity;
+            let quota = quota.id;
             // Read again even if no entry seemed to be in turn: an entry for more tickets than there were may fit now.
             // Of a long waitlist the change set leaves the rest to a job; until then the free tickets belong to the
             // waitlist.
-            inventory::read_waitlist(&tx, quota, before.terms, inventory::SERVED_MAX).await?;
+            inventory::read_waitlist(&tx, &mut changed, quota, inventory::SERVED_MAX).await?;
             let allocation = allocate(changed, &[]);
             let mut change_set = ChangeSet::new(ctx);
             change_set.promote(&allocation.inventory, &allocation.promotions);

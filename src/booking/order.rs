@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::allocate::{AllocationRequest, Inventory, Outcome, allocate};
 use super::change_set::ChangeSet;
-use super::{Error, QUANTITY_MAX, inventory};
+use super::inventory::{self, Part};
+use super::{Error, QUANTITY_MAX};
 use crate::ctx::Ctx;
 use crate::db::{DbError, Priority, Tx};
 use crate::id::{BookingId, EntryId, EventId, SlotId, TicketTypeId, UserId};
@@ -72,7 +73,7 @@ pub(crate) async fn place_all(ctx: &Ctx, requests: &[Request]) -> Result<Vec<Res
 }
 
 async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result<Placed, Error>>, DbError> {
-    let events: Vec<EventId> = requests.iter().map(|request| request.order.event).collect();
+    let parts: Vec<Part> = requests.iter().flat_map(|request| parts(&request.order)).collect();
     let may_queue: Vec<(UserId, EventId)> = requests
         .iter()
         .filter(|request| request.order.fulfilment == Fulfilment::PartialAndWaitlist)
@@ -80,7 +81,7 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
         .collect::<HashSet<_>>()
         .into_iter()
         .collect();
-    let inventories = inventory::lock(tx, &events, &may_queue, ctx.now()).await?;
+    let inventories = inventory::lock(tx, &parts, &may_queue, ctx.now()).await?;
     // Keys are also read under the lock: a repeated request waits for the first one and then finds its answer.
     let stored = stored_answers(tx, requests).await?;
 
@@ -115,6 +116,14 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
     }
     change_set.write(tx).await?;
     Ok(answers.into_iter().map(|answer| answer.unwrap_or(Err(Error::Internal))).collect())
+}
+
+/// Returns the parts of the inventory that an order is about.
+fn parts(order: &Order) -> Vec<Part> {
+    match order.items.as_slice() {
+        [] => vec![Part::Any(order.event)],
+        items => items.iter().map(|(ticket_type, _)| Part::Type(order.event, *ticket_type)).collect(),
+    }
 }
 
 enum Step {
@@ -152,11 +161,10 @@ fn allocation_request(
     match inventory.status {
         EventStatus::Draft => return Err(Error::EventNotFound), // a draft does not exist for customers
         EventStatus::Cancelled | EventStatus::Archived => return Err(Error::NotOnSale(inventory.status)),
-        EventStatus::Published if inventory.begun => return Err(Error::EventOver),
         EventStatus::Published => {}
     }
-    let items = match (order.items.as_slice(), order.quantity, inventory.ticket_types.as_slice()) {
-        ([], Some(quantity), [only]) => vec![(only.id, quantity)],
+    let items = match (order.items.as_slice(), order.quantity, inventory.only_type) {
+        ([], Some(quantity), Some(only)) => vec![(only, quantity)],
         ([], _, _) => return Err(Invalid::new("items", "this event has several ticket types: name them").into()),
         (items, _, _) => items.to_vec(),
     };
@@ -164,6 +172,7 @@ fn allocation_request(
     let mut slots = HashSet::new();
     for (at, (ticket_type, _)) in items.iter().enumerate() {
         match inventory.ticket_type(*ticket_type) {
+            Some(ticket_type) if ticket_type.begun => return Err(Error::EventOver),
             Some(ticket_type) => _ = slots.insert(ticket_type.slot),
             None => fields.refuse(format!("items.{at}.ticketTypeId"), "there is no such ticket type at this event"),
         }
@@ -171,9 +180,7 @@ fn allocation_request(
     if slots.len() > 1 {
         fields.refuse("items", "one booking is for one date");
     }
-    if order.slot.is_some_and(|slot| !inventory.ticket_types.iter().any(|ticket_type| ticket_type.slot == slot)) {
-        fields.refuse("slotId", "there is no such date at this event");
-    } else if order.slot.is_some_and(|slot| slots.iter().any(|other| *other != slot)) {
+    if order.slot.is_some_and(|slot| slots.iter().any(|other| *other != slot)) {
         fields.refuse("slotId", "the tickets are for another date");
     }
     fields.finish(|| Some(()))?;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::allocate::{Quota, allocate};
 use super::change_set::ChangeSet;
 use super::chunks::{self, Held};
-use super::inventory;
+use super::inventory::{self, Part};
 use crate::ctx::Ctx;
 use crate::db::{DbError, Priority};
 use crate::id::EventId;
@@ -31,13 +31,13 @@ pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
 pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool, DbError> {
     ctx.db
         .write(Priority::Worker, |tx| async move {
-            let mut inventories = inventory::lock(&tx, &[event], &[], ctx.now()).await?;
+            let mut inventories = inventory::lock(&tx, &[Part::Whole(event)], &[], ctx.now()).await?;
             let Some(before) = inventories.remove(&event).filter(|inventory| inventory.is_on_sale()) else {
                 return Ok(false);
             };
             let mut lines = before.clone();
-            for quota in lines.quotas.iter_mut().filter(|one| one.waiting > 0 && one.free() > 0) {
-                inventory::read_waitlist(&tx, quota, before.terms, inventory::SERVED_MAX).await?;
+            for quota in before.quotas_where(|one| one.waiting > 0 && one.free() > 0) {
+                inventory::read_waitlist(&tx, &mut lines, quota, inventory::SERVED_MAX).await?;
             }
             let allocation = allocate(lines, &[]);
             if let Some(Held { id, token }) = held {

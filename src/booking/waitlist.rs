@@ -5,7 +5,8 @@ use sea_orm::EntityTrait;
 
 use super::allocate::{Inventory, Joining, allocate, queue};
 use super::change_set::{ChangeSet, Leaving, agree};
-use super::{Error, QUANTITY_MAX, inventory};
+use super::inventory::{self, Part};
+use super::{Error, QUANTITY_MAX};
 use crate::access::Action;
 use crate::ctx::{Ctx, Denied};
 use crate::db::{DbError, MaybeDb, Priority, Tx, is_unique_violation};
@@ -44,10 +45,11 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
     }
     fields.finish(|| Some(()))?;
     let fingerprint = idempotency::fingerprint(&join);
+    let part = join.ticket_type.map_or(Part::Any(join.event), |id| Part::Type(join.event, id));
     let (join, key, fingerprint) = (&join, &key, &fingerprint);
     let enter = || {
         ctx.db.write(Priority::Interactive, |tx| async move {
-            let mut inventories = inventory::lock(&tx, &[join.event], &[(user, join.event)], ctx.now()).await?;
+            let mut inventories = inventory::lock(&tx, &[part], &[(user, join.event)], ctx.now()).await?;
             if let Some(key) = key {
                 let asked = Key { user_id: user, key: key.clone() };
                 if let Some(stored) = idempotency::look_up(&tx, &[asked]).await?.first() {
@@ -59,13 +61,12 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
             }
             let before = inventories.remove(&join.event).ok_or(Error::EventNotFound)?;
             must_be_on_sale(&before)?;
-            let ticket_type = match (join.ticket_type, before.ticket_types.as_slice()) {
-                (Some(id), _) => before.ticket_type(id).copied(),
-                (None, [only]) => Some(*only),
-                (None, _) => None,
-            };
+            let ticket_type = join.ticket_type.or(before.only_type).and_then(|id| before.ticket_type(id)).copied();
             let ticket_type =
                 ticket_type.ok_or_else(|| Invalid::new("ticketTypeId", "name a ticket type of this event"))?;
+            if ticket_type.begun {
+                return Err(Error::EventOver);
+            }
             let own = before.waits.get(&(user, ticket_type.id)).map_or(&[] as &[_], Vec::as_slice);
             if own.iter().any(|own| own.terms == before.terms) {
                 return Err(Error::AlreadyWaiting);
@@ -133,7 +134,6 @@ fn must_be_on_sale(inventory: &Inventory) -> Result<(), Error> {
     match inventory.status {
         EventStatus::Draft => Err(Error::EventNotFound),
         EventStatus::Cancelled | EventStatus::Archived => Err(Error::NotOnSale(inventory.status)),
-        EventStatus::Published if inventory.begun => Err(Error::EventOver),
         EventStatus::Published => Ok(()),
     }
 }
@@ -147,8 +147,8 @@ async fn put_in_turn(
 ) -> Result<(), DbError> {
     agree(tx, entries, before.terms, change_set.now()).await?;
     let mut with = before.clone();
-    for quota in with.quotas.iter_mut().filter(|one| one.waiting > 0) {
-        inventory::read_waitlist(tx, quota, before.terms, inventory::SERVED_MAX).await?;
+    for quota in before.quotas_where(|one| one.waiting > 0) {
+        inventory::read_waitlist(tx, &mut with, quota, inventory::SERVED_MAX).await?;
     }
     let allocation = allocate(with, &[]);
     change_set.promote(&allocation.inventory, &allocation.promotions);
@@ -165,10 +165,14 @@ pub async fn confirm(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
         .write(Priority::Interactive, |tx| async move {
             let found = own_entry(&tx, ctx, id).await?;
             let users = [(user, found.event_id)];
-            let mut inventories = inventory::lock(&tx, &[found.event_id], &users, ctx.now()).await?;
+            let part = Part::Type(found.event_id, found.ticket_type_id);
+            let mut inventories = inventory::lock(&tx, &[part], &users, ctx.now()).await?;
             let before = inventories.remove(&found.event_id).ok_or(Error::EntryNotFound)?;
             let entry = before.waits.values().flatten().find(|own| own.entry == id).ok_or(Error::NotWaiting)?;
             must_be_on_sale(&before)?;
+            if before.has_begun() {
+                return Err(Error::EventOver);
+            }
             if entry.terms != before.terms {
                 put_in_turn(&tx, &before, ChangeSet::new(ctx), &[id]).await?;
             }
@@ -194,7 +198,8 @@ pub async fn leave(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
     ctx.db
         .write(Priority::Interactive, |tx| async move {
             let found = own_entry(&tx, ctx, id).await?;
-            let mut inventories = inventory::lock(&tx, &[found.event_id], &[], ctx.now()).await?;
+            let part = Part::Type(found.event_id, found.ticket_type_id);
+            let mut inventories = inventory::lock(&tx, &[part], &[], ctx.now()).await?;
             let before = inventories.remove(&found.event_id).ok_or(Error::EntryNotFound)?;
             // Read again: the entry may have been promoted before this transaction got the lock.
             let entry = own_entry(&tx, ctx, id).await?;

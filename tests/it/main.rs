@@ -37,6 +37,7 @@ mod readme;
 mod retention;
 mod schema;
 mod seed;
+mod several;
 mod storage;
 mod unclear;
 mod units;
