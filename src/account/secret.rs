@@ -17,7 +17,7 @@ const REFRESH_TOKEN: &str = "bor_";
 /// Returns the stored form of a secret: SHA-256 in hex. A plain digest is enough, because 256 random bits cannot be
 /// guessed.
 pub fn hash(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 fn secret_text(random: &RandomSource) -> String {

@@ -92,7 +92,7 @@ impl Keys {
             // The id of a key is derived from it, so that every process gives it the same id. The id reveals nothing
             // about the key.
             let digest = Sha256::new().chain_update(b"boxoffice key id").chain_update(secret).finalize();
-            let id = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+            let id = hex::encode(&digest[..6]);
             keys.push(Key {
                 id,
                 encoding: EncodingKey::from_secret(secret),

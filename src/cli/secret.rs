@@ -57,7 +57,7 @@ pub fn read_or_generate(folder: &Path) -> Result<Vec<u8>, Failure> {
         },
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let key: [u8; 48] = RandomSource::system().bytes();
-            let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            let text = hex::encode(key);
             match write_whole(&path, &text) {
                 Ok(()) => Ok(key.to_vec()),
                 // Another process was faster: its key is used.

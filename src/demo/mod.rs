@@ -157,7 +157,7 @@ async fn sign_everybody_up(ctx: &Ctx) -> Result<SeedUsers, Error> {
         sign_one_up(at(n), &real, person.email, person.name, person.organizer, person.role, PASSWORD.to_owned())
     }))
     .await;
-    let nobody: String = RandomSource::system().bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let nobody = hex::encode(RandomSource::system().bytes::<16>());
     let customers = join_all(SEED_CUSTOMERS.iter().enumerate().map(|(n, (email, name))| {
         sign_one_up(at(PEOPLE.len() + n), &cheap, email, name, None, Role::Customer, nobody.clone())
     }))

@@ -88,7 +88,7 @@ fn unreadable(path: &str, error: &dyn std::fmt::Display) -> Response {
 
 /// Returns the entity tag. Packed and unpacked are two representations of one file, so they have two tags.
 fn entity_tag(file: &EmbeddedFile, gzip: bool) -> String {
-    let hash: String = file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(file.metadata.sha256_hash());
     if gzip { format!("\"{hash}-gzip\"") } else { format!("\"{hash}\"") }
 }
 

@@ -158,5 +158,5 @@ pub(super) fn key(name: &str, parts: &[&str]) -> String {
     let digest = parts.iter().fold(Sha256::new().chain_update(name), |digest, part| {
         digest.chain_update((part.len() as u64).to_le_bytes()).chain_update(part)
     });
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest.finalize()[..16])
 }

@@ -112,5 +112,5 @@ impl Documents {
 
 /// Returns the SHA-256 of a document in lower case hex.
 pub fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
