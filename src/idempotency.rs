@@ -6,6 +6,7 @@
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
@@ -83,10 +84,29 @@ pub fn is_valid_key(key: &str) -> bool {
     (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Returns the fingerprint of an input: SHA-256 of its JSON.
+/// Returns the fingerprint of an input: SHA-256 of its JSON with fields in alphabetical order and without empty ones.
+/// An input of an older release has the same fingerprint, therefore, after a field was added that may be left out.
 pub fn fingerprint(input: &impl Serialize) -> String {
-    let json = serde_json::to_vec(input).unwrap_or_default();
-    Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect()
+    let given = serde_json::to_value(input).ok().and_then(given).unwrap_or_default();
+    hex::encode(Sha256::digest(given.to_string().as_bytes()))
+}
+
+/// Returns the part of a value that was given; `None` for null and for an empty text, list or object. Items of a list
+/// keep their positions.
+fn given(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then_some(Value::String(text)),
+        Value::Array(items) if items.is_empty() => None,
+        Value::Array(items) => Some(items.into_iter().map(|item| given(item).unwrap_or_default()).collect()),
+        Value::Object(fields) => {
+            let mut fields: Vec<(String, Value)> =
+                fields.into_iter().filter_map(|(name, value)| Some((name, given(value)?))).collect();
+            fields.sort_by(|one, other| one.0.cmp(&other.0));
+            (!fields.is_empty()).then(|| fields.into_iter().collect())
+        }
+        Value::Bool(_) | Value::Number(_) => Some(value),
+    }
 }
 
 /// Creates the row for a request that took effect.

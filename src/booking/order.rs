@@ -33,9 +33,7 @@ pub struct Order {
     pub quantity: Option<i64>,
     /// Rule for fewer free tickets than asked for.
     pub fulfilment: Fulfilment,
-    /// Total the customer expects for all tickets asked for, as decimal text in the event's currency. Left out of the
-    /// fingerprint if absent, so that fingerprints from before this field existed still match.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Total the customer expects for all tickets asked for, as decimal text in the event's currency.
     pub expected_total: Option<String>,
 }
 

