@@ -4,7 +4,7 @@
 use crate::access::{Action, Actor, Decision, Lease, Peer, decide};
 use crate::clock::{Clock, Timestamp};
 use crate::db::Db;
-use crate::id::RandomSource;
+use crate::id::{RandomSource, UserId};
 
 /// First parameter of every verb.
 #[derive(Clone)]
@@ -56,6 +56,17 @@ impl Ctx {
     /// Returns a new id.
     pub fn id<T: From<uuid::Uuid>>(&self) -> T {
         self.random.id(self.clock.now())
+    }
+
+    /// Returns the signed-in user.
+    pub fn user(&self) -> Result<UserId, Denied> {
+        self.actor.user_id().ok_or(Denied::SignIn)
+    }
+
+    /// Checks the access policy for an action on an object. The answer is `not_found` if the object is hidden from the
+    /// actor.
+    pub fn require<E: From<Denied>>(&self, action: Action, not_found: E) -> Result<(), E> {
+        self.allow(action).map_err(|denied| if denied == Denied::Hidden { not_found } else { denied.into() })
     }
 
     /// Checks the access policy for an action.

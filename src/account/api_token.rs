@@ -37,7 +37,7 @@ pub struct NewToken {
 /// minute old.
 pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Error> {
     ctx.allow(Action::ManageAccount)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let session = ctx.actor.session().ok_or(Denied::SignIn)?;
     let now = ctx.now();
     let mut fields = Fields::default();
@@ -91,7 +91,7 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
 /// Revokes one of the viewer's own tokens. Revoking a revoked token changes nothing.
 pub async fn revoke(ctx: &Ctx, id: ApiTokenId) -> Result<ApiTokenId, Error> {
     ctx.allow(Action::ManageAccount)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let now = ctx.now();
     ctx.db
         .write(Priority::Interactive, |tx| async move {
@@ -110,7 +110,7 @@ pub async fn revoke(ctx: &Ctx, id: ApiTokenId) -> Result<ApiTokenId, Error> {
 /// Returns a page of the viewer's own tokens that are not revoked.
 pub async fn list(ctx: &Ctx, paging: Paging<ApiTokenId>) -> Result<Page<api_token::Model>, Error> {
     ctx.allow(Action::ManageAccount)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let mine = api_token::Entity::find()
         .filter(api_token::Column::UserId.eq(user))
         .filter(api_token::Column::RevokedAt.is_null());

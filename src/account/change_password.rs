@@ -21,7 +21,7 @@ pub async fn change_password(
     new: String,
 ) -> Result<UserId, Error> {
     ctx.allow(Action::ManageAccount)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     new_password("newPassword", &new)?;
     let row = users::Entity::find_by_id(user).one(ctx.db.read()).await.map_err(DbError::from)?;
     let row = row.ok_or(Denied::SignIn)?;

@@ -4,7 +4,7 @@
 use super::{Error, refresh, revocation};
 use crate::access::Action;
 use crate::clock::Timestamp;
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
 use crate::entity::session;
 use crate::id::{SessionId, UserId};
@@ -13,7 +13,7 @@ use crate::page::{Page, Paging};
 /// Ends one of the viewer's own sessions. Ending an ended session changes nothing.
 pub async fn end(ctx: &Ctx, id: SessionId) -> Result<SessionId, Error> {
     ctx.allow(Action::ManageAccount)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let now = ctx.now();
     ctx.db
         .write(Priority::Interactive, |tx| async move {
@@ -30,7 +30,7 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<SessionId, Error> {
 /// Ends every session of the viewer except `but`. Returns the number of sessions ended.
 pub async fn end_all(ctx: &Ctx, but: Option<SessionId>) -> Result<u64, Error> {
     ctx.allow(Action::ManageAccount)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let now = ctx.now();
     ctx.db.write(Priority::Interactive, |tx| async move { Ok(end_all_of(&tx, user, but, now).await?) }).await
 }
@@ -48,7 +48,7 @@ pub(super) async fn end_all_of(tx: &Tx, user: UserId, but: Option<SessionId>, no
 pub async fn list(ctx: &Ctx, paging: Paging<SessionId>) -> Result<Page<session::Model>, Error> {
     use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
     ctx.allow(Action::ManageAccount)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let live = Condition::all()
         .add(session::Column::UserId.eq(user))
         .add(session::Column::RevokedAt.is_null())

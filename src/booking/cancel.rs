@@ -8,7 +8,7 @@ use super::allocate::{Inventory, Waiting, allocate};
 use super::change_set::{Cancellation, ChangeSet};
 use super::inventory::{self, Part};
 use crate::access::Action;
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::{DbError, Priority, Tx};
 use crate::entity::{booking, booking_item};
 use crate::id::{BookingId, EntryId, EventId};
@@ -38,11 +38,8 @@ pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<Cancelled, Error> {
             let users = [(found.user_id, found.event_id)];
             let mut inventories = inventory::lock(&tx, &parts, &users, ctx.now()).await?;
             let before = inventories.remove(&found.event_id).ok_or(Error::BookingNotFound)?;
-            match ctx.allow(Action::CancelBookingOf { customer: found.user_id, organizer: before.organizer }) {
-                Ok(()) => {}
-                Err(Denied::Hidden) => return Err(Error::BookingNotFound),
-                Err(denied) => return Err(denied.into()),
-            }
+            let action = Action::CancelBookingOf { customer: found.user_id, organizer: before.organizer };
+            ctx.require(action, Error::BookingNotFound)?;
             // Read again: another request may have cancelled the booking before this one got the lock.
             let booking = find().one(&tx).await.map_err(DbError::from)?.ok_or(Error::BookingNotFound)?;
             if !booking.status.is_live() {

@@ -6,7 +6,7 @@ use super::change_set::ChangeSet;
 use super::inventory::{self, Part};
 use super::{Error, change_set::back_in_turn};
 use crate::access::Action;
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::Priority;
 use crate::event;
 use crate::id::EventId;
@@ -21,11 +21,7 @@ pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<Event
         .write(Priority::Interactive, |tx| async move {
             let mut inventories = inventory::lock(&tx, &[Part::Whole(id)], &[], ctx.now()).await?;
             let before = inventories.remove(&id).ok_or(Error::EventNotFound)?;
-            match ctx.allow(Action::ManageEventOf(before.organizer)) {
-                Ok(()) => {}
-                Err(Denied::Hidden) => return Err(Error::EventNotFound),
-                Err(denied) => return Err(denied.into()),
-            }
+            ctx.require(Action::ManageEventOf(before.organizer), Error::EventNotFound)?;
             match before.status {
                 EventStatus::Draft => {}
                 EventStatus::Published if before.has_begun() => return Err(Error::EventOver),

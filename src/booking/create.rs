@@ -14,7 +14,7 @@ use crate::text::Fields;
 /// Places an order and returns its result.
 pub async fn create(ctx: &Ctx, batcher: &Batcher, order: Order, key: Option<String>) -> Result<Placed, Error> {
     ctx.allow(Action::BookTickets)?;
-    let user = ctx.actor.user_id().ok_or(crate::ctx::Denied::SignIn)?;
+    let user = ctx.user()?;
     let mut fields = Fields::default();
     check(&order, &mut fields);
     if key.as_deref().is_some_and(|key| !idempotency::is_valid_key(key)) {

@@ -8,7 +8,7 @@ use super::change_set::{ChangeSet, Leaving, agree};
 use super::inventory::{self, Part};
 use super::{Error, QUANTITY_MAX};
 use crate::access::Action;
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::{DbError, MaybeDb, Priority, Tx, is_unique_violation};
 use crate::entity::waitlist_entry;
 use crate::id::{EntryId, EventId, TicketTypeId};
@@ -35,7 +35,7 @@ pub struct Join {
 /// Joins the waitlist. Refused while tickets can be booked, however few, or if the user is already in turn.
 pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let mut fields = Fields::default();
     if !(1..=QUANTITY_MAX).contains(&join.quantity) {
         fields.refuse("quantity", format!("must be between 1 and {QUANTITY_MAX}"));
@@ -160,7 +160,7 @@ async fn put_in_turn(
 /// its position. Does nothing if the entry is in turn already.
 pub async fn confirm(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     ctx.db
         .write(Priority::Interactive, |tx| async move {
             let found = own_entry(&tx, ctx, id).await?;
@@ -184,17 +184,14 @@ pub async fn confirm(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
 async fn own_entry(tx: &Tx, ctx: &Ctx, id: EntryId) -> Result<waitlist_entry::Model, Error> {
     let found = waitlist_entry::Entity::find_by_id(id).one(tx).await.map_err(DbError::from)?;
     let found = found.ok_or(Error::EntryNotFound)?;
-    match ctx.allow(Action::OwnThingOf(found.user_id)) {
-        Ok(()) => Ok(found),
-        Err(Denied::Hidden) => Err(Error::EntryNotFound),
-        Err(denied) => Err(denied.into()),
-    }
+    ctx.require(Action::OwnThingOf(found.user_id), Error::EntryNotFound)?;
+    Ok(found)
 }
 
 /// Leaves the waitlist; entries behind it may be promoted at once.
 pub async fn leave(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     ctx.db
         .write(Priority::Interactive, |tx| async move {
             let found = own_entry(&tx, ctx, id).await?;

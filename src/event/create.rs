@@ -41,7 +41,7 @@ pub struct NewEvent {
 /// Creates a draft for the organizer the actor acts for. A repeated key returns the event created first.
 pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<EventId, CreateError> {
     let organizer = organizer_of(ctx)?;
-    let user = ctx.actor.user_id().ok_or(Error::NotFound)?; // `organizer_of` accepted a signed-in user
+    let user = ctx.user().map_err(Error::from)?;
     let now = ctx.now();
     let checked = checked(&new, now).map_err(Error::from)?;
     let event = event::Model {

@@ -70,11 +70,8 @@ impl MaybeDb for Error {
 /// Returns the event that was found if the actor may manage it, or "not found" if it is hidden from the actor.
 pub fn may_manage(ctx: &Ctx, event: Option<event::Model>) -> Result<event::Model, Error> {
     let event = event.ok_or(Error::NotFound)?;
-    match ctx.allow(Action::ManageEventOf(event.organizer_id)) {
-        Ok(()) => Ok(event),
-        Err(Denied::Hidden) => Err(Error::NotFound),
-        Err(denied) => Err(denied.into()),
-    }
+    ctx.require(Action::ManageEventOf(event.organizer_id), Error::NotFound)?;
+    Ok(event)
 }
 
 /// Returns true if the event is visible to all. That is final: no status leads back to a draft.

@@ -144,7 +144,7 @@ impl MaybeDb for Error {
 /// Marks the actor's notices as read up to number `up_to`; the number never falls.
 pub async fn mark_read(ctx: &Ctx, up_to: i64) -> Result<Marked, Error> {
     ctx.allow(Action::ReadNotices)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     ctx.db
         .write(Priority::Interactive, |tx| async move {
             let Head { last, read: from } = head(&tx, user).await?;
