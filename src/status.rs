@@ -35,9 +35,9 @@ macro_rules! words {
 }
 
 words! {
-    /// Role of a user. Taken from input only at sign-up, which never accepts ADMIN.
+    /// Role of a user. A user chooses CUSTOMER or ORGANIZER at sign-up; administrators change roles with `setUserRole`.
     Role {
-        /// Books tickets, joins waitlists, cancels bookings and gets notices.
+        /// Books tickets, joins waitlists, cancels own bookings and gets notices.
         Customer = "CUSTOMER",
         /// Manages the events of an organizer.
         Organizer = "ORGANIZER",
@@ -49,13 +49,13 @@ words! {
 words! {
     /// Status of an event.
     EventStatus {
-        /// In preparation. Only its organizer sees it, and it may be deleted.
+        /// In preparation: visible to its ORGANIZER and to ADMIN only. It may be deleted.
         Draft = "DRAFT",
-        /// Visible to all; customers may book.
+        /// Visible to all; customers may book until it begins.
         Published = "PUBLISHED",
         /// Called off. It cannot be booked, and its bookings are cancelled.
         Cancelled = "CANCELLED",
-        /// Over; no longer in the catalog.
+        /// Archived after its end; no longer in the catalog.
         Archived = "ARCHIVED",
     }
 }
@@ -69,7 +69,8 @@ impl EventStatus {
 }
 
 words! {
-    /// Confirmation policy of an event: the steps a booking needs to become confirmed.
+    /// Confirmation policy of an event: the steps by which a booking becomes confirmed. In this release all events have
+    /// AUTO.
     Confirmation {
         /// Confirmed at once.
         Auto = "AUTO",
@@ -85,17 +86,17 @@ words! {
 words! {
     /// Status of a booking.
     BookingStatus {
-        /// Waits for the organizer's decision; its tickets are held.
+        /// Waits for the organizer's decision; its tickets are held. Not used under AUTO.
         PendingApproval = "PENDING_APPROVAL",
-        /// Waits for payment; its tickets are held.
+        /// Waits for payment; its tickets are held. Not used under AUTO.
         PendingPayment = "PENDING_PAYMENT",
-        /// Confirmed; its tickets are the customer's.
+        /// Confirmed: its tickets belong to the customer.
         Confirmed = "CONFIRMED",
-        /// Cancelled by the customer or the organizer, or because the event was called off.
+        /// Cancelled by the customer, the organizer or an administrator, or because the event was called off.
         Cancelled = "CANCELLED",
-        /// Declined by the organizer.
+        /// Declined by the organizer. Not used under AUTO.
         Rejected = "REJECTED",
-        /// Expired, because its deadline passed.
+        /// Expired, because it was not accepted or paid in time. Not used under AUTO.
         Expired = "EXPIRED",
     }
 }
@@ -119,11 +120,11 @@ impl BookingStatus {
 }
 
 words! {
-    /// Reason a booking was cancelled.
+    /// Reason for the cancellation of a booking.
     CancelReason {
-        /// The customer cancelled it.
+        /// The customer cancelled the booking.
         ByCustomer = "BY_CUSTOMER",
-        /// The organizer or an administrator cancelled it.
+        /// The organizer or an administrator cancelled the booking.
         ByOrganizer = "BY_ORGANIZER",
         /// The event was called off.
         EventCancelled = "EVENT_CANCELLED",
@@ -135,11 +136,11 @@ words! {
     WaitlistStatus {
         /// Still on the waitlist.
         Waiting = "WAITING",
-        /// Was given all its tickets.
+        /// Fulfilled: the entry was given all its tickets.
         Fulfilled = "FULFILLED",
         /// The customer left the waitlist.
         Left = "LEFT",
-        /// Ended, because the event began or was called off, or because the customer may not book any more.
+        /// Closed, because the event began or was called off, or because the customer may not book any more.
         Closed = "CLOSED",
     }
 }
@@ -152,13 +153,13 @@ impl WaitlistStatus {
 }
 
 words! {
-    /// Rule for fewer free tickets than asked for.
+    /// Action to take when fewer tickets are available than asked for.
     Fulfilment {
-        /// Book all tickets or none.
+        /// Books all tickets or refuses the request.
         AllOrNothing = "ALL_OR_NOTHING",
-        /// Book the free tickets and drop the rest.
+        /// Books the available tickets and drops the rest; refuses the request when none is available.
         Partial = "PARTIAL",
-        /// Book the free tickets and join the waitlist for the rest.
+        /// Books the available tickets and joins the waitlist for the rest.
         PartialAndWaitlist = "PARTIAL_AND_WAITLIST",
     }
 }
@@ -174,7 +175,7 @@ words! {
         Venue = "VENUE",
         /// Time zone of the event.
         TimeZone = "TIME_ZONE",
-        /// Beginning of the event.
+        /// Start of the event.
         StartsAt = "STARTS_AT",
         /// End of the event.
         EndsAt = "ENDS_AT",
@@ -198,26 +199,26 @@ words! {
 }
 
 words! {
-    /// Kind of a notice. New kinds may be added: show an unknown one by its text.
+    /// Kind of a notice. New kinds may be added: show the `text` of a notice of an unknown kind.
     NoticeKind {
         /// Your account was created.
         UserRegistered = "USER_REGISTERED",
         /// An event that you booked, or wait for, was changed.
         EventUpdated = "EVENT_UPDATED",
-        /// An event that you booked, or waited for, was called off. Your bookings of it are cancelled and you no longer
-        /// wait.
+        /// An event that you booked, or waited for, was called off. Your bookings of it are cancelled, and your
+        /// waitlist entries are closed.
         EventCancelled = "EVENT_CANCELLED",
         /// A customer booked your event.
         BookingCreated = "BOOKING_CREATED",
         /// Your booking is confirmed.
         BookingConfirmed = "BOOKING_CONFIRMED",
-        /// A booking of yours, or of your event, was cancelled.
+        /// Your booking, or a booking of your event, was cancelled.
         BookingCancelled = "BOOKING_CANCELLED",
-        /// You are on the waitlist.
+        /// You joined the waitlist of an event.
         WaitlistJoined = "WAITLIST_JOINED",
         /// You were given tickets from the waitlist, and your booking of them is confirmed.
         WaitlistPromoted = "WAITLIST_PROMOTED",
-        /// You are no longer on the waitlist.
+        /// You left the waitlist, or your entry was closed before it had all its tickets.
         WaitlistLeft = "WAITLIST_LEFT",
     }
 }
@@ -225,7 +226,7 @@ words! {
 words! {
     /// Side that a notice addresses: the same cause reads differently to each.
     Audience {
-        /// Customer concerned.
+        /// Customer of the booking, entry or event concerned.
         Customer = "CUSTOMER",
         /// Users who act for the organizer concerned.
         Organizer = "ORGANIZER",

@@ -14,19 +14,20 @@ use crate::account::api_token::{self, NewToken};
 use crate::entity::api_token as row;
 use crate::id::ApiTokenId;
 
-/// Permission of an API token. A client program can never do more than its user. With any scope it can read public data
-/// and its user's name, e-mail address, role and organizer.
+/// Permission of an API token. A client program can never do more than its user. Every token can read public data and
+/// the name, e-mail address, role and organizer of its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(name = "ApiScope", remote = "Scope")]
 pub enum ApiScope {
-    /// Book tickets, join waitlists, read and cancel your own bookings.
+    /// Books tickets, joins and leaves waitlists, and reads and cancels your own bookings.
     Book,
-    /// Create, edit, publish and call off your organizer's events, and cancel bookings of them. Reading those bookings
-    /// and their customers also needs READ_SALES.
+    /// Creates, edits, publishes, calls off and deletes your organizer's events, and cancels bookings of them. To read
+    /// those bookings and their customers, a token needs READ_SALES.
     ManageEvents,
-    /// Read bookings, participants and waitlists of your organizer's events.
+    /// Reads bookings, participants and waitlists of your organizer's events.
     ReadSales,
-    /// Read your notices. Reading the booking or waitlist entry of a notice also needs BOOK or READ_SALES.
+    /// Reads your notices. To read the booking or waitlist entry of a notice, a token also needs BOOK (your own) or
+    /// READ_SALES (of your organizer's events).
     ReadNotices,
 }
 
@@ -46,7 +47,7 @@ impl ApiToken {
         &self.0.name
     }
 
-    /// Scopes of the token: the actions its client program may take.
+    /// Scopes of the token: its permissions.
     async fn scopes(&self) -> Vec<ApiScope> {
         let scopes = Scopes::from_bits(self.0.scopes);
         Scope::ALL.into_iter().filter(|scope| scopes.has(*scope)).map(ApiScope::from).collect()
@@ -62,7 +63,7 @@ impl ApiToken {
         DateTime(self.0.expires_at)
     }
 
-    /// Time of last use, to the hour; null when the token was never used.
+    /// Time of the last use, exact to one hour; null when the token was never used.
     async fn used_at(&self) -> Option<DateTime> {
         self.0.used_at.map(DateTime)
     }
@@ -100,7 +101,7 @@ impl ApiTokenQuery {
 pub struct CreateApiTokenInput {
     /// Name of the token, for your own use.
     name: String,
-    /// Scopes of the token; at least one.
+    /// Scopes of the token: its permissions, at least one.
     scopes: Vec<ApiScope>,
     /// Expiry of the token; at most a year from now.
     expires_at: DateTime,
@@ -118,7 +119,7 @@ pub struct RevokeApiTokenInput {
 pub struct CreateApiTokenPayload {
     /// The new token; null when the request was refused.
     api_token: Option<ApiToken>,
-    /// Secret of the token, sent as `Authorization: Bearer …`. It is shown only here; null when the request was
+    /// Secret of the token; send it as `Authorization: Bearer …`. It is shown only here. Null when the request was
     /// refused.
     secret: Option<String>,
     /// Reasons for a refusal; empty on success.

@@ -21,7 +21,8 @@ use crate::id::{AvailabilityId, EventId};
 /// Largest number of events that one stream watches.
 const EVENTS_MAX: usize = 50;
 
-/// Ticket availability of an event at one revision. By `id`, a cache replaces the figures of an event with later ones.
+/// Ticket availability of an event at one revision. The `id` stays the same, so that a cache replaces the figures of an
+/// event with later ones.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Availability {
     /// Opaque id, one per event: the same in `Event.availability` and in every message of `availabilityChanged`.
@@ -29,15 +30,16 @@ pub struct Availability {
     pub id: ID,
     /// Id of the event.
     event_id: ID,
-    /// Number of tickets of the event.
+    /// Number of tickets of the event in all.
     capacity: i32,
     /// Number of tickets in confirmed bookings.
     sold: i32,
-    /// Number of tickets held until a deadline.
+    /// Number of tickets held for bookings that wait for approval or payment.
     held: i32,
-    /// Number of tickets that a new customer can book now: free tickets that no waitlist entry waits for.
+    /// Number of tickets that can be booked now: free tickets that are not kept for the waitlist. 0 once the event has
+    /// begun or was called off; for a draft, the number after publication.
     available: i32,
-    /// Number of tickets that the entries on the waitlist still want.
+    /// Number of tickets that the entries on the waitlist still wait for.
     waiting: i32,
     /// Revision of these figures. It rises by one with each commit that changes them.
     revision: i32,
@@ -128,14 +130,14 @@ pub struct AvailabilitySubscription;
 
 #[Subscription]
 impl AvailabilitySubscription {
-    /// Ticket availability of one or several events: the current figures, then new ones after each change, in one
-    /// message per event. Figures in between may be skipped; the revision never falls. Give either `eventId` or
-    /// `eventIds`. No sign-in needed for published events.
+    /// Ticket availability of one or several events: the current figures, then newer ones when they change. Each
+    /// message is about one event. Figures in between may be skipped; the revision never falls. Give either `eventId`
+    /// or `eventIds`. No sign-in needed for published events.
     async fn availability_changed(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Id of one event.")] event_id: Option<ID>,
-        #[graphql(desc = "Ids of several events, at most 50; refused as a whole when you may not see one of them.")]
+        #[graphql(desc = "Ids of several events, at most 50. Refused as a whole when one of them is hidden from you.")]
         event_ids: Option<Vec<ID>>,
     ) -> Result<impl Stream<Item = Result<Availability>> + use<>> {
         changes(ctx, event_id, event_ids).await

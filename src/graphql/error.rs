@@ -12,7 +12,7 @@ use crate::engine::fault::Fault;
 use crate::text::{Invalid, Invalids};
 use crate::{account, booking, event, notification};
 
-/// Code of a refusal. New codes may be added: show the message of an unknown one.
+/// Code of a refusal. New codes may be added: show the `message` of a refusal with an unknown code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum UserErrorCode {
     /// An input field has an invalid value; `path` names the field.
@@ -25,13 +25,13 @@ pub enum UserErrorCode {
     InvalidCredentials,
     /// The session has ended: sign in again.
     SessionEnded,
-    /// The object's status does not allow this.
+    /// The current status of the object does not allow this request.
     InvalidTransition,
     /// The event has begun or is over.
     EventOver,
-    /// Fewer tickets are free than the request needs.
+    /// Fewer tickets are available than the request needs.
     NotEnoughTickets,
-    /// Tickets are free: book them instead of waiting.
+    /// Tickets are available: book them instead of waiting.
     TicketsAvailable,
     /// You are already waiting for tickets of this ticket type.
     AlreadyWaiting,
@@ -43,15 +43,15 @@ pub enum UserErrorCode {
     CapacityBelowTaken,
     /// The total price differs from `expectedTotal`.
     PriceChanged,
-    /// The idempotency key was used for another request.
+    /// The idempotency key was used before, with another input or another mutation.
     IdempotencyKeyReused,
 }
 
-/// Reason why a mutation was refused and changed nothing.
+/// Reason for the refusal of a mutation. A refused mutation changes nothing.
 #[derive(Debug, Clone, Interface)]
 #[graphql(
     field(name = "message", ty = "&String", desc = "Sentence to show to the user."),
-    field(name = "code", ty = "&UserErrorCode", desc = "Code for client programs to decide by."),
+    field(name = "code", ty = "&UserErrorCode", desc = "Code of the refusal, for client programs."),
     field(
         name = "path",
         ty = "&Option<Vec<String>>",
@@ -76,37 +76,37 @@ pub enum UserError {
 pub struct RefusalError {
     /// Sentence to show to the user.
     message: String,
-    /// Code for client programs to decide by.
+    /// Code of the refusal, for client programs.
     code: UserErrorCode,
     /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
 }
 
-/// Refusal because fewer tickets are free than the request needs.
+/// Refusal because fewer tickets are available than the request needs.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct NotEnoughTicketsError {
     /// Sentence to show to the user.
     message: String,
-    /// Code for client programs to decide by.
+    /// Code of the refusal, for client programs.
     code: UserErrorCode,
     /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
-    /// Number of tickets that a new customer could book.
+    /// Number of tickets that can be booked now.
     available: i32,
     /// Number of tickets that the request asks for.
     requested: i32,
 }
 
-/// Refusal to join a waitlist because tickets are free.
+/// Refusal to join a waitlist because tickets are available.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct TicketsAvailableError {
     /// Sentence to show to the user.
     message: String,
-    /// Code for client programs to decide by.
+    /// Code of the refusal, for client programs.
     code: UserErrorCode,
     /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
-    /// Number of tickets that a new customer could book.
+    /// Number of tickets that can be booked now.
     available: i32,
 }
 
@@ -115,11 +115,11 @@ pub struct TicketsAvailableError {
 pub struct CapacityBelowTakenError {
     /// Sentence to show to the user.
     message: String,
-    /// Code for client programs to decide by.
+    /// Code of the refusal, for client programs.
     code: UserErrorCode,
     /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,
-    /// Number of tickets sold or held.
+    /// Number of tickets that are sold or held.
     taken: i32,
 }
 
@@ -128,7 +128,7 @@ pub struct CapacityBelowTakenError {
 pub struct PriceChangedError {
     /// Sentence to show to the user.
     message: String,
-    /// Code for client programs to decide by.
+    /// Code of the refusal, for client programs.
     code: UserErrorCode,
     /// Path of the input field concerned, beginning with `input`; null when the request as a whole is refused.
     path: Option<Vec<String>>,

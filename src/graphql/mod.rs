@@ -53,8 +53,8 @@ pub struct Query(
 );
 
 /// Root of all mutations. Each mutation takes one `input` and returns a payload. When the request is refused, nothing
-/// is changed and `userErrors` of the payload has the reasons. The payload itself is null only beside an error, such as
-/// `FORBIDDEN` or `UNAUTHENTICATED` for a role or sign-in that is missing.
+/// is changed and `userErrors` of the payload has the reasons. The payload itself is null only together with an error,
+/// such as `FORBIDDEN` for a missing role or `UNAUTHENTICATED` for a missing sign-in.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     account::AccountMutation,
@@ -68,8 +68,8 @@ pub struct Mutation(
 );
 
 /// Root of all subscriptions; each operation selects one field. A stream of states, such as `availabilityChanged`,
-/// begins with the current state. A stream of log entries, such as `noticeReceived`, begins with a cursor to continue
-/// from.
+/// begins with the current state. A stream of log entries, such as `noticeReceived`, begins with an opening message
+/// that has a cursor. After a lost connection it resumes with the last cursor as `after`.
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(
     notice::live::NoticeSubscription,

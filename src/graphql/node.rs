@@ -19,13 +19,13 @@ use crate::id::{self, AvailabilityId, BookingId, EntryId, EventId, NodeId, Organ
 /// Largest number of objects that `nodes` fetches.
 const NODES_MAX: usize = 100;
 
-/// An object that can be fetched by its id.
+/// An object that `Query.node` returns for its id.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque id of the object."))]
 pub enum Node {
     /// An event that customers can book.
     Event(Event),
-    /// A customer's claim on tickets.
+    /// Tickets that a customer booked together.
     Booking(Booking),
     /// A customer's entry in a waitlist.
     WaitlistEntry(WaitlistEntry),
@@ -83,13 +83,14 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Any object by its id; null when there is none that you may see. No sign-in needed for public objects.
+    /// Any object that implements `Node`, by its id; null when there is none that you may see. No sign-in needed for
+    /// public objects.
     async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Id of the object.")] id: ID) -> Result<Option<Node>> {
         find(ctx, &id).await
     }
 
-    /// Several objects by their ids, in the same order. An item is null when there is no object that you may see; for a
-    /// malformed id there is an error as well. No sign-in needed for public objects.
+    /// Several objects that implement `Node`, in the order of their ids. An item is null when there is no object that
+    /// you may see. For a malformed id, the item is null and there is an error. No sign-in needed for public objects.
     async fn nodes(
         &self,
         ctx: &Context<'_>,

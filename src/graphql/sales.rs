@@ -20,12 +20,12 @@ use crate::status::BookingStatus;
 
 pub use super::booking::BookingConnection;
 
-/// A customer who has tickets of an event. A value without an id.
+/// A customer with confirmed bookings of an event. A value without an id.
 #[derive(SimpleObject)]
 pub struct Participant {
     /// Customer who has the tickets.
     customer: Option<User>,
-    /// Number of tickets in all bookings of the customer for this event.
+    /// Number of tickets in the confirmed bookings of the customer for this event.
     tickets: i32,
 }
 

@@ -48,11 +48,13 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A decimal number as text with exactly the currency's decimals: `12.50` EUR, `1500` JPY, `1.250` BHD.
+/// A decimal number as text. It is sent with exactly as many decimals as the currency has (`12.50` EUR, `1500` JPY,
+/// `1.250` BHD) and accepted with fewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decimal(pub String);
 
-/// A decimal number as text with exactly the currency's decimals: `12.50` EUR, `1500` JPY, `1.250` BHD.
+/// A decimal number as text. It is sent with exactly as many decimals as the currency has (`12.50` EUR, `1500` JPY,
+/// `1.250` BHD) and accepted with fewer.
 #[Scalar(name = "Decimal", specified_by_url = "https://en.wikipedia.org/wiki/Decimal_separator")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -79,11 +81,11 @@ impl ScalarType for Decimal {
     }
 }
 
-/// A currency code of three capital letters, as in ISO 4217: `EUR`.
+/// A currency code of ISO 4217: three capital letters, such as `EUR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrencyCode(pub String);
 
-/// A currency code of three capital letters, as in ISO 4217: `EUR`.
+/// A currency code of ISO 4217: three capital letters, such as `EUR`.
 #[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -108,7 +110,7 @@ impl ScalarType for CurrencyCode {
 /// An amount of money. A value without an id.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Money {
-    /// Amount, with exactly the currency's decimals.
+    /// Amount, with exactly as many decimals as the currency has.
     amount: Decimal,
     /// Currency of the amount.
     currency: CurrencyCode,

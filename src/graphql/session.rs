@@ -33,7 +33,8 @@ impl Session {
         DateTime(self.0.created_at)
     }
 
-    /// Time the session was last renewed, which is its last use to within a quarter of an hour.
+    /// Time of the last renewal with `refreshSession`, or of the sign-in if there was none. The last use of the session
+    /// is at most 15 minutes later.
     async fn seen_at(&self) -> DateTime {
         DateTime(self.0.seen_at.unwrap_or(self.0.created_at))
     }
@@ -74,7 +75,7 @@ impl SessionQuery {
 /// Token to renew a session with.
 #[derive(InputObject)]
 pub struct RefreshSessionInput {
-    /// Refresh token that was issued last for the session.
+    /// The latest refresh token of the session.
     #[graphql(secret)]
     refresh_token: String,
 }
@@ -89,7 +90,7 @@ pub struct SignOutInput {
 /// Sessions to end.
 #[derive(InputObject)]
 pub struct SignOutEverywhereInput {
-    /// True to keep the session of this request; false to end it too.
+    /// True to keep the session of this request; false to end this session too.
     #[graphql(default)]
     keep_current: bool,
 }
@@ -117,7 +118,7 @@ pub struct ChangePasswordInput {
 /// Outcome of `changePassword`.
 #[derive(SimpleObject, Default)]
 pub struct ChangePasswordPayload {
-    /// User who has the new password; null when the request was refused.
+    /// The signed-in user; null when the request was refused.
     viewer: Option<User>,
     /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
@@ -129,9 +130,9 @@ pub struct SessionMutation;
 
 #[Object]
 impl SessionMutation {
-    /// Exchanges the refresh token that was issued last for a new access token and a new refresh token. Each refresh
-    /// token is valid once: a second use ends the session, because the token may be stolen. Within ten seconds the
-    /// exchange can be repeated in case its answer was lost. No sign-in needed.
+    /// Renews a session: exchanges its latest refresh token for a new access token and a new refresh token. Each
+    /// refresh token is valid once; a second use ends the session, because the token may be stolen. If the answer was
+    /// lost, the exchange can be repeated within ten seconds. No sign-in needed.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,

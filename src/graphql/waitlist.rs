@@ -56,19 +56,20 @@ impl WaitlistEntry {
         self.0.status
     }
 
-    /// Position in the waitlist, 1 at the front, up to 1,000; null behind that (see `positionAtLeast`) and when the
-    /// entry no longer waits.
+    /// Position in the waitlist; 1 is the front. Null behind position 1,000 (see `positionAtLeast`), and when the entry
+    /// no longer waits.
     async fn position(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         Ok(self.place(ctx).await?.filter(|position| *position <= list::POSITION_MAX).map(int))
     }
 
-    /// Lower bound of the position: `position` up to 1,000, and 1,001 behind that; null when the entry no longer waits.
+    /// Lower bound of the position: the same as `position` up to 1,000, and 1,001 for every entry behind. Null when the
+    /// entry no longer waits.
     async fn position_at_least(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         Ok(self.place(ctx).await?.map(int))
     }
 
-    /// Reason why the entry gets no tickets for now; null when it is not paused or no longer waits. A paused entry
-    /// keeps its position.
+    /// Reason why the entry gets no tickets for now; null when it is not paused, and when it no longer waits. A paused
+    /// entry keeps its position.
     async fn pause(&self, ctx: &Context<'_>) -> Result<Option<WaitlistPause>> {
         if self.0.status != WaitlistStatus::Waiting {
             return Ok(None);
@@ -82,17 +83,17 @@ impl WaitlistEntry {
         })
     }
 
-    /// Number of tickets still wanted.
+    /// Number of tickets that the entry still waits for.
     async fn quantity(&self) -> i32 {
         int(self.0.quantity)
     }
 
-    /// Number of tickets that the entry was given so far; each time they are a booking of their own.
+    /// Number of tickets that the entry was given so far. Each time, a new booking was made of them.
     async fn granted(&self) -> i32 {
         int(self.0.granted)
     }
 
-    /// True if the entry takes fewer tickets than wanted when fewer are free; the rest keeps waiting.
+    /// True if the entry takes fewer tickets when fewer are free, and then waits for the rest.
     async fn accepts_part(&self) -> bool {
         self.0.accepts_part != 0
     }
@@ -119,14 +120,14 @@ impl WaitlistEntry {
     }
 }
 
-/// Reason why an entry gets no tickets for now.
+/// Reason why a waitlist entry gets no tickets for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum WaitlistPause {
-    /// Day, venue or price of the event changed after the customer joined: `confirmWaitlistEntry` accepts the change
-    /// and ends the pause.
+    /// Start, time zone, venue or price of the event changed after the customer joined. `confirmWaitlistEntry` accepts
+    /// the change and ends the pause.
     EventChanged,
-    /// The customer gave back tickets and does not get the same ones again. The pause ends when these are sold, or with
-    /// `confirmWaitlistEntry`.
+    /// A booking of the customer was cancelled, and the returned tickets go to other customers. The pause ends when
+    /// they are sold, when the capacity is raised, or with `confirmWaitlistEntry`.
     TicketsGivenBack,
 }
 
@@ -139,7 +140,7 @@ pub struct WaitlistQuery;
 
 #[Object]
 impl WaitlistQuery {
-    /// Your waitlist entries, newest first, ended ones included. Needs CUSTOMER; null otherwise.
+    /// Your waitlist entries, newest first, including those that no longer wait. Needs CUSTOMER; null otherwise.
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn my_waitlist_entries(
         &self,
@@ -164,7 +165,7 @@ pub struct JoinWaitlistInput {
     ticket_type_id: Option<ID>,
     /// Number of tickets; 1 to 100.
     quantity: i32,
-    /// True to take fewer tickets when fewer are free; the rest keeps waiting.
+    /// True to take fewer tickets when fewer are free, and then to wait for the rest.
     #[graphql(default)]
     accepts_part: bool,
     /// Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
@@ -179,7 +180,7 @@ pub struct ConfirmWaitlistEntryInput {
     entry_id: ID,
 }
 
-/// Waitlist entry to end.
+/// Waitlist entry to leave.
 #[derive(InputObject)]
 pub struct LeaveWaitlistInput {
     /// Id of the waitlist entry.
@@ -220,8 +221,9 @@ pub struct WaitlistMutation;
 
 #[Object]
 impl WaitlistMutation {
-    /// Joins the waitlist of a full event. Tickets are given strictly in the order of joining. While your entry is
-    /// paused, joining again confirms it. Needs CUSTOMER.
+    /// Joins the waitlist of an event without available tickets. Entries get tickets in the order of joining; paused
+    /// entries are passed over. Joining again ends the pause of your entry, as `confirmWaitlistEntry` does. Needs
+    /// CUSTOMER.
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn join_waitlist(
         &self,
@@ -237,23 +239,23 @@ impl WaitlistMutation {
         payload(ctx, waitlist::join(acting(ctx)?, join, input.idempotency_key).await).await
     }
 
-    /// Ends the pause of a waitlist entry, which keeps its position: the customer accepts the event as it is now. Needs
-    /// CUSTOMER (own entries).
+    /// Ends the pause of a waitlist entry: the customer accepts the event as it is now. The entry keeps its position
+    /// and may get tickets at once. Needs CUSTOMER (own entries).
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn confirm_waitlist_entry(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Entry to confirm.")] input: ConfirmWaitlistEntryInput,
+        #[graphql(desc = "Waitlist entry to confirm.")] input: ConfirmWaitlistEntryInput,
     ) -> Result<Option<WaitlistPayload>> {
         payload(ctx, waitlist::confirm(acting(ctx)?, id_or_nobody(&input.entry_id)?).await).await
     }
 
-    /// Leaves a waitlist; the entries behind move up and may get tickets at once. Needs CUSTOMER (own entries).
+    /// Leaves a waitlist. The entries behind move up and may get tickets at once. Needs CUSTOMER (own entries).
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn leave_waitlist(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Entry to end.")] input: LeaveWaitlistInput,
+        #[graphql(desc = "Waitlist entry to leave.")] input: LeaveWaitlistInput,
     ) -> Result<Option<WaitlistPayload>> {
         payload(ctx, waitlist::leave(acting(ctx)?, id_or_nobody(&input.entry_id)?).await).await
     }
@@ -265,8 +267,8 @@ pub struct WaitlistSubscription;
 
 #[Subscription]
 impl WaitlistSubscription {
-    /// A waitlist entry of yours: its current state, then each new one until the entry ends. States in between may be
-    /// skipped. Needs CUSTOMER (own entries).
+    /// One waitlist entry of yours: its current state, then newer states until the entry no longer waits. States in
+    /// between may be skipped. Needs CUSTOMER (own entries).
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn waitlist_entry_changed(
         &self,

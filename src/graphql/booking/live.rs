@@ -21,23 +21,23 @@ use crate::relay::history::{self, About};
 /// Change of the status of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum BookingChange {
-    /// The booking was made.
+    /// The booking was created; under AUTO the change to CONFIRMED follows at once.
     Created,
     /// The booking was confirmed: its tickets belong to the customer.
     Confirmed,
-    /// The booking was cancelled: it no longer claims tickets.
+    /// The booking was cancelled: its tickets no longer belong to the customer.
     Cancelled,
 }
 
 /// One message of `bookingChanged` and `eventBookingChanged`. A value without an id; its booking has one.
 #[derive(SimpleObject)]
 pub struct BookingUpdate {
-    /// Position of this message; pass it as `after` to continue behind it.
+    /// Cursor of this message; pass it as `after` to resume behind it.
     cursor: String,
-    /// True in the opening message when `after` does not belong to this history: fetch the list again and continue from
-    /// `cursor`.
+    /// True in the opening message when the stream cannot resume from `after`, for example after a restored backup:
+    /// fetch the list of bookings again; the stream goes on from `cursor`.
     resync: bool,
-    /// Change that happened; null in the opening message.
+    /// Change of the status; null in the opening message.
     change: Option<BookingChange>,
     /// Time of the change; null in the opening message.
     occurred_at: Option<DateTime>,
@@ -122,24 +122,25 @@ pub struct BookingSubscription;
 
 #[Subscription]
 impl BookingSubscription {
-    /// Each change of status of your bookings, in order. The opening message carries only the cursor. Needs CUSTOMER.
+    /// Each change of status of your bookings, in order. The opening message has only a cursor and `resync`. Needs
+    /// CUSTOMER.
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn booking_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Cursor of the last message received; later messages follow.")] after: Option<String>,
+        #[graphql(desc = "Cursor of the last message received; the stream resumes behind it.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
         let user = me(ctx)?;
         bookings(ctx, Log::Bookings(user), About::Customer(user), Action::BookTickets, after, None).await
     }
 
-    /// Each change of status of bookings of your organizer's events, in order. The opening message carries only the
-    /// cursor. Needs ORGANIZER.
+    /// Each change of status of bookings of your organizer's events, in order. The opening message has only a cursor
+    /// and `resync`. Needs ORGANIZER.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn event_booking_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Cursor of the last message received; later messages follow.")] after: Option<String>,
+        #[graphql(desc = "Cursor of the last message received; the stream resumes behind it.")] after: Option<String>,
         #[graphql(desc = "Only bookings of this event.")] event_id: Option<ID>,
     ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
         let organizer = acting(ctx)?.actor.signed_in().and_then(|user| user.organizer);

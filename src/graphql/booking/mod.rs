@@ -25,11 +25,12 @@ use crate::status::{BookingStatus, CancelReason};
 pub mod live;
 pub mod mutations;
 
-/// A customer's claim on tickets.
+/// Tickets that a customer booked together.
 #[derive(Clone)]
 pub struct Booking(pub booking::Model);
 
-/// A customer's claim on tickets of an event. Visible to its customer, to the ORGANIZER of the event and to ADMIN.
+/// Tickets of one event that a customer booked together. Visible to its customer, to the ORGANIZER of the event and to
+/// ADMIN.
 #[Object]
 impl Booking {
     /// Opaque id of the booking.
@@ -37,7 +38,7 @@ impl Booking {
         id(self.0.id)
     }
 
-    /// Short code to read out or type in, such as `EVT-7K3F9Q`; without letters and digits that look alike.
+    /// Short code to read out or type in, such as `EVT-7K3F9Q`. It has no letters or digits that look alike.
     async fn reference(&self) -> &str {
         &self.0.reference
     }
@@ -79,7 +80,7 @@ impl Booking {
         Ok(int(self.lines(ctx).await?.iter().map(|item| item.quantity).sum()))
     }
 
-    /// Total price, at the prices of the time of booking. It is shown, not collected.
+    /// Total price of all items, at the prices at the time of booking. It is shown, not collected.
     async fn total(&self, ctx: &Context<'_>) -> Result<Money> {
         let items = self.lines(ctx).await?;
         let total = items.iter().map(|item| item.quantity.saturating_mul(item.unit_price_minor)).sum();
@@ -92,7 +93,7 @@ impl Booking {
         Ok(ctx.data::<Load>()?.load_one(self.0.user_id).await.map_err(failed)?.map(User::customer))
     }
 
-    /// Waitlist entry that the booking was promoted from; null when it was booked directly, and when you may not see
+    /// Waitlist entry that was given the tickets; null when the customer booked them directly, and when you may not see
     /// the entry.
     async fn promoted_from(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
         let Some(entry) = self.0.entry_id else { return Ok(None) };
@@ -100,7 +101,7 @@ impl Booking {
         Ok(sees(ctx, row.user_id, row.event_id).await?.then_some(WaitlistEntry(row)))
     }
 
-    /// Reason of the cancellation; null when the booking is not cancelled.
+    /// Reason for the cancellation; null when the booking is not cancelled.
     async fn cancel_reason(&self) -> Option<CancelReason> {
         self.0.cancel_reason
     }
@@ -238,8 +239,8 @@ pub struct BookingQuery;
 
 #[Object]
 impl BookingQuery {
-    /// One booking, by either id or reference; null when there is none that you may see. Needs a signed-in user: its
-    /// CUSTOMER, the ORGANIZER of its event, or ADMIN.
+    /// One booking, by either id or reference; null when there is none that you may see. Needs a signed-in user: the
+    /// CUSTOMER of the booking, the ORGANIZER of the event, or ADMIN.
     #[graphql(guard = "May(Action::UseAccount)")]
     async fn booking(
         &self,

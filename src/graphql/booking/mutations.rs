@@ -23,7 +23,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 pub struct BookingItemInput {
     /// Id of the ticket type.
     ticket_type_id: ID,
-    /// Number of tickets; 1 to 100 over all items.
+    /// Number of tickets of this type, at least 1; all items together have at most 100.
     quantity: i32,
 }
 
@@ -34,15 +34,15 @@ pub struct CreateBookingInput {
     event_id: ID,
     /// Id of the slot; may be left out when the event has one slot.
     slot_id: Option<ID>,
-    /// Number of tickets, 1 to 100, when the event has one ticket type.
+    /// Number of tickets, 1 to 100, of an event with one ticket type; give either `quantity` or `items`.
     quantity: Option<i32>,
-    /// Number of tickets per ticket type; instead of `quantity`.
+    /// Number of tickets per ticket type; give either `quantity` or `items`.
     items: Option<Vec<BookingItemInput>>,
-    /// Action to take when fewer tickets are free than asked for.
+    /// Action to take when fewer tickets are available than asked for.
     #[graphql(default_with = "Fulfilment::AllOrNothing")]
     fulfilment: Fulfilment,
-    /// Total price of the tickets as shown to the customer, in the event's currency. At another price the request is
-    /// refused with the current total.
+    /// Total price of all tickets asked for, as shown to the customer, in the event's currency. If the total has
+    /// changed, the request is refused as PRICE_CHANGED, with the current total.
     expected_total: Option<Decimal>,
     /// Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
     /// least 24 hours.
@@ -54,28 +54,28 @@ pub struct CreateBookingInput {
 pub enum BookingOutcome {
     /// All tickets were booked.
     Booked,
-    /// The free tickets were booked; the rest of the request was dropped.
+    /// The available tickets were booked; the rest of the request was dropped.
     PartiallyBooked,
-    /// The free tickets were booked; you are on the waitlist for the rest.
+    /// The available tickets were booked; you are on the waitlist for the rest.
     PartiallyBookedAndWaitlisted,
-    /// No ticket was free; you are on the waitlist for all of them.
+    /// No ticket was available; you are on the waitlist for all of them.
     Waitlisted,
 }
 
-/// Outcome of `createBooking`: the result, with the booking and the waitlist entries it led to.
+/// Outcome of `createBooking`: the booking, the waitlist entries, or the reasons for a refusal.
 #[derive(SimpleObject, Default)]
 pub struct CreateBookingPayload {
     /// Result of the request; null when it was refused.
     outcome: Option<BookingOutcome>,
-    /// The booking; null when no ticket was booked.
+    /// The new booking; null when no ticket was booked.
     booking: Option<Booking>,
-    /// Waitlist entry for the tickets that were not free; null when the request left nothing to wait for.
+    /// Waitlist entry for the tickets that were not available; null when the request put none on the waitlist.
     waitlist_entry: Option<WaitlistEntry>,
-    /// All waitlist entries of the request, one per ticket type; the first is `waitlistEntry`.
+    /// Waitlist entries of the request, one per ticket type; the first is also `waitlistEntry`.
     waitlist_entries: Vec<WaitlistEntry>,
-    /// Number of tickets booked.
+    /// Number of tickets that this request booked.
     booked: i32,
-    /// Number of tickets of this request that are on the waitlist.
+    /// Number of tickets that this request put on the waitlist.
     waitlisted: i32,
     /// Sentence to show to the user; null when the request was refused.
     message: Option<String>,
@@ -100,8 +100,8 @@ pub struct CancelBookingPayload {
     booking: Option<Booking>,
     /// The event with its availability after the change; null when the request was refused.
     event: Option<Event>,
-    /// Waitlist entries of the booking's customer that do not get the returned tickets: entries of other customers come
-    /// first. See `WaitlistEntry.pause`.
+    /// Waitlist entries of the booking's customer that do not get the returned tickets, because other customers come
+    /// first. They may now be paused as TICKETS_GIVEN_BACK. Empty for a viewer who may not read the booking.
     passed_over: Vec<WaitlistEntry>,
     /// Sentence to show to the user; null when the request was refused.
     message: Option<String>,
@@ -186,9 +186,10 @@ pub struct BookingMutation;
 
 #[Object]
 impl BookingMutation {
-    /// Books tickets. When fewer are free than asked for, `fulfilment` decides. A customer on the waitlist who asks for
-    /// more tickets gets another entry at its end; the same request again, while its entry waits, is refused as
-    /// ALREADY_WAITING. Needs CUSTOMER.
+    /// Books tickets. `fulfilment` is the action to take when fewer tickets are available than asked for. With
+    /// PARTIAL_AND_WAITLIST, a customer who already waits gets one more entry for the rest, at the end of the waitlist.
+    /// A second request for the same number of tickets is refused as ALREADY_WAITING while the entry of the first one
+    /// waits. Needs CUSTOMER.
     #[graphql(guard = "May(Action::BookTickets)")]
     async fn create_booking(
         &self,
@@ -213,8 +214,8 @@ impl BookingMutation {
         }))
     }
 
-    /// Cancels a booking of an event that has not begun; its tickets go to the waitlist at once. Needs CUSTOMER (own
-    /// bookings), ORGANIZER (bookings of own events) or ADMIN.
+    /// Cancels a booking of an event that has not begun. The returned tickets go to the waitlist at once. Needs
+    /// CUSTOMER (own bookings), ORGANIZER (bookings of own events) or ADMIN.
     #[graphql(guard = "May(Action::CancelBooking)")]
     async fn cancel_booking(
         &self,

@@ -18,10 +18,10 @@ use crate::notification::read;
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub struct NoticeUpdate {
-    /// Position of this message; pass it as `after` to continue behind it.
+    /// Cursor of this message; pass it as `after` to resume behind it.
     cursor: String,
-    /// True in the opening message when `after` does not belong to this history: fetch `notices` again and continue
-    /// from `cursor`.
+    /// True in the opening message when the stream cannot resume from `after`, for example after a restored backup:
+    /// fetch `notices` again; the stream goes on from `cursor`.
     resync: bool,
     /// The new notice; null in the opening message, and in a message sent because notices were marked read.
     notice: Option<Notice>,
@@ -42,14 +42,15 @@ pub struct NoticeSubscription;
 
 #[Subscription]
 impl NoticeSubscription {
-    /// Your notices as they arrive, without gaps and duplicates across reconnects. The opening message carries only the
-    /// cursor. With `after`, all notices since that cursor follow first. A later message without a notice means that
-    /// notices were marked read on some device. Needs a signed-in user.
+    /// Your notices as they arrive, without a gap or a duplicate across reconnects. The opening message has no notice.
+    /// With `after`, all notices since that cursor follow first. A later message without a notice means that notices
+    /// were marked read on some device. Needs a signed-in user.
     #[graphql(guard = "May(Action::ReadNotices)")]
     async fn notice_received(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Cursor of the last message received; later messages follow.")] after: Option<String>,
+        #[graphql(desc = "Cursor of the last message, or `streamCursor` of `notices`; the stream resumes behind it.")]
+        after: Option<String>,
     ) -> Result<impl Stream<Item = Result<NoticeUpdate>> + use<>> {
         let user = me(ctx)?;
         let services = ctx.data::<Services>()?.clone();

@@ -70,7 +70,7 @@ impl Notice {
     }
 }
 
-/// A message to one user about something that happened. A user gets exactly one notice per occurrence.
+/// A message to one user about a change, such as a new booking. A user gets exactly one notice per change.
 #[Object]
 impl Notice {
     /// Opaque id of the notice; the same on every device and after every reconnect.
@@ -118,12 +118,12 @@ impl Notice {
         Ok(words::render(&self.domain_event, self.audience, &names))
     }
 
-    /// Time at which it happened.
+    /// Time of the change that the notice is about.
     async fn occurred_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
 
-    /// Event the notice is about; null when it is about none, and when you may not see it.
+    /// Event the notice is about; null when there is none that you may see.
     async fn event(&self, ctx: &Context<'_>) -> Result<Option<Event>> {
         let Some(id) = self.row.event_id else { return Ok(None) };
         let found = ctx.data::<Load>()?.load_one(id).await.map_err(failed)?;
@@ -131,8 +131,8 @@ impl Notice {
         Ok(found.filter(|row| crate::event::may_see(acting, row)).map(Event))
     }
 
-    /// Booking the notice is about; of several bookings, your first. Null when it is about none, and when you may not
-    /// see the booking, or no longer may.
+    /// Booking the notice is about, or your first one if there are several; null when there is none that you may see
+    /// now.
     async fn booking(&self, ctx: &Context<'_>) -> Result<Option<Booking>> {
         match self.row.booking_id {
             Some(id) => seen(ctx, id).await,
@@ -140,14 +140,14 @@ impl Notice {
         }
     }
 
-    /// Waitlist entry the notice is about; null when it is about none, and when you may not see it, or no longer may.
+    /// Waitlist entry the notice is about; null when there is none that you may see now.
     async fn waitlist_entry(&self, ctx: &Context<'_>) -> Result<Option<WaitlistEntry>> {
         let Some(id) = self.entry() else { return Ok(None) };
         let Some(row) = ctx.data::<Load>()?.load_one(id).await.map_err(failed)? else { return Ok(None) };
         Ok(sees(ctx, row.user_id, row.event_id).await?.then_some(WaitlistEntry(row)))
     }
 
-    /// Changes of an updated event, with old and new values. Empty for notices of other kinds.
+    /// Changes of an event, with old and new values, in a notice of the kind EVENT_UPDATED. Empty for other kinds.
     async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<EventChange>> {
         let rows = self.changed(ctx).await?;
         let event = match self.row.event_id {
@@ -182,7 +182,8 @@ fn locality(event: &event::Model) -> words::Locality<'_> {
     words::Locality { zone: &event.time_zone, currency: &event.currency }
 }
 
-/// Change of one field by an update of an event. Times are RFC 3339 text, prices are decimals. A value without an id.
+/// Change of one field of an event. The old and the new value are text: times in RFC 3339, prices as decimal numbers. A
+/// value without an id.
 #[derive(SimpleObject)]
 pub struct EventChange {
     /// Field that changed.
@@ -211,8 +212,7 @@ impl Inbox {
         Ok(int(head(ctx).await?.unread()))
     }
 
-    /// Cursor at the current end of the inbox: pass it as `after` to `noticeReceived`, so that nothing in between is
-    /// missed.
+    /// Cursor behind your newest notice: pass it as `after` to `noticeReceived` to get every later notice.
     async fn stream_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         let history = history::head(acting(ctx)?.db.read()).await.map_err(|error| db_fault(&error))?;
         let cursors = ctx.data::<Services>()?.cursors.of(Log::Notices(me(ctx)?), &history.epoch);
@@ -255,7 +255,7 @@ impl NoticeQuery {
 /// Notices to mark read.
 #[derive(InputObject)]
 pub struct MarkNoticesReadInput {
-    /// Number of the last notice that was read; all notices before it are marked read too.
+    /// Number of the last notice to mark read; all notices before it are marked read too.
     up_to: i32,
 }
 
@@ -265,7 +265,7 @@ pub struct MarkNoticesReadInput {
 pub struct MarkNoticesReadPayload {
     #[graphql(skip)]
     marked: Option<read::Marked>,
-    /// Number of the last read notice; it never falls. Null when the request was refused.
+    /// Number of the last notice marked read, on any device; it never falls. Null when the request was refused.
     read_up_to: Option<i32>,
     /// Number of notices that are still unread; null when the request was refused.
     unread_count: Option<i32>,
@@ -275,7 +275,7 @@ pub struct MarkNoticesReadPayload {
 
 #[ComplexObject]
 impl MarkNoticesReadPayload {
-    /// Notices marked read by this request, newest first, at most 100, so that caches update their `read`.
+    /// Notices that this request marked read, newest first, at most 100. With them a cache updates `Notice.read`.
     async fn notices(&self, ctx: &Context<'_>) -> Result<Vec<Notice>> {
         let Some(read::Marked { from, to }) = self.marked else { return Ok(Vec::new()) };
         let rows = read::between(acting(ctx)?.db.read(), me(ctx)?, from, to, PAGE_MAX).await;
