@@ -3,7 +3,6 @@
 //! Not here: the source of the settings (`cli`), and the listening socket (`cli::serve`).
 
 use std::any::TypeId;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::{Actor, Lease, Peer};
-use crate::account::administer::END_ENTRIES;
 use crate::account::password::{Cost, Hasher};
 use crate::account::session::{self, Sessions};
 use crate::account::throttle::{self, Throttle};
 use crate::account::token::Keys;
 use crate::account::{self, revocation};
-use crate::booking::change_set::SERVE_LINE;
 use crate::booking::watch::AvailabilityHub;
-use crate::booking::{batcher, call_off, close, promote};
+use crate::booking::{batcher, close, promote};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::ctx::Ctx;
@@ -38,10 +35,11 @@ use crate::graphql::stream_cursor::{CursorKeys, Underivable};
 use crate::graphql::{Services, load, price, scalar, schema, validator};
 use crate::http::{self, HttpState, NotReady, Readiness};
 use crate::id::RandomSource;
-use crate::notification::{deliver, fanout, inbox};
-use crate::queue::worker::{Handler, LEASE, Worker};
+use crate::notification::deliver;
+use crate::queue::registry::{Registry, RegistryError};
+use crate::queue::worker::{LEASE, Worker};
 use crate::relay::{Consumer, Relay};
-use crate::{event, reactions, retention};
+use crate::{event, jobs, reactions, retention};
 
 /// Interval at which finished events are archived and data past its retention is deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -171,6 +169,9 @@ pub enum StartError {
     /// The first password hash failed.
     #[error(transparent)]
     Hashing(#[from] crate::account::Error),
+    /// The handlers of jobs contradict each other.
+    #[error(transparent)]
+    Jobs(#[from] RegistryError),
 }
 
 /// Service that is running.
@@ -218,6 +219,7 @@ impl App {
             expensive: Expensive::default(),
         };
         let (stop, tasks, background) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+        let registry = jobs::registry(&ctx, &options.bus, &options.channel, &stop)?;
         let budgets = options.budget.map(|settings| Budgets::new(settings, &options.clock));
         let engine = engine(&ctx, &services, &options, documents, budgets.clone(), &tasks);
         let edge = HttpState {
@@ -231,11 +233,11 @@ impl App {
             ..HttpState::new(engine, services.sessions.clone(), stop.clone())
         };
         let app = Self { ctx, services, edge, budgets, stop, tasks, background };
-        app.run(&options);
+        app.run(&options, &registry);
         Ok(app)
     }
 
-    fn run(&self, options: &Options) {
+    fn run(&self, options: &Options, registry: &Registry) {
         let (ctx, stop) = (&self.ctx, &self.stop);
         let enqueued = Arc::new(Notify::new());
         let sessions = self.services.sessions.clone();
@@ -261,8 +263,7 @@ impl App {
             let worker = Worker {
                 ctx: ctx.clone(),
                 bus: options.bus.clone(),
-                handlers: Arc::new(handlers(ctx, options, stop)),
-                long: LONG,
+                registry: registry.clone(),
                 lease: options.lease,
                 enqueued,
             };
@@ -346,20 +347,6 @@ fn engine(
     Engine::new(schema, options.clock.clone(), options.random.clone(), settings, tasks.clone())
 }
 
-/// Kinds of job that work in chunks.
-const LONG: &[&str] = &[fanout::KIND, call_off::KIND, SERVE_LINE, END_ENTRIES];
-
-/// Returns the handler of each kind of job.
-fn handlers(ctx: &Ctx, options: &Options, stop: &CancellationToken) -> HashMap<&'static str, Handler> {
-    HashMap::from([
-        (inbox::DELIVER, deliver::handler(ctx.clone(), options.channel.clone())),
-        (fanout::KIND, fanout::handler(ctx.clone(), options.bus.clone(), stop.clone())),
-        (call_off::KIND, call_off::handler(ctx.clone(), stop.clone())),
-        (SERVE_LINE, promote::handler(ctx.clone(), stop.clone())),
-        (END_ENTRIES, close::handler(ctx.clone(), stop.clone())),
-    ])
-}
-
 /// Evicts idle entries of budgets and throttle from memory.
 async fn forget(budgets: Option<Budgets>, throttle: Throttle, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
@@ -376,6 +363,9 @@ async fn sweep(ctx: Ctx, keep: retention::Settings, stop: CancellationToken) {
     loop {
         if let Err(error) = close::close_begun(&ctx).await {
             tracing::error!(%error, "cannot close the waitlists of events that have begun");
+        }
+        if let Err(error) = promote::promote_left(&ctx).await {
+            tracing::error!(%error, "cannot promote the waitlists that a dead job has left");
         }
         if let Err(error) = event::archive::archive(&ctx.db, ctx.now()).await {
             tracing::error!(%error, "cannot archive finished events");

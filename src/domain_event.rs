@@ -13,147 +13,160 @@ use crate::status::{CancelReason, EventField, LeaveReason};
 /// Version of the domain event data that this release writes. It reads this version and the one before.
 pub const VERSION: i64 = 2;
 
-/// Content of a domain event, by kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "data", rename_all_fields = "camelCase")]
-pub enum DomainEvent {
-    /// A user opened an account.
-    #[serde(rename = "user.registered")]
-    UserRegistered {
-        /// User with the new account.
-        user: UserId,
-    },
-    /// An event was published: it can be seen and booked.
-    #[serde(rename = "event.published")]
-    EventPublished {
-        /// Event that is published.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-    },
-    /// Details of an event that customers rely on changed.
-    #[serde(rename = "event.updated")]
-    EventUpdated {
-        /// Event that changed.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-        /// Id of the change in table `event_change`, with the old and new values.
-        change: ChangeId,
-        /// Fields that changed.
-        fields: Vec<EventField>,
-    },
-    /// An event was cancelled.
-    #[serde(rename = "event.cancelled")]
-    EventCancelled {
-        /// Event that is cancelled.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-    },
-    /// A customer placed a booking.
-    #[serde(rename = "booking.created")]
-    BookingCreated {
-        /// Booking that was placed.
-        booking: BookingId,
-        /// Event that is booked.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-        /// Customer of the booking.
-        user: UserId,
-        /// Number of tickets.
-        quantity: i64,
-    },
-    /// The tickets of a booking are the customer's. Recorded exactly once per booking.
-    #[serde(rename = "booking.confirmed")]
-    BookingConfirmed {
-        /// Booking that is confirmed.
-        booking: BookingId,
-        /// Event that is booked.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-        /// Customer of the booking.
-        user: UserId,
-        /// Number of tickets.
-        quantity: i64,
-        /// Waitlist entry the tickets were given to; `None` for a direct booking.
-        #[serde(deserialize_with = "Option::deserialize")] // so that data without the field is damaged
-        entry: Option<EntryId>,
-    },
-    /// A booking no longer claims its tickets.
-    #[serde(rename = "booking.cancelled")]
-    BookingCancelled {
-        /// Booking that is cancelled.
-        booking: BookingId,
-        /// Event that was booked.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-        /// Customer of the booking.
-        user: UserId,
-        /// Number of tickets given back.
-        quantity: i64,
-        /// Reason of the cancellation.
-        reason: CancelReason,
-    },
-    /// A customer joined a waitlist, or waits for more tickets than before.
-    #[serde(rename = "waitlist.joined")]
-    WaitlistJoined {
-        /// Waitlist entry of the customer.
-        entry: EntryId,
-        /// Event that is waited for.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-        /// Customer of the entry.
-        user: UserId,
-        /// Number of tickets the entry waits for now.
-        quantity: i64,
-    },
-    /// A waitlist entry was promoted.
-    #[serde(rename = "waitlist.promoted")]
-    WaitlistPromoted {
-        /// Waitlist entry of the customer.
-        entry: EntryId,
-        /// Booking made for the entry.
-        booking: BookingId,
-        /// Event that is booked.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-        /// Customer of the entry.
-        user: UserId,
-        /// Number of tickets given.
-        quantity: i64,
-        /// Number of tickets the entry still waits for.
-        remaining: i64,
-    },
-    /// A customer left a waitlist.
-    #[serde(rename = "waitlist.left")]
-    WaitlistLeft {
-        /// Waitlist entry of the customer.
-        entry: EntryId,
-        /// Event that was waited for.
-        event: EventId,
-        /// Organizer of the event.
-        organizer: OrganizerId,
-        /// Customer of the entry.
-        user: UserId,
-        /// Number of tickets the entry waited for.
-        quantity: i64,
-        /// Reason for leaving.
-        reason: LeaveReason,
-    },
-    /// The number of free tickets of an event changed.
-    #[serde(rename = "availability.changed")]
-    AvailabilityChanged {
-        /// Event with the change.
-        event: EventId,
-        /// Stock revision of the event after the change.
-        revision: i64,
-    },
+/// Declares the kinds of domain event: each is named once, here, for the database, the log and the routes.
+macro_rules! domain_events {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$kdoc:meta])* $variant:ident = $kind:literal { $($(#[$fdoc:meta])* $field:ident: $type:ty,)* },)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "kind", content = "data", rename_all_fields = "camelCase")]
+        pub enum $name {
+            $($(#[$kdoc])* #[serde(rename = $kind)] $variant { $($(#[$fdoc])* $field: $type,)* },)*
+        }
+
+        impl $name {
+            /// All kinds this release knows, in the order of declaration.
+            pub const KINDS: &'static [&'static str] = &[$($kind,)*];
+
+            /// Returns the name under which the domain event is stored and logged.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $kind,)* }
+            }
+        }
+    };
+}
+
+domain_events! {
+    /// Content of a domain event, by kind.
+    DomainEvent {
+        /// A user opened an account.
+        UserRegistered = "user.registered" {
+            /// User with the new account.
+            user: UserId,
+        },
+        /// An event was published: it can be seen and booked.
+        EventPublished = "event.published" {
+            /// Event that is published.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+        },
+        /// Details of an event that customers rely on changed.
+        EventUpdated = "event.updated" {
+            /// Event that changed.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+            /// Id of the change in table `event_change`, with the old and new values.
+            change: ChangeId,
+            /// Fields that changed.
+            fields: Vec<EventField>,
+        },
+        /// An event was cancelled.
+        EventCancelled = "event.cancelled" {
+            /// Event that is cancelled.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+        },
+        /// A customer placed a booking.
+        BookingCreated = "booking.created" {
+            /// Booking that was placed.
+            booking: BookingId,
+            /// Event that is booked.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+            /// Customer of the booking.
+            user: UserId,
+            /// Number of tickets.
+            quantity: i64,
+        },
+        /// The tickets of a booking are the customer's. Recorded exactly once per booking.
+        BookingConfirmed = "booking.confirmed" {
+            /// Booking that is confirmed.
+            booking: BookingId,
+            /// Event that is booked.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+            /// Customer of the booking.
+            user: UserId,
+            /// Number of tickets.
+            quantity: i64,
+            /// Waitlist entry the tickets were given to; `None` for a direct booking.
+            #[serde(deserialize_with = "Option::deserialize")] // so that data without the field is damaged
+            entry: Option<EntryId>,
+        },
+        /// A booking no longer claims its tickets.
+        BookingCancelled = "booking.cancelled" {
+            /// Booking that is cancelled.
+            booking: BookingId,
+            /// Event that was booked.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+            /// Customer of the booking.
+            user: UserId,
+            /// Number of tickets given back.
+            quantity: i64,
+            /// Reason of the cancellation.
+            reason: CancelReason,
+        },
+        /// A customer joined a waitlist, or waits for more tickets than before.
+        WaitlistJoined = "waitlist.joined" {
+            /// Waitlist entry of the customer.
+            entry: EntryId,
+            /// Event that is waited for.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+            /// Customer of the entry.
+            user: UserId,
+            /// Number of tickets the entry waits for now.
+            quantity: i64,
+        },
+        /// A waitlist entry was promoted.
+        WaitlistPromoted = "waitlist.promoted" {
+            /// Waitlist entry of the customer.
+            entry: EntryId,
+            /// Booking made for the entry.
+            booking: BookingId,
+            /// Event that is booked.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+            /// Customer of the entry.
+            user: UserId,
+            /// Number of tickets given.
+            quantity: i64,
+            /// Number of tickets the entry still waits for.
+            remaining: i64,
+        },
+        /// A customer left a waitlist.
+        WaitlistLeft = "waitlist.left" {
+            /// Waitlist entry of the customer.
+            entry: EntryId,
+            /// Event that was waited for.
+            event: EventId,
+            /// Organizer of the event.
+            organizer: OrganizerId,
+            /// Customer of the entry.
+            user: UserId,
+            /// Number of tickets the entry waited for.
+            quantity: i64,
+            /// Reason for leaving.
+            reason: LeaveReason,
+        },
+        /// The number of free tickets of an event changed.
+        AvailabilityChanged = "availability.changed" {
+            /// Event with the change.
+            event: EventId,
+            /// Stock revision of the event after the change.
+            revision: i64,
+        },
+    }
 }
 
 /// Objects a domain event is about; columns of its row, so that streams filter without reading the data.
@@ -170,38 +183,6 @@ pub struct About {
 }
 
 impl DomainEvent {
-    /// Returns the name under which the domain event is stored, routed and logged.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::UserRegistered { .. } => "user.registered",
-            Self::EventPublished { .. } => "event.published",
-            Self::EventUpdated { .. } => "event.updated",
-            Self::EventCancelled { .. } => "event.cancelled",
-            Self::BookingCreated { .. } => "booking.created",
-            Self::BookingConfirmed { .. } => "booking.confirmed",
-            Self::BookingCancelled { .. } => "booking.cancelled",
-            Self::WaitlistJoined { .. } => "waitlist.joined",
-            Self::WaitlistPromoted { .. } => "waitlist.promoted",
-            Self::WaitlistLeft { .. } => "waitlist.left",
-            Self::AvailabilityChanged { .. } => "availability.changed",
-        }
-    }
-
-    /// All kinds this release knows.
-    pub const KINDS: &'static [&'static str] = &[
-        "user.registered",
-        "event.published",
-        "event.updated",
-        "event.cancelled",
-        "booking.created",
-        "booking.confirmed",
-        "booking.cancelled",
-        "waitlist.joined",
-        "waitlist.promoted",
-        "waitlist.left",
-        "availability.changed",
-    ];
-
     /// Returns the objects the domain event is about.
     pub fn about(&self) -> About {
         match *self {
@@ -256,8 +237,7 @@ impl DomainEvent {
 /// the value that was true then.
 fn upgrade(kind: &str, v: i64, data: &mut serde_json::Value) {
     // Version 2: a confirmation names the waitlist entry it fulfils. Before, it did not, and its customer got a notice
-    // for
-    // the promotion as well.
+    // for the promotion as well.
     if v < 2 && kind == "booking.confirmed" {
         data["entry"] = serde_json::Value::Null;
     }

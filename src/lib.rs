@@ -43,6 +43,7 @@ pub mod booking;
 pub mod event;
 
 // Effects of a commit.
+pub mod jobs;
 pub mod notification;
 pub mod reactions;
 

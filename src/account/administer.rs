@@ -2,6 +2,7 @@
 //! Not here: the creation of administrators (`sign_up`).
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
 
 use super::{Error, revocation, sign_out, store};
 use crate::access::{Action, Role};
@@ -11,15 +12,23 @@ use crate::db::{self, DbError, Priority, Tx};
 use crate::entity::users;
 use crate::id::{NodeId, OrganizerId, UserId};
 use crate::page::{Page, Paging};
-use crate::queue::{self, NewJob, Queue};
+use crate::queue::{self, JobKind, NewJob};
 use crate::text::Invalid;
 
-/// Kind of the job that ends the waitlist entries of a user who may no longer book (`booking::close`).
-pub const END_ENTRIES: &str = "end_waitlist_entries";
+/// Job that ends the waitlist entries of a user who may no longer book (`booking::close`).
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct EndWaitlistEntries {
+    /// User of the entries.
+    pub user: UserId,
+}
+
+impl JobKind for EndWaitlistEntries {
+    const KIND: &'static str = "end_waitlist_entries";
+    const IS_LONG: bool = true;
+}
 
 async fn end_entries(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbError> {
-    let args = serde_json::json!({ "user": user });
-    queue::enqueue(tx, &[NewJob::new(Queue::Notifications, END_ENTRIES, &args, now)]).await?;
+    queue::enqueue(tx, &[NewJob::new(&EndWaitlistEntries { user }, now)]).await?;
     Ok(())
 }
 

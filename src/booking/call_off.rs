@@ -2,14 +2,12 @@
 //! resume.
 //! Not here: notices to the customers, which follow from the domain event.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use sea_orm::FromQueryResult;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::Error;
 use super::change_set::{Cancellation, ChangeSet, Leaving};
+use super::chunks::InChunks;
 use super::inventory::{self, Part};
 use crate::access::Action;
 use crate::clock::Timestamp;
@@ -19,9 +17,8 @@ use crate::domain_event::DomainEvent;
 use crate::event::{self, store};
 use crate::id::{BookingId, DomainEventId, EntryId, EventId, QuotaId, UserId};
 use crate::outbox::{self, Draft};
-use crate::queue::claim::{self, Job, Token};
-use crate::queue::worker::{Handled, Handler, Outcome};
-use crate::queue::{NewJob, Queue};
+use crate::queue::claim::{self, Held};
+use crate::queue::{JobKind, NewJob};
 use crate::status::{BookingStatus, CancelReason, EventStatus, LeaveReason};
 
 /// The most bookings or entries one transaction ends: a few milliseconds of the writer.
@@ -86,7 +83,7 @@ db::record! {
 /// Ends the next bookings or entries of a cancelled event. Returns true if there may be more. Each chunk is committed,
 /// so a killed process loses nothing and another one continues. Advances the cursor of the `held` job; if another
 /// process holds the job by now, nothing is done.
-pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result<bool, Error> {
+pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<Held>) -> Result<bool, DbError> {
     ctx.db
         .write(Priority::Worker, |tx| async move {
             let mut inventories = inventory::lock(&tx, &[Part::Whole(id)], &[], ctx.now()).await?;
@@ -136,8 +133,8 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<(i64, Token)>) -> Result
             // The rows themselves show the progress; the cursor only shows an operator the present position.
             let at = bookings.last().map(|booking| booking.id.0).or(waiting.last().map(|entry| entry.id.0));
             let Some(at) = at else { return Ok(false) };
-            if let Some((job, token)) = held
-                && !claim::advance(&tx, job, token, &serde_json::json!(at).to_string()).await?
+            if let Some(held) = held
+                && !claim::advance(&tx, held, &serde_json::json!(at).to_string()).await?
             {
                 return Ok(false);
             }
@@ -168,45 +165,26 @@ async fn next_in_line(tx: &Tx, event: EventId) -> Result<Vec<InLine>, DbError> {
     db::all(tx, sql, [event.into(), CHUNK.into()]).await
 }
 
-/// Kind of the job that calls [`chunk`] until nothing is left.
-pub const KIND: &str = "call_off";
+/// Job that calls [`chunk`] until nothing is left.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct CallOff {
+    /// Event that was called off.
+    pub event: EventId,
+}
+
+impl JobKind for CallOff {
+    const KIND: &'static str = "call_off";
+    const IS_LONG: bool = true;
+}
 
 /// Returns the job for an event that was called off.
 pub fn job(domain_event: DomainEventId, event: EventId, now: Timestamp) -> NewJob {
-    let args = serde_json::json!({ "event": event });
-    NewJob::new(Queue::Notifications, KIND, &args, now).because_of(domain_event).once(event.to_string())
+    NewJob::new(&CallOff { event }, now).because_of(domain_event).once(event.to_string())
 }
 
 /// Returns the handler of these jobs; it stops between chunks once `stop` is cancelled.
-pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
-    Arc::new(move |jobs, token| {
-        let (ctx, stop) = (ctx.clone(), stop.clone());
-        Box::pin(async move {
-            let mut outcomes = HashMap::new();
-            for job in &jobs {
-                outcomes.insert(job.id, finish(&ctx, &stop, job, token).await);
-            }
-            Handled { outcomes, effects: None }
-        })
+pub fn handler(ctx: Ctx, stop: CancellationToken) -> InChunks<CallOff> {
+    InChunks::new(ctx, stop, |ctx, args: CallOff, held| {
+        Box::pin(async move { chunk(&ctx, args.event, Some(held)).await })
     })
-}
-
-async fn finish(ctx: &Ctx, stop: &CancellationToken, job: &Job, token: Token) -> Outcome {
-    #[derive(serde::Deserialize)]
-    struct Args {
-        event: EventId,
-    }
-    let event = match serde_json::from_str::<Args>(&job.args) {
-        Ok(args) => args.event,
-        Err(error) => return Outcome::GiveUp(error.to_string()),
-    };
-    while !stop.is_cancelled() {
-        match chunk(ctx, event, Some((job.id, token))).await {
-            Ok(true) => {}
-            Ok(false) => return Outcome::Done,
-            Err(Error::Db(error)) => return Outcome::of(&error),
-            Err(error) => return Outcome::Retry(error.to_string()),
-        }
-    }
-    Outcome::handed_back()
 }

@@ -7,18 +7,16 @@ use super::allocate::{Inventory, Promotion, Queued, Quota};
 use super::rows::{
     Agreed, BookingRow, Cancelled, Ended, EntryRow, ItemRow, QuotaDelta, Reference, Served, SoldOut, StockRow,
 };
+use super::serve_waitlist;
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Tx};
 use crate::domain_event::DomainEvent;
-use crate::id::{BookingId, EntryId, EventId, QuotaId, TicketTypeId, UserId};
+use crate::id::{BookingId, EntryId, QuotaId, TicketTypeId, UserId};
 use crate::idempotency::{self, Answer};
 use crate::outbox::{self, Draft};
-use crate::queue::{self, NewJob, Queue};
+use crate::queue::{self, NewJob};
 use crate::status::{BookingStatus, CancelReason, LeaveReason, WaitlistStatus};
-
-/// Kind of the job that promotes a waitlist in chunks (`promote`).
-pub const SERVE_LINE: &str = "serve_waitlist";
 
 /// Terms of an entry that is set aside until the tickets its customer returned are sold.
 pub const ASIDE: i64 = -1;
@@ -293,7 +291,7 @@ impl ChangeSet {
         // If the front entry fitted before, the transaction that left it unpromoted has already requested the job.
         let unserved = after.is_on_sale() && after.quotas.iter().any(Quota::is_unfinished);
         if unserved && !(self.besides && before.quotas.iter().any(Quota::head_fits)) {
-            self.jobs.push(serve_waitlist(after.event, revision, self.now));
+            self.jobs.push(serve_waitlist::job(after.event, revision, self.now));
         }
     }
 
@@ -382,13 +380,6 @@ async fn restore(tx: &Tx, quotas: &[SoldOut]) -> Result<(), DbError> {
     );
     db::update_by(tx, &sql, quotas, []).await?;
     Ok(())
-}
-
-/// Returns the job that promotes the entries one transaction left. Several jobs for one event do no harm: each reads
-/// the entries that are left.
-fn serve_waitlist(event: EventId, revision: i64, now: Timestamp) -> NewJob {
-    let args = serde_json::json!({ "event": event });
-    NewJob::new(Queue::Notifications, SERVE_LINE, &args, now).once(format!("{event}:{revision}"))
 }
 
 /// A compare-and-swap that misses under the lock means that the decision was based on other rows than it wrote.

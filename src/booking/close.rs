@@ -7,14 +7,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::allocate::{Inventory, allocate};
 use super::change_set::{ChangeSet, Leaving};
-use super::chunks::{self, Held};
+use super::chunks::InChunks;
 use super::inventory::{self, Part};
+use crate::account::administer::EndWaitlistEntries;
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
 use crate::id::{EntryId, EventId, QuotaId, TicketTypeId, UserId};
-use crate::queue::claim;
-use crate::queue::worker::Handler;
+use crate::queue::claim::{self, Held};
 use crate::status::{EventStatus, LeaveReason};
 
 /// The most entries one transaction ends: a few milliseconds of the writer.
@@ -115,15 +115,9 @@ fn leavings(inventory: &Inventory, open: &[Open], reason: LeaveReason) -> Vec<Le
     open.iter().filter(is_read).map(|entry| entry.leaving(reason)).collect()
 }
 
-/// Arguments of the job for an account.
-#[derive(Debug, Clone, Copy, serde::Deserialize)]
-struct Args {
-    user: UserId,
-}
-
 /// Returns the handler of the jobs for accounts that may not book any more; it stops once `stop` is cancelled.
-pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
-    chunks::handler(ctx, stop, |ctx, args: Args, held| {
+pub fn handler(ctx: Ctx, stop: CancellationToken) -> InChunks<EndWaitlistEntries> {
+    InChunks::new(ctx, stop, |ctx, args: EndWaitlistEntries, held| {
         Box::pin(async move { chunk_of_account(&ctx, args.user, Some(held)).await })
     })
 }
@@ -136,9 +130,9 @@ pub async fn chunk_of_account(ctx: &Ctx, user: UserId, held: Option<Held>) -> Re
             let inventories = inventory::lock(&tx, &parts, &[], ctx.now()).await?;
             // Read again under the lock, so that no other transaction ends or promotes them.
             let open = next_of(&tx, user).await?;
-            if let Some(Held { id, token }) = held {
+            if let Some(held) = held {
                 let at = open.last().map(|entry| entry.event_id);
-                if !claim::advance(&tx, id, token, &serde_json::json!(at).to_string()).await? {
+                if !claim::advance(&tx, held, &serde_json::json!(at).to_string()).await? {
                     return Ok(false);
                 }
             }

@@ -35,6 +35,7 @@ pub mod mine;
 pub mod order;
 pub mod promote;
 mod rows;
+pub mod serve_waitlist;
 pub mod waitlist;
 pub mod watch;
 

@@ -2,29 +2,42 @@
 //! last chunk the free tickets belong to the waitlist.
 //! Not here: the choice of entries (`allocate`), and requesting the job (`change_set`).
 
+use sea_orm::FromQueryResult;
 use tokio_util::sync::CancellationToken;
 
 use super::allocate::{Quota, allocate};
 use super::change_set::ChangeSet;
-use super::chunks::{self, Held};
+use super::chunks::InChunks;
 use super::inventory::{self, Part};
+use super::serve_waitlist::ServeWaitlist;
 use crate::ctx::Ctx;
-use crate::db::{DbError, Priority};
+use crate::db::{self, DbError, Priority};
 use crate::id::EventId;
-use crate::queue::claim;
-use crate::queue::worker::Handler;
-
-/// Arguments of the job.
-#[derive(Debug, Clone, Copy, serde::Deserialize)]
-struct Args {
-    event: EventId,
-}
+use crate::queue::claim::{self, Held};
 
 /// Returns the handler of these jobs; it stops between chunks once `stop` is cancelled.
-pub fn handler(ctx: Ctx, stop: CancellationToken) -> Handler {
-    chunks::handler(ctx, stop, |ctx, args: Args, held| {
+pub fn handler(ctx: Ctx, stop: CancellationToken) -> InChunks<ServeWaitlist> {
+    InChunks::new(ctx, stop, |ctx, args: ServeWaitlist, held| {
         Box::pin(async move { chunk(&ctx, args.event, Some(held)).await })
     })
+}
+
+#[derive(FromQueryResult)]
+struct Unserved {
+    event_id: EventId,
+}
+
+/// Promotes what a job that died has left: no later transaction requests another job. Events whose first entry waits
+/// for more tickets than are free are read as well, and stay as they are.
+pub async fn promote_left(ctx: &Ctx) -> Result<(), DbError> {
+    let sql = "SELECT DISTINCT q.event_id FROM quota q JOIN event e ON e.id = q.event_id
+               WHERE q.waiting > 0 AND q.open = 0 AND q.sold + q.held < q.capacity
+               AND e.status = 'PUBLISHED' AND e.ends_at > $1";
+    let unserved: Vec<Unserved> = db::all(ctx.db.read(), sql, [ctx.now().into()]).await?;
+    for Unserved { event_id } in unserved {
+        while chunk(ctx, event_id, None).await? {}
+    }
+    Ok(())
 }
 
 /// Promotes the next entries of an event's waitlists. Returns true if there may be more.
@@ -40,10 +53,10 @@ pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool
                 inventory::read_waitlist(&tx, &mut lines, quota, inventory::SERVED_MAX).await?;
             }
             let allocation = allocate(lines, &[]);
-            if let Some(Held { id, token }) = held {
+            if let Some(held) = held {
                 // The rows themselves show the progress; advancing the cursor resets the count of attempts.
                 let served = serde_json::json!({ "revision": before.revision + 1 }).to_string();
-                if !claim::advance(&tx, id, token, &served).await? {
+                if !claim::advance(&tx, held, &served).await? {
                     return Ok(false);
                 }
             }

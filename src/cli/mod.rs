@@ -153,7 +153,7 @@ impl From<StartError> for Failure {
             StartError::Documents(_) => {
                 Self::new(what, "correct the document or remove it; only trusted documents run").with_code(2)
             }
-            StartError::Cursors(_) | StartError::Hashing(_) => {
+            StartError::Cursors(_) | StartError::Hashing(_) | StartError::Jobs(_) => {
                 Self::new(what, "this is a fault of boxoffice; please report it")
             }
         }

@@ -29,7 +29,8 @@ use crate::db::{self, Db, DbError, Priority};
 use crate::event::create::{NewEvent, create};
 use crate::event::publish::publish;
 use crate::id::{EventId, RandomSource};
-use crate::notification::{deliver, inbox};
+use crate::notification::deliver::{Channel, Delivery};
+use crate::queue::registry::Registry;
 use crate::queue::worker::{LEASE, Worker};
 use crate::reactions;
 use crate::relay::{number, react};
@@ -287,8 +288,7 @@ async fn run_reactions(ctx: &Ctx) -> Result<(), Error> {
     let worker = Worker {
         ctx: ctx.clone(),
         bus: Bus::default(),
-        handlers: Arc::new(HashMap::from([(inbox::DELIVER, deliver::handler(ctx.clone(), deliver::Channel::Quiet))])),
-        long: &[],
+        registry: Registry::default().batch(Delivery { ctx: ctx.clone(), channel: Channel::Quiet }).map_err(refused)?,
         lease: LEASE,
         enqueued: Arc::new(Notify::new()),
     };

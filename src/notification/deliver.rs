@@ -8,15 +8,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::FromQueryResult;
-use serde::Deserialize;
 
+use super::inbox::{Deliver, LOG};
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, record};
 use crate::domain_event::DomainEvent;
 use crate::id::{DomainEventId, EventId, NodeId, UserId};
 use crate::queue::claim::Job;
-use crate::queue::worker::{Effects, Handled, Handler, Outcome};
+use crate::queue::registry::{Effects, Handled, Outcome, RunBatch};
 use crate::status::NoticeKind;
 
 /// Destination of messages.
@@ -29,12 +29,6 @@ pub enum Channel {
     Quiet,
     /// Lines in the log, but sending to these recipients fails; for tests of isolation and retries.
     Failing(Arc<dyn Fn(UserId) -> bool + Send + Sync>),
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct Args {
-    domain_event: DomainEventId,
-    user: UserId,
 }
 
 record! {
@@ -68,28 +62,34 @@ struct Message {
     seats: i64,
 }
 
-/// Returns the handler that delivers notices.
-pub fn handler(ctx: Ctx, channel: Channel) -> Handler {
-    Arc::new(move |jobs, _| {
-        let (ctx, channel) = (ctx.clone(), channel.clone());
-        Box::pin(async move {
-            match deliver(&ctx, &channel, &jobs).await {
-                Ok(handled) => handled,
-                Err(error) => Handled::all(&jobs, Outcome::Retry(error.to_string())),
-            }
-        })
-    })
+/// Handler that delivers notices.
+pub struct Delivery {
+    /// Context that acts as the service.
+    pub ctx: Ctx,
+    /// Destination of the messages.
+    pub channel: Channel,
 }
 
-async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, DbError> {
-    let args: HashMap<i64, Args> =
-        jobs.iter().filter_map(|job| Some((job.id, serde_json::from_str(&job.args).ok()?))).collect();
-    let messages = load(ctx, args.values()).await?;
+impl RunBatch for Delivery {
+    type Kind = Deliver;
+
+    async fn run_batch(&self, jobs: Vec<(Deliver, Job)>) -> Handled {
+        match deliver(&self.ctx, &self.channel, &jobs).await {
+            Ok(handled) => handled,
+            Err(error) => Handled::all(jobs.iter().map(|(_, job)| job), &Outcome::of(&error)),
+        }
+    }
+}
+
+async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[(Deliver, Job)]) -> Result<Handled, DbError> {
+    let messages = load(ctx, jobs.iter().map(|(args, _)| args)).await?;
     let mut outcomes = HashMap::new();
     let mut rows = HashMap::new();
-    for job in jobs {
-        let message = args.get(&job.id).and_then(|args| messages.get(&(args.domain_event, args.user)));
+    for (args, job) in jobs {
+        let message = messages.get(&(args.domain_event, args.user));
         let outcome = match message {
+            // A later release may have a channel that this one lacks.
+            _ if args.channel != LOG => Outcome::newer(),
             None => Outcome::GiveUp("there is no such notice".into()),
             // A later release may have written it, in a form that this one cannot read.
             Some(message) if !is_known(message) => Outcome::newer(),
@@ -99,7 +99,7 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[Job]) -> Result<Handled, 
             let row = DeliveryRow {
                 domain_event_id: message.domain_event_id,
                 user_id: message.user_id,
-                channel: "log",
+                channel: LOG,
                 state: "sent",
                 attempts: job.attempt,
                 delivered_at: ctx.now(),
@@ -125,7 +125,7 @@ fn is_known(message: &Message) -> bool {
 
 async fn load(
     ctx: &Ctx,
-    wanted: impl Iterator<Item = &Args>,
+    wanted: impl Iterator<Item = &Deliver>,
 ) -> Result<HashMap<(DomainEventId, UserId), Message>, DbError> {
     let keys: Vec<Key> = wanted.map(|args| Key { domain_event_id: args.domain_event, user_id: args.user }).collect();
     let sql = "SELECT n.domain_event_id, n.user_id, n.kind, n.cause, n.v, n.event_id, b.reference,

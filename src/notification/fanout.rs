@@ -4,8 +4,6 @@
 //! Each chunk is one transaction: notices, deliveries, cursor, fenced by the lease. If the process is killed between
 //! chunks, the job resumes at the cursor; in the middle of a chunk, that chunk rolls back.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -16,22 +14,24 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority};
 use crate::domain_event::{Recorded, UnreadableDomainEvent};
 use crate::id::{DomainEventId, EventId, UserId};
-use crate::queue::claim::{self, Job, Token};
-use crate::queue::worker::{Handled, Handler, Outcome};
-use crate::queue::{NewJob, Queue};
+use crate::queue::claim::{self, Held, Job};
+use crate::queue::registry::{Outcome, Run};
+use crate::queue::{JobKind, NewJob};
 use crate::relay::history::Row;
 use crate::status::{Audience, NoticeKind};
 
-/// Kind of the fan-out job.
-pub const KIND: &str = "fanout";
-
-/// Arguments of a fan-out job.
+/// Job that notifies a large audience of a domain event.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Args {
+pub struct FanOut {
     domain_event: DomainEventId,
     event: EventId,
     customers: Customers,
     kind: NoticeKind,
+}
+
+impl JobKind for FanOut {
+    const KIND: &'static str = "fanout";
+    const IS_LONG: bool = true;
 }
 
 /// Returns the job that notifies these customers of a domain event.
@@ -42,30 +42,32 @@ pub fn job(
     kind: NoticeKind,
     now: crate::clock::Timestamp,
 ) -> NewJob {
-    let args =
-        serde_json::json!({ "domain_event": domain_event.id, "event": event, "customers": customers, "kind": kind });
-    NewJob::new(Queue::Notifications, KIND, &args, now).because_of(domain_event.id).once(domain_event.id.to_string())
+    let job = FanOut { domain_event: domain_event.id, event, customers, kind };
+    NewJob::new(&job, now).because_of(domain_event.id).once(domain_event.id.to_string())
 }
 
-/// Returns the handler of fan-out jobs; it stops between chunks once `stop` is cancelled.
-pub fn handler(ctx: Ctx, bus: Bus, stop: CancellationToken) -> Handler {
-    Arc::new(move |jobs, token| {
-        let (ctx, bus, stop) = (ctx.clone(), bus.clone(), stop.clone());
-        Box::pin(async move {
-            let mut outcomes = std::collections::HashMap::new();
-            for job in &jobs {
-                let outcome = match tell_all(&ctx, &bus, &stop, job, token).await {
-                    Ok(()) => Outcome::Done,
-                    Err(Stopped::Early) => Outcome::handed_back(),
-                    Err(Stopped::Newer) => Outcome::newer(),
-                    Err(Stopped::Nonsense(why)) => Outcome::GiveUp(why),
-                    Err(Stopped::Db(error)) => Outcome::of(&error),
-                };
-                outcomes.insert(job.id, outcome);
-            }
-            Handled { outcomes, effects: None }
-        })
-    })
+/// Handler of fan-out jobs; it stops between chunks once `stop` is cancelled.
+pub struct FanningOut {
+    /// Context that acts as the service.
+    pub ctx: Ctx,
+    /// Bus that wakes the streams of the recipients.
+    pub bus: Bus,
+    /// Cancelled when the process stops.
+    pub stop: CancellationToken,
+}
+
+impl Run for FanningOut {
+    type Kind = FanOut;
+
+    async fn run(&self, args: FanOut, job: Job) -> Outcome {
+        match notify_all(self, args, &job).await {
+            Ok(()) => Outcome::Done,
+            Err(Stopped::Early) => Outcome::handed_back(),
+            Err(Stopped::Newer) => Outcome::newer(),
+            Err(Stopped::Nonsense(why)) => Outcome::GiveUp(why),
+            Err(Stopped::Db(error)) => Outcome::of(&error),
+        }
+    }
 }
 
 enum Stopped {
@@ -81,8 +83,8 @@ impl From<DbError> for Stopped {
     }
 }
 
-async fn tell_all(ctx: &Ctx, bus: &Bus, stop: &CancellationToken, job: &Job, token: Token) -> Result<(), Stopped> {
-    let args: Args = serde_json::from_str(&job.args).map_err(|error| Stopped::Nonsense(error.to_string()))?;
+async fn notify_all(handler: &FanningOut, args: FanOut, job: &Job) -> Result<(), Stopped> {
+    let FanningOut { ctx, bus, stop } = handler;
     let sql = "SELECT id, seq, kind, v, occurred_at, actor_id, event_id, data FROM domain_event WHERE id = $1 AND seq IS NOT NULL";
     let row: Option<Row> = db::one(ctx.db.read(), sql, [args.domain_event.into()]).await?;
     let domain_event = row.ok_or_else(|| Stopped::Nonsense("the domain event no longer exists".into()))?;
@@ -92,7 +94,7 @@ async fn tell_all(ctx: &Ctx, bus: &Bus, stop: &CancellationToken, job: &Job, tok
     })?;
     let mut after: Option<UserId> = job.progress.as_deref().and_then(|text| serde_json::from_str(text).ok());
     while !stop.is_cancelled() {
-        let (heads, last) = chunk(ctx, job, token, &domain_event, args, after).await?;
+        let (heads, last) = chunk(ctx, job.held(), &domain_event, args, after).await?;
         bus.wake_inboxes(heads);
         match last {
             Some(last) => after = Some(last),
@@ -105,10 +107,9 @@ async fn tell_all(ctx: &Ctx, bus: &Bus, stop: &CancellationToken, job: &Job, tok
 /// Notifies the next thousand. Returns the last user notified; `None` if all were, or if another process holds the job.
 async fn chunk(
     ctx: &Ctx,
-    job: &Job,
-    token: Token,
+    held: Held,
     domain_event: &Recorded,
-    args: Args,
+    args: FanOut,
     after: Option<UserId>,
 ) -> Result<(Vec<(UserId, i64)>, Option<UserId>), DbError> {
     ctx.db
@@ -116,7 +117,7 @@ async fn chunk(
             let customers = audience::customers(&tx, args.event, args.customers, after, audience::CHUNK).await?;
             let Some(last) = customers.last().map(|customer| customer.user) else { return Ok((Vec::new(), None)) };
             let progress = serde_json::json!(last).to_string();
-            if !claim::advance(&tx, job.id, token, &progress).await? {
+            if !claim::advance(&tx, held, &progress).await? {
                 return Ok((Vec::new(), None));
             }
             let notices: Vec<NewNotice> = customers

@@ -8,16 +8,32 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::FromQueryResult;
+use serde::{Deserialize, Serialize};
 
 use super::NewNotice;
 use crate::clock::Timestamp;
 use crate::db::{self, DbError, Tx, record};
 use crate::domain_event::VERSION;
 use crate::id::{BookingId, DomainEventId, EventId, UserId};
-use crate::queue::{self, NewJob, Queue};
+use crate::queue::{self, JobKind, NewJob, Queue};
 
-/// Kind of the job that delivers a notice on another channel.
-pub const DELIVER: &str = "deliver";
+/// Job that delivers a notice on another channel. The queue depends on the cause of the notice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Deliver {
+    /// Cause of the notice.
+    pub domain_event: DomainEventId,
+    /// Recipient of the notice.
+    pub user: UserId,
+    /// Name of the channel.
+    pub channel: String,
+}
+
+impl JobKind for Deliver {
+    const KIND: &'static str = "deliver";
+}
+
+/// Name of the only channel besides the app.
+pub const LOG: &str = "log";
 
 record! {
     struct Key {
@@ -120,12 +136,13 @@ pub async fn write(tx: &Tx, notices: &[NewNotice], now: Timestamp) -> Result<Vec
     Ok(heads.into_iter().map(|head| (head.user_id, head.last_seq)).collect())
 }
 
-/// Returns the job that delivers a notice to the log, the only channel besides the app.
+/// Returns the job that delivers a notice to the log.
 fn delivery(notice: &NewNotice, now: Timestamp) -> NewJob {
-    let args = serde_json::json!({ "domain_event": notice.domain_event_id, "user": notice.user, "channel": "log" });
-    NewJob::new(Queue::of(notice.domain_event.kind()), DELIVER, &args, now)
+    let job = Deliver { domain_event: notice.domain_event_id, user: notice.user, channel: LOG.to_owned() };
+    NewJob::new(&job, now)
+        .in_queue(Queue::of(&notice.domain_event))
         .because_of(notice.domain_event_id)
-        .once(format!("{}:{}:log", notice.domain_event_id, notice.user))
+        .once(format!("{}:{}:{LOG}", notice.domain_event_id, notice.user))
 }
 
 /// Returns the notices that tell of something new: at least one of their causes stands in no notice of their user yet.

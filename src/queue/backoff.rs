@@ -16,6 +16,24 @@ pub enum Backoff {
 }
 
 impl Backoff {
+    /// Returns the backoff as a job stores it: the first wait in milliseconds, and 1 if the waits double.
+    pub fn stored(self) -> (i64, i64) {
+        let millis = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        match self {
+            Self::Exponential(base) => (millis(base), 1),
+            Self::Fixed(wait) => (millis(wait), 0),
+        }
+    }
+
+    /// Reads a backoff as a job stores it.
+    pub fn of_stored(first_wait_ms: i64, waits_double: i64) -> Self {
+        let wait = Duration::from_millis(first_wait_ms.try_into().unwrap_or(0));
+        match waits_double {
+            0 => Self::Fixed(wait),
+            _ => Self::Exponential(wait),
+        }
+    }
+
     /// Returns the wait after the `failed`-th attempt (1 for the first). `random` in `0.0..1.0` varies it by up to ±10
     /// %, so that jobs that failed together do not run again together; 0.5 means no variation.
     pub fn after(self, failed: i64, random: f64) -> Duration {

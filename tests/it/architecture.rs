@@ -26,7 +26,7 @@ const ROWS: &[(&str, &[&str])] = &[
     ("around a commit", &["bus", "outbox", "queue", "relay", "idempotency"]),
     ("slices", &["account", "event", "booking"]),
     ("telling people", &["notification"]),
-    ("what follows", &["reactions"]),
+    ("what follows", &["reactions", "jobs"]),
     ("the contract", &["graphql"]),
     ("the edge", &["demo", "http", "retention", "app", "cli", "main"]),
 ];

@@ -100,6 +100,27 @@ scene! {
 }
 
 scene! {
+    /// The job that serves a long waitlist died. The next sweep promotes what it left, without another job.
+    async fn a_sweep_finishes_what_a_dead_job_left(stage: Stage) {
+        let app = stage.app_with(|options| options.worker = false).await;
+        let (organizer, first) = (app.organizer().await, app.customer().await);
+        let event = organizer.event(1).await;
+        first.books(&event, 1).await;
+        let (chunk, raise) = (inventory::SERVED_MAX, 2 * inventory::SERVED_MAX + 30);
+        fill_line(&app, &event, raise + 5).await;
+        organizer.resize(&event, 1 + raise).await.ok();
+        assert_eq!(app.sold(&event).await, 1 + chunk);
+        let died = "UPDATE job SET state = 'dead', finished_at = 0 WHERE kind = 'serve_waitlist'";
+        assert_eq!(app.sql(died, []).await, 1);
+        let other = stage.app_with(|options| options.clock = app.clock.clone()).await;
+        other.eventually("the waitlist is served", || async { other.sold(&event).await == 1 + raise }).await;
+        other.settled().await;
+        app.assert_sound(&event).await;
+        app.assert_counted(&event).await;
+    }
+}
+
+scene! {
     /// The cost of the position of an entry does not grow with the waitlist.
     async fn positions_are_exact_up_to_a_thousand(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;

@@ -2,13 +2,16 @@
 //! the later one can read, and leave it alone; once it can be read, nothing is missing.
 //! Not here: damaged rows (`notification`), and a database that is too new as a whole (`binary`).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use boxoffice::bus::Bus;
 use boxoffice::domain_event::{DomainEvent, VERSION};
 use boxoffice::id::{BookingId, DomainEventId, EventId, NodeId, OrganizerId, UserId};
-use boxoffice::notification::{deliver, fanout, inbox};
+use boxoffice::jobs;
+use boxoffice::notification::deliver;
+use boxoffice::notification::fanout::FanOut;
+use boxoffice::notification::inbox::Deliver;
+use boxoffice::queue::JobKind;
 use boxoffice::queue::worker::{LEASE, Worker};
 use boxoffice::status::CancelReason;
 use sea_orm::{FromQueryResult, Value as Bind};
@@ -293,11 +296,7 @@ scene! {
         let worker = |stop: CancellationToken| Worker {
             ctx: ctx.clone(),
             bus: Bus::default(),
-            handlers: Arc::new(HashMap::from([
-                (inbox::DELIVER, deliver::handler(ctx.clone(), deliver::Channel::Log)),
-                (fanout::KIND, fanout::handler(ctx.clone(), Bus::default(), stop)),
-            ])),
-            long: &[fanout::KIND],
+            registry: jobs::registry(&ctx, &Bus::default(), &deliver::Channel::Log, &stop).unwrap(),
             lease: LEASE,
             enqueued: Arc::new(Notify::new()),
         };
@@ -314,9 +313,9 @@ scene! {
             let job = "INSERT INTO job (queue, kind, args, state, run_at, max_attempts, created_at)
                        VALUES ('emails', $1, $2, 'available', 0, 1, 0)";
             let delivery = json!({ "domain_event": domain_event_id(n), "user": customer.user, "channel": "log" });
-            app.sql(job, [inbox::DELIVER.into(), delivery.to_string().into()]).await;
+            app.sql(job, [Deliver::KIND.into(), delivery.to_string().into()]).await;
             let fan_out = json!({ "domain_event": domain_event_id(n), "event": sold.event, "customers": "with_live_booking", "kind": "BOOKING_CANCELLED" });
-            app.sql(job, [fanout::KIND.into(), fan_out.to_string().into()]).await;
+            app.sql(job, [FanOut::KIND.into(), fan_out.to_string().into()]).await;
             for _ in 0..3 {
                 worker(CancellationToken::new()).drain().await.unwrap();
                 assert_eq!(untouched(&app, "state = 'available' AND max_attempts = 1").await, 2, "{newer:?}");

@@ -8,10 +8,10 @@ use boxoffice::domain_event::DomainEvent;
 use boxoffice::id::{EventId, NodeId, UserId};
 use boxoffice::notification::audience::{self, Customers};
 use boxoffice::notification::deliver::Channel;
-use boxoffice::queue::claim::{Kinds, Wanted};
 use serde_json::json;
 
 use crate::harness::TestApp;
+use crate::queue::claim_all;
 
 mod kinds;
 mod lines;
@@ -207,7 +207,7 @@ scene! {
         app.reacted().await;
         let dead = boxoffice::queue::claim::Token(uuid::Uuid::from_u128(1));
         let lease = boxoffice::queue::worker::LEASE;
-        let held = boxoffice::queue::claim::claim(app.db(), Wanted::up_to(100), app.clock.now(), lease, dead).await.unwrap();
+        let held = claim_all(&app, lease, dead).await;
         assert_eq!(held.len(), 2);
         let other = stage.app_with(|options| options.clock = app.clock.clone()).await;
         let running = "SELECT count(*) AS n FROM job WHERE state = 'running'";
@@ -234,9 +234,9 @@ scene! {
         let lease = std::time::Duration::from_secs(1);
         for crash in 1..=3 {
             let token = boxoffice::queue::claim::Token(uuid::Uuid::from_u128(crash));
-            assert_eq!(boxoffice::queue::claim::claim(app.db(), Wanted::up_to(9), app.clock.now(), lease, token).await.unwrap().len(), 1);
+            assert_eq!(claim_all(&app, lease, token).await.len(), 1);
             app.clock.advance(2 * lease);
-            assert_eq!(boxoffice::queue::claim::rescue(app.db(), Kinds::Any, app.clock.now()).await.unwrap(), 1);
+            assert_eq!(boxoffice::queue::claim::rescue(app.db(), &boxoffice::jobs::KINDS, app.clock.now()).await.unwrap(), 1);
         }
         assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state = 'dead' AND crashes = 3", []).await, 1);
     }

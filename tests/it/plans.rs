@@ -146,6 +146,7 @@ async fn a_day(app: &TestApp) {
     boxoffice::event::search::reindex(app.db()).await.unwrap();
     hold_and_lose_a_job(app).await;
     let id = boxoffice::id::NodeId::parse(&event).unwrap();
+    boxoffice::booking::promote::promote_left(&app.app.ctx).await.unwrap();
     boxoffice::booking::promote::chunk(&app.app.ctx, id, None).await.unwrap();
     boxoffice::booking::close::chunk_of_account(&app.app.ctx, people[3].user, None).await.unwrap();
     boxoffice::booking::close::close_begun(&app.app.ctx).await.unwrap();
@@ -160,12 +161,12 @@ async fn a_day(app: &TestApp) {
 async fn hold_and_lose_a_job(app: &TestApp) {
     let (now, token) = (app.clock.now(), claim::Token(uuid::Uuid::nil()));
     claim::renew(app.db(), &[0], token, now).await.unwrap();
-    claim::rescue(app.db(), claim::Kinds::Any, now).await.unwrap();
+    claim::rescue(app.db(), &boxoffice::jobs::KINDS, now).await.unwrap();
     let failed = claim::Failed {
         id: 0,
         lease_token: token,
-        charge: 1,
-        permanent: 0,
+        counts_attempt: 1,
+        is_permanent: 0,
         run_at: now,
         last_error: "no such job".to_owned(),
     };

@@ -2,40 +2,43 @@
 //! Not here: the purpose of jobs (`notification`, `event`) and real crashes (`kill`).
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use boxoffice::booking::call_off;
+use boxoffice::booking::call_off::{self, CallOff};
 use boxoffice::bus::Bus;
-use boxoffice::db::{self, Priority};
+use boxoffice::db::{self, DbError, Priority};
 use boxoffice::id::{EventId, NodeId};
-use boxoffice::notification::fanout;
-use boxoffice::queue::claim::{self, Kinds, Token, Wanted};
-use boxoffice::queue::worker::{Handled, Handler, LEASE, Outcome, Worker};
-use boxoffice::queue::{self, NewJob, Queue};
+use boxoffice::jobs;
+use boxoffice::notification::fanout::FanningOut;
+use boxoffice::queue::claim::{self, Job, Source, Token};
+use boxoffice::queue::registry::{Handled, Outcome, Registry, RegistryError, Run, RunBatch};
+use boxoffice::queue::worker::{LEASE, Worker};
+use boxoffice::queue::{self, JobKind, NewJob, Queue};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::architecture::sources;
 use crate::harness::TestApp;
 use crate::notification::fill;
 
-const LONG: &[&str] = &[fanout::KIND, call_off::KIND];
-
-fn worker(app: &TestApp, handlers: HashMap<&'static str, Handler>) -> Worker {
-    Worker {
-        ctx: app.app.ctx.clone(),
-        bus: Bus::default(),
-        handlers: Arc::new(handlers),
-        long: LONG,
-        lease: LEASE,
-        enqueued: Arc::new(Notify::new()),
-    }
+fn worker(app: &TestApp, registry: Registry) -> Worker {
+    Worker { ctx: app.app.ctx.clone(), bus: Bus::default(), registry, lease: LEASE, enqueued: Arc::new(Notify::new()) }
 }
 
 fn token(n: usize) -> Token {
     Token(uuid::Uuid::from_u128(n as u128))
+}
+
+/// Claims every due job of the kinds that this release knows.
+pub async fn claim_all(app: &TestApp, lease: Duration, token: Token) -> Vec<Job> {
+    let of_kind = |kind| Queue::ALL.map(|queue| (Source { queue, kind }, 10_000));
+    let wanted: Vec<_> = jobs::KINDS.into_iter().flat_map(of_kind).collect();
+    claim::claim(app.db(), &wanted, app.clock.now(), lease, token).await.unwrap().concat()
 }
 
 scene! {
@@ -49,14 +52,14 @@ scene! {
         app.reacted().await;
         let event = EventId::parse(&id).unwrap();
         for crash in 1..=4 {
-            let held = claim::claim(app.db(), Wanted::up_to(10_000), app.clock.now(), LEASE, token(crash)).await.unwrap();
-            let job = held.iter().find(|job| job.kind == call_off::KIND).expect("it still is tried");
-            assert!(call_off::chunk(&app.app.ctx, event, Some((job.id, token(crash)))).await.unwrap());
+            let held = claim_all(&app, LEASE, token(crash)).await;
+            let job = held.iter().find(|job| job.kind == CallOff::KIND).expect("it still is tried");
+            assert!(call_off::chunk(&app.app.ctx, event, Some(job.held())).await.unwrap());
             app.clock.advance(2 * LEASE);
-            assert!(claim::rescue(app.db(), Kinds::Any, app.clock.now()).await.unwrap() > 0);
+            assert!(claim::rescue(app.db(), &jobs::KINDS, app.clock.now()).await.unwrap() > 0);
             // A worker that lost the job changes nothing any more.
             let sold = app.sold(&id).await;
-            assert!(!call_off::chunk(&app.app.ctx, event, Some((job.id, token(crash)))).await.unwrap());
+            assert!(!call_off::chunk(&app.app.ctx, event, Some(job.held())).await.unwrap());
             assert_eq!(app.sold(&id).await, sold);
         }
         let other = stage.app_with(|options| options.clock = app.clock.clone()).await;
@@ -76,14 +79,12 @@ scene! {
         app.reacted().await;
         let (ctx, stop) = (app.app.ctx.clone(), CancellationToken::new());
         stop.cancel();
-        let handlers = HashMap::from([
-            (call_off::KIND, call_off::handler(ctx.clone(), stop.clone())),
-            (fanout::KIND, fanout::handler(ctx, Bus::default(), stop)),
-        ]);
+        let registry = Registry::default().single(call_off::handler(ctx.clone(), stop.clone())).unwrap();
+        let registry = registry.single(FanningOut { ctx, bus: Bus::default(), stop }).unwrap();
         let untouched = "SELECT count(*) AS n FROM job WHERE state = 'available' AND attempt = 0 AND crashes = 0
                          AND kind IN ('fanout', 'call_off') AND last_error = 'the process stops'";
         for _deploy in 0..4 {
-            worker(&app, handlers.clone()).drain().await.unwrap();
+            worker(&app, registry.clone()).drain().await.unwrap();
             assert_eq!(app.number(untouched, []).await, 2);
             app.clock.advance(Duration::from_secs(2));
         }
@@ -94,17 +95,59 @@ scene! {
     }
 }
 
-/// Returns a handler that counts its start, and waits until it may end.
-fn patient(begun: &Arc<AtomicUsize>, may_end: &Arc<Semaphore>) -> Handler {
-    let (begun, may_end) = (begun.clone(), may_end.clone());
-    Arc::new(move |jobs, _| {
-        let (begun, may_end) = (begun.clone(), may_end.clone());
-        Box::pin(async move {
-            begun.fetch_add(jobs.len(), Ordering::SeqCst);
-            let _turn = may_end.acquire().await;
-            Handled::all(&jobs, Outcome::Done)
-        })
-    })
+/// Declares kinds of job for these tests.
+macro_rules! kinds {
+    ($($name:ident = $kind:literal, is_long: $is_long:literal;)*) => {$(
+        #[derive(Clone, Copy, Serialize, Deserialize)]
+        struct $name {}
+
+        impl JobKind for $name {
+            const KIND: &'static str = $kind;
+            const IS_LONG: bool = $is_long;
+        }
+    )*};
+}
+
+kinds! {
+    Mail = "mail", is_long: false;
+    Other = "other", is_long: false;
+    Slow = "slow", is_long: true;
+}
+
+/// Handler that counts the jobs begun, and the most at once, and ends each when it is told to.
+struct Patient<K> {
+    begun: Arc<AtomicUsize>,
+    at_once: AtomicUsize,
+    most: Arc<AtomicUsize>,
+    may_end: Arc<Semaphore>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: JobKind> Patient<K> {
+    fn new(may_end: &Arc<Semaphore>) -> Self {
+        let (begun, at_once, most) = (Arc::default(), AtomicUsize::new(0), Arc::default());
+        Self { begun, at_once, most, may_end: may_end.clone(), kind: PhantomData }
+    }
+}
+
+impl<K: JobKind> Run for Patient<K> {
+    type Kind = K;
+
+    async fn run(&self, _: K, _: Job) -> Outcome {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        self.most.fetch_max(self.at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        self.may_end.acquire().await.unwrap().forget();
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        Outcome::Done
+    }
+}
+
+fn hung() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(0))
+}
+
+fn free() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(1_000_000))
 }
 
 async fn put(app: &TestApp, queue: &str, kind: &str, n: i64) {
@@ -115,81 +158,190 @@ async fn put(app: &TestApp, queue: &str, kind: &str, n: i64) {
     }
 }
 
+async fn count(app: &TestApp, condition: &str) -> i64 {
+    app.number(&format!("SELECT count(*) AS n FROM job WHERE {condition}"), []).await
+}
+
 scene! {
-    /// One claim holds more kinds than there are slots: a group that waits for a slot keeps the lease meanwhile, and
-    /// nothing is started twice.
-    async fn a_group_that_waits_keeps_its_lease(stage: Stage) {
-        const KINDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+    /// Twelve jobs are due: five are in work, their leases are renewed and the others are left to other processes. Each
+    /// completes when it ends, while the others still run, and makes room for the next.
+    async fn a_queue_works_on_five_jobs_at_once(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
-        let (begun, may_end) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-        for kind in KINDS {
-            put(&app, "tickets", kind, 1).await;
-        }
-        let handlers = KINDS.map(|kind| (kind, patient(&begun, &may_end)));
+        let may_end = hung();
+        let mails = Patient::<Mail>::new(&may_end);
+        let (begun, most) = (mails.begun.clone(), mails.most.clone());
+        put(&app, "emails", "mail", 12).await;
         // The lease runs by the clock of the test, renewals by the real one.
-        let worker = Worker { lease: Duration::from_millis(600), ..worker(&app, HashMap::from(handlers)) };
-        let draining = tokio::spawn({
-            let worker = worker.clone();
-            async move { worker.drain().await.unwrap() }
-        });
-        app.eventually("all tickets are taken", || async { begun.load(Ordering::SeqCst) == 5 }).await;
+        let registry = Registry::default().single(mails).unwrap();
+        let worker = Worker { lease: Duration::from_millis(600), ..worker(&app, registry) };
+        let stop = CancellationToken::new();
+        let working = tokio::spawn(worker.run(stop.clone()));
+        app.eventually("five are begun", || async { begun.load(Ordering::SeqCst) == 5 }).await;
+        assert_eq!(count(&app, "state = 'available' AND attempt = 0").await, 7, "the others are not hoarded");
         app.clock.advance(Duration::from_millis(300));
         let renewed = "SELECT count(*) AS n FROM job WHERE state = 'running' AND lease_until > $1";
         let at_first = app.clock.now().plus(Duration::from_millis(300));
-        app.eventually("every lease was renewed", || async { app.number(renewed, [at_first.into()]).await == 7 }).await;
-        may_end.add_permits(100);
-        draining.await.unwrap();
-        assert_eq!(begun.load(Ordering::SeqCst), 7, "each once");
-        assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state = 'succeeded' AND attempt = 1", []).await, 7);
+        app.eventually("every lease was renewed", || async { app.number(renewed, [at_first.into()]).await == 5 }).await;
+        for ended in 1..=3 {
+            may_end.add_permits(1);
+            app.eventually("it completes", || async { count(&app, "state = 'succeeded'").await == ended }).await;
+            app.eventually("the next begins", || async { begun.load(Ordering::SeqCst) == 5 + ended as usize }).await;
+        }
+        assert_eq!(count(&app, "state = 'running'").await, 5);
+        may_end.add_permits(9);
+        app.settled().await;
+        stop.cancel();
+        working.await.unwrap();
+        assert_eq!((begun.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (12, 5));
+        assert_eq!(count(&app, "state = 'succeeded' AND attempt = 1").await, 12);
     }
 }
 
 scene! {
-    /// More e-mails are due than a claim holds, and more long jobs than there are slots: all other jobs continue.
-    async fn nobody_keeps_the_others_waiting(stage: Stage) {
+    /// The jobs of one queue hang, and all places for long jobs are taken: the jobs of the other queues run.
+    async fn a_queue_that_hangs_delays_no_other(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
-        let (begun, may_end) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-        let (mails, other) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let free = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        let handlers = HashMap::from([
-            (call_off::KIND, patient(&begun, &may_end)),
-            ("mail", patient(&mails, &free)),
-            ("other", patient(&other, &free)),
-        ]);
+        let (may_end, free) = (hung(), free());
+        let (mails, slow, others) =
+            (Patient::<Mail>::new(&may_end), Patient::<Slow>::new(&may_end), Patient::<Other>::new(&free));
+        let (mails_begun, slow_begun) = (mails.begun.clone(), slow.begun.clone());
+        let registry = Registry::default().single(mails).unwrap().single(slow).unwrap().single(others).unwrap();
+        put(&app, "emails", "mail", 120).await;
+        put(&app, "notifications", "slow", 4).await;
+        put(&app, "notifications", "other", 7).await;
+        put(&app, "tickets", "other", 7).await;
+        put(&app, "emails", "other", 1).await;
         let stop = CancellationToken::new();
-        let working = tokio::spawn(worker(&app, handlers).run(stop.clone()));
-        // One after the other, so that each is a group of its own.
-        for n in 1..=2 {
-            put(&app, "notifications", call_off::KIND, 1).await;
-            app.eventually("it is begun", || async { begun.load(Ordering::SeqCst) == n }).await;
-        }
-        put(&app, "notifications", call_off::KIND, 4).await;
-        put(&app, "emails", "mail", 1).await;
-        app.eventually("quick jobs have tickets of their own", || async { mails.load(Ordering::SeqCst) == 1 }).await;
-        assert_eq!(begun.load(Ordering::SeqCst), 2);
-        assert_eq!(app.number("SELECT count(*) AS n FROM job WHERE state = 'available'", []).await, 4, "nobody hoards them");
-        may_end.add_permits(100);
+        let working = tokio::spawn(worker(&app, registry).run(stop.clone()));
+        app.eventually("the others ran", || async { count(&app, "state = 'succeeded'").await == 14 }).await;
+        app.eventually("places fill", || async {
+            (mails_begun.load(Ordering::SeqCst), slow_begun.load(Ordering::SeqCst)) == (5, 2)
+        }).await;
+        assert_eq!(count(&app, "state = 'available' AND attempt = 0").await, 115 + 2 + 1, "none is hoarded");
+        may_end.add_permits(1_000);
         app.settled().await;
-        assert_eq!(begun.load(Ordering::SeqCst), 6);
         stop.cancel();
         working.await.unwrap();
-
-        // Three claims, each beginning at another queue, and more mails than two of them hold.
-        put(&app, "emails", "mail", 5).await;
-        put(&app, "notifications", "other", 1).await;
-        let mut kinds = Vec::new();
-        for first in 0..3 {
-            let wanted = Wanted { limit: 2, first, kinds: Kinds::Any };
-            let jobs = claim::claim(app.db(), wanted, app.clock.now(), LEASE, token(first)).await.unwrap();
-            kinds.push(jobs.into_iter().map(|job| job.kind).collect::<Vec<_>>());
-        }
-        assert_eq!(kinds, [["mail", "mail"], ["mail", "other"], ["mail", "mail"]]);
+        assert_eq!(count(&app, "state = 'succeeded' AND attempt = 1").await, 139);
     }
 }
 
-/// Returns a handler that never succeeds.
-fn failing() -> Handler {
-    Arc::new(|jobs, _| Box::pin(async move { Handled::all(&jobs, Outcome::Retry("not today".into())) }))
+/// Job of a batch kind.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Post {
+    n: i64,
+}
+
+impl JobKind for Post {
+    const KIND: &'static str = "post";
+    const QUEUE: Option<Queue> = Some(Queue::Emails);
+}
+
+/// Handler of batches in which job 1 panics, 2 fails, 4 has no outcome, and the effects of 5 cannot be written.
+struct Posting {
+    calls: Arc<Mutex<Vec<usize>>>,
+}
+
+impl RunBatch for Posting {
+    type Kind = Post;
+
+    async fn run_batch(&self, jobs: Vec<(Post, Job)>) -> Handled {
+        self.calls.lock().unwrap().push(jobs.len());
+        assert!(jobs.iter().all(|(post, _)| post.n != 1), "this panic is part of the test");
+        let numbers: HashMap<i64, i64> = jobs.iter().map(|(post, job)| (job.id, post.n)).collect();
+        let outcome = |n: i64| if n == 2 { Outcome::Retry("not today".into()) } else { Outcome::Done };
+        let outcomes = numbers.iter().filter(|(_, n)| **n != 4).map(|(id, n)| (*id, outcome(*n))).collect();
+        let write = move |tx: db::Tx, ours: Vec<i64>| {
+            let numbers = numbers.clone();
+            async move {
+                for id in ours {
+                    let table = if numbers[&id] == 5 { "nowhere" } else { "job" };
+                    let sql = format!("UPDATE {table} SET progress = 'written' WHERE id = $1");
+                    db::run(&tx, &sql, [id.into()]).await?;
+                }
+                Ok::<_, DbError>(())
+            }
+        };
+        Handled { outcomes, effects: Some(Arc::new(move |tx, ours| Box::pin(write(tx, ours)))) }
+    }
+}
+
+async fn post(app: &TestApp, numbers: impl Iterator<Item = i64>) {
+    let jobs: Vec<NewJob> = numbers.map(|n| NewJob::new(&Post { n }, app.clock.now())).collect();
+    let jobs = &jobs;
+    let put = |tx: db::Tx| async move { queue::enqueue(&tx, jobs).await };
+    app.db().write::<_, DbError, _, _>(Priority::Interactive, put).await.unwrap();
+}
+
+scene! {
+    /// A job of a batch that fails, panics, cannot be read or cannot be completed fails alone.
+    async fn a_failing_job_of_a_batch_fails_alone(stage: Stage) {
+        let app = stage.app_with(|options| options.worker = false).await;
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let worker = worker(&app, Registry::default().batch(Posting { calls: calls.clone() }).unwrap());
+        post(&app, 4..=7).await;
+        worker.drain().await.unwrap();
+        assert_eq!(*calls.lock().unwrap(), [4], "one batch, which ran once");
+        assert_eq!(count(&app, "state = 'succeeded' AND attempt = 1 AND progress = 'written'").await, 2);
+        let without = "state = 'available' AND attempt = 1 AND progress IS NULL AND last_error LIKE";
+        assert_eq!(count(&app, &format!("{without} '%no outcome%'")).await, 1);
+        assert_eq!(count(&app, &format!("{without} '%nowhere%'")).await, 1);
+        app.sql("DELETE FROM job", []).await;
+        calls.lock().unwrap().clear();
+
+        post(&app, 1..=8).await;
+        app.sql("UPDATE job SET args = '{\"n\":\"three\"}' WHERE args = '{\"n\":3}'", []).await;
+        worker.drain().await.unwrap();
+        assert_eq!(calls.lock().unwrap()[0], 7, "one batch of those that can be read");
+        assert_eq!(count(&app, "state = 'succeeded' AND attempt = 1 AND progress = 'written'").await, 3);
+        for error in ["panic", "not today", "%no outcome%", "%nowhere%"] {
+            assert_eq!(count(&app, &format!("{without} '{error}'")).await, 1, "{error}");
+        }
+        let unreadable = "state = 'dead' AND attempt = 1 AND last_error LIKE 'the arguments of the job cannot be read: %'";
+        assert_eq!(count(&app, unreadable).await, 1);
+    }
+}
+
+#[test]
+fn a_kind_has_one_handler_and_none_is_missing() {
+    let registry = || Registry::default().single(Patient::<Mail>::new(&free())).unwrap();
+    let twice = registry().single(Patient::<Mail>::new(&free())).err();
+    assert!(matches!(twice, Some(RegistryError::Duplicate("mail"))), "{twice:?}");
+    assert!(registry().with_all_of(&["mail"]).is_ok());
+    let missing = registry().with_all_of(&["mail", "other"]).err();
+    assert!(matches!(missing, Some(RegistryError::Missing("other"))), "{missing:?}");
+}
+
+/// Every start checks that each kind of the list has a handler; this checks that the list has each kind of the code.
+#[test]
+fn the_list_of_kinds_is_that_of_the_code() {
+    let kind_of = |text: &str| {
+        let name = text.split("const KIND: &'static str = \"").nth(1)?;
+        Some(name.split('"').next()?.to_owned())
+    };
+    let mut declared: Vec<String> = Vec::new();
+    for (_, text) in sources("src") {
+        declared.extend(text.split("\nimpl JobKind for ").skip(1).filter_map(kind_of));
+    }
+    let mut listed = jobs::KINDS.to_vec();
+    listed.sort_unstable();
+    declared.sort_unstable();
+    assert_eq!(declared, listed);
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Failing {}
+
+impl JobKind for Failing {
+    const KIND: &'static str = "fails";
+}
+
+impl Run for Failing {
+    type Kind = Self;
+
+    async fn run(&self, _: Self, _: Job) -> Outcome {
+        Outcome::Retry("not today".into())
+    }
 }
 
 #[derive(sea_orm::FromQueryResult)]
@@ -204,13 +356,14 @@ scene! {
     /// none after the last attempt.
     async fn each_queue_waits_as_its_policy_says(stage: Stage) {
         let app = stage.app_with(|options| options.worker = false).await;
-        let worker = worker(&app, HashMap::from([("fails", failing())]));
+        let worker = worker(&app, Registry::default().single(Failing {}).unwrap());
         for (queue, waits) in [
-            (Queue::Emails, vec![2, 4, 8, 16]),
-            (Queue::Notifications, vec![1, 2]),
-            (Queue::Tickets, vec![5, 5]),
+            (Some(Queue::Emails), vec![2, 4, 8, 16]),
+            (Some(Queue::Notifications), vec![1, 2]),
+            (Some(Queue::Tickets), vec![5, 5]),
+            (None, vec![2, 4]), // a kind without a queue of its own
         ] {
-            let job = &[NewJob::new(queue, "fails", &json!({}), app.clock.now())];
+            let job = &[NewJob::new(&Failing {}, app.clock.now()).in_queue(queue)];
             let put = |tx: db::Tx| async move { queue::enqueue(&tx, job).await };
             app.db().write::<_, db::DbError, _, _>(Priority::Interactive, put).await.unwrap();
             let look = || async {

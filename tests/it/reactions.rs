@@ -13,6 +13,7 @@ use boxoffice::id::{BookingId, ChangeId, DomainEventId, EntryId, EventId, Organi
 use boxoffice::notification::audience::Customers;
 use boxoffice::notification::words::{Names, render};
 use boxoffice::outbox::{self, Draft};
+use boxoffice::queue::Queue;
 use boxoffice::reactions::{Effect, effects_of};
 use boxoffice::relay::history::{About, since};
 use boxoffice::relay::number::{Step, number};
@@ -150,6 +151,23 @@ fn every_kind_has_a_sample_and_one_name() {
     for (_, domain_event) in &samples {
         // The kind is serialised and stored under one name.
         assert_eq!(serde_json::to_value(domain_event).unwrap()["kind"], domain_event.kind());
+    }
+}
+
+/// The routes that the product's documents name; other kinds go to `notifications` under the rule for all other jobs.
+#[test]
+fn domain_events_are_routed_as_their_documents_say() {
+    let emails = [
+        "booking.created",
+        "booking.confirmed",
+        "booking.cancelled",
+        "event.updated",
+        "event.cancelled",
+        "user.registered",
+    ];
+    for (_, domain_event) in samples() {
+        let expected = emails.contains(&domain_event.kind()).then_some(Queue::Emails);
+        assert_eq!(Queue::of(&domain_event), expected, "{}", domain_event.kind());
     }
 }
 

@@ -18,7 +18,6 @@ use std::time::Duration;
 use boxoffice::account::token::{Keys, LIFETIME};
 use boxoffice::account::{email, new_password};
 use boxoffice::clock::Timestamp;
-use boxoffice::domain_event::DomainEvent;
 use boxoffice::id::{BadId, BookingId, EventId, NodeId, REFERENCE_LETTERS, RandomSource, SessionId, UserId};
 use boxoffice::money::{BadAmount, Currency, Money};
 use boxoffice::queue::{Backoff, Queue};
@@ -106,7 +105,7 @@ fn instants_survive_their_text() {
 #[test]
 fn queues_wait_as_their_documents_say() {
     let waits = |queue: Queue| -> Vec<u64> {
-        let policy = queue.policy();
+        let policy = queue.retry();
         (1..policy.attempts).map(|failed| policy.backoff.after(failed, 0.5).as_millis() as u64).collect()
     };
     assert_eq!(waits(Queue::Emails), [2_000, 4_000, 8_000, 16_000]);
@@ -115,36 +114,6 @@ fn queues_wait_as_their_documents_say() {
     let backoff = Backoff::Exponential(Duration::from_secs(2));
     assert!(backoff.after(60, 1.0) <= Duration::from_secs(17 * 60), "no wait is endless");
     assert!(backoff.after(1, 0.0) < backoff.after(1, 1.0), "what failed together does not come back together");
-}
-
-/// Every kind of domain event, and those that the documents name for later releases.
-#[test]
-fn domain_events_are_routed_as_their_documents_say() {
-    let routes = [
-        ("user.registered", Queue::Emails),
-        ("event.published", Queue::Notifications),
-        ("event.updated", Queue::Emails),
-        ("event.cancelled", Queue::Emails),
-        ("booking.created", Queue::Emails),
-        ("booking.confirmed", Queue::Emails),
-        ("booking.cancelled", Queue::Emails),
-        ("booking.rejected", Queue::Emails),
-        ("booking.modified", Queue::Emails),
-        ("booking.reminder", Queue::Notifications),
-        ("waitlist.joined", Queue::Notifications),
-        ("waitlist.promoted", Queue::Notifications),
-        ("waitlist.left", Queue::Notifications),
-        ("availability.changed", Queue::Notifications),
-        ("payment.received", Queue::Notifications),
-        ("payment.failed", Queue::Tickets),
-        ("never heard of", Queue::Notifications),
-    ];
-    for (kind, queue) in routes {
-        assert_eq!(Queue::of(kind), queue, "{kind}");
-    }
-    for kind in DomainEvent::KINDS {
-        assert!(routes.iter().any(|(routed, _)| routed == kind), "say where {kind} goes");
-    }
 }
 
 #[test]

@@ -130,6 +130,7 @@ async fn every_check_lists_the_words_of_a_type() {
         ("delivery.channel", vec!["log", "email"]),
         ("delivery.state", vec!["sent", "rejected", "skipped"]),
         ("waitlist_entry.accepts_part", vec!["0", "1"]),
+        ("job.waits_double", vec!["0", "1"]),
         ("event_word.listed", vec!["0", "1"]),
     ] {
         expected.insert(column.into(), words.into_iter().map(str::to_owned).collect());
