@@ -21,12 +21,13 @@ use crate::relay::history::Row;
 use crate::status::{Audience, NoticeKind};
 
 /// Job that notifies a large audience of a domain event.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FanOut {
     domain_event: DomainEventId,
     event: EventId,
     customers: Customers,
-    kind: NoticeKind,
+    /// Word of the kind of notice, which may be of a later release.
+    kind: String,
 }
 
 impl JobKind for FanOut {
@@ -42,7 +43,7 @@ pub fn job(
     kind: NoticeKind,
     now: crate::clock::Timestamp,
 ) -> NewJob {
-    let job = FanOut { domain_event: domain_event.id, event, customers, kind };
+    let job = FanOut { domain_event: domain_event.id, event, customers, kind: kind.word().to_owned() };
     NewJob::new(&job, now).because_of(domain_event.id).once(domain_event.id.to_string())
 }
 
@@ -92,9 +93,10 @@ async fn notify_all(handler: &FanningOut, args: FanOut, job: &Job) -> Result<(),
         UnreadableDomainEvent::Newer => Stopped::Newer,
         UnreadableDomainEvent::Damaged(_) => Stopped::Nonsense(error.to_string()),
     })?;
+    let kind = NoticeKind::of(&args.kind).ok_or(Stopped::Newer)?;
     let mut after: Option<UserId> = job.progress.as_deref().and_then(|text| serde_json::from_str(text).ok());
     while !stop.is_cancelled() {
-        let (heads, last) = chunk(ctx, job.held(), &domain_event, args, after).await?;
+        let (heads, last) = chunk(ctx, job.held(), &domain_event, (&args, kind), after).await?;
         bus.wake_inboxes(heads);
         match last {
             Some(last) => after = Some(last),
@@ -109,7 +111,7 @@ async fn chunk(
     ctx: &Ctx,
     held: Held,
     domain_event: &Recorded,
-    args: FanOut,
+    (args, kind): (&FanOut, NoticeKind),
     after: Option<UserId>,
 ) -> Result<(Vec<(UserId, i64)>, Option<UserId>), DbError> {
     ctx.db
@@ -125,7 +127,7 @@ async fn chunk(
                 .map(|customer| NewNotice {
                     booking: customer.booking,
                     event: Some(args.event),
-                    ..NewNotice::of(domain_event, customer.user, args.kind, Audience::Customer)
+                    ..NewNotice::of(domain_event, customer.user, kind, Audience::Customer)
                 })
                 .collect();
             let heads = inbox::write(&tx, &notices, ctx.now()).await?;

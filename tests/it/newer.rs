@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use boxoffice::bus::Bus;
+use boxoffice::ctx::Ctx;
 use boxoffice::domain_event::{DomainEvent, VERSION};
 use boxoffice::id::{BookingId, DomainEventId, EventId, NodeId, OrganizerId, UserId};
 use boxoffice::jobs;
@@ -283,6 +284,17 @@ scene! {
     }
 }
 
+/// Returns a worker with the handlers of this release.
+fn worker_of(ctx: &Ctx, stop: CancellationToken) -> Worker {
+    Worker {
+        ctx: ctx.clone(),
+        bus: Bus::default(),
+        registry: jobs::registry(ctx, &Bus::default(), &deliver::Channel::Log, &stop).unwrap(),
+        lease: LEASE,
+        enqueued: Arc::new(Notify::new()),
+    }
+}
+
 scene! {
     /// Known jobs about a newer record, a delivery and a fan-out, are handed back with no attempt counted, and done
     /// later.
@@ -293,13 +305,7 @@ scene! {
         let sold = Sold::to(&app, &customer, &event).await;
         app.reacted().await;
         let ctx = app.app.ctx.clone();
-        let worker = |stop: CancellationToken| Worker {
-            ctx: ctx.clone(),
-            bus: Bus::default(),
-            registry: jobs::registry(&ctx, &Bus::default(), &deliver::Channel::Log, &stop).unwrap(),
-            lease: LEASE,
-            enqueued: Arc::new(Notify::new()),
-        };
+        let worker = |stop| worker_of(&ctx, stop);
         let done = "SELECT count(*) AS n FROM job WHERE state = 'succeeded'";
         worker(CancellationToken::new()).drain().await.unwrap();
         assert_eq!(app.number(done, []).await, 2);
@@ -326,6 +332,35 @@ scene! {
             worker(CancellationToken::new()).drain().await.unwrap();
             let rescued = "SELECT count(*) AS n FROM job WHERE state = 'succeeded' AND attempt = 1 AND max_attempts = 1";
             assert_eq!(app.number(rescued, []).await, 2 * n as i64, "{newer:?}");
+        }
+    }
+}
+
+scene! {
+    /// A fan-out of a notice whose kind only a later release knows is handed back with no attempt counted.
+    async fn a_fan_out_of_a_newer_kind_of_notice_waits(stage: Stage) {
+        let app = stage.app_with(|options| options.worker = false).await;
+        let (organizer, customer) = (app.organizer().await, app.customer().await);
+        let event = organizer.event(9).await;
+        customer.books(&event, 1).await;
+        app.reacted().await;
+        #[derive(FromQueryResult)]
+        struct Row {
+            id: DomainEventId,
+            event_id: EventId,
+        }
+        let cause = "SELECT id, event_id FROM domain_event WHERE kind = 'booking.created'";
+        let Row { id, event_id } = boxoffice::db::one(app.db().read(), cause, []).await.unwrap().unwrap();
+        let args = json!({ "domain_event": id, "event": event_id, "customers": "with_live_booking", "kind": "BOOKING_TELEPORTED" });
+        let sql = "INSERT INTO job (queue, kind, args, state, run_at, max_attempts, created_at)
+                   VALUES ('notifications', $1, $2, 'available', 0, 1, 0)";
+        app.sql(sql, [FanOut::KIND.into(), args.to_string().into()]).await;
+        let ctx = app.app.ctx.clone();
+        let worker = worker_of(&ctx, CancellationToken::new());
+        for _ in 0..3 {
+            worker.drain().await.unwrap();
+            assert_eq!(untouched(&app, "state = 'available' AND kind = 'fanout'").await, 1);
+            app.clock.advance(std::time::Duration::from_secs(20));
         }
     }
 }
