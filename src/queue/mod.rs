@@ -62,7 +62,7 @@ pub struct Retry {
 
 impl Retry {
     /// Rule for jobs without a queue of their own.
-    pub const DEFAULT: Self = Self { attempts: 3, backoff: Backoff::Exponential(Duration::from_secs(2)) };
+    const DEFAULT: Self = Self { attempts: 3, backoff: Backoff::Exponential(Duration::from_secs(2)) };
 }
 
 impl Queue {
@@ -123,7 +123,7 @@ impl Queue {
 pub trait JobKind: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Name under which jobs of the kind are stored.
     const KIND: &'static str;
-    /// Queue of the kind; `None` for `notifications` under [`Retry::DEFAULT`].
+    /// Queue of the kind; `None` for `notifications` under the rule for jobs without a queue of their own.
     const QUEUE: Option<Queue> = None;
     /// True for jobs that work in chunks and may take minutes. They have places of their own in the worker, so they
     /// never delay the jobs of a queue.
@@ -175,7 +175,8 @@ impl NewJob {
         job.in_queue(K::QUEUE)
     }
 
-    /// Routes the job to a queue, under the rule of the queue; `None` for `notifications` under [`Retry::DEFAULT`].
+    /// Routes the job to a queue, under the rule of the queue; `None` for `notifications` under the rule for jobs without
+    /// a queue of their own.
     pub fn in_queue(self, queue: Option<Queue>) -> Self {
         let Retry { attempts, backoff } = queue.map_or(Retry::DEFAULT, Queue::retry);
         let (first_wait_ms, waits_double) = backoff.stored();
