@@ -92,6 +92,10 @@ node_ids! {
     UserId = "User";
     /// Account that sells tickets.
     OrganizerId = "Organizer";
+    /// Membership of a user in the team of an organizer.
+    MembershipId = "Membership";
+    /// Invitation to the team of an organizer.
+    InvitationId = "Invitation";
     /// Sign-in of a user.
     SessionId = "Session";
     /// Token that a client program signs in with.

@@ -47,6 +47,42 @@ words! {
 }
 
 words! {
+    /// Role of a user in the team of one organizer.
+    MemberRole {
+        /// Manages the organizer's events, sees its sales, and manages its members.
+        Owner = "OWNER",
+        /// Manages the organizer's events, and sees its sales and its members.
+        Manager = "MANAGER",
+        /// Sees the organizer's events, drafts included, and their sales with the customers; changes nothing.
+        DoorStaff = "DOOR_STAFF",
+        /// Sees the organizer's events, drafts included, and their numbers of tickets; no customers.
+        Viewer = "VIEWER",
+    }
+}
+
+words! {
+    /// Status of an invitation to an organizer's team.
+    InvitationStatus {
+        /// Can be accepted until it expires.
+        Pending = "PENDING",
+        /// The invited account became a member.
+        Accepted = "ACCEPTED",
+        /// The invited account declined.
+        Declined = "DECLINED",
+        /// An owner of the organizer took it back.
+        Revoked = "REVOKED",
+    }
+}
+
+impl InvitationStatus {
+    /// Returns true if an invitation may go from this status to `next`.
+    pub fn may_become(self, next: Self) -> bool {
+        use InvitationStatus::{Accepted, Declined, Pending, Revoked};
+        matches!((self, next), (Pending, Accepted | Declined | Revoked))
+    }
+}
+
+words! {
     /// Status of an event.
     EventStatus {
         /// In preparation: visible to its ORGANIZER and to ADMIN only. It may be deleted.

@@ -137,7 +137,8 @@ async fn sign_up(app: &App, role: Role, nth: usize) -> String {
         accounts::insert_user(&tx, row.clone()).await?;
         if role == Role::Organizer {
             let slugs = accounts::organizer_slugs(&row.name, organizer);
-            accounts::insert_organizer(&tx, organizer, &row.name, &slugs, user, ctx.now()).await?;
+            let owner = accounts::first_owner(ctx.id(), user, organizer, ctx.now());
+            accounts::insert_organizer(&tx, &row.name, &slugs, &owner).await?;
         }
         accounts::insert_session(&tx, session, user, ctx.now()).await?;
         Ok::<_, boxoffice::account::Error>(())

@@ -36,16 +36,40 @@ CREATE TABLE organizer (
     created_at @int NOT NULL
 ) @table;
 
--- Users that act for an organizer. A team is more rows, not a new column.
+-- Users that act for an organizer, each with a role. A user acts for up to 16 organizers.
 CREATE TABLE membership (
+    id           @uuid NOT NULL PRIMARY KEY,
     user_id      @uuid NOT NULL REFERENCES users (id),
     organizer_id @uuid NOT NULL REFERENCES organizer (id),
+    role         TEXT NOT NULL CHECK (role IN ('OWNER', 'MANAGER', 'DOOR_STAFF', 'VIEWER')),
     created_at   @int NOT NULL,
-    PRIMARY KEY (user_id, organizer_id)
+    UNIQUE (user_id, organizer_id)
 ) @table;
 
 -- The audience of news about an organizer's events.
 CREATE INDEX membership_by_organizer ON membership (organizer_id, user_id);
+
+-- Invitations to act for an organizer. Addressed to an e-mail address, which may have no account yet.
+CREATE TABLE membership_invitation (
+    id           @uuid NOT NULL PRIMARY KEY,
+    organizer_id @uuid NOT NULL REFERENCES organizer (id),
+    email        TEXT NOT NULL,                -- as typed, for display
+    email_key    TEXT NOT NULL,                -- as in users
+    role         TEXT NOT NULL CHECK (role IN ('OWNER', 'MANAGER', 'DOOR_STAFF', 'VIEWER')),
+    status       TEXT NOT NULL CHECK (status IN ('PENDING', 'ACCEPTED', 'DECLINED', 'REVOKED')),
+    invited_by   @uuid NOT NULL REFERENCES users (id),
+    created_at   @int NOT NULL,
+    expires_at   @int NOT NULL,                -- from then on it cannot be accepted; the row is deleted some time after it
+    ended_at     @int                          -- time of the acceptance, refusal or revocation
+) @table;
+
+-- One open invitation per address and organizer; another one renews it.
+CREATE UNIQUE INDEX membership_invitation_open ON membership_invitation (organizer_id, email_key) WHERE status = 'PENDING';
+
+-- Open invitations of an account's address.
+CREATE INDEX membership_invitation_by_email ON membership_invitation (email_key, id) WHERE status = 'PENDING';
+
+CREATE INDEX membership_invitation_by_end ON membership_invitation (expires_at);
 
 -- One sign-in. An access token names its session, so ending the row ends the token.
 CREATE TABLE session (
@@ -126,6 +150,7 @@ DROP TABLE throttle;
 DROP TABLE revocation;
 DROP TABLE refresh_token;
 DROP TABLE session;
+DROP TABLE membership_invitation;
 DROP TABLE membership;
 DROP TABLE organizer;
 DROP TABLE users;

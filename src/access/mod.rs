@@ -5,12 +5,14 @@ use crate::clock::Timestamp;
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
 
 mod lease;
+mod memberships;
 mod peer;
 pub mod policy;
 mod scope;
 
-pub use crate::status::Role;
+pub use crate::status::{MemberRole, Role};
 pub use lease::Lease;
+pub use memberships::Memberships;
 pub use peer::Peer;
 pub use policy::{Action, Decision, decide};
 pub use scope::{Scope, Scopes};
@@ -22,8 +24,8 @@ pub struct SignedIn {
     pub user: UserId,
     /// Role of the user; from the database, not from the token.
     pub role: Role,
-    /// Organizer the user acts for, if any.
-    pub organizer: Option<OrganizerId>,
+    /// Organizers the user acts for, with a role for each.
+    pub memberships: Memberships,
     /// Proof of identity.
     pub via: Via,
     /// Time at which the token expires.
@@ -41,6 +43,7 @@ pub enum Via {
 
 /// Origin of a request's actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "copied a few times per request; most requests have a user")]
 pub enum Actor {
     /// A viewer who is not signed in.
     Anonymous,
@@ -72,15 +75,11 @@ impl Actor {
         }
     }
 
-    /// Returns true if the actor acts for `organizer`. Only for the policy: permissions also depend on the proof of
-    /// identity.
-    fn acts_for(&self, organizer: OrganizerId) -> bool {
-        match self {
-            Self::System => true,
-            Self::User(user) => {
-                user.role == Role::Admin || (user.role == Role::Organizer && user.organizer == Some(organizer))
-            }
-            Self::Anonymous => false,
-        }
+    /// Returns the organizers for which the actor may do an action, in the order of its memberships; none for an actor
+    /// without memberships, such as an administrator.
+    pub fn organizers(&self, action: impl Fn(OrganizerId) -> Action) -> Vec<OrganizerId> {
+        let Some(user) = self.signed_in() else { return Vec::new() };
+        let all = user.memberships.iter().map(|(organizer, _)| organizer);
+        all.filter(|organizer| decide(self, action(*organizer)) == Decision::Allow).collect()
     }
 }

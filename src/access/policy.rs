@@ -3,8 +3,18 @@
 //!
 //! The guard of a GraphQL field asks for the role, the verb asks for the ownership inside its transaction. "Not yours"
 //! and "not there" get the same answer, so that a caller cannot find out which ids exist.
+//!
+//! An ORGANIZER account acts for organizers through memberships. Actions of each role in a team:
+//!
+//! | action                                    | OWNER | MANAGER | DOOR_STAFF | VIEWER |
+//! |-------------------------------------------|-------|---------|------------|--------|
+//! | see events, drafts included               | yes   | yes     | yes        | yes    |
+//! | see bookings, participants and waitlists  | yes   | yes     | yes        | no     |
+//! | manage events, cancel bookings            | yes   | yes     | no         | no     |
+//! | see members and invitations               | yes   | yes     | no         | no     |
+//! | invite, change and remove members         | yes   | no      | no         | no     |
 
-use super::{Actor, Role, Via};
+use super::{Actor, MemberRole, Role, SignedIn, Via};
 use crate::id::{OrganizerId, UserId};
 
 /// An action that needs a decision. Variants with an owner are decided once the row is known.
@@ -28,10 +38,27 @@ pub enum Action {
     ManageAccount,
     /// Create administrators, change roles, disable accounts.
     Administer,
+    /// See, invite, change and remove members of organizers: only with a session, never with an API token.
+    ManageMembers,
+    /// See, accept and decline one's own invitations to organizers: only with a session, never with an API token.
+    AnswerInvitations,
+    /// See the events of this organizer, drafts included.
+    SeeEventsOf(OrganizerId),
     /// Change an event of this organizer.
     ManageEventOf(OrganizerId),
     /// See the bookings and the waitlist of an event of this organizer.
     ReadSalesOf(OrganizerId),
+    /// See the members of this organizer and its open invitations.
+    SeeMembersOf(OrganizerId),
+    /// Invite, change and remove members of this organizer.
+    ManageMembersOf(OrganizerId),
+    /// End the membership of this user in the team of this organizer.
+    EndMembershipOf {
+        /// User whose membership ends.
+        member: UserId,
+        /// Organizer that the user acts for.
+        organizer: OrganizerId,
+    },
     /// See the full account of this user.
     AccountOf(UserId),
     /// See or change bookings and waitlist entries of this customer.
@@ -85,19 +112,64 @@ pub fn decide(actor: &Actor, action: Action) -> Decision {
             either(Action::OwnThingOf(customer), Action::ReadSalesOf(organizer))
         }
         Action::CancelBookingOf { customer, organizer } => {
-            either(Action::OwnThingOf(customer), Action::ManageEventOf(organizer))
+            match either(Action::OwnThingOf(customer), Action::ManageEventOf(organizer)) {
+                // A member who sees the booking learns that it takes another role to cancel it.
+                Hide if is_only_reader(user, organizer) && decide(actor, Action::ReadSalesOf(organizer)) == Allow => {
+                    Forbid
+                }
+                decision => decision,
+            }
         }
         _ if !covered => Forbid,
         Action::Browse | Action::UseAccount | Action::ReadNotices | Action::ManageAccount => Allow,
         Action::BookTickets => allow_or(user.role == Role::Customer, Forbid),
-        Action::ManageEvents => allow_or(user.role == Role::Organizer || user.role == Role::Admin, Forbid),
-        Action::ReadSales => allow_or(user.role != Role::Customer, Forbid),
+        Action::ManageEvents | Action::ReadSales | Action::ManageMembers => {
+            allow_or(user.role == Role::Organizer || user.role == Role::Admin, Forbid)
+        }
+        Action::AnswerInvitations => allow_or(user.role == Role::Organizer, Forbid),
         Action::CancelBooking => Allow,
         Action::Administer => allow_or(user.role == Role::Admin, Forbid),
-        Action::ManageEventOf(organizer) | Action::ReadSalesOf(organizer) => match user.role {
-            Role::Customer => Forbid,
-            Role::Organizer | Role::Admin => allow_or(actor.acts_for(organizer), Hide),
-        },
+        Action::SeeEventsOf(organizer) => in_team(user, organizer, MemberRole::ALL),
+        Action::ReadSalesOf(organizer) => in_team(user, organizer, READ_SALES),
+        Action::ManageEventOf(organizer) | Action::SeeMembersOf(organizer) => in_team(user, organizer, MANAGE),
+        Action::ManageMembersOf(organizer) => in_team(user, organizer, OWN),
+        Action::EndMembershipOf { member, organizer } => {
+            let leaves = user.user == member && user.role == Role::Organizer;
+            in_team(user, organizer, if leaves { MemberRole::ALL } else { OWN })
+        }
         Action::AccountOf(owner) | Action::OwnThingOf(owner) => allow_or(user.user == owner, Hide),
     }
+}
+
+/// Roles that see the bookings, participants and waitlists of an organizer's events.
+const READ_SALES: &[MemberRole] = &[MemberRole::Owner, MemberRole::Manager, MemberRole::DoorStaff];
+
+/// Roles that manage the events of an organizer.
+const MANAGE: &[MemberRole] = &[MemberRole::Owner, MemberRole::Manager];
+
+/// Roles that manage the members of an organizer.
+const OWN: &[MemberRole] = &[MemberRole::Owner];
+
+/// Returns the role of a user in the team of an organizer. An administrator counts as an owner of every organizer.
+fn role_in(user: &SignedIn, organizer: OrganizerId) -> Option<MemberRole> {
+    match user.role {
+        Role::Customer => None,
+        Role::Organizer => user.memberships.role_in(organizer),
+        Role::Admin => Some(MemberRole::Owner),
+    }
+}
+
+/// Decides an action of an organizer's team that these roles may do.
+fn in_team(user: &SignedIn, organizer: OrganizerId, roles: &[MemberRole]) -> Decision {
+    match role_in(user, organizer) {
+        _ if user.role == Role::Customer => Decision::Forbid,
+        None => Decision::Hide,
+        Some(role) if roles.contains(&role) => Decision::Allow,
+        Some(_) => Decision::Forbid,
+    }
+}
+
+/// Returns true if the role in the team of an organizer sees bookings and changes none.
+fn is_only_reader(user: &SignedIn, organizer: OrganizerId) -> bool {
+    role_in(user, organizer).is_some_and(|role| READ_SALES.contains(&role) && !MANAGE.contains(&role))
 }

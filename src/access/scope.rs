@@ -56,8 +56,9 @@ impl Scopes {
     }
 
     /// Returns true if a scope of the set covers an action. Every token may read the identity of its user; no scope
-    /// covers changes of the account or administration. Each action lists the scopes it needs, whatever the user's
-    /// role. An action with a different meaning for customer and organizer is decided by the policy in parts.
+    /// covers changes of the account, the members of an organizer, or administration. Each action lists the scopes it
+    /// needs, whatever the user's role. An action with a different meaning for customer and organizer is decided by the
+    /// policy in parts.
     pub fn cover(self, action: Action) -> bool {
         let any = |scopes: &[Scope]| scopes.iter().any(|scope| self.has(*scope));
         match action {
@@ -67,9 +68,12 @@ impl Scopes {
             Action::BookTickets | Action::OwnThingOf(_) => any(&[Scope::Book]),
             Action::ManageEvents | Action::ManageEventOf(_) => any(&[Scope::ManageEvents]),
             Action::ReadSales | Action::ReadSalesOf(_) => any(&[Scope::ReadSales]),
+            Action::SeeEventsOf(_) => any(&[Scope::ManageEvents, Scope::ReadSales]),
             Action::CancelBooking => any(&[Scope::Book, Scope::ManageEvents]),
             Action::BookingOf { .. } | Action::CancelBookingOf { .. } => false, // decided in parts
             Action::ManageAccount | Action::Administer => false,
+            Action::ManageMembers | Action::AnswerInvitations => false,
+            Action::SeeMembersOf(_) | Action::ManageMembersOf(_) | Action::EndMembershipOf { .. } => false,
         }
     }
 }

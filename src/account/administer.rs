@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
 use crate::entity::users;
-use crate::id::{NodeId, OrganizerId, UserId};
+use crate::id::{NodeId, UserId};
 use crate::page::{Page, Paging};
 use crate::queue::{self, JobKind, NewJob};
 use crate::text::Invalid;
@@ -33,10 +33,11 @@ async fn end_entries(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbErro
 }
 
 /// Gives a user another role. Takes effect immediately: the user's running subscriptions are terminated. A new
-/// ORGANIZER gets an organizer with the user's name unless the user has had one before; a former ORGANIZER keeps it
-/// without the right to use it.
+/// ORGANIZER gets an organizer with the user's name unless the user owns one from before; a former ORGANIZER keeps all
+/// memberships without the right to use them.
 pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error> {
-    let organizer: OrganizerId = ctx.id();
+    let owner = store::first_owner(ctx.id(), id, ctx.id(), ctx.now());
+    let owner = &owner;
     change(ctx, id, &format!("role set to {role:?}"), |tx, user| async move {
         if user.role == role {
             return Ok(false);
@@ -44,8 +45,8 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
         let sql = "UPDATE users SET role = $2 WHERE id = $1";
         db::run(&tx, sql, [id.into(), role.into()]).await?;
         if role == Role::Organizer && store::organizer_of(&tx, id).await?.is_none() {
-            let slugs = store::organizer_slugs(&user.name, organizer);
-            store::insert_organizer(&tx, organizer, &user.name, &slugs, id, ctx.now()).await?;
+            let slugs = store::organizer_slugs(&user.name, owner.organizer_id);
+            store::insert_organizer(&tx, &user.name, &slugs, owner).await?;
         }
         if user.role == Role::Customer {
             end_entries(&tx, id, ctx.now()).await?;

@@ -20,6 +20,7 @@ pub mod sign_in;
 pub mod sign_out;
 pub mod sign_up;
 pub mod store;
+pub mod team;
 pub mod throttle;
 pub mod token;
 
@@ -50,6 +51,27 @@ pub enum Error {
     /// The viewer has no such token.
     #[error("there is no such token")]
     TokenNotFound,
+    /// There is no such organizer, or the actor is not a member of it.
+    #[error("there is no such organizer")]
+    OrganizerNotFound,
+    /// There is no such member, or the actor may not see the team.
+    #[error("there is no such member")]
+    MembershipNotFound,
+    /// There is no such invitation, or it is to another address.
+    #[error("there is no such invitation")]
+    InvitationNotFound,
+    /// The invitation was answered or revoked, or has expired.
+    #[error("the invitation has ended")]
+    InvitationOver,
+    /// The account is a member of the organizer already.
+    #[error("this account is already a member")]
+    AlreadyMember {
+        /// Input field that names the account.
+        field: &'static str,
+    },
+    /// The organizer would have no owner left.
+    #[error("the organizer needs an owner: make another member an owner first")]
+    LastOwner,
     /// There is no such user.
     #[error("there is no such user")]
     UserNotFound,

@@ -14,6 +14,9 @@ const CHUNK: u64 = 5_000;
 /// Time an API token is kept after its end.
 const ENDED_TOKENS: Duration = Duration::from_secs(30 * 24 * 3_600);
 
+/// Time an invitation is kept after its expiry, answered ones too.
+const ENDED_INVITATIONS: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// Deletes ended rows, in chunks:
 ///
 /// * revocations after 20 minutes: every process has read them by then, even one that was suspended;
@@ -21,6 +24,7 @@ const ENDED_TOKENS: Duration = Duration::from_secs(30 * 24 * 3_600);
 ///   then;
 /// * sessions 30 days after their last renewal, whether they were signed out or not;
 /// * API tokens 30 days after their end, revoked ones included;
+/// * invitations 30 days after their expiry, ended ones too: they contain addresses of persons without an account;
 /// * throttle counters an hour after the last failure, known networks after 90 days.
 pub async fn purge(db: &Db, now: Timestamp) -> Result<(), DbError> {
     let old = [
@@ -43,6 +47,11 @@ pub async fn purge(db: &Db, now: Timestamp) -> Result<(), DbError> {
             "DELETE FROM api_token WHERE id IN
              (SELECT id FROM api_token WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
             ENDED_TOKENS,
+        ),
+        (
+            "DELETE FROM membership_invitation WHERE id IN
+             (SELECT id FROM membership_invitation WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            ENDED_INVITATIONS,
         ),
         (
             "DELETE FROM throttle WHERE key IN (SELECT key FROM throttle WHERE last_at < $1 ORDER BY last_at LIMIT $2)",

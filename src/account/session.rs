@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::secret;
 use super::token::{Claims, Keys};
-use crate::access::{Actor, Role, Scopes, SignedIn, Via};
+use crate::access::{Actor, MemberRole, Memberships, Role, Scopes, SignedIn, Via};
 use crate::clock::{Clock, Timestamp};
 use crate::db::{self, Db, DbError, Priority};
 use crate::id::{ApiTokenId, OrganizerId, SessionId, UserId};
@@ -110,7 +110,7 @@ pub struct Sessions {
 struct Standing {
     user: UserId,
     role: Role,
-    organizer: Option<OrganizerId>,
+    memberships: Memberships,
     /// State of the API token; None for a session.
     token: Option<TokenStanding>,
 }
@@ -128,6 +128,7 @@ struct SessionRow {
     user_id: UserId,
     role: Role,
     organizer_id: Option<OrganizerId>,
+    member_role: Option<MemberRole>,
 }
 
 #[derive(FromQueryResult)]
@@ -135,6 +136,7 @@ struct TokenRow {
     user_id: UserId,
     role: Role,
     organizer_id: Option<OrganizerId>,
+    member_role: Option<MemberRole>,
     hash: String,
     scopes: i64,
     expires_at: Timestamp,
@@ -242,8 +244,8 @@ impl Sessions {
 
     async fn person(&self, user: UserId, session: SessionId, expires_at: Timestamp) -> Result<Actor, Unauthenticated> {
         match self.standing(session.0).await? {
-            Some(Standing { user: owner, role, organizer, token: None }) if owner == user => {
-                Ok(Actor::User(SignedIn { user, role, organizer, via: Via::Session(session), expires_at }))
+            Some(Standing { user: owner, role, memberships, token: None }) if owner == user => {
+                Ok(Actor::User(SignedIn { user, role, memberships, via: Via::Session(session), expires_at }))
             }
             _ => Err(Unauthenticated::Invalid),
         }
@@ -262,7 +264,7 @@ impl Sessions {
     }
 
     fn program_of(&self, id: ApiTokenId, standing: &Standing) -> Result<Actor, Unauthenticated> {
-        let Standing { user, role, organizer, token: Some(token) } = standing else {
+        let Standing { user, role, memberships, token: Some(token) } = standing else {
             return Err(Unauthenticated::Invalid);
         };
         if token.expires_at <= self.clock.now() {
@@ -270,7 +272,7 @@ impl Sessions {
         }
         let via = Via::ApiToken(id, token.scopes);
         let expires_at = token.expires_at;
-        Ok(Actor::User(SignedIn { user: *user, role: *role, organizer: *organizer, via, expires_at }))
+        Ok(Actor::User(SignedIn { user: *user, role: *role, memberships: *memberships, via, expires_at }))
     }
 
     /// Records the use of a token, once an hour and in the background.
@@ -313,23 +315,27 @@ impl Sessions {
     }
 
     async fn ask(&self, subject: Uuid) -> Result<Option<Standing>, DbError> {
-        let sql = "SELECT s.user_id, u.role, m.organizer_id FROM session s
+        // A row per membership, or a single one without.
+        let sql = "SELECT s.user_id, u.role, m.organizer_id, m.role AS member_role FROM session s
                    JOIN users u ON u.id = s.user_id
                    LEFT JOIN membership m ON m.user_id = u.id
-                   WHERE s.id = $1 AND s.revoked_at IS NULL AND u.disabled_at IS NULL";
-        let row: Option<SessionRow> = db::one(self.db.read(), sql, [subject.into()]).await?;
-        if let Some(SessionRow { user_id, role, organizer_id }) = row {
-            return Ok(Some(Standing { user: user_id, role, organizer: organizer_id, token: None }));
+                   WHERE s.id = $1 AND s.revoked_at IS NULL AND u.disabled_at IS NULL ORDER BY m.id";
+        let rows: Vec<SessionRow> = db::all(self.db.read(), sql, [subject.into()]).await?;
+        if let Some(SessionRow { user_id, role, .. }) = rows.first() {
+            let memberships = Memberships::of(rows.iter().filter_map(|row| row.organizer_id.zip(row.member_role)));
+            return Ok(Some(Standing { user: *user_id, role: *role, memberships, token: None }));
         }
-        let sql = "SELECT t.user_id, u.role, m.organizer_id, t.hash, t.scopes, t.expires_at, t.used_at FROM api_token t
+        let sql = "SELECT t.user_id, u.role, m.organizer_id, m.role AS member_role,
+                          t.hash, t.scopes, t.expires_at, t.used_at FROM api_token t
                    JOIN users u ON u.id = t.user_id
                    LEFT JOIN membership m ON m.user_id = u.id
-                   WHERE t.id = $1 AND t.revoked_at IS NULL AND u.disabled_at IS NULL";
-        let row: Option<TokenRow> = db::one(self.db.read(), sql, [subject.into()]).await?;
-        Ok(row.map(|row| Standing {
+                   WHERE t.id = $1 AND t.revoked_at IS NULL AND u.disabled_at IS NULL ORDER BY m.id";
+        let rows: Vec<TokenRow> = db::all(self.db.read(), sql, [subject.into()]).await?;
+        let memberships = Memberships::of(rows.iter().filter_map(|row| row.organizer_id.zip(row.member_role)));
+        Ok(rows.into_iter().next().map(|row| Standing {
             user: row.user_id,
             role: row.role,
-            organizer: row.organizer_id,
+            memberships,
             token: Some(TokenStanding {
                 hash: row.hash,
                 scopes: Scopes::from_bits(row.scopes),

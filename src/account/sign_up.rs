@@ -12,7 +12,7 @@ use crate::ctx::Ctx;
 use crate::db::Priority;
 use crate::domain_event::DomainEvent;
 use crate::entity::users;
-use crate::id::{OrganizerId, SessionId, UserId};
+use crate::id::{SessionId, UserId};
 use crate::outbox::{self, Draft};
 use crate::text;
 
@@ -111,7 +111,7 @@ async fn insert(
 
     let now = ctx.now();
     let (user, session): (UserId, SessionId) = (ctx.id(), ctx.id());
-    let organizer: OrganizerId = ctx.id();
+    let owner = store::first_owner(ctx.id(), user, ctx.id(), now);
     let row = users::Model {
         id: user,
         email: account.email,
@@ -125,15 +125,15 @@ async fn insert(
     let domain_event =
         Draft::new(ctx, DomainEvent::UserRegistered { user }).caused_by(ctx.actor.user_id().or(Some(user)));
     let token = refresh::begin(ctx);
-    let slugs = store::organizer_slugs(&account.organizer_name, organizer);
-    let (row, organizer_name, slugs) = (&row, &account.organizer_name, &slugs);
+    let slugs = store::organizer_slugs(&account.organizer_name, owner.organizer_id);
+    let (row, organizer_name, slugs, owner) = (&row, &account.organizer_name, &slugs, &owner);
     let (domain_event, first) = (&domain_event, &token.token);
     let opened = ctx
         .db
         .write(Priority::Interactive, |tx| async move {
             store::insert_user(&tx, row.clone()).await?;
             if role == Role::Organizer {
-                store::insert_organizer(&tx, organizer, organizer_name, slugs, user, now).await?;
+                store::insert_organizer(&tx, organizer_name, slugs, owner).await?;
             }
             store::insert_session(&tx, session, user, now).await?;
             refresh::first(&tx, session, first, now).await?;

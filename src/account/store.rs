@@ -1,13 +1,14 @@
 //! Queries of accounts.
 //! Not here: decisions, and the begin or commit of a transaction.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::Error;
 use crate::clock::Timestamp;
 use crate::db::{self, DbError, Tx, is_unique_violation};
 use crate::entity::{membership, organizer, session, users};
-use crate::id::{OrganizerId, SessionId, UserId};
+use crate::id::{MembershipId, OrganizerId, SessionId, UserId};
+use crate::status::MemberRole;
 use crate::text;
 
 /// Returns the account with this address key.
@@ -25,10 +26,16 @@ pub async fn organizers(c: &impl ConnectionTrait, ids: &[OrganizerId]) -> Result
     Ok(organizer::Entity::find().filter(organizer::Column::Id.is_in(ids.iter().copied())).all(c).await?)
 }
 
-/// Returns the organizer that a user acts for.
+/// Returns the first organizer that a user owns.
 pub async fn organizer_of(c: &impl ConnectionTrait, user: UserId) -> Result<Option<OrganizerId>, DbError> {
-    let row = membership::Entity::find().filter(membership::Column::UserId.eq(user)).one(c).await?;
-    Ok(row.map(|row| row.organizer_id))
+    let owned = memberships_of(c, user).await?.into_iter().find(|row| row.role == MemberRole::Owner);
+    Ok(owned.map(|row| row.organizer_id))
+}
+
+/// Returns the memberships of a user, oldest first.
+pub async fn memberships_of(c: &impl ConnectionTrait, user: UserId) -> Result<Vec<membership::Model>, DbError> {
+    let own = membership::Entity::find().filter(membership::Column::UserId.eq(user));
+    Ok(own.order_by_asc(membership::Column::Id).all(c).await?)
 }
 
 /// Inserts a new user. The unique index decides which of two sign-ups with one address is first.
@@ -57,15 +64,9 @@ pub fn organizer_slugs(name: &str, id: OrganizerId) -> [String; 2] {
     text::slugs(name, "organizer", &id.0.simple().to_string()[26..])
 }
 
-/// Inserts the organizer that a new user acts for, under the first of `slugs` that is free.
-pub async fn insert_organizer(
-    tx: &Tx,
-    id: OrganizerId,
-    name: &str,
-    slugs: &[String],
-    user: UserId,
-    now: Timestamp,
-) -> Result<(), DbError> {
+/// Inserts an organizer, under the first of `slugs` that is free, with its first owner.
+pub async fn insert_organizer(tx: &Tx, name: &str, slugs: &[String], owner: &membership::Model) -> Result<(), DbError> {
+    let (id, now) = (owner.organizer_id, owner.created_at);
     let mut written = 0;
     for slug in slugs {
         let sql =
@@ -78,9 +79,19 @@ pub async fn insert_organizer(
     if written == 0 {
         return Err(sea_orm::DbErr::Custom("no free slug".into()).into());
     }
-    let row = membership::ActiveModel { user_id: Set(user), organizer_id: Set(id), created_at: Set(now) };
-    membership::Entity::insert(row).exec_without_returning(tx).await?;
+    insert_membership(tx, owner).await
+}
+
+/// Inserts a membership. The unique index refuses a second one of the same user and organizer.
+pub async fn insert_membership(tx: &Tx, row: &membership::Model) -> Result<(), DbError> {
+    let row: membership::ActiveModel = row.clone().into();
+    membership::Entity::insert(sea_orm::IntoActiveModel::into_active_model(row)).exec_without_returning(tx).await?;
     Ok(())
+}
+
+/// Returns the membership of the first owner of a new organizer.
+pub fn first_owner(id: MembershipId, user: UserId, organizer: OrganizerId, now: Timestamp) -> membership::Model {
+    membership::Model { id, user_id: user, organizer_id: organizer, role: MemberRole::Owner, created_at: now }
 }
 
 /// Inserts a new session.

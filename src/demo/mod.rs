@@ -15,7 +15,7 @@ use chrono_tz::Tz;
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 
-use crate::access::{Actor, Role, SignedIn, Via};
+use crate::access::{Actor, Memberships, Role, SignedIn, Via};
 use crate::account::password::{Cost, Hasher};
 use crate::account::sign_up::{self, NewAccount};
 use crate::account::store;
@@ -186,9 +186,10 @@ async fn sign_one_up(
         organizer_name: organizer.map(str::to_owned),
     };
     let opened = sign_up::create_user(&ctx, hasher, account, role).await.map_err(refused)?;
-    let organizer = store::organizer_of(ctx.db.read(), opened.user).await?;
+    let memberships = store::memberships_of(ctx.db.read(), opened.user).await?;
+    let memberships = Memberships::of(memberships.into_iter().map(|row| (row.organizer_id, row.role)));
     let expires_at = Timestamp(i64::MAX);
-    let signed_in = SignedIn { user: opened.user, role, organizer, via: Via::Session(opened.session), expires_at };
+    let signed_in = SignedIn { user: opened.user, role, memberships, via: Via::Session(opened.session), expires_at };
     Ok((email, Actor::User(signed_in)))
 }
 
@@ -198,6 +199,7 @@ async fn create_events(ctx: &Ctx, users: &SeedUsers, today: Timestamp) -> Result
         let ctx = ctx.acting_as(users[play.organizer]); // holds every organizer of EVENTS; a test creates them all
         let (starts_at, ends_at) = times(play, today)?;
         let new = NewEvent {
+            organizer: None,
             title: play.title.to_owned(),
             description: play.description.to_owned(),
             venue: play.venue.to_owned(),

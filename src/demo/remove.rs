@@ -32,6 +32,7 @@ const TABLES: &[&str] = &[
     "throttle",
     "known_network",
     "session",
+    "membership_invitation",
     "membership",
     "organizer",
     "users",

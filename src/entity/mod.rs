@@ -9,6 +9,7 @@ pub mod event;
 pub mod event_change;
 pub mod inbox;
 pub mod membership;
+pub mod membership_invitation;
 pub mod notice;
 pub mod organizer;
 pub mod quota;

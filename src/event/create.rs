@@ -2,13 +2,13 @@
 //! Not here: making it public (`publish`).
 
 use super::{
-    Error, capacity, currency, description, organizer_of, price, search, store, time_zone, times, title, venue,
+    Error, capacity, currency, description, organizer_for, price, search, store, time_zone, times, title, venue,
 };
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
 use crate::db::{MaybeDb, Priority, is_unique_violation};
 use crate::entity::{event, quota, slot, ticket_type};
-use crate::id::EventId;
+use crate::id::{EventId, OrganizerId};
 use crate::idempotency::{self, Key, Recall};
 use crate::money::Currency;
 use crate::status::{Confirmation, EventStatus};
@@ -18,6 +18,8 @@ use serde::Serialize;
 /// Fields of a new event, as submitted.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewEvent {
+    /// Organizer of the event; `None` for the only one for which the actor may manage events.
+    pub organizer: Option<OrganizerId>,
     /// Title of the event.
     pub title: String,
     /// Description of the event.
@@ -38,9 +40,9 @@ pub struct NewEvent {
     pub currency: String,
 }
 
-/// Creates a draft for the organizer the actor acts for. A repeated key returns the event created first.
+/// Creates a draft for an organizer the actor acts for. A repeated key returns the event created first.
 pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<EventId, CreateError> {
-    let organizer = organizer_of(ctx)?;
+    let organizer = organizer_for(ctx, new.organizer)?;
     let user = ctx.user().map_err(Error::from)?;
     let now = ctx.now();
     let checked = checked(&new, now).map_err(Error::from)?;

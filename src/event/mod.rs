@@ -41,6 +41,9 @@ pub enum Error {
     /// The event does not exist, or is hidden from the actor.
     #[error("there is no such event")]
     NotFound,
+    /// The organizer does not exist, or the actor is not a member of it.
+    #[error("there is no such organizer")]
+    OrganizerNotFound,
     /// The event's status does not allow the operation.
     #[error("the event is {}, which does not allow this", .0.word())]
     InvalidTransition(EventStatus),
@@ -79,19 +82,31 @@ pub fn is_public(event: &event::Model) -> bool {
     event.status != EventStatus::Draft
 }
 
-/// Returns true if the actor may see this event. Drafts are visible only to those who manage the event or read its
-/// sales.
+/// Returns true if the actor may see this event. Drafts are visible only to members of the organizer and to
+/// administrators.
 pub fn may_see(ctx: &Ctx, event: &event::Model) -> bool {
-    is_public(event)
-        || ctx.allow(Action::ManageEventOf(event.organizer_id)).is_ok()
-        || ctx.allow(Action::ReadSalesOf(event.organizer_id)).is_ok()
+    is_public(event) || ctx.allow(Action::SeeEventsOf(event.organizer_id)).is_ok()
 }
 
-/// Returns the organizer the actor creates events for.
-pub fn organizer_of(ctx: &Ctx) -> Result<OrganizerId, Error> {
+/// Returns the organizer the actor creates an event for: the one that is named, or the only one for which the actor may
+/// manage events.
+pub fn organizer_for(ctx: &Ctx, named: Option<OrganizerId>) -> Result<OrganizerId, Error> {
     ctx.allow(Action::ManageEvents)?;
-    let acting = ctx.actor.signed_in().and_then(|user| user.organizer);
-    acting.ok_or(Error::Denied(Denied::Role))
+    let managed = ctx.actor.organizers(Action::ManageEventOf);
+    match (named, managed.as_slice()) {
+        (Some(named), managed) if managed.contains(&named) => Ok(named),
+        (None, [only]) => Ok(*only),
+        (None, []) => Err(Error::Denied(Denied::Role)),
+        (None, _) => {
+            Err(Invalid::new("organizerId", "must name the organizer, because you manage events of several").into())
+        }
+        // A member without this right; an administrator, who creates no events; or another organizer.
+        (Some(named), _) => match ctx.allow(Action::ManageEventOf(named)) {
+            Ok(()) => Err(Error::Denied(Denied::Role)),
+            Err(Denied::Hidden) => Err(Error::OrganizerNotFound),
+            Err(denied) => Err(denied.into()),
+        },
+    }
 }
 
 fn time_zone(name: &str) -> Result<String, Invalid> {

@@ -1,5 +1,5 @@
-//! All GraphQL about accounts: user, organizer, sign-up and sign-in.
-//! Not here: the rules, which are in the verbs of `crate::account`.
+//! All GraphQL about accounts: user, sign-up and sign-in.
+//! Not here: the rules, which are in the verbs of `crate::account`, and organizers (`organizer`).
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -7,6 +7,8 @@ use super::Services;
 use super::error::{IntoUserError, UserError, stored};
 use super::guard::{May, acting};
 use super::load::{Load, failed};
+use super::membership::Membership;
+use super::organizer::{Organizer, organizer_by_id};
 use super::page::id;
 use super::scalar::DateTime;
 use crate::access::{Action, Role};
@@ -14,8 +16,7 @@ use crate::account::refresh::Refresh;
 use crate::account::session::Opened;
 use crate::account::sign_in::sign_in;
 use crate::account::sign_up::{self, NewAccount};
-use crate::entity::{organizer, users};
-use crate::id::OrganizerId;
+use crate::entity::users;
 
 /// A person with an account.
 pub struct User {
@@ -30,6 +31,8 @@ enum Reached {
     Otherwise,
     /// Sales that the viewer may see: the organizer has to be able to reach the customer.
     AsCustomer,
+    /// Team of an organizer that the viewer may see: its members have to be able to reach each other.
+    AsMember,
     /// Session of the user that was opened in this request.
     BySigningIn,
 }
@@ -43,6 +46,11 @@ impl User {
     /// A customer as the organizer of their booking sees them.
     pub fn customer(row: users::Model) -> Self {
         Self { row, reached: Reached::AsCustomer }
+    }
+
+    /// A member of an organizer as its owners and managers see them.
+    pub fn member(row: users::Model) -> Self {
+        Self { row, reached: Reached::AsMember }
     }
 
     /// A user who has just signed in.
@@ -73,9 +81,9 @@ impl User {
     }
 
     /// E-mail address. Null unless you are this user, an ADMIN, or an ORGANIZER that reaches the user through a
-    /// booking, participant or waitlist entry of its own event.
+    /// booking, participant or waitlist entry of its own event, or as a member of its own organizer.
     async fn email(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
-        let visible = self.reached == Reached::AsCustomer || self.is_open_to(ctx)?;
+        let visible = [Reached::AsCustomer, Reached::AsMember].contains(&self.reached) || self.is_open_to(ctx)?;
         Ok(visible.then_some(self.row.email.as_str()))
     }
 
@@ -84,7 +92,8 @@ impl User {
         self.row.role
     }
 
-    /// Organizer that this user acts for; null when there is none. Null unless you are this user or an ADMIN.
+    /// First organizer that this user is OWNER of; null when there is none. `memberships` has all. Null unless you are
+    /// this user or an ADMIN.
     async fn organizer(&self, ctx: &Context<'_>) -> Result<Option<Organizer>> {
         if !self.is_open_to(ctx)? {
             return Ok(None);
@@ -96,6 +105,16 @@ impl User {
         }
     }
 
+    /// Organizers that this user is a member of, oldest membership first, at most 16; they give rights only to an
+    /// ORGANIZER. Null unless you are this user or an ADMIN.
+    async fn memberships(&self, ctx: &Context<'_>) -> Result<Option<Vec<Membership>>> {
+        if !self.is_open_to(ctx)? {
+            return Ok(None);
+        }
+        let rows = crate::account::store::memberships_of(acting(ctx)?.db.read(), self.row.id).await;
+        Ok(Some(rows.map_err(|error| super::error::db_fault(&error))?.into_iter().map(Membership).collect()))
+    }
+
     /// True if an administrator has withdrawn the right to sign in. Null unless you are this user or an ADMIN.
     async fn disabled(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
         Ok(self.is_open_to(ctx)?.then_some(self.row.disabled_at.is_some()))
@@ -105,33 +124,6 @@ impl User {
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
-}
-
-/// The account that sells events.
-pub struct Organizer(pub(super) organizer::Model);
-
-/// The account that sells events. Users with the role ORGANIZER act for one.
-#[Object]
-impl Organizer {
-    /// Opaque id of the organizer.
-    pub async fn id(&self) -> ID {
-        id(self.0.id)
-    }
-
-    /// Name shown beside the organizer's events.
-    async fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// Readable address for links; never changes.
-    async fn slug(&self) -> &str {
-        &self.0.slug
-    }
-}
-
-/// Returns the organizer with this id.
-pub async fn organizer_by_id(ctx: &Context<'_>, id: OrganizerId) -> Result<Option<Organizer>> {
-    Ok(ctx.data::<Load>()?.load_one(id).await.map_err(failed)?.map(Organizer))
 }
 
 /// Role that an account can be opened with. Administrators are created by administrators.

@@ -196,7 +196,7 @@ pub type EventConnection = Connection<Cursor<EventKey>, Event, EventList, EmptyF
 
 async fn list(
     ctx: &Context<'_>,
-    scope: Scope,
+    scope: Scope<'_>,
     args: Args,
     filter: Option<EventFilter>,
     sort: EventSort,
@@ -258,8 +258,8 @@ impl CatalogQuery {
         list(ctx, Scope::Catalog, Args { first, after, last, before }, filter, sort).await
     }
 
-    /// All events of the organizer you act for, drafts included; for an ADMIN the events of all organizers. Needs
-    /// ORGANIZER or ADMIN; null otherwise.
+    /// All events of the organizers you are a member of, drafts included; for an ADMIN the events of all organizers.
+    /// Null when you are a member of none. Needs ORGANIZER or ADMIN; null otherwise.
     #[graphql(guard = "May(Action::ManageEvents)")]
     #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
     async fn my_events(
@@ -272,13 +272,12 @@ impl CatalogQuery {
         #[graphql(desc = "Conditions that the events meet.")] filter: Option<EventFilter>,
         #[graphql(desc = "Order of the list.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
     ) -> Result<Option<EventConnection>> {
-        let scope = match acting(ctx)?.actor.signed_in() {
+        let actor = acting(ctx)?.actor;
+        let organizers = actor.organizers(Action::SeeEventsOf);
+        let scope = match actor.signed_in() {
             Some(user) if user.role == Role::Admin => Scope::All,
-            Some(user) => match user.organizer {
-                Some(organizer) => Scope::Of(organizer),
-                None => return Ok(None),
-            },
-            None => return Ok(None),
+            _ if organizers.is_empty() => return Ok(None),
+            _ => Scope::Of(&organizers),
         };
         list(ctx, scope, Args { first, after, last, before }, filter, sort).await
     }

@@ -25,6 +25,10 @@ pub enum UserErrorCode {
     InvalidCredentials,
     /// The session has ended: sign in again.
     SessionEnded,
+    /// The account with this e-mail address is a member of the organizer already.
+    AlreadyMember,
+    /// The organizer would have no OWNER left: make another member OWNER first.
+    LastOwner,
     /// The current status of the object does not allow this request.
     InvalidTransition,
     /// The event has begun or is over.
@@ -214,6 +218,12 @@ impl IntoUserError for account::Error {
             Self::SessionEnded => refusal_at("refreshToken", UserErrorCode::SessionEnded, &self),
             Self::SessionNotFound => refusal_at("sessionId", UserErrorCode::NotFound, &self),
             Self::TokenNotFound => refusal_at("apiTokenId", UserErrorCode::NotFound, &self),
+            Self::OrganizerNotFound => refusal_at("organizerId", UserErrorCode::NotFound, &self),
+            Self::MembershipNotFound => refusal_at("membershipId", UserErrorCode::NotFound, &self),
+            Self::InvitationNotFound => refusal_at("invitationId", UserErrorCode::NotFound, &self),
+            Self::InvitationOver => refusal_at("invitationId", UserErrorCode::InvalidTransition, &self),
+            Self::AlreadyMember { field } => refusal_at(field, UserErrorCode::AlreadyMember, &self),
+            Self::LastOwner => refusal_at("membershipId", UserErrorCode::LastOwner, &self),
             Self::UserNotFound => refusal_at("userId", UserErrorCode::NotFound, &self),
         }])
     }
@@ -226,6 +236,7 @@ impl IntoUserError for event::Error {
             Self::Db(error) => return Err(db_fault(error)),
             Self::Invalid(all) => return Ok(invalid(all)),
             Self::NotFound => refusal_at("eventId", UserErrorCode::NotFound, &self),
+            Self::OrganizerNotFound => refusal_at("organizerId", UserErrorCode::NotFound, &self),
             Self::InvalidTransition(_) => refusal(UserErrorCode::InvalidTransition, &self),
             Self::Over => refusal(UserErrorCode::EventOver, &self),
         }])

@@ -22,6 +22,7 @@ pub mod event;
 pub mod expensive;
 pub mod guard;
 pub mod load;
+pub mod membership;
 pub mod mine;
 pub mod node;
 pub mod notice;
@@ -47,6 +48,7 @@ pub struct Query(
     users::UsersQuery,
     catalog::CatalogQuery,
     organizer::OrganizerQuery,
+    membership::MembershipQuery,
     booking::BookingQuery,
     waitlist::WaitlistQuery,
     notice::NoticeQuery,
@@ -61,6 +63,7 @@ pub struct Mutation(
     session::SessionMutation,
     api_token::ApiTokenMutation,
     users::UsersMutation,
+    membership::MembershipMutation,
     event::mutations::EventMutation,
     booking::mutations::BookingMutation,
     waitlist::WaitlistMutation,

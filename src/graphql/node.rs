@@ -3,13 +3,14 @@
 
 use async_graphql::{Context, ID, Interface, Object, PathSegment, Result, ServerError};
 
-use super::account::{Organizer, User, organizer_by_id};
+use super::account::User;
 use super::availability::Availability;
 use super::booking::Booking;
 use super::error::db_fault;
 use super::event::Event;
 use super::guard::acting;
 use super::load::{AvailabilityOf, Load, failed};
+use super::organizer::{Organizer, organizer_by_id};
 use super::waitlist::WaitlistEntry;
 use crate::access::Action;
 use crate::booking::list::{self, BookingKey};

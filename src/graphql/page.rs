@@ -80,6 +80,7 @@ macro_rules! id_keys {
 }
 
 id_keys!(event: crate::id::EventId, booking: crate::id::BookingId, entry: crate::id::EntryId);
+id_keys!(membership: crate::id::MembershipId, invitation: crate::id::InvitationId);
 id_keys!(user: crate::id::UserId, session: crate::id::SessionId, token: crate::id::ApiTokenId);
 
 /// A cursor in the form sent to clients: opaque and versioned.

@@ -11,6 +11,7 @@ const PRICES: Prices = Prices {
     expensive: &[
         ("changePassword", 100),
         ("createAdmin", 100),
+        ("memberships", 16),
         ("position", 5),
         ("positionAtLeast", 5),
         ("signIn", 100),

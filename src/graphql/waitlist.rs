@@ -28,7 +28,8 @@ use crate::status::WaitlistStatus;
 #[derive(Clone)]
 pub struct WaitlistEntry(pub waitlist_entry::Model);
 
-/// A customer's entry in the waitlist of an event. Visible to its customer, to the ORGANIZER of the event and to ADMIN.
+/// A customer's entry in the waitlist of an event. Visible to its customer, to OWNER, MANAGER and
+/// DOOR_STAFF of the organizer, and to ADMIN.
 #[Object]
 impl WaitlistEntry {
     /// Opaque id of the entry.

@@ -92,14 +92,15 @@ struct MemberRow {
     user_id: UserId,
 }
 
-/// Returns the users who act for these organizers.
+/// Returns the owners and managers of these organizers; other members see the events without being notified.
 pub async fn members(
     c: &impl ConnectionTrait,
     organizers: impl IntoIterator<Item = OrganizerId>,
 ) -> Result<Vec<(OrganizerId, UserId)>, DbError> {
     let keys: Vec<OrganizerKey> = organizers.into_iter().map(|organizer_id| OrganizerKey { organizer_id }).collect();
     let sql = "SELECT m.organizer_id, m.user_id FROM {records}
-               JOIN membership m ON m.organizer_id = r.organizer_id ORDER BY m.organizer_id, m.user_id";
+               JOIN membership m ON m.organizer_id = r.organizer_id
+               WHERE m.role IN ('OWNER', 'MANAGER') ORDER BY m.organizer_id, m.user_id";
     let rows: Vec<MemberRow> = db::select_by(c, sql, &keys, []).await?;
     Ok(rows.into_iter().map(|row| (row.organizer_id, row.user_id)).collect())
 }

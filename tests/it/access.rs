@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition};
-use boxoffice::access::{Action, Actor as Who, Role, SignedIn, Via, decide};
+use boxoffice::access::{Action, Actor as Who, MemberRole, Memberships, Role, SignedIn, Via, decide};
 use boxoffice::clock::Timestamp;
 use boxoffice::id::{BookingId, NodeId, OrganizerId, SessionId, UserId};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::harness::socket::Heard;
 use crate::harness::{Actor, Answer};
 use crate::schema::needs_a_role;
 
+mod members;
 mod scopes;
 mod world;
 
@@ -417,6 +418,12 @@ fn number(action: Action) -> usize {
         Action::ManageAccount => 12,
         Action::AccountOf(_) => 13,
         Action::CancelBookingOf { .. } => 14,
+        Action::ManageMembers => 15,
+        Action::AnswerInvitations => 16,
+        Action::SeeEventsOf(_) => 17,
+        Action::SeeMembersOf(_) => 18,
+        Action::ManageMembersOf(_) => 19,
+        Action::EndMembershipOf { .. } => 20,
     }
 }
 
@@ -425,11 +432,11 @@ fn number(action: Action) -> usize {
 fn the_policy_as_a_table() {
     let (me, other): (UserId, UserId) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
     let (mine, theirs) = (OrganizerId(Uuid::from_u128(3)), OrganizerId(Uuid::from_u128(4)));
-    let user = |role, organizer| {
+    let user = |role, member: Option<MemberRole>| {
         Who::User(SignedIn {
             user: me,
             role,
-            organizer,
+            memberships: Memberships::of(member.map(|role| (mine, role))),
             via: Via::Session(SessionId(Uuid::nil())),
             expires_at: Timestamp(0),
         })
@@ -438,8 +445,11 @@ fn the_policy_as_a_table() {
         ("anonymous", Who::Anonymous),
         ("customer", user(Role::Customer, None)),
         // A membership left over from another role gives nothing.
-        ("customer+", user(Role::Customer, Some(mine))),
-        ("organizer", user(Role::Organizer, Some(mine))),
+        ("customer+", user(Role::Customer, Some(MemberRole::Owner))),
+        ("owner", user(Role::Organizer, Some(MemberRole::Owner))),
+        ("manager", user(Role::Organizer, Some(MemberRole::Manager))),
+        ("door staff", user(Role::Organizer, Some(MemberRole::DoorStaff))),
+        ("viewer", user(Role::Organizer, Some(MemberRole::Viewer))),
         ("organizer-", user(Role::Organizer, None)),
         ("admin", user(Role::Admin, None)),
         ("system", Who::System),
@@ -454,10 +464,21 @@ fn the_policy_as_a_table() {
         ("see sales", Action::ReadSales),
         ("cancel a booking", Action::CancelBooking),
         ("administer", Action::Administer),
+        ("manage members", Action::ManageMembers),
+        ("answer invitations", Action::AnswerInvitations),
+        ("see drafts of mine", Action::SeeEventsOf(mine)),
+        ("see drafts of theirs", Action::SeeEventsOf(theirs)),
         ("manage an event of mine", Action::ManageEventOf(mine)),
         ("manage an event of theirs", Action::ManageEventOf(theirs)),
         ("see sales of mine", Action::ReadSalesOf(mine)),
         ("see sales of theirs", Action::ReadSalesOf(theirs)),
+        ("see members of mine", Action::SeeMembersOf(mine)),
+        ("see members of theirs", Action::SeeMembersOf(theirs)),
+        ("manage members of mine", Action::ManageMembersOf(mine)),
+        ("manage members of theirs", Action::ManageMembersOf(theirs)),
+        ("leave mine", Action::EndMembershipOf { member: me, organizer: mine }),
+        ("leave theirs", Action::EndMembershipOf { member: me, organizer: theirs }),
+        ("remove another from mine", Action::EndMembershipOf { member: other, organizer: mine }),
         ("my account", Action::AccountOf(me)),
         ("another's account", Action::AccountOf(other)),
         ("something of my own", Action::OwnThingOf(me)),
@@ -470,7 +491,7 @@ fn the_policy_as_a_table() {
         ("cancel another's at theirs", Action::CancelBookingOf { customer: other, organizer: theirs }),
     ];
     let numbers: BTreeSet<usize> = actions.iter().map(|(_, action)| number(*action)).collect();
-    assert_eq!(numbers, (0..=14).collect(), "every action has a row");
+    assert_eq!(numbers, (0..=20).collect(), "every action has a row");
     let mut text = format!("{:<28}", "");
     for (name, _) in &actors {
         text.push_str(&format!("{name:<12}"));
@@ -481,7 +502,9 @@ fn the_policy_as_a_table() {
             text.push_str(&format!("{:<12}", format!("{:?}", decide(actor, action)).to_lowercase()));
         }
     }
-    text.push_str("\n\ncustomer+: with a membership; organizer-: without one");
+    text.push_str(
+        "\n\ncustomer+: with a membership as owner; organizer-: without any; mine: the organizer of the membership",
+    );
     let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "snapshots" }, {
         insta::assert_snapshot!("policy", text);

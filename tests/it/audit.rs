@@ -53,13 +53,13 @@ pub const LAWS: &[(&str, &str)] = &[
     (
         "an organizer was not told exactly once of a booking",
         "SELECT count(*) AS n FROM booking b JOIN event e ON e.id = b.event_id
-         JOIN membership m ON m.organizer_id = e.organizer_id WHERE 1 <> (SELECT count(*) FROM notice n
+         JOIN membership m ON m.organizer_id = e.organizer_id AND m.role IN ('OWNER', 'MANAGER') WHERE 1 <> (SELECT count(*) FROM notice n
          WHERE n.user_id = m.user_id AND n.booking_id = b.id AND n.kind = 'BOOKING_CREATED')",
     ),
     (
         "somebody was not told exactly once of a cancellation",
         "SELECT count(*) AS n FROM booking b JOIN event e ON e.id = b.event_id
-         JOIN membership m ON m.organizer_id = e.organizer_id
+         JOIN membership m ON m.organizer_id = e.organizer_id AND m.role IN ('OWNER', 'MANAGER')
          WHERE CASE WHEN b.status = 'CANCELLED' THEN 2 ELSE 0 END <> (SELECT count(*) FROM notice n
          WHERE n.booking_id = b.id AND n.kind = 'BOOKING_CANCELLED' AND n.user_id IN (b.user_id, m.user_id))",
     ),

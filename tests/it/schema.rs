@@ -24,6 +24,8 @@ const CONNECTIONS: &[&str] = &[
     "ApiTokenConnection",
     "BookingConnection",
     "EventConnection",
+    "InvitationConnection",
+    "MembershipConnection",
     "NoticeConnection",
     "ParticipantConnection",
     "SessionConnection",

@@ -21,7 +21,7 @@ use boxoffice::clock::Timestamp;
 use boxoffice::id::{BadId, BookingId, EventId, NodeId, REFERENCE_LETTERS, RandomSource, SessionId, UserId};
 use boxoffice::money::{BadAmount, Currency, Money};
 use boxoffice::queue::{Backoff, Queue};
-use boxoffice::status::{BookingStatus, CancelReason, EventStatus, Role, WaitlistStatus};
+use boxoffice::status::{BookingStatus, CancelReason, EventStatus, InvitationStatus, Role, WaitlistStatus};
 use boxoffice::text;
 use uuid::Uuid;
 
@@ -222,6 +222,9 @@ fn status_machines_as_tables() {
     });
     table("waitlist entry", &words(&WaitlistStatus::ALL.iter().map(|s| s.word()).collect::<Vec<_>>()), &|a, b| {
         WaitlistStatus::ALL[a].may_become(WaitlistStatus::ALL[b])
+    });
+    table("invitation", &words(&InvitationStatus::ALL.iter().map(|s| s.word()).collect::<Vec<_>>()), &|a, b| {
+        InvitationStatus::ALL[a].may_become(InvitationStatus::ALL[b])
     });
     insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "snapshots" }, {
         insta::assert_snapshot!("status", text);

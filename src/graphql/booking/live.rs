@@ -11,11 +11,12 @@ use crate::domain_event::{DomainEvent, UnreadableDomainEvent};
 use crate::engine::fault::Fault;
 use crate::graphql::Services;
 use crate::graphql::error::db_fault;
-use crate::graphql::guard::{May, acting};
+use crate::graphql::guard::{May, acting, denied};
+use crate::graphql::load::{Load, failed};
 use crate::graphql::scalar::{DateTime, id_or_nobody};
 use crate::graphql::stream::{CHUNK, concerned, gone, history_head, newer, still_may, stream};
 use crate::graphql::stream_cursor::Log;
-use crate::id::{BookingId, EventId};
+use crate::id::{BookingId, EventId, OrganizerId};
 use crate::relay::history::{self, About};
 
 /// Change of the status of a booking.
@@ -116,6 +117,28 @@ async fn bookings(
     }))
 }
 
+/// Returns the organizer of a stream of bookings: the one that is named, the one of the event, or the only one that
+/// shows its sales to the viewer.
+async fn seller(ctx: &Context<'_>, named: Option<ID>, event: Option<EventId>) -> Result<OrganizerId> {
+    let acting = acting(ctx)?;
+    if let Some(named) = named {
+        let organizer: OrganizerId = id_or_nobody(&named)?;
+        acting.allow(Action::ReadSalesOf(organizer)).map_err(denied)?;
+        return Ok(organizer);
+    }
+    let sold = acting.actor.organizers(Action::ReadSalesOf);
+    match (sold.as_slice(), event) {
+        ([only], _) => Ok(*only),
+        ([], _) => Err(Fault::Forbidden.error("You see the sales of no organizer.")),
+        (_, Some(event)) => {
+            let event = ctx.data::<Load>()?.load_one(event).await.map_err(failed)?;
+            let of = event.map(|event| event.organizer_id).filter(|organizer| sold.contains(organizer));
+            of.ok_or_else(|| Fault::NotFound.error("There is no such event."))
+        }
+        (_, None) => Err(Fault::BadUserInput.error("Name the organizer: you see the sales of several.")),
+    }
+}
+
 /// Subscriptions to bookings.
 #[derive(Default)]
 pub struct BookingSubscription;
@@ -134,18 +157,21 @@ impl BookingSubscription {
         bookings(ctx, Log::Bookings(user), About::Customer(user), Action::BookTickets, after, None).await
     }
 
-    /// Each change of status of bookings of your organizer's events, in order. The opening message has only a cursor
-    /// and `resync`. Needs ORGANIZER.
+    /// Each change of status of bookings of an organizer's events, in order. The opening message has only a cursor and
+    /// `resync`. Needs ORGANIZER (OWNER, MANAGER or DOOR_STAFF of the organizer).
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn event_booking_changed(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Cursor of the last message received; the stream resumes behind it.")] after: Option<String>,
         #[graphql(desc = "Only bookings of this event.")] event_id: Option<ID>,
+        #[graphql(
+            desc = "Id of the organizer; may be left out when you see the sales of one organizer only, or with `eventId`."
+        )]
+        organizer_id: Option<ID>,
     ) -> Result<impl Stream<Item = Result<BookingUpdate>> + use<>> {
-        let organizer = acting(ctx)?.actor.signed_in().and_then(|user| user.organizer);
-        let organizer = organizer.ok_or_else(|| Fault::Forbidden.error("You act for no organizer."))?;
         let only: Option<EventId> = event_id.as_ref().map(id_or_nobody).transpose()?;
+        let organizer = seller(ctx, organizer_id, only).await?;
         let action = Action::ReadSalesOf(organizer);
         bookings(ctx, Log::Sales(organizer), About::Organizer(organizer), action, after, only).await
     }

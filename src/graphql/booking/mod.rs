@@ -29,8 +29,8 @@ pub mod mutations;
 #[derive(Clone)]
 pub struct Booking(pub booking::Model);
 
-/// Tickets of one event that a customer booked together. Visible to its customer, to the ORGANIZER of the event and to
-/// ADMIN.
+/// Tickets of one event that a customer booked together. Visible to its customer, to OWNER, MANAGER and DOOR_STAFF of
+/// the organizer, and to ADMIN.
 #[Object]
 impl Booking {
     /// Opaque id of the booking.
@@ -240,7 +240,7 @@ pub struct BookingQuery;
 #[Object]
 impl BookingQuery {
     /// One booking, by either id or reference; null when there is none that you may see. Needs a signed-in user: the
-    /// CUSTOMER of the booking, the ORGANIZER of the event, or ADMIN.
+    /// CUSTOMER of the booking, an OWNER, MANAGER or DOOR_STAFF of the organizer, or ADMIN.
     #[graphql(guard = "May(Action::UseAccount)")]
     async fn booking(
         &self,

@@ -215,7 +215,7 @@ impl BookingMutation {
     }
 
     /// Cancels a booking of an event that has not begun. The returned tickets go to the waitlist at once. Needs
-    /// CUSTOMER (own bookings), ORGANIZER (bookings of own events) or ADMIN.
+    /// CUSTOMER (own bookings), ORGANIZER (OWNER or MANAGER of the organizer) or ADMIN.
     #[graphql(guard = "May(Action::CancelBooking)")]
     async fn cancel_booking(
         &self,

@@ -6,11 +6,11 @@ use async_graphql::{Context, ID, Object, Result};
 
 use crate::access::Action;
 use crate::entity::{event, slot, ticket_type};
-use crate::graphql::account::{Organizer, organizer_by_id};
 use crate::graphql::availability::Availability;
 use crate::graphql::booking::Booking;
 use crate::graphql::guard::May;
 use crate::graphql::load::{AvailabilityOf, Load, SlotsOf, TypesOf, failed};
+use crate::graphql::organizer::{Organizer, organizer_by_id};
 use crate::graphql::page::{Args, id};
 use crate::graphql::scalar::{DateTime, Money};
 use crate::graphql::waitlist::WaitlistEntry;
@@ -23,7 +23,7 @@ pub mod mutations;
 pub struct Event(pub event::Model);
 
 /// An event that customers can book, with a title, a venue, slots and tickets. Published events are public; a draft is
-/// visible to its ORGANIZER and to ADMIN only.
+/// visible to the members of its organizer and to ADMIN only.
 #[Object]
 impl Event {
     /// Opaque id of the event.
@@ -157,8 +157,8 @@ impl Event {
         DateTime(self.0.updated_at)
     }
 
-    /// Bookings of the event, newest first. Needs ORGANIZER or ADMIN; null otherwise, and when the event is
-    /// another organizer's.
+    /// Bookings of the event, newest first. Needs ORGANIZER (OWNER, MANAGER or DOOR_STAFF of the organizer) or
+    /// ADMIN; null otherwise.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn bookings(
         &self,
@@ -172,8 +172,8 @@ impl Event {
         crate::graphql::sales::bookings(ctx, &self.0, Args { first, after, last, before }, status).await
     }
 
-    /// Customers who have tickets of the event, each once. Needs ORGANIZER or ADMIN; null otherwise, and when the event
-    /// is another organizer's.
+    /// Customers who have tickets of the event, each once. Needs ORGANIZER (OWNER, MANAGER or DOOR_STAFF of the
+    /// organizer) or ADMIN; null otherwise.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn participants(
         &self,
@@ -184,8 +184,8 @@ impl Event {
         crate::graphql::sales::participants(ctx, &self.0, Args { first: Some(first), after, ..Args::default() }).await
     }
 
-    /// Waitlist of the event, front first. Needs ORGANIZER or ADMIN; null otherwise, and when the event is
-    /// another organizer's.
+    /// Waitlist of the event, front first. Needs ORGANIZER (OWNER, MANAGER or DOOR_STAFF of the organizer) or
+    /// ADMIN; null otherwise.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn waitlist(
         &self,

@@ -17,6 +17,8 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 /// Details of the event to create.
 #[derive(InputObject)]
 pub struct CreateEventInput {
+    /// Id of the organizer of the event; may be left out when you manage events of one organizer only.
+    organizer_id: Option<ID>,
     /// Title of the event; up to 200 characters.
     title: String,
     /// Description of the event; up to 10,000 characters, several lines allowed.
@@ -132,7 +134,7 @@ pub struct EventMutation;
 
 #[Object]
 impl EventMutation {
-    /// Creates a draft with one slot and one ticket type. Needs ORGANIZER.
+    /// Creates a draft with one slot and one ticket type. Needs ORGANIZER (OWNER or MANAGER of the organizer).
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn create_event(
         &self,
@@ -140,6 +142,7 @@ impl EventMutation {
         #[graphql(desc = "Details of the event.")] input: CreateEventInput,
     ) -> Result<Option<EventPayload>> {
         let new = create::NewEvent {
+            organizer: input.organizer_id.as_ref().map(id_or_nobody).transpose()?,
             title: input.title,
             description: input.description,
             venue: input.venue,
@@ -154,8 +157,8 @@ impl EventMutation {
     }
 
     /// Changes a draft, or a published event that is not over. Customers with an active booking or a waitlist entry are
-    /// notified of the changes. Once the event has begun, `startsAt` and `price` cannot change. Needs ORGANIZER (own
-    /// events) or ADMIN.
+    /// notified of the changes. Once the event has begun, `startsAt` and `price` cannot change. Needs ORGANIZER (OWNER
+    /// or MANAGER of the organizer) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn update_event(
         &self,
@@ -178,7 +181,8 @@ impl EventMutation {
         }))
     }
 
-    /// Publishes a draft: it becomes public and customers may book it. Needs ORGANIZER (own events) or ADMIN.
+    /// Publishes a draft: it becomes public and customers may book it. Needs ORGANIZER (OWNER or MANAGER of the
+    /// organizer) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn publish_event(
         &self,
@@ -189,7 +193,8 @@ impl EventMutation {
     }
 
     /// Calls off a published event. Bookings are impossible from this moment on. Its existing bookings are cancelled,
-    /// its waitlist is closed, and the customers of both are notified. Needs ORGANIZER (own events) or ADMIN.
+    /// its waitlist is closed, and the customers of both are notified. Needs ORGANIZER (OWNER or MANAGER of the
+    /// organizer) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn cancel_event(
         &self,
@@ -199,8 +204,8 @@ impl EventMutation {
         payload(ctx, crate::booking::call_off::call_off(acting(ctx)?, id_or_nobody(&input.event_id)?).await).await
     }
 
-    /// Deletes a draft. A published event can only be called off (`cancelEvent`). Needs ORGANIZER (own events) or
-    /// ADMIN.
+    /// Deletes a draft. A published event can only be called off (`cancelEvent`). Needs ORGANIZER (OWNER or MANAGER of
+    /// the organizer) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn delete_event(
         &self,
@@ -213,8 +218,8 @@ impl EventMutation {
         }))
     }
 
-    /// Raises or lowers the number of tickets of an event; new tickets go to the waitlist first. Needs ORGANIZER (own
-    /// events) or ADMIN.
+    /// Raises or lowers the number of tickets of an event; new tickets go to the waitlist first. Needs ORGANIZER (OWNER
+    /// or MANAGER of the organizer) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn set_event_capacity(
         &self,

@@ -222,7 +222,7 @@ impl<'a> Connection<'a> {
         let payload = match (shown, actor) {
             (Ok(Actor::User(shown)), Actor::User(known)) if (shown.user, shown.via) == (known.user, known.via) => {
                 lease.extend(shown.expires_at);
-                let has_same_rights = (shown.role, shown.organizer) == (known.role, known.organizer);
+                let has_same_rights = (shown.role, shown.memberships) == (known.role, known.memberships);
                 let rights = if has_same_rights { rights.clone() } else { CancellationToken::new() };
                 let (actor, lease) = (lease.renewed(Actor::User(shown)), lease.clone());
                 let ends = actor.signed_in().map(|user| user.expires_at.rfc3339());

@@ -33,6 +33,8 @@ pub struct World {
     /// The organizer of the event.
     organizer: String,
     slug: String,
+    /// Address of the foreign organizer, who is invited by the own one.
+    invited: String,
 }
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -43,6 +45,14 @@ const PASSWORD: &str = "correct horse battery";
 /// Returns the id of the availability of an event.
 fn figures_of(event: &str) -> String {
     AvailabilityId(EventId::parse(event).unwrap().0).to_global_id()
+}
+
+pub async fn address(person: &Actor) -> String {
+    person.ask("{ viewer { email } }", json!({})).await.ok().text("viewer.email")
+}
+
+pub async fn organizer_of(person: &Actor) -> String {
+    person.ask("{ viewer { organizer { id } } }", json!({})).await.ok().text("viewer.organizer.id")
 }
 
 fn api_token() -> Value {
@@ -71,13 +81,28 @@ impl World {
             organizer.ask("query($id: ID!) { event(id: $id) { organizer { id slug } } }", json!({ "id": event }));
         let sold_by = sold_by.await.ok();
         let (sold_by, slug) = (sold_by.text("event.organizer.id"), sold_by.text("event.organizer.slug"));
+        let invited = address(&rival).await;
+        let invite = json!({ "organizerId": sold_by, "email": invited, "role": "MANAGER" });
+        organizer.mutate("inviteMember", invite, "invitation { id }").await.ok();
         let viewers = vec![app.anonymous(), own, foreign, organizer, rival, admin];
         let hash = Hasher::new(Cost::TEST, 1).unwrap().hash(PASSWORD.to_owned()).await.unwrap();
         app.sql("UPDATE users SET password_hash = $1", [hash.into()]).await;
         for viewer in &viewers[1..] {
             viewer.mutate("createApiToken", api_token(), "secret").await.ok();
         }
-        Self { app: app.clone(), viewers, filler, event, draft, booking, reference, entry, organizer: sold_by, slug }
+        Self {
+            app: app.clone(),
+            viewers,
+            filler,
+            event,
+            draft,
+            booking,
+            reference,
+            entry,
+            organizer: sold_by,
+            slug,
+            invited,
+        }
     }
 
     fn own(&self) -> &Actor {
@@ -94,6 +119,25 @@ impl World {
         let input = json!({ "name": "till", "scopes": scopes, "expiresAt": "2026-06-01T00:00:00Z" });
         let made = user.mutate("createApiToken", input, "secret").await.ok();
         Actor::new(&self.app, Some(made.text("createApiToken.secret")), user.user, None)
+    }
+
+    /// Returns an invitation of the foreign organizer by one of this try. As VIEWER, so that the foreign organizer
+    /// still manages the events of one organizer only.
+    async fn fresh_invitation(&self) -> String {
+        let other = self.app.organizer().await;
+        let of = organizer_of(&other).await;
+        let invite = json!({ "organizerId": of, "email": self.invited, "role": "VIEWER" });
+        other.mutate("inviteMember", invite, "invitation { id }").await.ok().text("inviteMember.invitation.id")
+    }
+
+    /// Returns the membership of a new member of the own organizer.
+    async fn fresh_member(&self) -> String {
+        let new = self.app.organizer().await;
+        let invite = json!({ "organizerId": self.organizer, "email": address(&new).await, "role": "VIEWER" });
+        let invited = self.organizer().mutate("inviteMember", invite, "invitation { id }").await.ok();
+        let invitation = json!({ "invitationId": invited.text("inviteMember.invitation.id") });
+        let accepted = new.mutate("acceptInvitation", invitation, "membership { id }").await.ok();
+        accepted.text("acceptInvitation.membership.id")
     }
 
     async fn fresh_entry(&self) -> String {
@@ -152,6 +196,17 @@ impl World {
             ("changePassword", "") => json!({ "currentPassword": PASSWORD, "newPassword": PASSWORD }),
             ("createApiToken", "") => api_token(),
             ("revokeApiToken", "") => json!({ "apiTokenId": ApiTokenId(Uuid::from_u128(7)).to_global_id() }),
+            ("inviteMember", "") => {
+                json!({ "organizerId": self.organizer, "email": format!("new{n}@example.org"), "role": "VIEWER" })
+            }
+            ("revokeInvitation", "") => {
+                let invite = json!({ "organizerId": self.organizer, "email": person["email"], "role": "VIEWER" });
+                let invited = self.organizer().mutate("inviteMember", invite, "invitation { id }").await.ok();
+                json!({ "invitationId": invited.text("inviteMember.invitation.id") })
+            }
+            ("acceptInvitation" | "declineInvitation", "") => json!({ "invitationId": self.fresh_invitation().await }),
+            ("changeMemberRole", "") => json!({ "membershipId": self.fresh_member().await, "role": "DOOR_STAFF" }),
+            ("removeMember", "") => json!({ "membershipId": self.fresh_member().await }),
             ("disableUser" | "enableUser", "") => json!({ "userId": self.app.customer().await.user.to_global_id() }),
             ("setUserRole", "") => {
                 json!({ "userId": self.app.customer().await.user.to_global_id(), "role": "ORGANIZER" })
@@ -162,9 +217,10 @@ impl World {
 
     /// Returns the route to an object of a type; `FIELDS` stands for the selection.
     pub fn route(&self, of: &str) -> Route {
-        let Self { event, draft, booking, entry, .. } = self;
+        let Self { event, draft, booking, entry, organizer, .. } = self;
         let query = |document: String, path: &'static str| Route::Query { document, path };
         let at_event = |fields: &str| format!("{{ event(id: \"{event}\") {{ {fields} }} }}");
+        let team = |fields: &str| format!("{{ organizer(id: \"{organizer}\") {{ {fields} }} }}");
         let mutation = |name, case, path| Route::Mutation { name, case, path };
         let live = |document: &str| Route::Live { document: document.to_owned() };
         match of {
@@ -175,6 +231,19 @@ impl World {
             "Availability" => query(at_event("availability { FIELDS }"), "event.availability"),
             "Money" => query(at_event("price { FIELDS }"), "event.price"),
             "Organizer" => query(at_event("organizer { FIELDS }"), "event.organizer"),
+            "Membership" => query(team("members(first: 1) { nodes { FIELDS } }"), "organizer.members.nodes.0"),
+            "Membership[mine]" => query("{ viewer { memberships { FIELDS } } }".into(), "viewer.memberships.0"),
+            "MembershipConnection" => query(team("members(first: 1) { FIELDS }"), "organizer.members"),
+            "MembershipEdge" => query(team("members(first: 1) { edges { FIELDS } }"), "organizer.members.edges.0"),
+            "Invitation" => query(team("invitations(first: 1) { nodes { FIELDS } }"), "organizer.invitations.nodes.0"),
+            "Invitation[mine]" => {
+                query("{ myInvitations(first: 1) { nodes { FIELDS } } }".into(), "myInvitations.nodes.0")
+            }
+            "InvitationConnection" => query(team("invitations(first: 1) { FIELDS }"), "organizer.invitations"),
+            "InvitationConnection[mine]" => query("{ myInvitations(first: 1) { FIELDS } }".into(), "myInvitations"),
+            "InvitationEdge" => {
+                query(team("invitations(first: 1) { edges { FIELDS } }"), "organizer.invitations.edges.0")
+            }
             "EventConnection" => query("{ events(first: 1) { FIELDS } }".into(), "events"),
             "EventEdge" => query("{ events(first: 1) { edges { FIELDS } } }".into(), "events.edges.0"),
             "PageInfo" => query("{ events(first: 1) { pageInfo { FIELDS } } }".into(), "events.pageInfo"),
@@ -243,6 +312,10 @@ impl World {
             "ChangePasswordPayload" => mutation("changePassword", "", "it"),
             "CreateApiTokenPayload" => mutation("createApiToken", "", "it"),
             "RevokeApiTokenPayload" => mutation("revokeApiToken", "", "it"),
+            "InvitationPayload" => mutation("inviteMember", "", "it"),
+            "AcceptInvitationPayload" => mutation("acceptInvitation", "", "it"),
+            "ChangeMemberRolePayload" => mutation("changeMemberRole", "", "it"),
+            "RemoveMemberPayload" => mutation("removeMember", "", "it"),
             "UserPayload" => mutation("setUserRole", "", "it"),
             "AccessToken" => mutation("signIn", "", "it.token"),
             "SignInPayload" => mutation("signUp", "", "it"),
@@ -297,6 +370,7 @@ impl World {
             "Query.organizer[by slug]" => format!("organizer(slug: \"{slug}\") {{ id }}"),
             "Query.nodes" => format!("nodes(ids: [\"{event}\"]) {{ id }}"),
             "Query.myApiTokens" => "myApiTokens(first: 1) { nodes { id } }".into(),
+            "Query.myInvitations" => "myInvitations(first: 1) { nodes { id } }".into(),
             "Query.mySessions" => "mySessions(first: 1) { nodes { id } }".into(),
             "Query.users" => "users(first: 1) { nodes { id } }".into(),
             "Query.notices" => "notices(first: 1) { nodes { id } }".into(),
@@ -321,6 +395,12 @@ impl World {
             "Mutation.joinWaitlist[draft]" => {
                 return Route::Mutation { name: "joinWaitlist", case: "draft", path: "it" };
             }
+            "Mutation.acceptInvitation" => return Route::mutation("acceptInvitation"),
+            "Mutation.changeMemberRole" => return Route::mutation("changeMemberRole"),
+            "Mutation.declineInvitation" => return Route::mutation("declineInvitation"),
+            "Mutation.inviteMember" => return Route::mutation("inviteMember"),
+            "Mutation.removeMember" => return Route::mutation("removeMember"),
+            "Mutation.revokeInvitation" => return Route::mutation("revokeInvitation"),
             "Mutation.changePassword" => return Route::mutation("changePassword"),
             "Mutation.createApiToken" => return Route::mutation("createApiToken"),
             "Mutation.disableUser" => return Route::mutation("disableUser"),

@@ -51,7 +51,7 @@ async fn a_stale_file_is_told_what_changed() {
     assert!(shown.stderr.contains(error) && !shown.stderr.contains("> schema.graphql"), "{}", shown.stderr);
     let changed: Vec<&str> = shown.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
     let [first, second, .., last_old, last_new] = changed.as_slice() else { panic!("{}", shown.stdout) };
-    assert_eq!((*first, *second), ("@@ line 7, type AccessToken", "-\tcookie: String"), "{}", shown.stdout);
+    assert_eq!((*first, *second), ("@@ line 25, type AccessToken", "-\tcookie: String"), "{}", shown.stdout);
     assert!(changed.contains(&"+\tcapacity: Int!"), "{}", shown.stdout);
     assert_eq!(last_old.strip_prefix('-'), last_new.strip_prefix('+'), "only the end of the line differs");
     assert!(shown.stdout.lines().count() < 40, "what did not change is left out:\n{}", shown.stdout);

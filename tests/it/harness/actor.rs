@@ -90,6 +90,7 @@ impl Actor {
                 "publishEvent" | "cancelEvent" | "deleteEvent" => "Event".to_owned(),
                 "setEventCapacity" => "SetCapacity".to_owned(),
                 "disableUser" | "enableUser" => "User".to_owned(),
+                "acceptInvitation" | "declineInvitation" | "revokeInvitation" => "Invitation".to_owned(),
                 _ => format!("{}{}", name[..1].to_uppercase(), &name[1..]),
             }
         );

@@ -344,19 +344,13 @@ impl Guest {
                 disabled_at: None,
                 created_at: now,
             };
-            let row = &row;
+            let owner = accounts::first_owner(random.id(now), user, organizer, now);
+            let (row, owner) = (&row, &owner);
             db.write(Priority::Interactive, |tx| async move {
                 accounts::insert_user(&tx, row.clone()).await?;
                 if role == Role::Organizer {
-                    accounts::insert_organizer(
-                        &tx,
-                        organizer,
-                        &row.name,
-                        &[format!("organizer-{organizer}")],
-                        user,
-                        now,
-                    )
-                    .await?;
+                    let slugs = [format!("organizer-{organizer}")];
+                    accounts::insert_organizer(&tx, &row.name, &slugs, owner).await?;
                 }
                 accounts::insert_session(&tx, session, user, now).await?;
                 Ok::<_, boxoffice::account::Error>(())

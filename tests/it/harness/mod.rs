@@ -200,6 +200,7 @@ impl TestApp {
         let n = PEOPLE.fetch_add(1, Ordering::Relaxed);
         let ctx = &self.app.ctx;
         let (user, session, organizer): (UserId, SessionId, OrganizerId) = (ctx.id(), ctx.id(), ctx.id());
+        let owner = accounts::first_owner(ctx.id(), user, organizer, ctx.now());
         let row = users::Model {
             id: user,
             email: format!("Person{n}@Example.org"),
@@ -210,20 +211,13 @@ impl TestApp {
             disabled_at: None,
             created_at: ctx.now(),
         };
-        let row = &row;
+        let (row, owner) = (&row, &owner);
         ctx.db
             .write(Priority::Interactive, |tx| async move {
                 accounts::insert_user(&tx, row.clone()).await?;
                 if role == Role::Organizer {
-                    accounts::insert_organizer(
-                        &tx,
-                        organizer,
-                        &row.name,
-                        &[format!("organizer-{organizer}")],
-                        user,
-                        ctx.now(),
-                    )
-                    .await?;
+                    let slugs = [format!("organizer-{organizer}")];
+                    accounts::insert_organizer(&tx, &row.name, &slugs, owner).await?;
                 }
                 accounts::insert_session(&tx, session, user, ctx.now()).await?;
                 Ok::<_, boxoffice::account::Error>(())

@@ -104,6 +104,7 @@ fn fingerprints_survive_a_new_optional_field() {
 fn fingerprints_stay_what_they_are() {
     let join = Join { event: id(1), ticket_type: None, quantity: 2, accepts_part: true };
     let event = NewEvent {
+        organizer: None,
         title: "T".into(),
         description: "D".into(),
         venue: "V".into(),

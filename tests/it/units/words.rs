@@ -7,8 +7,8 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use boxoffice::queue::Queue;
 use boxoffice::status::{
-    BookingStatus, CancelReason, Confirmation, EventField, EventStatus, Fulfilment, LeaveReason, NoticeKind, Role,
-    WaitlistStatus,
+    BookingStatus, CancelReason, Confirmation, EventField, EventStatus, Fulfilment, InvitationStatus, LeaveReason,
+    MemberRole, NoticeKind, Role, WaitlistStatus,
 };
 
 use crate::architecture::source::{Token, tokens};
@@ -28,7 +28,9 @@ fn enums() -> BTreeMap<&'static str, Vec<&'static str>> {
         EventField,
         EventStatus,
         Fulfilment,
+        InvitationStatus,
         LeaveReason,
+        MemberRole,
         NoticeKind,
         Role,
         WaitlistStatus
@@ -71,7 +73,9 @@ fn words_are_serialised_as_they_are_stored() {
         EventField,
         EventStatus,
         Fulfilment,
+        InvitationStatus,
         LeaveReason,
+        MemberRole,
         NoticeKind,
         Role,
         WaitlistStatus
@@ -118,6 +122,9 @@ async fn every_check_lists_the_words_of_a_type() {
         ("booking.cancel_reason", "CancelReason"),
         ("event.confirmation", "Confirmation"),
         ("event.status", "EventStatus"),
+        ("membership.role", "MemberRole"),
+        ("membership_invitation.role", "MemberRole"),
+        ("membership_invitation.status", "InvitationStatus"),
         ("users.role", "Role"),
         ("waitlist_entry.status", "WaitlistStatus"),
     ] {
