@@ -14,12 +14,9 @@ impl Memberships {
     /// The most organizers that one user acts for.
     pub const MAX: usize = 16;
 
-    /// No membership.
-    pub const NONE: Self = Self { of: [None; Self::MAX] };
-
     /// Returns the list of these memberships; those beyond [`MAX`](Self::MAX) are left out and allow nothing.
     pub fn of(memberships: impl IntoIterator<Item = (OrganizerId, MemberRole)>) -> Self {
-        let mut all = Self::NONE;
+        let mut all = Self { of: [None; Self::MAX] };
         for (place, membership) in all.of.iter_mut().zip(memberships) {
             *place = Some(membership);
         }

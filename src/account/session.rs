@@ -64,6 +64,7 @@ pub enum Unauthenticated {
 
 /// Change of an actor during a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once per change and taken apart at once")]
 pub enum Change {
     /// The actor is no longer signed in.
     Ended(End),

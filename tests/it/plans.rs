@@ -9,7 +9,7 @@ use boxoffice::queue::claim;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
 use serde_json::json;
 
-use crate::harness::{Stage, TestApp, log};
+use crate::harness::{Actor, Stage, TestApp, log};
 
 /// Tables that are read whole, and the reason of each.
 const READ_WHOLE: &[(&str, &str)] = &[
@@ -33,6 +33,28 @@ const OPEN_ONLY: &[(&str, &str)] = &[
 /// read.
 fn is_programme(sql: &str) -> bool {
     sql.contains("FROM event WHERE event.status = 'PUBLISHED'") && !sql.contains("(SELECT true")
+}
+
+/// Invites a member, who declines, accepts, gets another role and leaves.
+async fn a_team(owner: &Actor, new: &Actor) {
+    let me = new.ask("{ viewer { email memberships { role } } }", json!({})).await.ok();
+    let team = owner.ask("{ viewer { organizer { id } } }", json!({})).await.ok().text("viewer.organizer.id");
+    let invite = json!({ "organizerId": team, "email": me.text("viewer.email"), "role": "VIEWER" });
+    for verb in ["declineInvitation", "revokeInvitation", "acceptInvitation"] {
+        let invited = owner.mutate("inviteMember", invite.clone(), "invitation { id }").await.ok();
+        owner.mutate("inviteMember", invite.clone(), "invitation { id }").await.ok();
+        new.ask("{ myInvitations(first: 5) { nodes { id } } }", json!({})).await.ok();
+        let id = json!({ "invitationId": invited.text("inviteMember.invitation.id") });
+        let who = if verb == "revokeInvitation" { owner } else { new };
+        who.mutate(verb, id, "invitation { status }").await.ok();
+    }
+    let query = "query($id: ID!) { organizer(id: $id) { members(last: 5) { nodes { id } } invitations(first: 5) { nodes { id } } } }";
+    let members = owner.ask(query, json!({ "id": team })).await.ok();
+    let member = members.text("organizer.members.nodes.1.id");
+    new.ask("{ myEvents(first: 5) { totalCount nodes { id } } }", json!({})).await.ok();
+    let change = json!({ "membershipId": member, "role": "OWNER" });
+    owner.mutate("changeMemberRole", change, "membership { role }").await.ok();
+    new.mutate("removeMember", json!({ "membershipId": member }), "removedId").await.ok();
 }
 
 /// Runs everything that users do in a day, and the reactions to it.
@@ -77,6 +99,7 @@ async fn a_day(app: &TestApp) {
 
     let event = organizer.event(4).await;
     let cancelled = organizer.event(4).await;
+    a_team(&organizer, &app.organizer().await).await;
     let mut feed = people[1].socket().await;
     feed.subscribe("n", "subscription { noticeReceived { cursor unreadCount notice { read } } }", json!({})).await;
     feed.subscribe("b", "subscription { bookingChanged { cursor } }", json!({})).await;

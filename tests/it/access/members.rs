@@ -511,3 +511,17 @@ scene! {
         invite(99).await.ok(); // renewed
     }
 }
+
+scene! {
+    /// An invitation holds the address of a person who may have no account: it is deleted 30 days after its expiry.
+    async fn old_invitations_are_deleted(stage: Stage) {
+        let app = stage.app().await;
+        let owner = app.organizer().await;
+        invited(&owner, &organizer_of(&owner).await, "nobody@example.org", "VIEWER").await;
+        for (days, left) in [(44, 1), (45, 0)] {
+            let now = app.clock.now().plus(std::time::Duration::from_secs(days * 24 * 3_600));
+            boxoffice::account::retention::purge(app.db(), now).await.unwrap();
+            assert_eq!(app.number("SELECT count(*) AS n FROM membership_invitation", []).await, left, "{days}");
+        }
+    }
+}
