@@ -31,6 +31,16 @@ export const connections = {
       "last"
     ]
   },
+  "Organizer": {
+    "invitations": [
+      "first",
+      "last"
+    ],
+    "members": [
+      "first",
+      "last"
+    ]
+  },
   "Query": {
     "events": [
       "filter",
@@ -54,6 +64,10 @@ export const connections = {
       "first",
       "last",
       "sort"
+    ],
+    "myInvitations": [
+      "first",
+      "last"
     ],
     "mySessions": [
       "first",
@@ -81,6 +95,7 @@ export const values = [
   "Participant"
 ];
 export const keyless = [
+  "AcceptInvitationPayload",
   "AccessToken",
   "ApiTokenConnection",
   "ApiTokenEdge",
@@ -89,6 +104,7 @@ export const keyless = [
   "BookingUpdate",
   "CancelBookingPayload",
   "CapacityBelowTakenError",
+  "ChangeMemberRolePayload",
   "ChangePasswordPayload",
   "CreateAdminPayload",
   "CreateApiTokenPayload",
@@ -100,7 +116,12 @@ export const keyless = [
   "EventPayload",
   "EventWaitlistConnection",
   "EventWaitlistEdge",
+  "InvitationConnection",
+  "InvitationEdge",
+  "InvitationPayload",
   "MarkNoticesReadPayload",
+  "MembershipConnection",
+  "MembershipEdge",
   "Money",
   "NotEnoughTicketsError",
   "NoticeConnection",
@@ -112,6 +133,7 @@ export const keyless = [
   "ParticipantEdge",
   "PriceChangedError",
   "RefusalError",
+  "RemoveMemberPayload",
   "RevokeApiTokenPayload",
   "SessionConnection",
   "SessionEdge",
