@@ -16,6 +16,9 @@ export const accepted = [
   // What opens an account: listed for its owner to end it, and never to be looked up by whoever knows an id.
   'relay-edge-types: type ApiTokenEdge {',
   'relay-edge-types: type SessionEdge {',
+  // Read in the team of an organizer or by the account concerned, with the rights of that list; never fetched by id.
+  'relay-edge-types: type InvitationEdge {',
+  'relay-edge-types: type MembershipEdge {',
 ];
 
 const schema = fileURLToPath(new URL('../../schema.graphql', import.meta.url));
