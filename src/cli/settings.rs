@@ -54,7 +54,8 @@ with a `code`, and returns to 200 by itself:
 - A mutation that is slower than its limit continues without an answer. Each request of a batch has its own time limit.
 - An IPv6 /48 may fail as often as 20 addresses. Of the attempts of one address, twice the largest of these limits at once (100 at least) and
   then 50 a second reach the database; the others are refused in memory.
-- Sessions are deleted 30 days after their last renewal, API tokens 30 days after their end, failed attempts after an hour.
+- Sessions are deleted 30 days after their last renewal, API tokens 30 days after their end, failed attempts after an hour. Invitations of members are
+  deleted 30 days after their expiry.
 - A client that reads nothing for 10 s is disconnected. A WebSocket is pinged after 15 s of silence and closed 10 s later. A client may send
   100 messages at once; 256 messages to it may wait.
 - Domain events and notices are never deleted: streams resume from the former, and the latter belong to their users.

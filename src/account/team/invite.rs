@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::{TEAM_MAX, allow_now, lock};
@@ -71,6 +72,9 @@ pub async fn invite(ctx: &Ctx, organizer: OrganizerId, address: &str, role: Memb
     Ok(invitation)
 }
 
+/// Condition of a pending invitation; not bound, so that the indexes of pending ones are used.
+pub(super) const PENDING: &str = "membership_invitation.status = 'PENDING'";
+
 /// Returns the pending invitation of an address, which may have expired.
 async fn open(
     tx: &Tx,
@@ -80,7 +84,7 @@ async fn open(
     let query = membership_invitation::Entity::find()
         .filter(membership_invitation::Column::OrganizerId.eq(organizer))
         .filter(membership_invitation::Column::EmailKey.eq(email_key))
-        .filter(membership_invitation::Column::Status.eq(InvitationStatus::Pending));
+        .filter(Expr::cust(PENDING));
     Ok(query.one(tx).await?)
 }
 

@@ -1,8 +1,10 @@
 //! Lists of a team: members and open invitations of an organizer, and invitations of the viewer.
 //! Not here: the memberships of one user (`store::memberships_of`).
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
+use super::invite::PENDING;
 use crate::access::Action;
 use crate::account::{Error, store};
 use crate::ctx::{Ctx, Denied};
@@ -10,7 +12,6 @@ use crate::db::DbError;
 use crate::entity::{membership, membership_invitation};
 use crate::id::{InvitationId, MembershipId, OrganizerId};
 use crate::page::{Page, Paging};
-use crate::status::InvitationStatus;
 
 /// Returns a page of the members of an organizer, oldest membership first; `None` if the actor may not see them.
 pub async fn members(
@@ -50,7 +51,7 @@ pub async fn mine(ctx: &Ctx, paging: &Paging<InvitationId>) -> Result<Page<membe
 
 fn open(ctx: &Ctx) -> Select<membership_invitation::Entity> {
     membership_invitation::Entity::find()
-        .filter(membership_invitation::Column::Status.eq(InvitationStatus::Pending))
+        .filter(Expr::cust(PENDING))
         .filter(membership_invitation::Column::ExpiresAt.gt(ctx.now()))
 }
 
