@@ -6,7 +6,7 @@ use sea_orm::EntityTrait;
 use super::{allow_now, invite, lock};
 use crate::access::{Action, Memberships};
 use crate::account::{Error, revocation, store};
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
 use crate::entity::{membership, membership_invitation, users};
 use crate::id::{InvitationId, MembershipId, NodeId, UserId};
@@ -19,7 +19,7 @@ const ACCEPTED_MAX: usize = Memberships::MAX - 1;
 /// Accepts an invitation: the actor becomes a member of the organizer's team.
 pub async fn accept(ctx: &Ctx, id: InvitationId) -> Result<MembershipId, Error> {
     ctx.allow(Action::AnswerInvitations)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let now = ctx.now();
     let membership: MembershipId = ctx.id();
     ctx.db
@@ -51,7 +51,7 @@ pub async fn accept(ctx: &Ctx, id: InvitationId) -> Result<MembershipId, Error> 
 /// Declines an invitation.
 pub async fn decline(ctx: &Ctx, id: InvitationId) -> Result<InvitationId, Error> {
     ctx.allow(Action::AnswerInvitations)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     ctx.db
         .write(Priority::Interactive, |tx| async move {
             held(ctx, &tx, id, user).await?;

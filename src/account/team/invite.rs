@@ -10,7 +10,7 @@ use super::{TEAM_MAX, allow_now, lock};
 use crate::access::{Action, MemberRole};
 use crate::account::{Error, email};
 use crate::clock::Timestamp;
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
 use crate::entity::membership_invitation;
 use crate::id::{InvitationId, NodeId, OrganizerId};
@@ -33,7 +33,7 @@ pub async fn invite(ctx: &Ctx, organizer: OrganizerId, address: &str, role: Memb
         email_key,
         role,
         status: InvitationStatus::Pending,
-        invited_by: ctx.actor.user_id().ok_or(Denied::SignIn)?,
+        invited_by: ctx.user()?,
         created_at: now,
         expires_at: now.plus(LIFETIME),
         ended_at: None,

@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 use super::invite::PENDING;
 use crate::access::Action;
 use crate::account::{Error, store};
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::Ctx;
 use crate::db::DbError;
 use crate::entity::{membership, membership_invitation};
 use crate::id::{InvitationId, MembershipId, OrganizerId};
@@ -42,7 +42,7 @@ pub async fn invitations(
 /// Returns a page of the open invitations to the address of the actor, oldest first.
 pub async fn mine(ctx: &Ctx, paging: &Paging<InvitationId>) -> Result<Page<membership_invitation::Model>, Error> {
     ctx.allow(Action::AnswerInvitations)?;
-    let user = ctx.actor.user_id().ok_or(Denied::SignIn)?;
+    let user = ctx.user()?;
     let account = store::by_ids(ctx.db.read(), &[user]).await?;
     let key = account.into_iter().next().map(|account| account.email_key).ok_or(Error::UserNotFound)?;
     let mine = open(ctx).filter(membership_invitation::Column::EmailKey.eq(key));

@@ -37,8 +37,5 @@ async fn allow_now(ctx: &Ctx, tx: &Tx, action: Action, hidden: Error) -> Result<
     let rows = store::memberships_of(tx, user.user).await?;
     let memberships = Memberships::of(rows.into_iter().map(|row| (row.organizer_id, row.role)));
     let now = Actor::User(SignedIn { role: row.role, memberships, ..*user });
-    match ctx.acting_as(now).allow(action) {
-        Err(Denied::Hidden) => Err(hidden),
-        decision => Ok(decision?),
-    }
+    ctx.acting_as(now).require(action, hidden)
 }
