@@ -86,7 +86,7 @@ scene! {
         for _deploy in 0..4 {
             worker(&app, registry.clone()).drain().await.unwrap();
             assert_eq!(app.number(untouched, []).await, 2);
-            app.clock.advance(Duration::from_secs(2));
+            app.clock.advance(Duration::from_secs(3)); // longer than the wait of a job that is put back
         }
         let other = stage.app_with(|options| options.clock = app.clock.clone()).await;
         other.settled().await;
