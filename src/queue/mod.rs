@@ -175,8 +175,8 @@ impl NewJob {
         job.in_queue(K::QUEUE)
     }
 
-    /// Routes the job to a queue, under the rule of the queue; `None` for `notifications` under the rule for jobs without
-    /// a queue of their own.
+    /// Routes the job to a queue, under the rule of the queue; `None` for `notifications` under the rule for jobs
+    /// without a queue of their own.
     pub fn in_queue(self, queue: Option<Queue>) -> Self {
         let Retry { attempts, backoff } = queue.map_or(Retry::DEFAULT, Queue::retry);
         let (first_wait_ms, waits_double) = backoff.stored();
