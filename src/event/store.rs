@@ -2,14 +2,16 @@
 //! Not here: decisions; and counting tickets, which `booking` does under its lock.
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
 };
+use uuid::Uuid;
 
 use super::{Error, search};
 use crate::clock::Timestamp;
 use crate::db::{self, DbError, Tx, record};
 use crate::entity::{event, event_change, quota, slot, stock, ticket_type};
-use crate::id::{ChangeId, EventId};
+use crate::id::{ChangeId, EventId, SlotId, TicketTypeId};
 use crate::status::{EventField, EventStatus};
 
 /// Returns the event with this id, regardless of visibility.
@@ -36,10 +38,46 @@ pub async fn by_ids(c: &impl ConnectionTrait, ids: &[EventId]) -> Result<Vec<eve
     Ok(event::Entity::find().filter(event::Column::Id.is_in(ids.iter().copied())).all(c).await?)
 }
 
-/// Returns the slots of these events, by time.
-pub async fn slots(c: &impl ConnectionTrait, events: &[EventId]) -> Result<Vec<slot::Model>, DbError> {
-    let query = slot::Entity::find().filter(slot::Column::EventId.is_in(events.iter().copied()));
-    Ok(query.order_by_asc(slot::Column::StartsAt).all(c).await?)
+record! {
+    struct EventKey {
+        event_id: EventId,
+    }
+}
+
+/// Returns the first slots of each of these events, by time; with `after`, those behind that slot.
+pub async fn slots(
+    c: &impl ConnectionTrait,
+    events: &[EventId],
+    first: u64,
+    after: Option<SlotId>,
+) -> Result<Vec<slot::Model>, DbError> {
+    parts_of(c, "slot", "starts_at", events, first, after.map(|after| after.0)).await
+}
+
+/// Returns the first rows of a table of parts for each of these events, in the order of a column and then of the ids.
+async fn parts_of<T: FromQueryResult>(
+    c: &impl ConnectionTrait,
+    table: &str,
+    order: &str,
+    events: &[EventId],
+    first: u64,
+    after: Option<Uuid>,
+) -> Result<Vec<T>, DbError> {
+    let keys: Vec<EventKey> = events.iter().map(|event_id| EventKey { event_id: *event_id }).collect();
+    let behind = match after {
+        Some(_) => format!("JOIN {table} a ON a.id = $3 AND (p.{order}, p.id) > (a.{order}, a.id)"),
+        None => String::new(),
+    };
+    let sql = format!(
+        "SELECT * FROM (SELECT p.*, row_number() OVER (PARTITION BY p.event_id ORDER BY p.{order}, p.id) AS nth
+                        FROM {{records}} JOIN {table} p ON p.event_id = r.event_id {behind}) n
+         WHERE nth <= $2 ORDER BY event_id, nth"
+    );
+    let first = i64::try_from(first).unwrap_or(i64::MAX);
+    match after {
+        Some(after) => db::select_by(c, &sql, &keys, [first.into(), after.into()]).await,
+        None => db::select_by(c, &sql, &keys, [first.into()]).await,
+    }
 }
 
 /// Returns the beginning of an event's last slot.
@@ -68,10 +106,27 @@ fn only<T>(mut rows: Vec<T>) -> Option<T> {
     if rows.len() == 1 { rows.pop() } else { None }
 }
 
-/// Returns the ticket types of these events, in page order.
-pub async fn ticket_types(c: &impl ConnectionTrait, events: &[EventId]) -> Result<Vec<ticket_type::Model>, DbError> {
-    let query = ticket_type::Entity::find().filter(ticket_type::Column::EventId.is_in(events.iter().copied()));
-    Ok(query.order_by_asc(ticket_type::Column::Position).all(c).await?)
+/// Returns the first ticket types of each of these events, in page order; with `after`, those behind that ticket type.
+pub async fn ticket_types(
+    c: &impl ConnectionTrait,
+    events: &[EventId],
+    first: u64,
+    after: Option<TicketTypeId>,
+) -> Result<Vec<ticket_type::Model>, DbError> {
+    parts_of(c, "ticket_type", "position", events, first, after.map(|after| after.0)).await
+}
+
+/// Returns the slots with these ids.
+pub async fn slots_by_ids(c: &impl ConnectionTrait, ids: &[SlotId]) -> Result<Vec<slot::Model>, DbError> {
+    Ok(slot::Entity::find().filter(slot::Column::Id.is_in(ids.iter().copied())).all(c).await?)
+}
+
+/// Returns the ticket types with these ids.
+pub async fn ticket_types_by_ids(
+    c: &impl ConnectionTrait,
+    ids: &[TicketTypeId],
+) -> Result<Vec<ticket_type::Model>, DbError> {
+    Ok(ticket_type::Entity::find().filter(ticket_type::Column::Id.is_in(ids.iter().copied())).all(c).await?)
 }
 
 /// Writes a new event under the first of `slugs` that is free.

@@ -14,7 +14,7 @@ use crate::db::{Db, DbError};
 use crate::engine::loader::{Loader, Source};
 use crate::entity::{booking, booking_item, event, event_change, organizer, slot, ticket_type, users, waitlist_entry};
 use crate::event::store as events;
-use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, UserId};
+use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, SlotId, TicketTypeId, UserId};
 use crate::notification::read;
 use crate::status::BookingStatus;
 
@@ -32,13 +32,27 @@ pub fn loaders(db: Db, clock: Clock) -> Load {
 /// Error of a load, shared among all fields that asked for it.
 pub type LoadError = Arc<DbError>;
 
-/// Key of the slots of an event.
+/// Key of the first slots of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SlotsOf(pub EventId);
+pub struct SlotsOf {
+    /// Event of the slots.
+    pub event: EventId,
+    /// Number of slots at most.
+    pub first: u64,
+    /// Slot behind which they begin.
+    pub after: Option<SlotId>,
+}
 
-/// Key of the ticket types of an event.
+/// Key of the first ticket types of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TypesOf(pub EventId);
+pub struct TypesOf {
+    /// Event of the ticket types.
+    pub event: EventId,
+    /// Number of ticket types at most.
+    pub first: u64,
+    /// Ticket type behind which they begin.
+    pub after: Option<TicketTypeId>,
+}
 
 /// Key of the availability of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,14 +133,35 @@ loader!(BookingId => booking::Model, |db, keys| {
 loader!(EntryId => waitlist_entry::Model, |db, keys| {
     list::entries_by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
 });
-loader!(SlotsOf => Vec<slot::Model>, |db, keys| {
-    let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
-    events::slots(db, &ids).await.map(|rows| grouped(rows, |row| SlotsOf(row.event_id)))
+loader!(SlotId => slot::Model, |db, keys| {
+    events::slots_by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
 });
-loader!(TypesOf => Vec<ticket_type::Model>, |db, keys| {
-    let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
-    events::ticket_types(db, &ids).await.map(|rows| grouped(rows, |row| TypesOf(row.event_id)))
+loader!(TicketTypeId => ticket_type::Model, |db, keys| {
+    events::ticket_types_by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
 });
+
+/// Declares a loader of the first parts of events: one statement for all events that ask for the same page.
+macro_rules! first_parts {
+    ($key:ident => $value:ty, $read:path) => {
+        impl Source<$key> for Tables {
+            type Value = Vec<$value>;
+            type Error = LoadError;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, Vec<$value>>, LoadError> {
+                let mut found = HashMap::new();
+                for ((first, after), keys) in grouped(keys.to_vec(), |key| (key.first, key.after)) {
+                    let ids: Vec<EventId> = keys.iter().map(|key| key.event).collect();
+                    let rows = $read(self.0.read(), &ids, first, after).await.map_err(Arc::new)?;
+                    found.extend(grouped(rows, |row| $key { event: row.event_id, first, after }));
+                }
+                Ok(found)
+            }
+        }
+    };
+}
+
+first_parts!(SlotsOf => slot::Model, events::slots);
+first_parts!(TypesOf => ticket_type::Model, events::ticket_types);
 impl Source<AvailabilityOf> for Tables {
     type Value = Availability;
     type Error = LoadError;

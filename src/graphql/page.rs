@@ -157,6 +157,12 @@ pub fn connection<K: Key, T, N: OutputType, F: async_graphql::ObjectType>(
     connection
 }
 
+/// Checks the length that is asked of a list without pages before the first: 1 to 100.
+pub fn length(first: i32) -> Result<u64> {
+    let length = u64::try_from(first).ok().filter(|length| (1..=PAGE_MAX).contains(length));
+    length.ok_or_else(|| Fault::BadUserInput.error(format!("first must be between 1 and {PAGE_MAX}.")))
+}
+
 /// Returns the opaque id that GraphQL sends for a noun.
 pub fn id<N: NodeId>(noun: N) -> async_graphql::ID {
     noun.to_global_id().into()

@@ -19,6 +19,7 @@ const PRICES: Prices = Prices {
         ("totalCount", 10),
         ("totalCountCapped", 10),
     ],
+    lists: &[("slots", 20), ("ticketTypes", 20)],
     scans: &[("free", 20), ("hasTickets", 20), ("price", 20), ("text", 20)],
 };
 

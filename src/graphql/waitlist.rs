@@ -11,7 +11,7 @@ use super::booking::{me, sees};
 use super::error::{IntoUserError, UserError, db_fault, int, stored};
 use super::event::{Event, TicketType};
 use super::guard::{May, acting};
-use super::load::{AvailabilityOf, Load, PositionOf, TypesOf, failed};
+use super::load::{AvailabilityOf, Load, PositionOf, failed};
 use super::page::{Args, Cursor, connection, id};
 use super::scalar::{DateTime, id_of, id_or_nobody};
 use super::stream::{gone, still_may, stream};
@@ -45,11 +45,10 @@ impl WaitlistEntry {
     /// Ticket type that the entry waits for.
     async fn ticket_type(&self, ctx: &Context<'_>) -> Result<Option<TicketType>> {
         let load = ctx.data::<Load>()?;
-        let types = load.load_one(TypesOf(self.0.event_id)).await.map_err(failed)?.unwrap_or_default();
+        let found = load.load_one(self.0.ticket_type_id).await.map_err(failed)?;
         let event = load.load_one(self.0.event_id).await.map_err(failed)?;
         let currency = event.map(|event| event.currency).unwrap_or_default();
-        let kind = types.into_iter().find(|kind| kind.id == self.0.ticket_type_id);
-        Ok(kind.map(|row| TicketType { row, currency }))
+        Ok(found.map(|row| TicketType { row, currency }))
     }
 
     /// Current status of the entry.

@@ -46,7 +46,7 @@ export default [
           },
         },
       ],
-      // Short lists that belong to one object (items, slots, user errors) are plain lists: there is nothing to page.
+      // Lists that belong to one object (items, slots, ticket types, user errors) are plain lists; the longer ones take `first` and `after`.
       '@graphql-eslint/relay-edge-types': ['error', { withEdgeSuffix: true, shouldImplementNode: true, listTypeCanWrapOnlyEdgeType: false }],
       // Participants are summed up on the way from the front, so there is no page from the end.
       '@graphql-eslint/relay-arguments': ['error', { includeBoth: false }],

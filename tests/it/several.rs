@@ -75,7 +75,7 @@ pub async fn add(app: &TestApp, event: &str, first: &str, n: i64, shared: Option
 /// Returns the first ticket type of an event, and its quota.
 async fn first_type(app: &TestApp, event: &str) -> (TicketTypeId, QuotaId) {
     let id: EventId = EventId::parse(event).unwrap();
-    let types = boxoffice::event::store::ticket_types(app.db().read(), &[id]).await.unwrap();
+    let types = boxoffice::event::store::ticket_types(app.db().read(), &[id], 1, None).await.unwrap();
     (types[0].id, types[0].quota_id)
 }
 
@@ -252,5 +252,44 @@ scene! {
                         WHERE b.status = 'CONFIRMED' AND i.ticket_type_id = $1";
         assert_eq!(app.number(promoted, [shared[7].into()]).await, 2);
         app.assert_sound(&event).await;
+    }
+}
+
+scene! {
+    /// Lists below an event are read in pages, and each row costs a point.
+    async fn long_lists_of_slots_are_bounded_and_priced(stage: Stage) {
+        let app = stage.app_with(|options| options.budget = Some(Default::default())).await;
+        let event = app.organizer().await.event(5).await;
+        add(&app, &event, "2026-04-01T18:00:00Z", 999, None).await;
+        let reader = app.anonymous();
+        let usual = reader.ask("query($id: ID!) { event(id: $id) { slots { id } ticketTypes { id } } }", json!({ "id": event })).await.ok();
+        let count = |answer: &Answer, list: &str| answer.at(list).as_array().unwrap().len();
+        assert_eq!((count(&usual, "event.slots"), count(&usual, "event.ticketTypes")), (20, 20));
+        let cost = usual.body["extensions"]["cost"]["requested"].as_i64().unwrap();
+        assert!(cost >= 1 + 2 * 21, "{cost}");
+        for (list, order) in [("slots", "startsAt"), ("ticketTypes", "name")] {
+            let page = format!("query($id: ID!, $after: ID) {{ event(id: $id) {{ {list}(first: 100, after: $after) {{ id {order} }} }} }}");
+            let (mut seen, mut after) = (Vec::new(), Value::Null);
+            loop {
+                let answer = reader.ask(&page, json!({ "id": event, "after": after })).await.ok();
+                assert!(answer.body["extensions"]["cost"]["requested"].as_i64().unwrap() >= 102);
+                let rows = answer.at(&format!("event.{list}")).as_array().unwrap().clone();
+                let Some(last) = rows.last() else { break };
+                after = last["id"].clone();
+                seen.extend(rows);
+            }
+            assert_eq!(seen.len(), 1_000, "{list}");
+            let mut ids: Vec<&str> = seen.iter().map(|row| row["id"].as_str().unwrap()).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), 1_000, "{list}: a row twice");
+            assert!(list == "ticketTypes" || seen.is_sorted_by_key(|row| row[order].as_str().unwrap().to_owned()));
+        }
+        for wrong in ["0", "101", "-1"] {
+            let query = format!("query($id: ID!) {{ event(id: $id) {{ slots(first: {wrong}) {{ id }} }} }}");
+            assert_eq!(reader.ask(&query, json!({ "id": event })).await.fault(), "BAD_USER_INPUT");
+        }
+        let flood = "{ events(first: 100) { nodes { slots(first: 100) { id } } } }";
+        assert_eq!(reader.ask(flood, json!({})).await.fault(), "TOO_COSTLY");
     }
 }

@@ -28,6 +28,8 @@ pub struct Prices {
     /// Names of fields that cost more than others, such as those that count rows or hash a password, with their prices
     /// in points.
     pub expensive: &'static [(&'static str, u64)],
+    /// Names of fields that are lists of a certain length unless an argument says another, with these lengths.
+    pub lists: &'static [(&'static str, u64)],
     /// Keys of an argument `filter` that read more rows than the page shows, with their prices in points.
     pub scans: &'static [(&'static str, u64)],
 }
@@ -42,6 +44,11 @@ pub(super) fn of(field: &Field, prices: &Prices) -> u64 {
         None if is_scalar || (field.arguments.is_empty() && prices.free.contains(&name)) => 0,
         None => OBJECT,
     }
+}
+
+/// Returns the length of a list whose arguments give none.
+pub(super) fn default_length(name: &str, prices: &Prices) -> Option<u64> {
+    prices.lists.iter().find(|(list, _)| *list == name).map(|(_, length)| *length)
 }
 
 /// Returns the price of the rows that an argument `filter` reads.

@@ -167,7 +167,8 @@ impl<'a> Count<'a> {
             &self.values,
             &self.limits.prices,
         ));
-        let (rows, children) = match (self.length(field), inner.is_page) {
+        let length = self.length(field).or_else(|| price::default_length(name, &self.limits.prices));
+        let (rows, children) = match (length, inner.is_page) {
             (None, false) => (0, inner.load),
             (Some(rows), false) => (rows, inner.load.times(rows)),
             // A connection: `totalCount` and `pageInfo` count once, and only the rows are multiplied by the length of

@@ -14,7 +14,7 @@ use crate::graphql::error::{db_fault, int};
 use crate::graphql::event::{Event, Slot, TicketType};
 use crate::graphql::expensive;
 use crate::graphql::guard::{May, acting};
-use crate::graphql::load::{ItemsOf, Load, SlotsOf, TypesOf, failed};
+use crate::graphql::load::{ItemsOf, Load, failed};
 use crate::graphql::page::{Args, Cursor, connection, id};
 use crate::graphql::scalar::{DateTime, Money, id_of, id_or_nobody};
 use crate::graphql::waitlist::WaitlistEntry;
@@ -55,24 +55,24 @@ impl Booking {
 
     /// Slot of the event that is booked.
     async fn slot(&self, ctx: &Context<'_>) -> Result<Option<Slot>> {
-        let slots = ctx.data::<Load>()?.load_one(SlotsOf(self.0.event_id)).await.map_err(failed)?;
-        Ok(slots.unwrap_or_default().into_iter().find(|slot| slot.id == self.0.slot_id).map(Slot))
+        Ok(ctx.data::<Load>()?.load_one(self.0.slot_id).await.map_err(failed)?.map(Slot))
     }
 
     /// Items of the booking, one per ticket type, each with a quantity and a price.
     async fn items(&self, ctx: &Context<'_>) -> Result<Vec<BookingItem>> {
         let load = ctx.data::<Load>()?;
-        let types = load.load_one(TypesOf(self.0.event_id)).await.map_err(failed)?.unwrap_or_default();
+        let lines = self.lines(ctx).await?;
+        let types = load.load_many(lines.iter().map(|row| row.ticket_type_id)).await.map_err(failed)?;
         let currency = self.currency(ctx).await?;
         let item = |row: booking_item::Model| {
-            let kind = types.iter().find(|kind| kind.id == row.ticket_type_id).cloned();
+            let kind = types.get(&row.ticket_type_id).cloned();
             BookingItem {
                 row,
                 kind: kind.map(|row| TicketType { row, currency: currency.clone() }),
                 currency: currency.clone(),
             }
         };
-        Ok(self.lines(ctx).await?.into_iter().map(item).collect())
+        Ok(lines.into_iter().map(item).collect())
     }
 
     /// Number of tickets in all items.

@@ -11,8 +11,8 @@ use crate::graphql::booking::Booking;
 use crate::graphql::guard::May;
 use crate::graphql::load::{AvailabilityOf, Load, SlotsOf, TypesOf, failed};
 use crate::graphql::organizer::{Organizer, organizer_by_id};
-use crate::graphql::page::{Args, id};
-use crate::graphql::scalar::{DateTime, Money};
+use crate::graphql::page::{Args, id, length};
+use crate::graphql::scalar::{DateTime, Money, id_or_nobody};
 use crate::graphql::waitlist::WaitlistEntry;
 use crate::status::{Confirmation, EventStatus};
 use crate::zone;
@@ -83,22 +83,39 @@ impl Event {
 
     /// Price of one ticket; null when the event has several ticket types, which have prices of their own.
     async fn price(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
-        match self.types(ctx).await?.as_slice() {
+        // Two are enough to know that there are several.
+        let key = TypesOf { event: self.0.id, first: 2, after: None };
+        match ctx.data::<Load>()?.load_one(key).await.map_err(failed)?.unwrap_or_default().as_slice() {
             [only] => Ok(Some(Money::of(only.price_minor, &self.0.currency)?)),
             _ => Ok(None),
         }
     }
 
-    /// Slots of the event: its bookable dates and times.
-    async fn slots(&self, ctx: &Context<'_>) -> Result<Vec<Slot>> {
-        let rows = ctx.data::<Load>()?.load_one(SlotsOf(self.0.id)).await.map_err(failed)?;
+    /// Slots of the event: its bookable dates and times, earliest first.
+    async fn slots(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Number of slots at most, 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "Only slots after the slot with this id.")] after: Option<ID>,
+    ) -> Result<Vec<Slot>> {
+        let after = after.as_ref().map(id_or_nobody).transpose()?;
+        let key = SlotsOf { event: self.0.id, first: length(first)?, after };
+        let rows = ctx.data::<Load>()?.load_one(key).await.map_err(failed)?;
         Ok(rows.unwrap_or_default().into_iter().map(Slot).collect())
     }
 
     /// Ticket types of the event, in display order.
-    async fn ticket_types(&self, ctx: &Context<'_>) -> Result<Vec<TicketType>> {
+    async fn ticket_types(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Number of ticket types at most, 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "Only ticket types after the ticket type with this id.")] after: Option<ID>,
+    ) -> Result<Vec<TicketType>> {
+        let after = after.as_ref().map(id_or_nobody).transpose()?;
+        let key = TypesOf { event: self.0.id, first: length(first)?, after };
+        let rows = ctx.data::<Load>()?.load_one(key).await.map_err(failed)?.unwrap_or_default();
         let currency = &self.0.currency;
-        Ok(self.types(ctx).await?.into_iter().map(|row| TicketType { row, currency: currency.clone() }).collect())
+        Ok(rows.into_iter().map(|row| TicketType { row, currency: currency.clone() }).collect())
     }
 
     /// Start in the venue's time zone, with the UTC offset valid there at that time: `2027-06-05T19:00:00+02:00`.
@@ -196,13 +213,6 @@ impl Event {
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<crate::graphql::sales::LineConnection>> {
         crate::graphql::sales::line(ctx, &self.0, Args { first, after, last, before }).await
-    }
-}
-
-impl Event {
-    async fn types(&self, ctx: &Context<'_>) -> Result<Vec<ticket_type::Model>> {
-        let rows = ctx.data::<Load>()?.load_one(TypesOf(self.0.id)).await.map_err(failed)?;
-        Ok(rows.unwrap_or_default())
     }
 }
 
