@@ -4,19 +4,22 @@
 //! The row is written in the transaction of the request, so it exists exactly if the request took effect. Refusals are
 //! not stored, because they change nothing that a repetition could change twice.
 
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use std::collections::HashMap;
+
+use sea_orm::FromQueryResult;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
-use crate::db::{self, Db, DbError, Priority, record};
+use crate::db::{self, Db, DbError, MaybeDb, Priority, Tx, is_unique_violation, record};
 use crate::id::UserId;
 
 /// Longest key; the limit of Stripe.
 pub const KEY_MAX: usize = 255;
 
 record! {
+    #[derive(PartialEq, Eq, Hash)]
     /// Key of one request of a user.
     pub struct Key {
         /// User that sent the request.
@@ -41,6 +44,21 @@ record! {
         outcome: String,
         /// Time of the answer.
         created_at: Timestamp,
+    }
+}
+
+/// Request of a user under an idempotency key.
+#[derive(Debug, Clone)]
+pub struct Keyed {
+    key: Key,
+    operation: &'static str,
+    fingerprint: String,
+}
+
+impl Keyed {
+    /// Returns the user and the key, which the request shares with its repetitions.
+    pub fn key(&self) -> &Key {
+        &self.key
     }
 }
 
@@ -109,28 +127,59 @@ fn given(value: Value) -> Option<Value> {
     }
 }
 
-/// Creates the row for a request that took effect.
-pub fn answer(
-    user: UserId,
-    key: String,
-    operation: &'static str,
-    fingerprint: String,
-    outcome: &impl Serialize,
-    now: Timestamp,
-) -> Answer {
-    let outcome = serde_json::to_string(outcome).unwrap_or_default();
-    Answer { user_id: user, key, operation, fingerprint, outcome, created_at: now }
+impl Keyed {
+    /// Returns the key of a request with its operation and fingerprint; `None` for a request without a key.
+    pub fn of(user_id: UserId, key: Option<String>, operation: &'static str, input: &impl Serialize) -> Option<Self> {
+        key.map(|key| Self { key: Key { user_id, key }, operation, fingerprint: fingerprint(input) })
+    }
+
+    /// Creates the row to store once the request took effect.
+    pub fn answer(&self, outcome: &impl Serialize, now: Timestamp) -> Answer {
+        let Self { key: Key { user_id, key }, operation, fingerprint } = self.clone();
+        let outcome = serde_json::to_string(outcome).unwrap_or_default();
+        Answer { user_id, key, operation, fingerprint, outcome, created_at: now }
+    }
+
+    /// Returns the answer to the first request with this key, if there was one.
+    pub async fn recall<T: DeserializeOwned>(&self, tx: &Tx) -> Result<Option<Recall<T>>, DbError> {
+        Ok(Answers::of(tx, [self]).await?.recall(self))
+    }
 }
 
-/// Returns the stored answers of these keys.
-pub async fn look_up(c: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Stored>, DbError> {
-    let sql = "SELECT i.user_id, i.key, i.operation, i.fingerprint, i.outcome
-               FROM {records} JOIN idempotency i ON i.user_id = r.user_id AND i.key = r.key";
-    db::select_by(c, sql, keys, []).await
+/// Stored answers to a batch of requests.
+pub struct Answers(HashMap<Key, Stored>);
+
+impl Answers {
+    /// Reads the stored answers to these requests. Inside the locks of a request it waits for the first one of its key.
+    pub async fn of<'a>(tx: &Tx, requests: impl IntoIterator<Item = &'a Keyed>) -> Result<Self, DbError> {
+        let keys: Vec<Key> = requests.into_iter().map(|request| request.key.clone()).collect();
+        let sql = "SELECT i.user_id, i.key, i.operation, i.fingerprint, i.outcome
+                   FROM {records} JOIN idempotency i ON i.user_id = r.user_id AND i.key = r.key";
+        let stored: Vec<Stored> = db::select_by(tx, sql, &keys, []).await?;
+        Ok(Self(stored.into_iter().map(|row| (Key { user_id: row.user_id, key: row.key.clone() }, row)).collect()))
+    }
+
+    /// Returns the stored answer to a request, if there is one.
+    pub fn recall<T: DeserializeOwned>(&self, request: &Keyed) -> Option<Recall<T>> {
+        Some(self.0.get(&request.key)?.recall(request.operation, &request.fingerprint))
+    }
+}
+
+/// Runs the transaction of a request, and once more if another request took its key, or another unique value, between
+/// its reads and its writes.
+pub async fn once<T, E, Fut>(request: impl Fn() -> Fut) -> Result<T, E>
+where
+    E: MaybeDb,
+    Fut: Future<Output = Result<T, E>>,
+{
+    match request().await {
+        Err(error) if error.db().is_some_and(is_unique_violation) => request().await,
+        outcome => outcome,
+    }
 }
 
 /// Stores the answers of requests.
-pub async fn keep(tx: &db::Tx, answers: &[Answer]) -> Result<(), DbError> {
+pub async fn keep(tx: &Tx, answers: &[Answer]) -> Result<(), DbError> {
     db::insert(tx, "idempotency", answers, "").await?;
     Ok(())
 }

@@ -111,7 +111,7 @@ async fn work(ctx: Ctx, mut entrance: mpsc::Receiver<Waiting>, batch_max: usize,
 fn apart(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     let mut keys = HashSet::new();
     batch.into_iter().partition(|Waiting { request, .. }| match &request.key {
-        Some((key, _)) => keys.insert((request.user, key.clone())),
+        Some(keyed) => keys.insert(keyed.key().clone()),
         None => true,
     })
 }

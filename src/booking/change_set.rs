@@ -2,6 +2,7 @@
 //! Not here: the decisions (`allocate`).
 
 use sea_orm::FromQueryResult;
+use serde::Serialize;
 
 use super::allocate::{Inventory, Promotion, Queued, Quota};
 use super::rows::{
@@ -13,7 +14,7 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError, Tx};
 use crate::domain_event::DomainEvent;
 use crate::id::{BookingId, EntryId, QuotaId, TicketTypeId, UserId};
-use crate::idempotency::{self, Answer};
+use crate::idempotency::{self, Answer, Keyed};
 use crate::outbox::{self, Draft};
 use crate::queue::{self, NewJob};
 use crate::status::{BookingStatus, CancelReason, LeaveReason, WaitlistStatus};
@@ -98,19 +99,14 @@ impl ChangeSet {
         Self { besides: true, ..Self::new(ctx) }
     }
 
-    /// Returns the moment of all its changes.
-    pub fn now(&self) -> Timestamp {
-        self.now
-    }
-
     /// Adds a domain event caused by `actor`.
     fn tell(&mut self, actor: Option<UserId>, domain_event: DomainEvent) {
         self.domain_events.push(Draft::new(&self.ctx, domain_event).caused_by(actor));
     }
 
-    /// Stores the answer to a request with an idempotency key.
-    pub fn answer(&mut self, answer: Answer) {
-        self.answers.push(answer);
+    /// Stores the outcome of a request, if the request has an idempotency key.
+    pub fn answer(&mut self, keyed: Option<&Keyed>, outcome: &impl Serialize) {
+        self.answers.extend(keyed.map(|keyed| keyed.answer(outcome, self.now)));
     }
 
     /// Adds a confirmed booking of tickets that `allocate` already counted.

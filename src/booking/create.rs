@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 
 use super::batcher::Batcher;
-use super::order::{Order, Placed, Request};
+use super::order::{OPERATION, Order, Placed, Request};
 use super::{Error, ITEMS_MAX, QUANTITY_MAX};
 use crate::access::Action;
 use crate::ctx::Ctx;
-use crate::idempotency;
+use crate::idempotency::{self, Keyed};
 use crate::text::Fields;
 
 /// Places an order and returns its result.
@@ -21,7 +21,7 @@ pub async fn create(ctx: &Ctx, batcher: &Batcher, order: Order, key: Option<Stri
         fields.refuse("idempotencyKey", "must be 1 to 255 visible ASCII characters");
     }
     fields.finish(|| Some(()))?;
-    let key = key.map(|key| (key, idempotency::fingerprint(&order)));
+    let key = Keyed::of(user, key, OPERATION, &order);
     batcher.submit(Request { user, order, key }).await
 }
 

@@ -12,13 +12,13 @@ use super::{Error, QUANTITY_MAX};
 use crate::ctx::Ctx;
 use crate::db::{DbError, Priority, Tx};
 use crate::id::{BookingId, EntryId, EventId, SlotId, TicketTypeId, UserId};
-use crate::idempotency::{self, Key, Recall, Stored};
+use crate::idempotency::{Answers, Keyed, Recall};
 use crate::money::{Currency, MAX_PRICE_MINOR, Money};
 use crate::status::{EventStatus, Fulfilment};
 use crate::text::{Fields, Invalid};
 
 /// Name under which idempotency keys of this operation are stored.
-const OPERATION: &str = "createBooking";
+pub(super) const OPERATION: &str = "createBooking";
 
 /// Order of a customer for tickets of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,8 +44,8 @@ pub struct Request {
     pub user: UserId,
     /// The order as submitted.
     pub order: Order,
-    /// Idempotency key of the client and fingerprint of the order.
-    pub key: Option<(String, String)>,
+    /// Idempotency key of the client, with the fingerprint of the order.
+    pub key: Option<Keyed>,
 }
 
 /// Result of an order. Ids and numbers only, because a repeated request is answered from it.
@@ -81,7 +81,7 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
         .collect();
     let inventories = inventory::lock(tx, &parts, &may_queue, ctx.now()).await?;
     // Keys are also read under the lock: a repeated request waits for the first one and then finds its answer.
-    let stored = stored_answers(tx, requests).await?;
+    let stored = Answers::of(tx, requests.iter().filter_map(|request| request.key.as_ref())).await?;
 
     let mut answers: Vec<Option<Result<Placed, Error>>> = Vec::with_capacity(requests.len());
     let mut allocation_requests: HashMap<EventId, (Vec<usize>, Vec<AllocationRequest>)> = HashMap::new();
@@ -129,30 +129,18 @@ enum Step {
     Known(Placed),
 }
 
-async fn stored_answers(tx: &Tx, requests: &[Request]) -> Result<HashMap<(UserId, String), Stored>, DbError> {
-    let keys: Vec<Key> = requests
-        .iter()
-        .filter_map(|request| request.key.as_ref().map(|(key, _)| Key { user_id: request.user, key: key.clone() }))
-        .collect();
-    let stored = idempotency::look_up(tx, &keys).await?;
-    Ok(stored.into_iter().map(|stored| ((stored.user_id, stored.key.clone()), stored)).collect())
-}
-
 /// Checks a request as far as that does not depend on free tickets, and turns it into an allocation request. A repeated
 /// request gets its stored answer.
 fn allocation_request(
     ctx: &Ctx,
     request: &Request,
     inventories: &HashMap<EventId, Inventory>,
-    stored: &HashMap<(UserId, String), Stored>,
+    stored: &Answers,
 ) -> Result<Step, Error> {
-    if let Some((key, fingerprint)) = &request.key
-        && let Some(stored) = stored.get(&(request.user, key.clone()))
-    {
-        return match stored.recall(OPERATION, fingerprint) {
-            Recall::Same(placed) => Ok(Step::Known(placed)),
-            Recall::Reused => Err(Error::KeyReused),
-        };
+    match request.key.as_ref().and_then(|key| stored.recall(key)) {
+        Some(Recall::Same(placed)) => return Ok(Step::Known(placed)),
+        Some(Recall::Reused) => return Err(Error::KeyReused),
+        None => {}
     }
     let order = &request.order;
     let inventory = inventories.get(&order.event).ok_or(Error::EventNotFound)?;
@@ -230,16 +218,6 @@ fn enter(
         queued: if queued.is_empty() { 0 } else { requested - tickets },
         requested,
     };
-    if let Some((key, fingerprint)) = &request.key {
-        let now = change_set.now();
-        change_set.answer(idempotency::answer(
-            allocation_request.user,
-            key.clone(),
-            OPERATION,
-            fingerprint.clone(),
-            &placed,
-            now,
-        ));
-    }
+    change_set.answer(request.key.as_ref(), &placed);
     Ok(placed)
 }

@@ -9,10 +9,10 @@ use super::inventory::{self, Part};
 use super::{Error, QUANTITY_MAX};
 use crate::access::Action;
 use crate::ctx::Ctx;
-use crate::db::{DbError, MaybeDb, Priority, Tx, is_unique_violation};
+use crate::db::{DbError, Priority, Tx};
 use crate::entity::waitlist_entry;
-use crate::id::{EntryId, EventId, TicketTypeId};
-use crate::idempotency::{self, Key, Recall};
+use crate::id::{EntryId, EventId, TicketTypeId, UserId};
+use crate::idempotency::{self, Keyed, Recall};
 use crate::status::{EventStatus, LeaveReason, WaitlistStatus};
 use crate::text::{Fields, Invalid};
 
@@ -44,90 +44,80 @@ pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId,
         fields.refuse("idempotencyKey", "must be 1 to 255 visible ASCII characters");
     }
     fields.finish(|| Some(()))?;
-    let fingerprint = idempotency::fingerprint(&join);
-    let part = join.ticket_type.map_or(Part::Any(join.event), |id| Part::Type(join.event, id));
-    let (join, key, fingerprint) = (&join, &key, &fingerprint);
-    let enter = || {
+    let keyed = &Keyed::of(user, key, OPERATION, &join);
+    let (join, part) = (&join, join.ticket_type.map_or(Part::Any(join.event), |id| Part::Type(join.event, id)));
+    idempotency::once(|| {
         ctx.db.write(Priority::Interactive, |tx| async move {
             let mut inventories = inventory::lock(&tx, &[part], &[(user, join.event)], ctx.now()).await?;
-            if let Some(key) = key {
-                let asked = Key { user_id: user, key: key.clone() };
-                if let Some(stored) = idempotency::look_up(&tx, &[asked]).await?.first() {
-                    return match stored.recall(OPERATION, fingerprint) {
-                        Recall::Same(entry) => Ok(entry),
-                        Recall::Reused => Err(Error::KeyReused),
-                    };
-                }
+            let known = match keyed {
+                Some(keyed) => keyed.recall(&tx).await?,
+                None => None,
+            };
+            match known {
+                Some(Recall::Same(entry)) => return Ok(entry),
+                Some(Recall::Reused) => return Err(Error::KeyReused),
+                None => {}
             }
             let before = inventories.remove(&join.event).ok_or(Error::EventNotFound)?;
-            must_be_on_sale(&before)?;
-            let ticket_type = join.ticket_type.or(before.only_type).and_then(|id| before.ticket_type(id)).copied();
-            let ticket_type =
-                ticket_type.ok_or_else(|| Invalid::new("ticketTypeId", "name a ticket type of this event"))?;
-            if ticket_type.begun {
-                return Err(Error::EventOver);
-            }
-            let own = before.waits.get(&(user, ticket_type.id)).map_or(&[] as &[_], Vec::as_slice);
-            if own.iter().any(|own| own.terms == before.terms) {
-                return Err(Error::AlreadyWaiting);
-            }
-            if let Some(first) = own.first() {
-                // Joining again agrees to the present terms of the event.
-                let entries: Vec<EntryId> = own.iter().map(|own| own.entry).collect();
-                let mut change_set = ChangeSet::new(ctx);
-                if let Some(key) = key {
-                    let (now, entry) = (change_set.now(), &first.entry);
-                    change_set.answer(idempotency::answer(
-                        user,
-                        key.clone(),
-                        OPERATION,
-                        fingerprint.clone(),
-                        entry,
-                        now,
-                    ));
-                }
-                put_in_turn(&tx, &before, change_set, &entries).await?;
-                return Ok(first.entry);
-            }
-            let mut allocation = allocate(before.clone(), &[]);
-            let quota =
-                allocation.inventory.quotas.iter().find(|one| one.id == ticket_type.quota).ok_or(Error::Internal)?;
-            if join.quantity > quota.capacity {
-                let message = format!("the event has only {} tickets", quota.capacity);
-                return Err(Invalid::new("quantity", message).into());
-            }
-            let available = quota.open();
-            // Regardless of the quantity: an entry for more tickets than are free would keep the free ones from all
-            // other customers.
-            if available > 0 {
-                return Err(Error::TicketsAvailable { available });
-            }
-            let joining = Joining {
-                entry: ctx.id(),
-                user,
-                ticket_type: ticket_type.id,
-                quantity: join.quantity,
-                asked: join.quantity,
-                accepts_part: join.accepts_part,
-            };
-            let queued = queue(&mut allocation.inventory, joining).ok_or(Error::Internal)?;
-            let mut change_set = ChangeSet::new(ctx);
-            change_set.promote(&allocation.inventory, &allocation.promotions);
-            let entry = change_set.queue(&allocation.inventory, &queued);
-            if let Some(key) = key {
-                let now = change_set.now();
-                change_set.answer(idempotency::answer(user, key.clone(), OPERATION, fingerprint.clone(), &entry, now));
-            }
-            change_set.count(&before, &allocation.inventory, true);
-            change_set.write(&tx).await?;
-            Ok(entry)
+            enter(&tx, ctx, user, join, before, keyed.as_ref()).await
         })
-    };
-    match enter().await {
-        // The key was taken at another event meanwhile: read again.
-        Err(error) if error.db().is_some_and(is_unique_violation) => enter().await,
-        outcome => outcome,
+    })
+    .await
+}
+
+/// Adds a user's entry to the waitlist, or puts the user's own entries back in turn.
+async fn enter(
+    tx: &Tx,
+    ctx: &Ctx,
+    user: UserId,
+    join: &Join,
+    before: Inventory,
+    keyed: Option<&Keyed>,
+) -> Result<EntryId, Error> {
+    must_be_on_sale(&before)?;
+    let ticket_type = join.ticket_type.or(before.only_type).and_then(|id| before.ticket_type(id)).copied();
+    let ticket_type = ticket_type.ok_or_else(|| Invalid::new("ticketTypeId", "name a ticket type of this event"))?;
+    if ticket_type.begun {
+        return Err(Error::EventOver);
     }
+    let own = before.waits.get(&(user, ticket_type.id)).map_or(&[] as &[_], Vec::as_slice);
+    if own.iter().any(|own| own.terms == before.terms) {
+        return Err(Error::AlreadyWaiting);
+    }
+    let mut change_set = ChangeSet::new(ctx);
+    if let Some(first) = own.first() {
+        // Joining again agrees to the present terms of the event.
+        let entries: Vec<EntryId> = own.iter().map(|own| own.entry).collect();
+        change_set.answer(keyed, &first.entry);
+        put_in_turn(tx, &before, change_set, &entries).await?;
+        return Ok(first.entry);
+    }
+    let mut allocation = allocate(before.clone(), &[]);
+    let quota = allocation.inventory.quota_mut(ticket_type.quota).ok_or(Error::Internal)?;
+    if join.quantity > quota.capacity {
+        return Err(Invalid::new("quantity", format!("the event has only {} tickets", quota.capacity)).into());
+    }
+    let available = quota.open();
+    // Regardless of the quantity: an entry for more tickets than are free would keep the free ones from all other
+    // customers.
+    if available > 0 {
+        return Err(Error::TicketsAvailable { available });
+    }
+    let joining = Joining {
+        entry: ctx.id(),
+        user,
+        ticket_type: ticket_type.id,
+        quantity: join.quantity,
+        asked: join.quantity,
+        accepts_part: join.accepts_part,
+    };
+    let queued = queue(&mut allocation.inventory, joining).ok_or(Error::Internal)?;
+    change_set.promote(&allocation.inventory, &allocation.promotions);
+    let entry = change_set.queue(&allocation.inventory, &queued);
+    change_set.answer(keyed, &entry);
+    change_set.count(&before, &allocation.inventory, true);
+    change_set.write(tx).await?;
+    Ok(entry)
 }
 
 fn must_be_on_sale(inventory: &Inventory) -> Result<(), Error> {
@@ -145,7 +135,7 @@ async fn put_in_turn(
     mut change_set: ChangeSet,
     entries: &[EntryId],
 ) -> Result<(), DbError> {
-    agree(tx, entries, before.terms, change_set.now()).await?;
+    agree(tx, entries, before.terms, before.read_at).await?;
     let mut with = before.clone();
     for quota in before.quotas_where(|one| one.waiting > 0) {
         inventory::read_waitlist(tx, &mut with, quota, inventory::SERVED_MAX).await?;

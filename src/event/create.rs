@@ -6,10 +6,10 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::ctx::Ctx;
-use crate::db::{MaybeDb, Priority, is_unique_violation};
+use crate::db::{Priority, Tx};
 use crate::entity::{event, quota, slot, ticket_type};
 use crate::id::{EventId, OrganizerId};
-use crate::idempotency::{self, Key, Recall};
+use crate::idempotency::{self, Answer, Keyed, Recall};
 use crate::money::Currency;
 use crate::status::{Confirmation, EventStatus};
 use crate::text::{self, Fields, Invalids};
@@ -85,36 +85,33 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         position: 0,
     };
     let slugs = text::slugs(&event.title, "event", &ctx.random.reference()[4..]);
-    let fingerprint = idempotency::fingerprint(&new);
+    let keyed = &Keyed::of(user, key, "createEvent", &new);
     let (event, slot, quota, ticket_type, slugs) = (&event, &slot, &quota, &ticket_type, &slugs);
-    let (key, fingerprint) = (&key, &fingerprint);
-    let create = || {
+    idempotency::once(|| {
         ctx.db.write(Priority::Interactive, |tx| async move {
-            if let Some(key) = key {
-                let asked = Key { user_id: user, key: key.clone() };
-                if let Some(stored) = idempotency::look_up(&tx, &[asked]).await?.first() {
-                    return match stored.recall("createEvent", fingerprint) {
-                        Recall::Same(id) => Ok(id),
-                        Recall::Reused => Err(CreateError::KeyReused),
-                    };
-                }
-                // Only for the first request: a repeat is answered even if its event has begun since.
-                in_time(event, now).map_err(Error::from)?;
-                let answer = idempotency::answer(user, key.clone(), "createEvent", fingerprint.clone(), &event.id, now);
-                idempotency::keep(&tx, &[answer]).await?;
-            } else {
-                in_time(event, now).map_err(Error::from)?;
+            if let Some(known) = known(&tx, keyed).await? {
+                return Ok(known);
             }
+            // Only for the first request: a repeat is answered even if its event has begun since.
+            in_time(event, now).map_err(Error::from)?;
+            let answers: Vec<Answer> = keyed.iter().map(|keyed| keyed.answer(&event.id, now)).collect();
+            idempotency::keep(&tx, &answers).await?;
             store::insert(&tx, event, slugs).await?;
             store::insert_parts(&tx, slot, quota, ticket_type).await?;
             search::index(&tx, event).await?;
             Ok(event.id)
         })
-    };
-    match create().await {
-        // Another request took the key or the slug between this read and this write: read again.
-        Err(error) if error.db().is_some_and(is_unique_violation) => create().await,
-        outcome => outcome,
+    })
+    .await
+}
+
+/// Returns the event that the first request with this key created.
+async fn known(tx: &Tx, keyed: &Option<Keyed>) -> Result<Option<EventId>, CreateError> {
+    let Some(keyed) = keyed else { return Ok(None) };
+    match keyed.recall(tx).await? {
+        Some(Recall::Same(id)) => Ok(Some(id)),
+        Some(Recall::Reused) => Err(CreateError::KeyReused),
+        None => Ok(None),
     }
 }
 

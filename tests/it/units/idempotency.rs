@@ -6,7 +6,7 @@ use boxoffice::booking::waitlist::Join;
 use boxoffice::clock::Timestamp;
 use boxoffice::event::create::NewEvent;
 use boxoffice::id::{BookingId, EventId, UserId};
-use boxoffice::idempotency::{KEY_MAX, Recall, Stored, answer, fingerprint, is_valid_key};
+use boxoffice::idempotency::{KEY_MAX, Keyed, Recall, Stored, fingerprint, is_valid_key};
 use boxoffice::status::Fulfilment;
 use uuid::Uuid;
 
@@ -128,7 +128,8 @@ fn an_answer_is_recalled_for_the_same_request_only() {
         queued: 8,
         requested: 10,
     };
-    let kept = answer(UserId(Uuid::from_u128(1)), "k".into(), "createBooking", "print".into(), &placed, Timestamp(7));
+    let request = Keyed::of(UserId(Uuid::from_u128(1)), Some("k".into()), "createBooking", &order()).unwrap();
+    let (kept, print) = (request.answer(&placed, Timestamp(7)), fingerprint(&order()));
     let stored = |outcome: &str| Stored {
         user_id: kept.user_id,
         key: kept.key.clone(),
@@ -137,10 +138,10 @@ fn an_answer_is_recalled_for_the_same_request_only() {
         outcome: outcome.into(),
     };
     let same = stored(&kept.outcome);
-    assert_eq!(same.recall::<Placed>("createBooking", "print"), Recall::Same(placed));
+    assert_eq!(same.recall::<Placed>("createBooking", &print), Recall::Same(placed));
     assert_eq!(same.recall::<Placed>("createBooking", "other"), Recall::Reused);
-    assert_eq!(same.recall::<Placed>("joinWaitlist", "print"), Recall::Reused, "one key serves one kind of request");
+    assert_eq!(same.recall::<Placed>("joinWaitlist", &print), Recall::Reused, "one key serves one kind of request");
     for unreadable in ["", "{}", "null", "[]"] {
-        assert_eq!(stored(unreadable).recall::<Placed>("createBooking", "print"), Recall::Reused, "never run again");
+        assert_eq!(stored(unreadable).recall::<Placed>("createBooking", &print), Recall::Reused, "never run again");
     }
 }
