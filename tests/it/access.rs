@@ -253,151 +253,147 @@ fn ways<'a>(world: &'a World, route: &Route) -> impl Iterator<Item = (usize, &'a
     viewers.flat_map(move |(nth, actor)| transports.iter().map(move |transport| (nth, actor, *transport)))
 }
 
-scene! {
-    async fn every_root_field_is_asked_by_every_viewer(stage: Stage) {
-        let app = stage.app().await;
-        let (world, types) = (World::build(&app).await, Types::read());
-        let mut wrong = Vec::new();
-        for (row, cells) in matrix().iter().filter(|(row, _)| is_root(row.split('.').next().unwrap())) {
-            let route = world.root(row);
-            for (viewer, actor, transport) in ways(&world, &route) {
-                let (body, path) = transport.effects_of(&world, &types, actor, &route, "__typename").await;
-                compare(row, cells, viewer, &verdict(&body, path), &mut wrong);
-            }
+#[apply(scene!)]
+async fn every_root_field_is_asked_by_every_viewer(stage: Stage) {
+    let app = stage.app().await;
+    let (world, types) = (World::build(&app).await, Types::read());
+    let mut wrong = Vec::new();
+    for (row, cells) in matrix().iter().filter(|(row, _)| is_root(row.split('.').next().unwrap())) {
+        let route = world.root(row);
+        for (viewer, actor, transport) in ways(&world, &route) {
+            let (body, path) = transport.effects_of(&world, &types, actor, &route, "__typename").await;
+            compare(row, cells, viewer, &verdict(&body, path), &mut wrong);
         }
-        assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-scene! {
-    /// Checks which viewers can read an object of each type; a viewer who can also gets every field marked `parent`.
-    async fn every_object_is_sought_by_every_viewer(stage: Stage) {
-        let app = stage.app().await;
-        let (world, types) = (World::build(&app).await, Types::read());
-        let matrix = matrix();
-        let mut wrong = Vec::new();
-        let mut reached = BTreeSet::new();
-        let rows = matrix.iter().filter(|(row, _)| field_of(row).ends_with(".*"));
-        let mut rows: Vec<_> = rows.map(|(row, cells)| (row, cells, world.route(&row.replace(".*", "")))).collect();
-        // A viewer who changes something gets bookings and notices of their own, so reads come first.
-        rows.sort_by_key(|(_, _, route)| matches!(route, Route::Mutation { .. }));
-        for (row, cells, route) in rows {
-            let of = field_of(row).strip_suffix(".*").unwrap();
-            let open = types.objects[of].iter().filter(|field| matrix[&format!("{of}.{}", field.name.node)] == ["parent"]);
-            let open: BTreeMap<String, String> =
-                open.map(|field| (field.name.node.to_string(), types.asked(field))).collect();
-            let mut fields: Vec<String> = open.values().cloned().collect();
-            let open: Vec<String> = open.into_keys().collect();
-            fields.push("__typename".into());
-            for (viewer, actor, transport) in ways(&world, &route) {
-                let (body, path) = transport.effects_of(&world, &types, actor, &route, &fields.join(" ")).await;
-                let has = at(&body["data"], path)["__typename"] == of;
-                if has {
-                    reached.extend(open.iter().map(|field| format!("{of}.{field}")));
+/// Checks which viewers can read an object of each type; a viewer who can also gets every field marked `parent`.
+#[apply(scene!)]
+async fn every_object_is_sought_by_every_viewer(stage: Stage) {
+    let app = stage.app().await;
+    let (world, types) = (World::build(&app).await, Types::read());
+    let matrix = matrix();
+    let mut wrong = Vec::new();
+    let mut reached = BTreeSet::new();
+    let rows = matrix.iter().filter(|(row, _)| field_of(row).ends_with(".*"));
+    let mut rows: Vec<_> = rows.map(|(row, cells)| (row, cells, world.route(&row.replace(".*", "")))).collect();
+    // A viewer who changes something gets bookings and notices of their own, so reads come first.
+    rows.sort_by_key(|(_, _, route)| matches!(route, Route::Mutation { .. }));
+    for (row, cells, route) in rows {
+        let of = field_of(row).strip_suffix(".*").unwrap();
+        let open = types.objects[of].iter().filter(|field| matrix[&format!("{of}.{}", field.name.node)] == ["parent"]);
+        let open: BTreeMap<String, String> =
+            open.map(|field| (field.name.node.to_string(), types.asked(field))).collect();
+        let mut fields: Vec<String> = open.values().cloned().collect();
+        let open: Vec<String> = open.into_keys().collect();
+        fields.push("__typename".into());
+        for (viewer, actor, transport) in ways(&world, &route) {
+            let (body, path) = transport.effects_of(&world, &types, actor, &route, &fields.join(" ")).await;
+            let has = at(&body["data"], path)["__typename"] == of;
+            if has {
+                reached.extend(open.iter().map(|field| format!("{of}.{field}")));
+            }
+            compare(row, cells, viewer, if has { "yes" } else { "-" }, &mut wrong);
+            if has && body["errors"].is_array() {
+                wrong.push(format!("{row} as {}: {}", VIEWERS[viewer], body["errors"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    // The two tests beside this one cover the other fields of the contract.
+    let parents: BTreeSet<String> =
+        matrix.iter().filter(|(_, cells)| *cells == &["parent"]).map(|(row, _)| row.clone()).collect();
+    assert_eq!(reached, parents, "every field was reached by somebody");
+}
+
+/// Checks the fields that depend on the viewer, on objects that every viewer can read.
+#[apply(scene!)]
+async fn every_guarded_field_is_asked_by_every_viewer(stage: Stage) {
+    let app = stage.app().await;
+    let (world, types) = (World::build(&app).await, Types::read());
+    let matrix = matrix();
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    for (row, cells) in matrix.iter().filter(|(row, cells)| !row.contains('*') && cells.len() > 1) {
+        let (of, _) = row.split_once('.').unwrap();
+        if is_root(of) {
+            continue;
+        }
+        let case = row.strip_prefix(field_of(row)).unwrap();
+        let route = world.route(&format!("{of}{case}"));
+        let field = types.field(field_of(row));
+        for (viewer, actor, transport) in ways(&world, &route) {
+            asked += 1;
+            // The parent comes first: an error of the field must not look like one of the way to it.
+            let (body, path) = transport.effects_of(&world, &types, actor, &route, "__typename").await;
+            let got = match at(&body["data"], path)["__typename"] == of {
+                true => {
+                    let fields = format!("__typename {}", types.asked(field));
+                    let (body, path) = transport.effects_of(&world, &types, actor, &route, &fields).await;
+                    verdict(&body, &format!("{path}.{}", field.name.node))
                 }
-                compare(row, cells, viewer, if has { "yes" } else { "-" }, &mut wrong);
-                if has && body["errors"].is_array() {
-                    wrong.push(format!("{row} as {}: {}", VIEWERS[viewer], body["errors"]));
-                }
-            }
+                false => "-".to_owned(),
+            };
+            compare(row, cells, viewer, &got, &mut wrong);
         }
-        assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-        // The two tests beside this one cover the other fields of the contract.
-        let parents: BTreeSet<String> =
-            matrix.iter().filter(|(_, cells)| *cells == &["parent"]).map(|(row, _)| row.clone()).collect();
-        assert_eq!(reached, parents, "every field was reached by somebody");
+    }
+    assert!(asked >= 5 * VIEWERS.len());
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Each element of the list has an answer of its own, and a forbidden object looks like a missing one.
+#[apply(scene!)]
+async fn nodes_shows_each_object_to_those_who_may(stage: Stage) {
+    let app = stage.app().await;
+    let world = World::build(&app).await;
+    let unknown = BookingId(Uuid::from_u128(7)).to_global_id();
+    let ids = json!([world.event, "hello", world.booking, unknown, world.entry, world.viewers[1].user.to_global_id()]);
+    let query = "query($ids: [ID!]!) { them: nodes(ids: $ids) { __typename } }";
+    let names = |answer: &Answer| -> Vec<String> {
+        let names = answer.at("them").as_array().unwrap_or_else(|| panic!("{}", answer.body)).iter();
+        names.map(|node| node["__typename"].as_str().unwrap_or("null").to_owned()).collect()
+    };
+    for (viewer, seen) in [
+        (0, ["Event", "null", "null", "null", "null", "null"]),
+        (1, ["Event", "null", "Booking", "null", "WaitlistEntry", "User"]),
+        (2, ["Event", "null", "null", "null", "null", "null"]),
+        (3, ["Event", "null", "Booking", "null", "WaitlistEntry", "null"]),
+        (4, ["Event", "null", "null", "null", "null", "null"]),
+        (5, ["Event", "null", "Booking", "null", "WaitlistEntry", "User"]),
+    ] {
+        let answer = world.viewers[viewer].ask(query, json!({ "ids": ids })).await;
+        assert_eq!(names(&answer), seen, "as {}", VIEWERS[viewer]);
+        let errors = answer.body["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1, "only the malformed id is an error: {}", answer.body);
+        assert_eq!((answer.fault(), &errors[0]["path"]), ("BAD_USER_INPUT", &json!(["them", 1])));
     }
 }
 
-scene! {
-    /// Checks the fields that depend on the viewer, on objects that every viewer can read.
-    async fn every_guarded_field_is_asked_by_every_viewer(stage: Stage) {
-        let app = stage.app().await;
-        let (world, types) = (World::build(&app).await, Types::read());
-        let matrix = matrix();
-        let mut wrong = Vec::new();
-        let mut asked = 0;
-        for (row, cells) in matrix.iter().filter(|(row, cells)| !row.contains('*') && cells.len() > 1) {
-            let (of, _) = row.split_once('.').unwrap();
-            if is_root(of) {
-                continue;
-            }
-            let case = row.strip_prefix(field_of(row)).unwrap();
-            let route = world.route(&format!("{of}{case}"));
-            let field = types.field(field_of(row));
-            for (viewer, actor, transport) in ways(&world, &route) {
-                asked += 1;
-                // The parent comes first: an error of the field must not look like one of the way to it.
-                let (body, path) = transport.effects_of(&world, &types, actor, &route, "__typename").await;
-                let got = match at(&body["data"], path)["__typename"] == of {
-                    true => {
-                        let fields = format!("__typename {}", types.asked(field));
-                        let (body, path) = transport.effects_of(&world, &types, actor, &route, &fields).await;
-                        verdict(&body, &format!("{path}.{}", field.name.node))
-                    }
-                    false => "-".to_owned(),
-                };
-                compare(row, cells, viewer, &got, &mut wrong);
-            }
-        }
-        assert!(asked >= 5 * VIEWERS.len());
-        assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    }
-}
-
-scene! {
-    /// Each element of the list has an answer of its own, and a forbidden object looks like a missing one.
-    async fn nodes_shows_each_object_to_those_who_may(stage: Stage) {
-        let app = stage.app().await;
-        let world = World::build(&app).await;
-        let unknown = BookingId(Uuid::from_u128(7)).to_global_id();
-        let ids = json!([world.event, "hello", world.booking, unknown, world.entry, world.viewers[1].user.to_global_id()]);
-        let query = "query($ids: [ID!]!) { them: nodes(ids: $ids) { __typename } }";
-        let names = |answer: &Answer| -> Vec<String> {
-            let names = answer.at("them").as_array().unwrap_or_else(|| panic!("{}", answer.body)).iter();
-            names.map(|node| node["__typename"].as_str().unwrap_or("null").to_owned()).collect()
-        };
-        for (viewer, seen) in [
-            (0, ["Event", "null", "null", "null", "null", "null"]),
-            (1, ["Event", "null", "Booking", "null", "WaitlistEntry", "User"]),
-            (2, ["Event", "null", "null", "null", "null", "null"]),
-            (3, ["Event", "null", "Booking", "null", "WaitlistEntry", "null"]),
-            (4, ["Event", "null", "null", "null", "null", "null"]),
-            (5, ["Event", "null", "Booking", "null", "WaitlistEntry", "User"]),
-        ] {
-            let answer = world.viewers[viewer].ask(query, json!({ "ids": ids })).await;
-            assert_eq!(names(&answer), seen, "as {}", VIEWERS[viewer]);
-            let errors = answer.body["errors"].as_array().unwrap();
-            assert_eq!(errors.len(), 1, "only the malformed id is an error: {}", answer.body);
-            assert_eq!((answer.fault(), &errors[0]["path"]), ("BAD_USER_INPUT", &json!(["them", 1])));
-        }
-    }
-}
-
-scene! {
-    /// A notice stays with its recipient; its subject is shown only if the recipient may see it now.
-    async fn who_sells_no_more_keeps_the_notices_without_the_customers(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, customer, admin) = (app.organizer().await, app.customer().await, app.admin().await);
-        let event = organizer.event(2).await;
-        customer.books(&event, 1).await;
-        app.settled().await;
-        let notices = || async {
-            let query = "{ notices(first: 50) { nodes { kind text event { id } booking { reference customer { name email } } } } }";
-            let answer = organizer.ask(query, json!({})).await.ok();
-            at(&answer.body["data"], "notices.nodes.kind=BOOKING_CREATED").clone()
-        };
-        let before = notices().await;
-        assert!(before["booking"]["customer"]["email"].is_string(), "{before}");
-        let role = |role: &str| json!({ "userId": organizer.user.to_global_id(), "role": role });
-        admin.mutate("setUserRole", role("CUSTOMER"), "user { role }").await.ok();
-        app.eventually("the customer is out of sight", || async { notices().await["booking"].is_null() }).await;
-        let after = notices().await;
-        assert_eq!((&after["text"], &after["event"]["id"]), (&before["text"], &json!(event)));
-        app.clock.advance(std::time::Duration::from_secs(1));
-        admin.mutate("setUserRole", role("ORGANIZER"), "user { role }").await.ok();
-        app.eventually("and in sight again", || async { notices().await == before }).await;
-    }
+/// A notice stays with its recipient; its subject is shown only if the recipient may see it now.
+#[apply(scene!)]
+async fn who_sells_no_more_keeps_the_notices_without_the_customers(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer, admin) = (app.organizer().await, app.customer().await, app.admin().await);
+    let event = organizer.event(2).await;
+    customer.books(&event, 1).await;
+    app.settled().await;
+    let notices = || async {
+        let query =
+            "{ notices(first: 50) { nodes { kind text event { id } booking { reference customer { name email } } } } }";
+        let answer = organizer.ask(query, json!({})).await.ok();
+        at(&answer.body["data"], "notices.nodes.kind=BOOKING_CREATED").clone()
+    };
+    let before = notices().await;
+    assert!(before["booking"]["customer"]["email"].is_string(), "{before}");
+    let role = |role: &str| json!({ "userId": organizer.user.to_global_id(), "role": role });
+    admin.mutate("setUserRole", role("CUSTOMER"), "user { role }").await.ok();
+    app.eventually("the customer is out of sight", || async { notices().await["booking"].is_null() }).await;
+    let after = notices().await;
+    assert_eq!((&after["text"], &after["event"]["id"]), (&before["text"], &json!(event)));
+    app.clock.advance(std::time::Duration::from_secs(1));
+    admin.mutate("setUserRole", role("ORGANIZER"), "user { role }").await.ok();
+    app.eventually("and in sight again", || async { notices().await == before }).await;
 }
 
 /// Number of an action. A new action does not compile without a number here, and fails without a row below.

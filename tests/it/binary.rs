@@ -163,128 +163,125 @@ fn promised(guest: &Guest, event: &str, answer: &Answer) -> Promise {
     }
 }
 
-scene! {
-    /// Ctrl-c, and the signal of a service manager: sockets are told to reconnect, running requests are answered or can
-    /// be repeated, and the exit code is 0.
-    async fn stops_when_told_to(stage: Stage) {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(&stage.target, folder.path());
-        let db = place.db().await;
-        let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
-        let mut guests = Guest::invite(&db, Role::Customer, 16).await;
-        db.close().await;
-        let mut promises = Vec::new();
-        let mut open: Vec<(Guest, String, String)> = Vec::new();
-        for signal in [Signal::INT, Signal::TERM] {
-            let served = place.serve().begin().ready().await;
-            for (guest, event, key) in open.drain(..) {
-                promises.extend(order(&guest, &served.address, &event, &key).await);
-            }
-            let event = organizer.event(&served.address, 10_000).await;
-            let mut sockets = vec![
-                Socket::connect(&served.address).await,
-                Socket::open(&served.address, None).await,
-                Socket::open(&served.address, guests[0].token.as_deref()).await,
-            ];
-            sockets[2].subscribe("1", "subscription { noticeReceived { cursor } }", json!({})).await;
-            sockets[2].next("1").await;
-            let answered = Arc::new((AtomicUsize::new(0), Notify::new()));
-            let mut booking = JoinSet::new();
-            for guest in guests.drain(..) {
-                booking.spawn(book_until_silence(guest, served.address.clone(), event.clone(), answered.clone()));
-            }
-            let some = async {
-                while answered.0.load(Ordering::Relaxed) < 50 {
-                    answered.1.notified().await;
-                }
-            };
-            tokio::time::timeout(PATIENCE, some).await.expect("bookings");
-            served.running.signal(signal);
-            for mut socket in sockets {
-                assert_eq!(socket.closed().await.0, 1012);
-            }
-            let ended = served.running.ended().await;
-            assert_eq!(ended.code, Some(0), "{ended:?}");
-            assert!(!ended.stderr.contains("WARN") && !ended.stderr.contains("ERROR"), "{}", ended.stderr);
-            for (guest, made, key) in booking.join_all().await {
-                promises.extend(made);
-                open.push((guest.clone(), event.clone(), key));
-                guests.push(guest);
-            }
-        }
+/// Ctrl-c, and the signal of a service manager: sockets are told to reconnect, running requests are answered or can
+/// be repeated, and the exit code is 0.
+#[apply(scene!)]
+async fn stops_when_told_to(stage: Stage) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&stage.target, folder.path());
+    let db = place.db().await;
+    let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+    let mut guests = Guest::invite(&db, Role::Customer, 16).await;
+    db.close().await;
+    let mut promises = Vec::new();
+    let mut open: Vec<(Guest, String, String)> = Vec::new();
+    for signal in [Signal::INT, Signal::TERM] {
         let served = place.serve().begin().ready().await;
-        for (guest, event, key) in open {
+        for (guest, event, key) in open.drain(..) {
             promises.extend(order(&guest, &served.address, &event, &key).await);
         }
-        let db = place.db().await;
-        audit::rest(&db).await;
-        assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
-    }
-}
-
-scene! {
-    /// Requests that were running when the signal came are answered before the stop.
-    async fn answers_what_was_begun(stage: Stage) {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(&stage.target, folder.path());
-        let db = place.db().await;
-        let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
-        let guests = Guest::invite(&db, Role::Customer, 8).await;
-        let served = place.serve().begin().ready().await;
-        let event = organizer.event(&served.address, 100).await;
-        // Held up at the batcher: the test holds the lock that every order needs first.
-        let lock = HeldStock::take(&db, &event).await;
-        let mut sockets = Vec::new();
-        for guest in &guests {
-            let mut socket = Socket::open(&served.address, guest.token.as_deref()).await;
-            socket.subscribe("1", BOOK, json!({ "input": { "eventId": event, "quantity": 2 } })).await;
-            // Messages are read in order: after the answer to the ping, the order has begun.
-            socket.say(json!({ "type": "ping" })).await;
-            assert_eq!(socket.message().await["type"], "pong");
-            sockets.push(socket);
+        let event = organizer.event(&served.address, 10_000).await;
+        let mut sockets = vec![
+            Socket::connect(&served.address).await,
+            Socket::open(&served.address, None).await,
+            Socket::open(&served.address, guests[0].token.as_deref()).await,
+        ];
+        sockets[2].subscribe("1", "subscription { noticeReceived { cursor } }", json!({})).await;
+        sockets[2].next("1").await;
+        let answered = Arc::new((AtomicUsize::new(0), Notify::new()));
+        let mut booking = JoinSet::new();
+        for guest in guests.drain(..) {
+            booking.spawn(book_until_silence(guest, served.address.clone(), event.clone(), answered.clone()));
         }
-        served.running.signal(Signal::TERM);
-        let heard = || served.running.said().contains("stopping after").then_some(());
-        until("it heard the signal", heard).await;
-        lock.release().await;
-        let mut promises = Vec::new();
-        for (guest, mut socket) in guests.iter().zip(sockets) {
-            let answer = Answer { status: 200, body: json!({ "data": socket.next("1").await }) }.ok();
-            promises.push(promised(guest, &event, &answer));
-            assert_eq!(socket.message().await["type"], "complete");
-            assert_eq!(socket.closed().await.0, 1012, "{}", served.running.said());
+        let some = async {
+            while answered.0.load(Ordering::Relaxed) < 50 {
+                answered.1.notified().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, some).await.expect("bookings");
+        served.running.signal(signal);
+        for mut socket in sockets {
+            assert_eq!(socket.closed().await.0, 1012);
         }
         let ended = served.running.ended().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        let served = place.serve().begin().ready().await;
-        audit::rest(&db).await;
-        assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
-        drop(served);
+        assert!(!ended.stderr.contains("WARN") && !ended.stderr.contains("ERROR"), "{}", ended.stderr);
+        for (guest, made, key) in booking.join_all().await {
+            promises.extend(made);
+            open.push((guest.clone(), event.clone(), key));
+            guests.push(guest);
+        }
     }
+    let served = place.serve().begin().ready().await;
+    for (guest, event, key) in open {
+        promises.extend(order(&guest, &served.address, &event, &key).await);
+    }
+    let db = place.db().await;
+    audit::rest(&db).await;
+    assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
 }
 
-scene! {
-    /// The stop waits ten seconds in all, for connections and the tasks behind them together.
-    async fn a_stop_waits_once(stage: Stage) {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(&stage.target, folder.path());
-        let db = place.db().await;
-        let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
-        let guest = Guest::invite(&db, Role::Customer, 1).await.remove(0);
-        let served = place.serve().begin().ready().await;
-        let event = organizer.event(&served.address, 100).await;
-        let lock = HeldStock::take(&db, &event).await;
-        let (address, ordered) = (served.address.clone(), event.clone());
-        let waits = tokio::spawn(async move { order(&guest, &address, &ordered, "never").await.is_none() });
-        let mut socket = Socket::open(&served.address, None).await;
-        socket.subscribe("1", "{ __typename }", json!({})).await;
-        socket.next("1").await;
-        served.running.signal(Signal::TERM);
-        let ended = tokio::time::timeout(Duration::from_secs(15), served.running.ended()).await;
-        assert_eq!(ended.expect("it waited twice").code, Some(0));
-        lock.release().await;
-        assert!(waits.await.unwrap(), "nothing was promised");
+/// Requests that were running when the signal came are answered before the stop.
+#[apply(scene!)]
+async fn answers_what_was_begun(stage: Stage) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&stage.target, folder.path());
+    let db = place.db().await;
+    let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+    let guests = Guest::invite(&db, Role::Customer, 8).await;
+    let served = place.serve().begin().ready().await;
+    let event = organizer.event(&served.address, 100).await;
+    // Held up at the batcher: the test holds the lock that every order needs first.
+    let lock = HeldStock::take(&db, &event).await;
+    let mut sockets = Vec::new();
+    for guest in &guests {
+        let mut socket = Socket::open(&served.address, guest.token.as_deref()).await;
+        socket.subscribe("1", BOOK, json!({ "input": { "eventId": event, "quantity": 2 } })).await;
+        // Messages are read in order: after the answer to the ping, the order has begun.
+        socket.say(json!({ "type": "ping" })).await;
+        assert_eq!(socket.message().await["type"], "pong");
+        sockets.push(socket);
     }
+    served.running.signal(Signal::TERM);
+    let heard = || served.running.said().contains("stopping after").then_some(());
+    until("it heard the signal", heard).await;
+    lock.release().await;
+    let mut promises = Vec::new();
+    for (guest, mut socket) in guests.iter().zip(sockets) {
+        let answer = Answer { status: 200, body: json!({ "data": socket.next("1").await }) }.ok();
+        promises.push(promised(guest, &event, &answer));
+        assert_eq!(socket.message().await["type"], "complete");
+        assert_eq!(socket.closed().await.0, 1012, "{}", served.running.said());
+    }
+    let ended = served.running.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let served = place.serve().begin().ready().await;
+    audit::rest(&db).await;
+    assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
+    drop(served);
+}
+
+/// The stop waits ten seconds in all, for connections and the tasks behind them together.
+#[apply(scene!)]
+async fn a_stop_waits_once(stage: Stage) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&stage.target, folder.path());
+    let db = place.db().await;
+    let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+    let guest = Guest::invite(&db, Role::Customer, 1).await.remove(0);
+    let served = place.serve().begin().ready().await;
+    let event = organizer.event(&served.address, 100).await;
+    let lock = HeldStock::take(&db, &event).await;
+    let (address, ordered) = (served.address.clone(), event.clone());
+    let waits = tokio::spawn(async move { order(&guest, &address, &ordered, "never").await.is_none() });
+    let mut socket = Socket::open(&served.address, None).await;
+    socket.subscribe("1", "{ __typename }", json!({})).await;
+    socket.next("1").await;
+    served.running.signal(Signal::TERM);
+    let ended = tokio::time::timeout(Duration::from_secs(15), served.running.ended()).await;
+    assert_eq!(ended.expect("it waited twice").code, Some(0));
+    lock.release().await;
+    assert!(waits.await.unwrap(), "nothing was promised");
 }
 
 mod several_processes_are_told_to_migrate {

@@ -42,91 +42,89 @@ async fn caught_up(app: &TestApp, name: &'static str) {
     .await;
 }
 
-scene! {
-    /// One consumer fails at every domain event and one at a single kind; both park under their own names, and the
-    /// reactions and a third one go on.
-    async fn a_failing_consumer_delays_no_other(stage: Stage) {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let list = seen.clone();
-        let broken = |what: &str| DbError::from(sea_orm::DbErr::Custom(what.to_owned()));
-        let app = stage
-            .app_with(|options| {
-                options.consumers = vec![
-                    consumer("broken", Start::Beginning, move |_| Err(broken("always"))),
-                    consumer("picky", Start::Beginning, move |kinds| match kinds.contains(&"booking.created") {
-                        true => Err(broken("not this one")),
-                        false => Ok(()),
-                    }),
-                    consumer("list", Start::Beginning, move |kinds| {
-                        list.lock().unwrap().extend(kinds);
-                        Ok(())
-                    }),
-                ];
-            })
-            .await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(5).await;
-        customer.books(&event, 2).await;
-        app.settled().await;
-        for name in ["broken", "picky", "list"] {
-            caught_up(&app, name).await;
-        }
-        assert_eq!(app.notices(customer.user, "booking.confirmed").await, 1, "reactions went on");
-        let all = app.number("SELECT last AS n FROM stream_head", []).await;
-        assert_eq!(parked(&app, "broken").await, all);
-        assert_eq!(parked(&app, "picky").await, 1);
-        assert_eq!((parked(&app, "list").await, parked(&app, "reactions").await), (0, 0));
-        assert_eq!(seen.lock().unwrap().len() as i64, all, "each domain event once");
-    }
-}
-
-scene! {
-    /// A consumer that hangs holds its own cursor only; one that is added later begins where it says.
-    async fn a_slow_consumer_delays_no_other(stage: Stage) {
-        let first = stage.app().await;
-        let (organizer, customer) = (first.organizer().await, first.customer().await);
-        let event = organizer.event(5).await;
-        first.settled().await;
-        let before = first.number("SELECT last AS n FROM stream_head", []).await;
-        first.app.stop().await;
-
-        let (gate, seen) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
-        let (waits, list) = (gate.clone(), seen.clone());
-        let hangs: React = Arc::new(move |_, _| {
-            let waits = waits.clone();
-            Box::pin(async move {
-                waits.acquire().await.unwrap().forget();
-                Ok(Reacted::default())
-            })
-        });
-        let slow = !first.db().is_sqlite(); // on SQLite a hanging transaction would hold the only writer
-        let app = stage
-            .app_with(|options| {
-                options.clock = first.clock.clone();
-                options.consumers = vec![consumer("late", Start::Now, move |kinds| {
+/// One consumer fails at every domain event and one at a single kind; both park under their own names, and the
+/// reactions and a third one go on.
+#[apply(scene!)]
+async fn a_failing_consumer_delays_no_other(stage: Stage) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let list = seen.clone();
+    let broken = |what: &str| DbError::from(sea_orm::DbErr::Custom(what.to_owned()));
+    let app = stage
+        .app_with(|options| {
+            options.consumers = vec![
+                consumer("broken", Start::Beginning, move |_| Err(broken("always"))),
+                consumer("picky", Start::Beginning, move |kinds| match kinds.contains(&"booking.created") {
+                    true => Err(broken("not this one")),
+                    false => Ok(()),
+                }),
+                consumer("list", Start::Beginning, move |kinds| {
                     list.lock().unwrap().extend(kinds);
                     Ok(())
-                })];
-                if slow {
-                    options.consumers.push(Consumer { name: "slow", start: Start::Beginning, react: hangs.clone() });
-                }
-            })
-            .await;
-        app.eventually("it is registered", || async {
-            app.number("SELECT count(*) AS n FROM consumer WHERE name = 'late'", []).await == 1
+                }),
+            ];
         })
         .await;
-        assert_eq!(cursor(&app, "late").await, before, "it begins with the next one");
-        let customer = customer.at(&app);
-        customer.books(&event, 1).await;
-        app.settled().await;
-        caught_up(&app, "late").await;
-        assert_eq!(seen.lock().unwrap().as_slice(), ["booking.created", "booking.confirmed", "availability.changed"]);
-        assert_eq!(app.notices(customer.user, "booking.confirmed").await, 1);
-        if slow {
-            assert_eq!(cursor(&app, "slow").await, 0, "it hangs at the beginning");
-            gate.add_permits(1_000);
-            caught_up(&app, "slow").await;
-        }
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(5).await;
+    customer.books(&event, 2).await;
+    app.settled().await;
+    for name in ["broken", "picky", "list"] {
+        caught_up(&app, name).await;
+    }
+    assert_eq!(app.notices(customer.user, "booking.confirmed").await, 1, "reactions went on");
+    let all = app.number("SELECT last AS n FROM stream_head", []).await;
+    assert_eq!(parked(&app, "broken").await, all);
+    assert_eq!(parked(&app, "picky").await, 1);
+    assert_eq!((parked(&app, "list").await, parked(&app, "reactions").await), (0, 0));
+    assert_eq!(seen.lock().unwrap().len() as i64, all, "each domain event once");
+}
+
+/// A consumer that hangs holds its own cursor only; one that is added later begins where it says.
+#[apply(scene!)]
+async fn a_slow_consumer_delays_no_other(stage: Stage) {
+    let first = stage.app().await;
+    let (organizer, customer) = (first.organizer().await, first.customer().await);
+    let event = organizer.event(5).await;
+    first.settled().await;
+    let before = first.number("SELECT last AS n FROM stream_head", []).await;
+    first.app.stop().await;
+
+    let (gate, seen) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (waits, list) = (gate.clone(), seen.clone());
+    let hangs: React = Arc::new(move |_, _| {
+        let waits = waits.clone();
+        Box::pin(async move {
+            waits.acquire().await.unwrap().forget();
+            Ok(Reacted::default())
+        })
+    });
+    let slow = !first.db().is_sqlite(); // on SQLite a hanging transaction would hold the only writer
+    let app = stage
+        .app_with(|options| {
+            options.clock = first.clock.clone();
+            options.consumers = vec![consumer("late", Start::Now, move |kinds| {
+                list.lock().unwrap().extend(kinds);
+                Ok(())
+            })];
+            if slow {
+                options.consumers.push(Consumer { name: "slow", start: Start::Beginning, react: hangs.clone() });
+            }
+        })
+        .await;
+    app.eventually("it is registered", || async {
+        app.number("SELECT count(*) AS n FROM consumer WHERE name = 'late'", []).await == 1
+    })
+    .await;
+    assert_eq!(cursor(&app, "late").await, before, "it begins with the next one");
+    let customer = customer.at(&app);
+    customer.books(&event, 1).await;
+    app.settled().await;
+    caught_up(&app, "late").await;
+    assert_eq!(seen.lock().unwrap().as_slice(), ["booking.created", "booking.confirmed", "availability.changed"]);
+    assert_eq!(app.notices(customer.user, "booking.confirmed").await, 1);
+    if slow {
+        assert_eq!(cursor(&app, "slow").await, 0, "it hangs at the beginning");
+        gate.add_permits(1_000);
+        caught_up(&app, "slow").await;
     }
 }

@@ -86,57 +86,54 @@ async fn step(random: &RandomSource, organizer: &Actor, people: &[Actor], event:
     }
 }
 
-scene! {
-    async fn random_inventories_read_alike(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, newcomer, people) = (app.organizer().await, app.customer().await, app.customers(5).await);
-        let random = seeded("random_inventories_read_alike");
-        for _ in 0..6 {
-            let event = organizer.event(1 + below(&random, 6) as i64).await;
-            let mut done = Done::default();
-            for _ in 0..14 {
-                step(&random, &organizer, &people, &event, &mut done).await;
-                compare(&app, &newcomer, &event).await;
-            }
+#[apply(scene!)]
+async fn random_inventories_read_alike(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, newcomer, people) = (app.organizer().await, app.customer().await, app.customers(5).await);
+    let random = seeded("random_inventories_read_alike");
+    for _ in 0..6 {
+        let event = organizer.event(1 + below(&random, 6) as i64).await;
+        let mut done = Done::default();
+        for _ in 0..14 {
+            step(&random, &organizer, &people, &event, &mut done).await;
+            compare(&app, &newcomer, &event).await;
         }
     }
 }
 
-scene! {
-    /// An entry for more tickets than there are at all keeps no tickets from others, and the lists of events agree.
-    async fn who_can_never_fit_hides_no_places(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, people) = (app.organizer().await, app.customers(2).await);
-        let event = organizer.event(6).await;
-        people[0].books(&event, 1).await;
-        let rest = people[0].books(&event, 5).await;
-        people[1].join(&event, 6, false).await.ok();
-        people[0].cancel(&rest).await.ok();
-        assert!(!is_listed_with_places(&app, &event).await, "five are free, for who may get six one day");
-        organizer.resize(&event, 5).await.ok();
-        assert_eq!(available(&app, &event).await, 4);
-        compare(&app, &people[0], &event).await;
-    }
+/// An entry for more tickets than there are at all keeps no tickets from others, and the lists of events agree.
+#[apply(scene!)]
+async fn who_can_never_fit_hides_no_places(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, people) = (app.organizer().await, app.customers(2).await);
+    let event = organizer.event(6).await;
+    people[0].books(&event, 1).await;
+    let rest = people[0].books(&event, 5).await;
+    people[1].join(&event, 6, false).await.ok();
+    people[0].cancel(&rest).await.ok();
+    assert!(!is_listed_with_places(&app, &event).await, "five are free, for who may get six one day");
+    organizer.resize(&event, 5).await.ok();
+    assert_eq!(available(&app, &event).await, 4);
+    compare(&app, &people[0], &event).await;
 }
 
-scene! {
-    /// Once an event has begun, none of its tickets can be booked, and every way to read them says so.
-    async fn nothing_is_available_once_an_event_has_begun(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(5).await;
-        let watch = "subscription($id: ID!) { availabilityChanged(eventId: $id) { available capacity revision } }";
-        let mut socket = app.anonymous().socket().await;
-        socket.subscribe("a", watch, json!({ "id": event })).await;
-        let before = socket.next("a").await["availabilityChanged"].clone();
-        assert_eq!(before["available"], 5);
-        assert!(is_listed_with_places(&app, &event).await);
-        app.clock.set(boxoffice::clock::Timestamp::from_rfc3339("2026-02-01T18:00:00Z").unwrap());
-        let after = socket.next("a").await["availabilityChanged"].clone();
-        assert_eq!((&after["available"], &after["capacity"]), (&json!(0), &json!(5)));
-        assert_eq!(after["revision"], before["revision"], "nothing was written");
-        assert_eq!(available(&app, &event).await, 0);
-        assert!(!is_listed_with_places(&app, &event).await);
-        assert_eq!(app.renewed(&customer).await.book(&event, 1, "PARTIAL", None).await.refusal(), "EVENT_OVER");
-    }
+/// Once an event has begun, none of its tickets can be booked, and every way to read them says so.
+#[apply(scene!)]
+async fn nothing_is_available_once_an_event_has_begun(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(5).await;
+    let watch = "subscription($id: ID!) { availabilityChanged(eventId: $id) { available capacity revision } }";
+    let mut socket = app.anonymous().socket().await;
+    socket.subscribe("a", watch, json!({ "id": event })).await;
+    let before = socket.next("a").await["availabilityChanged"].clone();
+    assert_eq!(before["available"], 5);
+    assert!(is_listed_with_places(&app, &event).await);
+    app.clock.set(boxoffice::clock::Timestamp::from_rfc3339("2026-02-01T18:00:00Z").unwrap());
+    let after = socket.next("a").await["availabilityChanged"].clone();
+    assert_eq!((&after["available"], &after["capacity"]), (&json!(0), &json!(5)));
+    assert_eq!(after["revision"], before["revision"], "nothing was written");
+    assert_eq!(available(&app, &event).await, 0);
+    assert!(!is_listed_with_places(&app, &event).await);
+    assert_eq!(app.renewed(&customer).await.book(&event, 1, "PARTIAL", None).await.refusal(), "EVENT_OVER");
 }

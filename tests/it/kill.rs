@@ -185,97 +185,97 @@ async fn ticks(n: usize, each: Duration) {
     }
 }
 
-scene! {
-    async fn at_random_instants(stage: Stage) {
-        let random = seeded("kill::at_random_instants");
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(&stage.target, folder.path());
-        let db = place.db().await;
-        let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
-        let guests = Guest::invite(&db, Role::Customer, CUSTOMERS).await;
-        db.close().await;
+#[apply(scene!)]
+async fn at_random_instants(stage: Stage) {
+    let random = seeded("kill::at_random_instants");
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&stage.target, folder.path());
+    let db = place.db().await;
+    let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+    let guests = Guest::invite(&db, Role::Customer, CUSTOMERS).await;
+    db.close().await;
 
-        let mut served = place.serve().begin().ready().await;
-        let mut events = Vec::new();
-        for capacity in CAPACITIES {
-            events.push(organizer.event(&served.address, capacity).await);
-        }
-        let events = Arc::new(events);
-        let mut customers: Vec<Customer> = guests
-            .into_iter()
-            .map(|guest| Customer {
-                guest,
-                random: apart(&random),
-                events: events.clone(),
-                asked: 0,
-                open: None,
-                kept: Vec::new(),
-                refused: 0,
-                again: 0,
-                unheard: 0,
-            })
-            .collect();
-
-        let mut log = String::new();
-        for _ in 0..ROUNDS {
-            let round = Arc::new(Round::default());
-            let mut shopping = JoinSet::new();
-            for customer in customers.drain(..) {
-                shopping.spawn(customer.shop(served.address.clone(), round.clone()));
-            }
-            round.answered(pick(&random, 120)).await;
-            ticks(pick(&random, 12), Duration::from_millis(1)).await;
-            log += &served.running.kill().await.stderr;
-            customers = shopping.join_all().await;
-            // Now and then it dies again before it is ready.
-            if pick(&random, 4) == 0 {
-                let stillborn = place.serve().begin();
-                ticks(pick(&random, 40), Duration::from_millis(5)).await;
-                log += &stillborn.kill().await.stderr;
-            }
-            served = place.serve().begin().ready().await;
-        }
-        log += &served.running.kill().await.stderr;
-
-        // Workers died while they ran jobs. The test does not wait until their leases run out: it ends them.
-        let db = place.db().await;
-        let expire = |tx: db::Tx| async move {
-            db::run(&tx, "UPDATE job SET lease_until = 1 WHERE state = 'running'", []).await
-        };
-        let orphans = db.write::<_, DbError, _, _>(Priority::Worker, expire).await.unwrap();
-        db.close().await;
-
-        let served = place.serve().begin().ready().await;
-        let mut insisting = JoinSet::new();
-        for customer in customers.drain(..) {
-            insisting.spawn(customer.insist(served.address.clone()));
-        }
-        customers = insisting.join_all().await;
-        let db = place.db().await;
-        audit::rest(&db).await;
-        served.running.signal(Signal::TERM);
-        let ended = served.running.ended().await;
-        log += &ended.stderr;
-        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-
-        let promises: Vec<Promise> =
-            customers.iter().flat_map(|customer| customer.kept.iter().map(|(_, promise)| promise.clone())).collect();
-        let sum = |of: fn(&Customer) -> usize| customers.iter().map(of).sum::<usize>();
-        println!(
-            "killed {ROUNDS} times; {} orders answered with tickets, {} refused, {} asked again of which {} had happened, \
-             {orphans} jobs orphaned",
-            promises.len(), sum(|customer| customer.refused), sum(|customer| customer.again),
-            sum(|customer| customer.unheard),
-        );
-        assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
-        assert!(!log.contains("panicked"), "{log}");
-        // The log is the only channel: a line for each confirmation, at least once.
-        let references: Vec<Reference> = db::all(db.read(), "SELECT reference FROM booking", []).await.unwrap();
-        for Reference { reference } in references {
-            assert!(log.contains(&format!("booking confirmed ref={reference} ")), "nobody logged {reference}");
-        }
-        db.close().await;
+    let mut served = place.serve().begin().ready().await;
+    let mut events = Vec::new();
+    for capacity in CAPACITIES {
+        events.push(organizer.event(&served.address, capacity).await);
     }
+    let events = Arc::new(events);
+    let mut customers: Vec<Customer> = guests
+        .into_iter()
+        .map(|guest| Customer {
+            guest,
+            random: apart(&random),
+            events: events.clone(),
+            asked: 0,
+            open: None,
+            kept: Vec::new(),
+            refused: 0,
+            again: 0,
+            unheard: 0,
+        })
+        .collect();
+
+    let mut log = String::new();
+    for _ in 0..ROUNDS {
+        let round = Arc::new(Round::default());
+        let mut shopping = JoinSet::new();
+        for customer in customers.drain(..) {
+            shopping.spawn(customer.shop(served.address.clone(), round.clone()));
+        }
+        round.answered(pick(&random, 120)).await;
+        ticks(pick(&random, 12), Duration::from_millis(1)).await;
+        log += &served.running.kill().await.stderr;
+        customers = shopping.join_all().await;
+        // Now and then it dies again before it is ready.
+        if pick(&random, 4) == 0 {
+            let stillborn = place.serve().begin();
+            ticks(pick(&random, 40), Duration::from_millis(5)).await;
+            log += &stillborn.kill().await.stderr;
+        }
+        served = place.serve().begin().ready().await;
+    }
+    log += &served.running.kill().await.stderr;
+
+    // Workers died while they ran jobs. The test does not wait until their leases run out: it ends them.
+    let db = place.db().await;
+    let expire =
+        |tx: db::Tx| async move { db::run(&tx, "UPDATE job SET lease_until = 1 WHERE state = 'running'", []).await };
+    let orphans = db.write::<_, DbError, _, _>(Priority::Worker, expire).await.unwrap();
+    db.close().await;
+
+    let served = place.serve().begin().ready().await;
+    let mut insisting = JoinSet::new();
+    for customer in customers.drain(..) {
+        insisting.spawn(customer.insist(served.address.clone()));
+    }
+    customers = insisting.join_all().await;
+    let db = place.db().await;
+    audit::rest(&db).await;
+    served.running.signal(Signal::TERM);
+    let ended = served.running.ended().await;
+    log += &ended.stderr;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+
+    let promises: Vec<Promise> =
+        customers.iter().flat_map(|customer| customer.kept.iter().map(|(_, promise)| promise.clone())).collect();
+    let sum = |of: fn(&Customer) -> usize| customers.iter().map(of).sum::<usize>();
+    println!(
+        "killed {ROUNDS} times; {} orders answered with tickets, {} refused, {} asked again of which {} had happened, \
+         {orphans} jobs orphaned",
+        promises.len(),
+        sum(|customer| customer.refused),
+        sum(|customer| customer.again),
+        sum(|customer| customer.unheard),
+    );
+    assert_eq!(audit::complaints(&db, &promises).await, Vec::<String>::new());
+    assert!(!log.contains("panicked"), "{log}");
+    // The log is the only channel: a line for each confirmation, at least once.
+    let references: Vec<Reference> = db::all(db.read(), "SELECT reference FROM booking", []).await.unwrap();
+    for Reference { reference } in references {
+        assert!(log.contains(&format!("booking confirmed ref={reference} ")), "nobody logged {reference}");
+    }
+    db.close().await;
 }
 
 #[derive(sea_orm::FromQueryResult)]
@@ -283,45 +283,43 @@ struct Reference {
     reference: String,
 }
 
-scene! {
-    /// The first start dies while it creates its database and its demo; the next one continues from there.
-    async fn while_it_makes_its_database(stage: Stage) {
-        let random = seeded("kill::while_it_makes_its_database");
-        for _ in 0..FIRST_STARTS {
-            let folder = tempfile::tempdir().unwrap();
-            let target = match &stage.target {
-                Target::Sqlite(_) => Target::Sqlite(folder.path().join("boxoffice.db")),
-                Target::Postgres(_) => Target::Postgres(postgres::empty_database().await),
-            };
-            let place = Place::of(&target, folder.path());
-            let stillborn = place.serve_demo().begin();
-            ticks(pick(&random, 500), Duration::from_millis(1)).await;
-            let log = stillborn.kill().await.stderr;
-            let served = place.serve().begin().ready().await;
-            let db = place.db().await;
-            let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
-            organizer.event(&served.address, 1).await;
-            audit::rest(&db).await;
-            assert_eq!(audit::broken_invariants(&db).await, Vec::<String>::new(), "{log}");
-            db.close().await;
-        }
-    }
-}
-
-scene! {
-    /// The same after the last step of the migration and before the row of `stream_head` exists.
-    async fn before_the_history_has_its_head(stage: Stage) {
+/// The first start dies while it creates its database and its demo; the next one continues from there.
+#[apply(scene!)]
+async fn while_it_makes_its_database(stage: Stage) {
+    let random = seeded("kill::while_it_makes_its_database");
+    for _ in 0..FIRST_STARTS {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(&stage.target, folder.path());
-        let db = place.db().await;
-        let behead = |tx: db::Tx| async move { db::run(&tx, "DELETE FROM stream_head", []).await };
-        db.write::<_, DbError, _, _>(Priority::Interactive, behead).await.unwrap();
-        db.close().await;
+        let target = match &stage.target {
+            Target::Sqlite(_) => Target::Sqlite(folder.path().join("boxoffice.db")),
+            Target::Postgres(_) => Target::Postgres(postgres::empty_database().await),
+        };
+        let place = Place::of(&target, folder.path());
+        let stillborn = place.serve_demo().begin();
+        ticks(pick(&random, 500), Duration::from_millis(1)).await;
+        let log = stillborn.kill().await.stderr;
         let served = place.serve().begin().ready().await;
         let db = place.db().await;
         let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
         organizer.event(&served.address, 1).await;
         audit::rest(&db).await;
-        assert_eq!(audit::complaints(&db, &[]).await, Vec::<String>::new());
+        assert_eq!(audit::broken_invariants(&db).await, Vec::<String>::new(), "{log}");
+        db.close().await;
     }
+}
+
+/// The same after the last step of the migration and before the row of `stream_head` exists.
+#[apply(scene!)]
+async fn before_the_history_has_its_head(stage: Stage) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&stage.target, folder.path());
+    let db = place.db().await;
+    let behead = |tx: db::Tx| async move { db::run(&tx, "DELETE FROM stream_head", []).await };
+    db.write::<_, DbError, _, _>(Priority::Interactive, behead).await.unwrap();
+    db.close().await;
+    let served = place.serve().begin().ready().await;
+    let db = place.db().await;
+    let organizer = Guest::invite(&db, Role::Organizer, 1).await.remove(0);
+    organizer.event(&served.address, 1).await;
+    audit::rest(&db).await;
+    assert_eq!(audit::complaints(&db, &[]).await, Vec::<String>::new());
 }

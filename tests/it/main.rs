@@ -6,6 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[macro_use]
+extern crate macro_rules_attribute;
+
+#[macro_use]
 mod harness;
 
 mod access;

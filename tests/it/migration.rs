@@ -54,29 +54,28 @@ async fn schema(db: &impl ConnectionTrait, is_sqlite: bool) -> Vec<String> {
     lines(db, sql).await
 }
 
-scene! {
-    /// Every step can be taken back, on a filled database too, and taken again.
-    async fn each_step_goes_back_and_forth(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(2).await;
-        customer.books(&event, 1).await;
-        customer.book(&event, 3, "PARTIAL_AND_WAITLIST", None).await.ok();
-        app.settled().await;
-        let is_sqlite = app.db().is_sqlite();
-        app.app.stop().await;
+/// Every step can be taken back, on a filled database too, and taken again.
+#[apply(scene!)]
+async fn each_step_goes_back_and_forth(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(2).await;
+    customer.books(&event, 1).await;
+    customer.book(&event, 3, "PARTIAL_AND_WAITLIST", None).await.ok();
+    app.settled().await;
+    let is_sqlite = app.db().is_sqlite();
+    app.app.stop().await;
 
-        let db = connect(&stage.target).await;
-        let whole = schema(&db, is_sqlite).await;
-        assert!(whole.len() > 40, "{whole:#?}");
-        let steps = Migrator::migrations().len() as u32;
-        for _ in 0..steps {
-            Migrator::down(&db, Some(1)).await.unwrap();
-        }
-        assert_eq!(schema(&db, is_sqlite).await, Vec::<String>::new(), "nothing is left");
-        Migrator::up(&db, None).await.unwrap();
-        assert_eq!(schema(&db, is_sqlite).await, whole);
+    let db = connect(&stage.target).await;
+    let whole = schema(&db, is_sqlite).await;
+    assert!(whole.len() > 40, "{whole:#?}");
+    let steps = Migrator::migrations().len() as u32;
+    for _ in 0..steps {
+        Migrator::down(&db, Some(1)).await.unwrap();
     }
+    assert_eq!(schema(&db, is_sqlite).await, Vec::<String>::new(), "nothing is left");
+    Migrator::up(&db, None).await.unwrap();
+    assert_eq!(schema(&db, is_sqlite).await, whole);
 }
 
 /// Rows of a table, as text.

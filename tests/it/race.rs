@@ -92,47 +92,45 @@ async fn race(apps: &[TestApp], people: &[Actor], organizer: &Actor, event: &str
     assert_eq!(app.number("SELECT count(*) AS n FROM parked_domain_event", []).await, 0);
 }
 
-scene! {
-    async fn two_hundred_for_the_last_ten(stage: Stage) {
-        let random = seeded("race");
-        let app = stage.app_with(|options| options.random = apart(&random)).await;
-        let organizer = app.organizer().await;
-        let people = app.customers(200).await;
-        let event = organizer.event(10).await;
-        // On PostgreSQL there are several processes: a second one with pools, batcher, relay and worker of its own.
-        let apps = match app.db().is_sqlite() {
-            true => vec![app],
-            false => vec![app, stage.app_with(|options| options.random = apart(&random)).await],
-        };
-        race(&apps, &people, &organizer, &event, &random).await;
-    }
+#[apply(scene!)]
+async fn two_hundred_for_the_last_ten(stage: Stage) {
+    let random = seeded("race");
+    let app = stage.app_with(|options| options.random = apart(&random)).await;
+    let organizer = app.organizer().await;
+    let people = app.customers(200).await;
+    let event = organizer.event(10).await;
+    // On PostgreSQL there are several processes: a second one with pools, batcher, relay and worker of its own.
+    let apps = match app.db().is_sqlite() {
+        true => vec![app],
+        false => vec![app, stage.app_with(|options| options.random = apart(&random)).await],
+    };
+    race(&apps, &people, &organizer, &event, &random).await;
 }
 
-scene! {
-    /// The negative control: check in one transaction, take in another. The figures of the test must show an oversold
-    /// event.
-    async fn a_naive_seller_loses_the_race(stage: Stage) {
-        let app = stage.app().await;
-        let organizer = app.organizer().await;
-        let event = organizer.event(10).await;
-        let id = EventId::parse(&event).unwrap();
-        // Without the lock and the CHECK of the real seller.
-        app.sql("CREATE TABLE naive_sale (customer bigint)", []).await;
-        let free = "SELECT CAST((SELECT capacity FROM quota WHERE event_id = $1) - (SELECT count(*) FROM naive_sale) AS bigint) AS n";
-        let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(20));
-        join_all((0..20_i64).map(|customer| {
-            let (app, barrier) = (app.clone(), barrier.clone());
-            async move {
-                let available = app.number(free, [id.into()]).await;
-                barrier.wait().await; // every customer has checked before the first one takes
-                if available > 0 {
-                    app.sql("INSERT INTO naive_sale (customer) VALUES ($1)", [customer.into()]).await;
-                }
+/// The negative control: check in one transaction, take in another. The figures of the test must show an oversold
+/// event.
+#[apply(scene!)]
+async fn a_naive_seller_loses_the_race(stage: Stage) {
+    let app = stage.app().await;
+    let organizer = app.organizer().await;
+    let event = organizer.event(10).await;
+    let id = EventId::parse(&event).unwrap();
+    // Without the lock and the CHECK of the real seller.
+    app.sql("CREATE TABLE naive_sale (customer bigint)", []).await;
+    let free = "SELECT CAST((SELECT capacity FROM quota WHERE event_id = $1) - (SELECT count(*) FROM naive_sale) AS bigint) AS n";
+    let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(20));
+    join_all((0..20_i64).map(|customer| {
+        let (app, barrier) = (app.clone(), barrier.clone());
+        async move {
+            let available = app.number(free, [id.into()]).await;
+            barrier.wait().await; // every customer has checked before the first one takes
+            if available > 0 {
+                app.sql("INSERT INTO naive_sale (customer) VALUES ($1)", [customer.into()]).await;
             }
-        }))
-        .await;
-        let sold = app.number("SELECT count(*) AS n FROM naive_sale", []).await;
-        assert!(sold > 10, "the naive seller sold {sold} of 10: this race cannot be lost, so it proves nothing");
-        assert_eq!(json!(sold), json!(20));
-    }
+        }
+    }))
+    .await;
+    let sold = app.number("SELECT count(*) AS n FROM naive_sale", []).await;
+    assert!(sold > 10, "the naive seller sold {sold} of 10: this race cannot be lost, so it proves nothing");
+    assert_eq!(json!(sold), json!(20));
 }

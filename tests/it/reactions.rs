@@ -260,58 +260,60 @@ struct Stored {
     data: String,
 }
 
-scene! {
-    /// The whole envelope, through the table: written by the outbox, numbered, read back, and found by its subjects.
-    async fn domain_events_keep_their_envelope(stage: Stage) {
-        let app = stage.app_with(|options| (options.relay, options.worker) = (false, false)).await;
-        let drafts: Vec<Draft> = samples()
-            .into_iter()
-            .zip(0..)
-            .map(|((_, domain_event), n)| Draft {
-                id: id(100 + u128::from(n)),
-                at: BEGINNING.plus(Duration::from_secs(n)),
-                actor: (n % 2 == 0).then(|| id(3)),
-                domain_event,
-            })
-            .collect();
-        let some = &drafts;
-        let append = |tx| async move { outbox::append(&tx, some).await };
-        app.db().write::<_, DbError, _, _>(Priority::Interactive, append).await.unwrap();
-        let sql = "SELECT id, kind, v, occurred_at, actor_id, event_id, organizer_id, user_id, data FROM domain_event ORDER BY pos";
-        let rows: Vec<Stored> = db::all(app.db().read(), sql, []).await.unwrap();
-        assert_eq!(rows.len(), drafts.len());
-        for ((row, draft), (case, domain_event)) in rows.iter().zip(&drafts).zip(samples()) {
-            let envelope = (row.id, row.kind.as_str(), row.v, row.occurred_at, row.actor_id);
-            assert_eq!(envelope, (draft.id, domain_event.kind(), VERSION, draft.at, draft.actor));
-            let about = domain_event.about();
-            assert_eq!((row.event_id, row.organizer_id, row.user_id), (about.event, about.organizer, about.user));
-            let stored: serde_json::Value = serde_json::from_str(&row.data).unwrap();
-            let golden: serde_json::Value = serde_json::from_str(&golden(VERSION, &name(case, &domain_event))).unwrap();
-            assert_eq!(stored, golden);
-        }
-
-        assert!(since(app.db().read(), About::Anything, 0, 100).await.unwrap().is_empty(), "not numbered yet");
-        assert_eq!(number(app.db()).await.unwrap(), Step::Numbered);
-        let recorded = async |about| {
-            let rows = since(app.db().read(), about, 0, 100).await.unwrap();
-            rows.iter().map(|row| row.read().unwrap()).collect::<Vec<Recorded>>()
-        };
-        let expected = |which: &dyn Fn(&DomainEvent) -> bool| -> Vec<Recorded> {
-            let numbered = drafts.iter().zip(1..).filter(|(draft, _)| which(&draft.domain_event));
-            let read = |(draft, seq): (&Draft, i64)| Recorded {
-                id: draft.id,
-                seq,
-                occurred_at: draft.at,
-                actor: draft.actor,
-                domain_event: draft.domain_event.clone(),
-            };
-            numbered.map(read).collect()
-        };
-        assert_eq!(recorded(About::Anything).await, expected(&|_| true));
-        assert_eq!(recorded(About::Customer(id(3))).await, expected(&|domain_event| domain_event.about().user.is_some()));
-        assert_eq!(recorded(About::Organizer(id(2))).await, expected(&|domain_event| domain_event.about().organizer.is_some()));
-        assert_eq!(recorded(About::Organizer(id(3))).await, []);
+/// The whole envelope, through the table: written by the outbox, numbered, read back, and found by its subjects.
+#[apply(scene!)]
+async fn domain_events_keep_their_envelope(stage: Stage) {
+    let app = stage.app_with(|options| (options.relay, options.worker) = (false, false)).await;
+    let drafts: Vec<Draft> = samples()
+        .into_iter()
+        .zip(0..)
+        .map(|((_, domain_event), n)| Draft {
+            id: id(100 + u128::from(n)),
+            at: BEGINNING.plus(Duration::from_secs(n)),
+            actor: (n % 2 == 0).then(|| id(3)),
+            domain_event,
+        })
+        .collect();
+    let some = &drafts;
+    let append = |tx| async move { outbox::append(&tx, some).await };
+    app.db().write::<_, DbError, _, _>(Priority::Interactive, append).await.unwrap();
+    let sql = "SELECT id, kind, v, occurred_at, actor_id, event_id, organizer_id, user_id, data FROM domain_event ORDER BY pos";
+    let rows: Vec<Stored> = db::all(app.db().read(), sql, []).await.unwrap();
+    assert_eq!(rows.len(), drafts.len());
+    for ((row, draft), (case, domain_event)) in rows.iter().zip(&drafts).zip(samples()) {
+        let envelope = (row.id, row.kind.as_str(), row.v, row.occurred_at, row.actor_id);
+        assert_eq!(envelope, (draft.id, domain_event.kind(), VERSION, draft.at, draft.actor));
+        let about = domain_event.about();
+        assert_eq!((row.event_id, row.organizer_id, row.user_id), (about.event, about.organizer, about.user));
+        let stored: serde_json::Value = serde_json::from_str(&row.data).unwrap();
+        let golden: serde_json::Value = serde_json::from_str(&golden(VERSION, &name(case, &domain_event))).unwrap();
+        assert_eq!(stored, golden);
     }
+
+    assert!(since(app.db().read(), About::Anything, 0, 100).await.unwrap().is_empty(), "not numbered yet");
+    assert_eq!(number(app.db()).await.unwrap(), Step::Numbered);
+    let recorded = async |about| {
+        let rows = since(app.db().read(), about, 0, 100).await.unwrap();
+        rows.iter().map(|row| row.read().unwrap()).collect::<Vec<Recorded>>()
+    };
+    let expected = |which: &dyn Fn(&DomainEvent) -> bool| -> Vec<Recorded> {
+        let numbered = drafts.iter().zip(1..).filter(|(draft, _)| which(&draft.domain_event));
+        let read = |(draft, seq): (&Draft, i64)| Recorded {
+            id: draft.id,
+            seq,
+            occurred_at: draft.at,
+            actor: draft.actor,
+            domain_event: draft.domain_event.clone(),
+        };
+        numbered.map(read).collect()
+    };
+    assert_eq!(recorded(About::Anything).await, expected(&|_| true));
+    assert_eq!(recorded(About::Customer(id(3))).await, expected(&|domain_event| domain_event.about().user.is_some()));
+    assert_eq!(
+        recorded(About::Organizer(id(2))).await,
+        expected(&|domain_event| domain_event.about().organizer.is_some())
+    );
+    assert_eq!(recorded(About::Organizer(id(3))).await, []);
 }
 
 #[test]

@@ -59,71 +59,70 @@ async fn left(app: &TestApp) -> [i64; 4] {
     ]
 }
 
-scene! {
-    /// Each kind of row is deleted when its own time is over and not a moment sooner, in any number of chunks;
-    /// unfinished rows stay, and so do domain events and notices.
-    async fn each_trace_is_kept_for_its_time(stage: Stage) {
-        let app = stage.app_with(|options| options.worker = false).await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(9).await;
-        customer.books(&event, 1).await;
-        app.reacted().await;
-        let (now, keep, stop) = (app.clock.now(), Settings::default(), CancellationToken::new());
-        let open = app.number("SELECT count(*) AS n FROM job", []).await;
-        let history = "SELECT (SELECT count(*) FROM domain_event) + (SELECT count(*) FROM notice) AS n";
-        let remembered = app.number(history, []).await;
-        jobs(&app, 1_200, "succeeded", Some(now)).await;
-        jobs(&app, 700, "dead", Some(now)).await;
-        jobs(&app, 3, "cancelled", Some(now)).await;
-        jobs(&app, 2, "available", None).await;
-        deliveries(&app, 1_100, now).await;
-        answers(&app, 2_300, now).await;
-        let mut expected = [1_200, 703, 1_100, 2_300];
-        for (after, kinds) in [(2 * DAY, &[3][..]), (7 * DAY, &[0]), (90 * DAY, &[1, 2])] {
-            app.clock.advance(Duration::from_micros((now.plus(after).0 - app.clock.now().0).try_into().unwrap()));
-            assert_eq!(retention::sweep(&app.app.ctx, &keep, &stop).await, 0, "not yet");
-            assert_eq!(left(&app).await, expected);
-            app.clock.advance(Duration::from_micros(1));
-            let mut gone = 0;
-            for kind in kinds {
-                gone += std::mem::take(&mut expected[*kind]);
-            }
-            assert_eq!(retention::sweep(&app.app.ctx, &keep, &stop).await, gone as u64);
-            assert_eq!(left(&app).await, expected);
+/// Each kind of row is deleted when its own time is over and not a moment sooner, in any number of chunks;
+/// unfinished rows stay, and so do domain events and notices.
+#[apply(scene!)]
+async fn each_trace_is_kept_for_its_time(stage: Stage) {
+    let app = stage.app_with(|options| options.worker = false).await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(9).await;
+    customer.books(&event, 1).await;
+    app.reacted().await;
+    let (now, keep, stop) = (app.clock.now(), Settings::default(), CancellationToken::new());
+    let open = app.number("SELECT count(*) AS n FROM job", []).await;
+    let history = "SELECT (SELECT count(*) FROM domain_event) + (SELECT count(*) FROM notice) AS n";
+    let remembered = app.number(history, []).await;
+    jobs(&app, 1_200, "succeeded", Some(now)).await;
+    jobs(&app, 700, "dead", Some(now)).await;
+    jobs(&app, 3, "cancelled", Some(now)).await;
+    jobs(&app, 2, "available", None).await;
+    deliveries(&app, 1_100, now).await;
+    answers(&app, 2_300, now).await;
+    let mut expected = [1_200, 703, 1_100, 2_300];
+    for (after, kinds) in [(2 * DAY, &[3][..]), (7 * DAY, &[0]), (90 * DAY, &[1, 2])] {
+        app.clock.advance(Duration::from_micros((now.plus(after).0 - app.clock.now().0).try_into().unwrap()));
+        assert_eq!(retention::sweep(&app.app.ctx, &keep, &stop).await, 0, "not yet");
+        assert_eq!(left(&app).await, expected);
+        app.clock.advance(Duration::from_micros(1));
+        let mut gone = 0;
+        for kind in kinds {
+            gone += std::mem::take(&mut expected[*kind]);
         }
-        app.clock.advance(3_650 * DAY);
-        assert_eq!(retention::sweep(&app.app.ctx, &keep, &stop).await, 0);
-        assert_eq!(app.number("SELECT count(*) AS n FROM job", []).await, open + 2, "what has not ended");
-        assert_eq!(app.number(history, []).await, remembered);
+        assert_eq!(retention::sweep(&app.app.ctx, &keep, &stop).await, gone as u64);
+        assert_eq!(left(&app).await, expected);
     }
+    app.clock.advance(3_650 * DAY);
+    assert_eq!(retention::sweep(&app.app.ctx, &keep, &stop).await, 0);
+    assert_eq!(app.number("SELECT count(*) AS n FROM job", []).await, open + 2, "what has not ended");
+    assert_eq!(app.number(history, []).await, remembered);
 }
 
-scene! {
-    /// The worker sweeps by itself, as its settings say; bookings continue meanwhile, and a stop is not delayed.
-    async fn the_worker_sweeps(stage: Stage) {
-        let app = stage.app_with(|options| options.worker = false).await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(99).await;
-        let now = app.clock.now();
-        jobs(&app, 6_000, "succeeded", Some(now)).await;
-        deliveries(&app, 3_000, now).await;
-        app.clock.advance(DAY);
-        let customer = app.renewed(&customer).await;
-        let keep = Settings { jobs: DAY / 2, deliveries: 2 * DAY, ..Settings::default() };
-        let stopped = CancellationToken::new();
-        stopped.cancel();
-        assert_eq!(retention::sweep(&app.app.ctx, &keep, &stopped).await, 0, "a stop comes first");
-        let worker = stage.app_with(|options| (options.clock, options.retention) = (app.clock.clone(), keep)).await;
-        for _ in 0..20 {
-            customer.books(&event, 1).await;
-        }
-        worker.eventually("old jobs are gone", || async {
+/// The worker sweeps by itself, as its settings say; bookings continue meanwhile, and a stop is not delayed.
+#[apply(scene!)]
+async fn the_worker_sweeps(stage: Stage) {
+    let app = stage.app_with(|options| options.worker = false).await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(99).await;
+    let now = app.clock.now();
+    jobs(&app, 6_000, "succeeded", Some(now)).await;
+    deliveries(&app, 3_000, now).await;
+    app.clock.advance(DAY);
+    let customer = app.renewed(&customer).await;
+    let keep = Settings { jobs: DAY / 2, deliveries: 2 * DAY, ..Settings::default() };
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    assert_eq!(retention::sweep(&app.app.ctx, &keep, &stopped).await, 0, "a stop comes first");
+    let worker = stage.app_with(|options| (options.clock, options.retention) = (app.clock.clone(), keep)).await;
+    for _ in 0..20 {
+        customer.books(&event, 1).await;
+    }
+    worker
+        .eventually("old jobs are gone", || async {
             worker.number("SELECT count(*) AS n FROM job WHERE kind = 'old'", []).await == 0
         })
         .await;
-        worker.settled().await;
-        let kept = "SELECT count(*) AS n FROM delivery WHERE delivered_at = $1";
-        assert_eq!(app.number(kept, [now.into()]).await, 3_000);
-        assert_eq!(app.sold(&event).await, 20);
-    }
+    worker.settled().await;
+    let kept = "SELECT count(*) AS n FROM delivery WHERE delivered_at = $1";
+    assert_eq!(app.number(kept, [now.into()]).await, 3_000);
+    assert_eq!(app.sold(&event).await, 20);
 }

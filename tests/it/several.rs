@@ -93,122 +93,118 @@ async fn available(app: &TestApp, event: &str) -> (i64, bool) {
     (answer.int("event.availability.available"), listed)
 }
 
-scene! {
-    /// An edit of a title leaves dates and prices of an event with several of them alone, and an edit of these names
-    /// none of them.
-    async fn an_edit_leaves_slots_and_ticket_types_alone(stage: Stage) {
-        let app = stage.app().await;
-        let organizer = app.organizer().await;
-        let event = organizer.event(5).await;
-        add(&app, &event, "2026-04-01T18:00:00Z", 1, None).await;
-        let parts = "SELECT CAST((SELECT sum(starts_at / 7 + ends_at / 11) FROM slot)
-                     + (SELECT sum(price_minor) FROM ticket_type) AS bigint) AS n";
-        let span = "SELECT starts_at / 7 + ends_at / 11 + cheapest_minor AS n FROM event";
-        let before = (app.number(parts, []).await, app.number(span, []).await);
-        let edit = |mut input: Value| {
-            input["eventId"] = json!(event);
-            organizer.mutate("updateEvent", input, "changed")
-        };
-        let texts = json!({ "title": "Jazz", "description": "Two dates", "venue": "Hall B", "timeZone": "Europe/Paris" });
-        let changed = edit(texts).await.ok();
-        assert_eq!(changed.at("updateEvent.changed"), &json!(["TITLE", "DESCRIPTION", "VENUE", "TIME_ZONE"]));
-        let all = json!({ "price": "1", "startsAt": "2026-05-01T18:00:00Z", "endsAt": "2026-05-01T19:00:00Z" });
-        for (field, message) in [
-            ("price", "Price: the event has several ticket types, each with a price of its own."),
-            ("startsAt", "StartsAt: the event has several dates, each with times of its own."),
-            ("endsAt", "EndsAt: the event has several dates, each with times of its own."),
-        ] {
-            let refused = edit(json!({ field: all[field] })).await;
-            assert_eq!(refused.refusal(), "INVALID", "{}", refused.body);
-            let error = refused.at("updateEvent.userErrors.0");
-            assert_eq!((&error["path"], &error["message"]), (&json!(["input", field]), &json!(message)));
+/// An edit of a title leaves dates and prices of an event with several of them alone, and an edit of these names
+/// none of them.
+#[apply(scene!)]
+async fn an_edit_leaves_slots_and_ticket_types_alone(stage: Stage) {
+    let app = stage.app().await;
+    let organizer = app.organizer().await;
+    let event = organizer.event(5).await;
+    add(&app, &event, "2026-04-01T18:00:00Z", 1, None).await;
+    let parts = "SELECT CAST((SELECT sum(starts_at / 7 + ends_at / 11) FROM slot)
+                 + (SELECT sum(price_minor) FROM ticket_type) AS bigint) AS n";
+    let span = "SELECT starts_at / 7 + ends_at / 11 + cheapest_minor AS n FROM event";
+    let before = (app.number(parts, []).await, app.number(span, []).await);
+    let edit = |mut input: Value| {
+        input["eventId"] = json!(event);
+        organizer.mutate("updateEvent", input, "changed")
+    };
+    let texts = json!({ "title": "Jazz", "description": "Two dates", "venue": "Hall B", "timeZone": "Europe/Paris" });
+    let changed = edit(texts).await.ok();
+    assert_eq!(changed.at("updateEvent.changed"), &json!(["TITLE", "DESCRIPTION", "VENUE", "TIME_ZONE"]));
+    let all = json!({ "price": "1", "startsAt": "2026-05-01T18:00:00Z", "endsAt": "2026-05-01T19:00:00Z" });
+    for (field, message) in [
+        ("price", "Price: the event has several ticket types, each with a price of its own."),
+        ("startsAt", "StartsAt: the event has several dates, each with times of its own."),
+        ("endsAt", "EndsAt: the event has several dates, each with times of its own."),
+    ] {
+        let refused = edit(json!({ field: all[field] })).await;
+        assert_eq!(refused.refusal(), "INVALID", "{}", refused.body);
+        let error = refused.at("updateEvent.userErrors.0");
+        assert_eq!((&error["path"], &error["message"]), (&json!(["input", field]), &json!(message)));
+    }
+    let refused = edit(all).await;
+    assert_eq!(refused.at("updateEvent.userErrors").as_array().unwrap().len(), 3, "{}", refused.body);
+    assert_eq!((app.number(parts, []).await, app.number(span, []).await), before);
+}
+
+#[apply(scene!)]
+async fn a_date_ends_by_itself_and_leaves_the_others_on_sale(stage: Stage) {
+    let app = stage.app_with(|options| options.worker = false).await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(5).await; // 2026-02-01, 18:00 UTC
+    let (february, _) = first_type(&app, &event).await;
+    let december = add(&app, &event, DECEMBER, 1, None).await[0];
+    let kept = book(&customer, &event, february, 2, "ALL_OR_NOTHING").await.ok().text("createBooking.booking.id");
+    assert_eq!(available(&app, &event).await, (8, true));
+
+    app.clock.set(at("2026-02-01T18:00:00Z"));
+    let customer = app.renewed(&customer).await;
+    assert_eq!(available(&app, &event).await, (5, true));
+    assert_eq!(book(&customer, &event, february, 1, "PARTIAL").await.refusal(), "EVENT_OVER");
+    assert_eq!(customer.cancel(&kept).await.refusal(), "EVENT_OVER");
+    let booked = book(&customer, &event, december, 2, "ALL_OR_NOTHING").await.ok();
+    assert_eq!(booked.text("createBooking.booking.slot.startsAt"), DECEMBER);
+    assert_eq!(available(&app, &event).await, (3, true));
+    customer.cancel(&booked.text("createBooking.booking.id")).await.ok();
+    let join = json!({ "eventId": event, "ticketTypeId": february.to_global_id(), "quantity": 1 });
+    assert_eq!(customer.mutate("joinWaitlist", join, "event { id }").await.refusal(), "EVENT_OVER");
+
+    app.clock.set(at(DECEMBER));
+    let customer = app.renewed(&customer).await;
+    assert_eq!(available(&app, &event).await, (0, false));
+    assert_eq!(book(&customer, &event, december, 1, "PARTIAL").await.refusal(), "EVENT_OVER");
+    app.assert_sound(&event).await;
+}
+
+/// Watching clients see the end of each date, without a commit.
+#[apply(scene!)]
+async fn the_end_of_each_date_is_streamed(stage: Stage) {
+    let app = stage.app().await;
+    let event = app.organizer().await.event(5).await;
+    add(&app, &event, DECEMBER, 1, None).await;
+    let mut socket = app.anonymous().socket().await;
+    let watch = "subscription($id: ID!) { availabilityChanged(eventId: $id) { available } }";
+    socket.subscribe("a", watch, json!({ "id": event })).await;
+    assert_eq!(socket.next("a").await["availabilityChanged"]["available"], 10);
+    app.clock.set(at("2026-02-01T18:00:00Z"));
+    assert_eq!(socket.next("a").await["availabilityChanged"]["available"], 5);
+    app.clock.set(at(DECEMBER));
+    assert_eq!(socket.next("a").await["availabilityChanged"]["available"], 0);
+}
+
+/// Entries for a date end with it; those for another date keep waiting and get tickets, though both share a quota.
+#[apply(scene!)]
+async fn waitlists_end_with_their_date(stage: Stage) {
+    let app = stage.app_with(|options| options.worker = false).await;
+    let (organizer, people) = (app.organizer().await, app.customers(4).await);
+    let event = organizer.event(2).await;
+    let (february, quota) = first_type(&app, &event).await;
+    let december = add(&app, &event, DECEMBER, 1, Some(quota)).await[0];
+    let sold = book(&people[0], &event, december, 1, "ALL_OR_NOTHING").await.ok();
+    let last = book(&people[0], &event, december, 1, "ALL_OR_NOTHING").await.ok();
+    for (person, of) in [(1, february), (2, december), (3, december)] {
+        book(&people[person], &event, of, 1, "PARTIAL_AND_WAITLIST").await.ok();
+    }
+    app.clock.set(at("2026-02-01T18:00:00Z"));
+    let of = |person: &Actor| {
+        let (app, user) = (app.clone(), person.user);
+        async move {
+            let sql = "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND status = 'CONFIRMED'";
+            app.number(sql, [user.into()]).await
         }
-        let refused = edit(all).await;
-        assert_eq!(refused.at("updateEvent.userErrors").as_array().unwrap().len(), 3, "{}", refused.body);
-        assert_eq!((app.number(parts, []).await, app.number(span, []).await), before);
-    }
-}
-
-scene! {
-    async fn a_date_ends_by_itself_and_leaves_the_others_on_sale(stage: Stage) {
-        let app = stage.app_with(|options| options.worker = false).await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(5).await; // 2026-02-01, 18:00 UTC
-        let (february, _) = first_type(&app, &event).await;
-        let december = add(&app, &event, DECEMBER, 1, None).await[0];
-        let kept = book(&customer, &event, february, 2, "ALL_OR_NOTHING").await.ok().text("createBooking.booking.id");
-        assert_eq!(available(&app, &event).await, (8, true));
-
-        app.clock.set(at("2026-02-01T18:00:00Z"));
-        let customer = app.renewed(&customer).await;
-        assert_eq!(available(&app, &event).await, (5, true));
-        assert_eq!(book(&customer, &event, february, 1, "PARTIAL").await.refusal(), "EVENT_OVER");
-        assert_eq!(customer.cancel(&kept).await.refusal(), "EVENT_OVER");
-        let booked = book(&customer, &event, december, 2, "ALL_OR_NOTHING").await.ok();
-        assert_eq!(booked.text("createBooking.booking.slot.startsAt"), DECEMBER);
-        assert_eq!(available(&app, &event).await, (3, true));
-        customer.cancel(&booked.text("createBooking.booking.id")).await.ok();
-        let join = json!({ "eventId": event, "ticketTypeId": february.to_global_id(), "quantity": 1 });
-        assert_eq!(customer.mutate("joinWaitlist", join, "event { id }").await.refusal(), "EVENT_OVER");
-
-        app.clock.set(at(DECEMBER));
-        let customer = app.renewed(&customer).await;
-        assert_eq!(available(&app, &event).await, (0, false));
-        assert_eq!(book(&customer, &event, december, 1, "PARTIAL").await.refusal(), "EVENT_OVER");
-        app.assert_sound(&event).await;
-    }
-}
-
-scene! {
-    /// Watching clients see the end of each date, without a commit.
-    async fn the_end_of_each_date_is_streamed(stage: Stage) {
-        let app = stage.app().await;
-        let event = app.organizer().await.event(5).await;
-        add(&app, &event, DECEMBER, 1, None).await;
-        let mut socket = app.anonymous().socket().await;
-        let watch = "subscription($id: ID!) { availabilityChanged(eventId: $id) { available } }";
-        socket.subscribe("a", watch, json!({ "id": event })).await;
-        assert_eq!(socket.next("a").await["availabilityChanged"]["available"], 10);
-        app.clock.set(at("2026-02-01T18:00:00Z"));
-        assert_eq!(socket.next("a").await["availabilityChanged"]["available"], 5);
-        app.clock.set(at(DECEMBER));
-        assert_eq!(socket.next("a").await["availabilityChanged"]["available"], 0);
-    }
-}
-
-scene! {
-    /// Entries for a date end with it; those for another date keep waiting and get tickets, though both share a quota.
-    async fn waitlists_end_with_their_date(stage: Stage) {
-        let app = stage.app_with(|options| options.worker = false).await;
-        let (organizer, people) = (app.organizer().await, app.customers(4).await);
-        let event = organizer.event(2).await;
-        let (february, quota) = first_type(&app, &event).await;
-        let december = add(&app, &event, DECEMBER, 1, Some(quota)).await[0];
-        let sold = book(&people[0], &event, december, 1, "ALL_OR_NOTHING").await.ok();
-        let last = book(&people[0], &event, december, 1, "ALL_OR_NOTHING").await.ok();
-        for (person, of) in [(1, february), (2, december), (3, december)] {
-            book(&people[person], &event, of, 1, "PARTIAL_AND_WAITLIST").await.ok();
-        }
-        app.clock.set(at("2026-02-01T18:00:00Z"));
-        let of = |person: &Actor| {
-            let (app, user) = (app.clone(), person.user);
-            async move {
-                let sql = "SELECT count(*) AS n FROM booking WHERE user_id = $1 AND status = 'CONFIRMED'";
-                app.number(sql, [user.into()]).await
-            }
-        };
-        // The front of the waitlist is for the date that has begun: no sweep has ended its entry yet.
-        app.renewed(&people[0]).await.cancel(&sold.text("createBooking.booking.id")).await.ok();
-        assert_eq!((of(&people[1]).await, of(&people[2]).await, of(&people[3]).await), (0, 1, 0));
-        assert_eq!(close::close_begun(&app.app.ctx).await.unwrap(), 1);
-        assert_eq!(close::close_begun(&app.app.ctx).await.unwrap(), 0);
-        let waiting = "SELECT count(*) AS n FROM waitlist_entry WHERE status = 'WAITING'";
-        assert_eq!(app.number(waiting, []).await, 1);
-        app.assert_sound(&event).await;
-        app.renewed(&people[0]).await.cancel(&last.text("createBooking.booking.id")).await.ok();
-        assert_eq!((of(&people[3]).await, app.number(waiting, []).await), (1, 0));
-        app.assert_sound(&event).await;
-    }
+    };
+    // The front of the waitlist is for the date that has begun: no sweep has ended its entry yet.
+    app.renewed(&people[0]).await.cancel(&sold.text("createBooking.booking.id")).await.ok();
+    assert_eq!((of(&people[1]).await, of(&people[2]).await, of(&people[3]).await), (0, 1, 0));
+    assert_eq!(close::close_begun(&app.app.ctx).await.unwrap(), 1);
+    assert_eq!(close::close_begun(&app.app.ctx).await.unwrap(), 0);
+    let waiting = "SELECT count(*) AS n FROM waitlist_entry WHERE status = 'WAITING'";
+    assert_eq!(app.number(waiting, []).await, 1);
+    app.assert_sound(&event).await;
+    app.renewed(&people[0]).await.cancel(&last.text("createBooking.booking.id")).await.ok();
+    assert_eq!((of(&people[3]).await, app.number(waiting, []).await), (1, 0));
+    app.assert_sound(&event).await;
 }
 
 async fn read(app: &TestApp, parts: &[Part]) -> Inventory {
@@ -218,78 +214,82 @@ async fn read(app: &TestApp, parts: &[Part]) -> Inventory {
     inventories.drain().next().unwrap().1
 }
 
-scene! {
-    /// A booking reads the ticket types it names, however many the event has.
-    async fn a_booking_reads_what_it_touches(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
-        let event = organizer.event(5).await;
-        let id = EventId::parse(&event).unwrap();
-        let (first, quota) = first_type(&app, &event).await;
-        assert_eq!(read(&app, &[Part::Any(id)]).await, read(&app, &[Part::Whole(id)]).await);
-        let types = add(&app, &event, "2026-04-01T18:00:00Z", 999, None).await;
-        let shared = add(&app, &event, "2029-04-01T18:00:00Z", 300, Some(quota)).await;
-        let whole = read(&app, &[Part::Whole(id)]).await;
-        assert_eq!((whole.ticket_types.len(), whole.quotas.len(), whole.only_type), (1_300, 1_000, None));
-        for parts in [vec![Part::Type(id, types[500])], vec![Part::Type(id, first)], vec![Part::Any(id)]] {
-            let part = read(&app, &parts).await;
-            assert_eq!((part.ticket_types.len(), part.quotas.len(), part.only_type), (1, 1, None), "{parts:?}");
-            assert!(part.ticket_types.iter().all(|one| whole.ticket_types.contains(one)));
-            assert!(part.quotas.iter().all(|one| whole.quotas.contains(one)));
-        }
-        let unknown = read(&app, &[Part::Type(id, TicketTypeId(uuid::Uuid::nil()))]).await;
-        assert_eq!((unknown.ticket_types.len(), unknown.organizer), (0, whole.organizer));
-
-        // The front of a shared waitlist waits for another ticket type: that one is read too.
-        let sold = book(&customer, &event, first, 5, "ALL_OR_NOTHING").await.ok();
-        book(&other, &event, shared[7], 2, "PARTIAL_AND_WAITLIST").await.ok();
-        let input = json!({ "eventId": event, "quantity": 1 });
-        assert_eq!(customer.mutate("createBooking", input, "booked").await.refusal(), "INVALID");
-        let booked = book(&customer, &event, types[998], 3, "ALL_OR_NOTHING").await.ok();
-        assert_eq!(booked.int("createBooking.booked"), 3);
-        customer.cancel(&sold.text("createBooking.booking.id")).await.ok();
-        let promoted = "SELECT CAST(sum(i.quantity) AS bigint) AS n FROM booking b JOIN booking_item i ON i.booking_id = b.id
-                        WHERE b.status = 'CONFIRMED' AND i.ticket_type_id = $1";
-        assert_eq!(app.number(promoted, [shared[7].into()]).await, 2);
-        app.assert_sound(&event).await;
+/// A booking reads the ticket types it names, however many the event has.
+#[apply(scene!)]
+async fn a_booking_reads_what_it_touches(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
+    let event = organizer.event(5).await;
+    let id = EventId::parse(&event).unwrap();
+    let (first, quota) = first_type(&app, &event).await;
+    assert_eq!(read(&app, &[Part::Any(id)]).await, read(&app, &[Part::Whole(id)]).await);
+    let types = add(&app, &event, "2026-04-01T18:00:00Z", 999, None).await;
+    let shared = add(&app, &event, "2029-04-01T18:00:00Z", 300, Some(quota)).await;
+    let whole = read(&app, &[Part::Whole(id)]).await;
+    assert_eq!((whole.ticket_types.len(), whole.quotas.len(), whole.only_type), (1_300, 1_000, None));
+    for parts in [vec![Part::Type(id, types[500])], vec![Part::Type(id, first)], vec![Part::Any(id)]] {
+        let part = read(&app, &parts).await;
+        assert_eq!((part.ticket_types.len(), part.quotas.len(), part.only_type), (1, 1, None), "{parts:?}");
+        assert!(part.ticket_types.iter().all(|one| whole.ticket_types.contains(one)));
+        assert!(part.quotas.iter().all(|one| whole.quotas.contains(one)));
     }
+    let unknown = read(&app, &[Part::Type(id, TicketTypeId(uuid::Uuid::nil()))]).await;
+    assert_eq!((unknown.ticket_types.len(), unknown.organizer), (0, whole.organizer));
+
+    // The front of a shared waitlist waits for another ticket type: that one is read too.
+    let sold = book(&customer, &event, first, 5, "ALL_OR_NOTHING").await.ok();
+    book(&other, &event, shared[7], 2, "PARTIAL_AND_WAITLIST").await.ok();
+    let input = json!({ "eventId": event, "quantity": 1 });
+    assert_eq!(customer.mutate("createBooking", input, "booked").await.refusal(), "INVALID");
+    let booked = book(&customer, &event, types[998], 3, "ALL_OR_NOTHING").await.ok();
+    assert_eq!(booked.int("createBooking.booked"), 3);
+    customer.cancel(&sold.text("createBooking.booking.id")).await.ok();
+    let promoted =
+        "SELECT CAST(sum(i.quantity) AS bigint) AS n FROM booking b JOIN booking_item i ON i.booking_id = b.id
+                    WHERE b.status = 'CONFIRMED' AND i.ticket_type_id = $1";
+    assert_eq!(app.number(promoted, [shared[7].into()]).await, 2);
+    app.assert_sound(&event).await;
 }
 
-scene! {
-    /// Lists below an event are read in pages, and each row costs a point.
-    async fn long_lists_of_slots_are_bounded_and_priced(stage: Stage) {
-        let app = stage.app_with(|options| options.budget = Some(Default::default())).await;
-        let event = app.organizer().await.event(5).await;
-        add(&app, &event, "2026-04-01T18:00:00Z", 999, None).await;
-        let reader = app.anonymous();
-        let usual = reader.ask("query($id: ID!) { event(id: $id) { slots { id } ticketTypes { id } } }", json!({ "id": event })).await.ok();
-        let count = |answer: &Answer, list: &str| answer.at(list).as_array().unwrap().len();
-        assert_eq!((count(&usual, "event.slots"), count(&usual, "event.ticketTypes")), (20, 20));
-        let cost = usual.body["extensions"]["cost"]["requested"].as_i64().unwrap();
-        assert!(cost >= 1 + 2 * 21, "{cost}");
-        for (list, order) in [("slots", "startsAt"), ("ticketTypes", "name")] {
-            let page = format!("query($id: ID!, $after: ID) {{ event(id: $id) {{ {list}(first: 100, after: $after) {{ id {order} }} }} }}");
-            let (mut seen, mut after) = (Vec::new(), Value::Null);
-            loop {
-                let answer = reader.ask(&page, json!({ "id": event, "after": after })).await.ok();
-                assert!(answer.body["extensions"]["cost"]["requested"].as_i64().unwrap() >= 102);
-                let rows = answer.at(&format!("event.{list}")).as_array().unwrap().clone();
-                let Some(last) = rows.last() else { break };
-                after = last["id"].clone();
-                seen.extend(rows);
-            }
-            assert_eq!(seen.len(), 1_000, "{list}");
-            let mut ids: Vec<&str> = seen.iter().map(|row| row["id"].as_str().unwrap()).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            assert_eq!(ids.len(), 1_000, "{list}: a row twice");
-            assert!(list == "ticketTypes" || seen.is_sorted_by_key(|row| row[order].as_str().unwrap().to_owned()));
+/// Lists below an event are read in pages, and each row costs a point.
+#[apply(scene!)]
+async fn long_lists_of_slots_are_bounded_and_priced(stage: Stage) {
+    let app = stage.app_with(|options| options.budget = Some(Default::default())).await;
+    let event = app.organizer().await.event(5).await;
+    add(&app, &event, "2026-04-01T18:00:00Z", 999, None).await;
+    let reader = app.anonymous();
+    let usual = reader
+        .ask("query($id: ID!) { event(id: $id) { slots { id } ticketTypes { id } } }", json!({ "id": event }))
+        .await
+        .ok();
+    let count = |answer: &Answer, list: &str| answer.at(list).as_array().unwrap().len();
+    assert_eq!((count(&usual, "event.slots"), count(&usual, "event.ticketTypes")), (20, 20));
+    let cost = usual.body["extensions"]["cost"]["requested"].as_i64().unwrap();
+    assert!(cost >= 1 + 2 * 21, "{cost}");
+    for (list, order) in [("slots", "startsAt"), ("ticketTypes", "name")] {
+        let page = format!(
+            "query($id: ID!, $after: ID) {{ event(id: $id) {{ {list}(first: 100, after: $after) {{ id {order} }} }} }}"
+        );
+        let (mut seen, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let answer = reader.ask(&page, json!({ "id": event, "after": after })).await.ok();
+            assert!(answer.body["extensions"]["cost"]["requested"].as_i64().unwrap() >= 102);
+            let rows = answer.at(&format!("event.{list}")).as_array().unwrap().clone();
+            let Some(last) = rows.last() else { break };
+            after = last["id"].clone();
+            seen.extend(rows);
         }
-        for wrong in ["0", "101", "-1"] {
-            let query = format!("query($id: ID!) {{ event(id: $id) {{ slots(first: {wrong}) {{ id }} }} }}");
-            assert_eq!(reader.ask(&query, json!({ "id": event })).await.fault(), "BAD_USER_INPUT");
-        }
-        let flood = "{ events(first: 100) { nodes { slots(first: 100) { id } } } }";
-        assert_eq!(reader.ask(flood, json!({})).await.fault(), "TOO_COSTLY");
+        assert_eq!(seen.len(), 1_000, "{list}");
+        let mut ids: Vec<&str> = seen.iter().map(|row| row["id"].as_str().unwrap()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 1_000, "{list}: a row twice");
+        assert!(list == "ticketTypes" || seen.is_sorted_by_key(|row| row[order].as_str().unwrap().to_owned()));
     }
+    for wrong in ["0", "101", "-1"] {
+        let query = format!("query($id: ID!) {{ event(id: $id) {{ slots(first: {wrong}) {{ id }} }} }}");
+        assert_eq!(reader.ask(&query, json!({ "id": event })).await.fault(), "BAD_USER_INPUT");
+    }
+    let flood = "{ events(first: 100) { nodes { slots(first: 100) { id } } } }";
+    assert_eq!(reader.ask(flood, json!({})).await.fault(), "TOO_COSTLY");
 }

@@ -72,97 +72,95 @@ async fn a_full_database_keeps_what_it_acknowledged() {
     again.assert_sound(&event).await;
 }
 
-scene! {
-    /// A transaction that continues after a failed statement commits nothing, and the next transaction has an intact
-    /// connection.
-    async fn a_failed_statement_is_never_committed(stage: Stage) {
-        let app = stage.app().await;
-        let swallow = |tx: Tx| async move {
+/// A transaction that continues after a failed statement commits nothing, and the next transaction has an intact
+/// connection.
+#[apply(scene!)]
+async fn a_failed_statement_is_never_committed(stage: Stage) {
+    let app = stage.app().await;
+    let swallow = |tx: Tx| async move {
+        db::run(&tx, "INSERT INTO meta (name, value) VALUES ('one', '1')", []).await?;
+        let twice = db::run(&tx, "INSERT INTO meta (name, value) VALUES ('one', '2')", []).await;
+        assert!(twice.is_err());
+        let more = db::run(&tx, "INSERT INTO meta (name, value) VALUES ('two', '2')", []).await;
+        assert!(more.is_err(), "nothing follows it");
+        Ok(())
+    };
+    for _ in 0..20 {
+        let outcome = app.db().write::<_, DbError, _, _>(Priority::Interactive, swallow).await;
+        assert!(matches!(outcome, Err(DbError::Failed(_))), "{outcome:?}");
+    }
+    assert_eq!(app.number("SELECT count(*) AS n FROM meta WHERE name IN ('one', 'two')", []).await, 0);
+    assert_eq!(app.sql("INSERT INTO meta (name, value) VALUES ('one', '1')", []).await, 1);
+    assert_eq!(app.number("SELECT count(*) AS n FROM meta WHERE name = 'one'", []).await, 1);
+}
+
+/// A transaction that is dropped in the middle leaves nothing, and its connection does not return to the pool.
+#[apply(scene!)]
+async fn a_transaction_that_is_given_up_leaves_nothing(stage: Stage) {
+    let app = stage.app().await;
+    for _ in 0..20 {
+        let (begun, has_begun) = tokio::sync::oneshot::channel::<()>();
+        let begun = std::sync::Mutex::new(Some(begun));
+        let begun = &begun;
+        let never = |tx: Tx| async move {
             db::run(&tx, "INSERT INTO meta (name, value) VALUES ('one', '1')", []).await?;
-            let twice = db::run(&tx, "INSERT INTO meta (name, value) VALUES ('one', '2')", []).await;
-            assert!(twice.is_err());
-            let more = db::run(&tx, "INSERT INTO meta (name, value) VALUES ('two', '2')", []).await;
-            assert!(more.is_err(), "nothing follows it");
-            Ok(())
+            let begun = begun.lock().unwrap().take();
+            begun.map(|begun| begun.send(()));
+            std::future::pending::<Result<(), DbError>>().await
         };
-        for _ in 0..20 {
-            let outcome = app.db().write::<_, DbError, _, _>(Priority::Interactive, swallow).await;
-            assert!(matches!(outcome, Err(DbError::Failed(_))), "{outcome:?}");
+        tokio::select! {
+            _ = app.db().write::<_, DbError, _, _>(Priority::Interactive, never) => unreachable!("it never ends"),
+            _ = has_begun => {}
         }
-        assert_eq!(app.number("SELECT count(*) AS n FROM meta WHERE name IN ('one', 'two')", []).await, 0);
-        assert_eq!(app.sql("INSERT INTO meta (name, value) VALUES ('one', '1')", []).await, 1);
-        assert_eq!(app.number("SELECT count(*) AS n FROM meta WHERE name = 'one'", []).await, 1);
     }
+    assert_eq!(app.sql("INSERT INTO meta (name, value) VALUES ('one', '1')", []).await, 1);
+    assert_eq!(app.number("SELECT count(*) AS n FROM meta WHERE name = 'one'", []).await, 1);
 }
 
-scene! {
-    /// A transaction that is dropped in the middle leaves nothing, and its connection does not return to the pool.
-    async fn a_transaction_that_is_given_up_leaves_nothing(stage: Stage) {
-        let app = stage.app().await;
-        for _ in 0..20 {
-            let (begun, has_begun) = tokio::sync::oneshot::channel::<()>();
-            let begun = std::sync::Mutex::new(Some(begun));
-            let begun = &begun;
-            let never = |tx: Tx| async move {
-                db::run(&tx, "INSERT INTO meta (name, value) VALUES ('one', '1')", []).await?;
-                let begun = begun.lock().unwrap().take();
-                begun.map(|begun| begun.send(()));
-                std::future::pending::<Result<(), DbError>>().await
-            };
-            tokio::select! {
-                _ = app.db().write::<_, DbError, _, _>(Priority::Interactive, never) => unreachable!("it never ends"),
-                _ = has_begun => {}
-            }
-        }
-        assert_eq!(app.sql("INSERT INTO meta (name, value) VALUES ('one', '1')", []).await, 1);
-        assert_eq!(app.number("SELECT count(*) AS n FROM meta WHERE name = 'one'", []).await, 1);
+/// A booking that is returned from a stored answer must still exist to be shown.
+#[apply(scene!)]
+async fn a_payload_without_its_object_is_a_fault(stage: Stage) {
+    let app = stage.app().await;
+    let event = app.organizer().await.event(10).await;
+    let customer = app.customer().await;
+    let first = customer.book(&event, 1, "ALL_OR_NOTHING", Some("key")).await.ok();
+    app.settled().await;
+    for sql in ["DELETE FROM notice", "DELETE FROM booking_item", "DELETE FROM booking"] {
+        app.sql(sql, []).await;
     }
+    let again = customer.book(&event, 1, "ALL_OR_NOTHING", Some("key")).await;
+    assert_eq!((first.text("createBooking.outcome").as_str(), again.fault()), ("BOOKED", "INTERNAL"));
+    assert_eq!(*again.at("createBooking"), Value::Null, "{}", again.body);
+    let organizer = app.organizer().await;
+    let input = json!({
+        "title": "T", "venue": "V", "timeZone": "UTC", "capacity": 1, "idempotencyKey": "key",
+        "startsAt": "2031-06-01T18:00:00Z", "endsAt": "2031-06-01T20:00:00Z",
+    });
+    let draft = organizer.mutate("createEvent", input.clone(), "event { id }").await.ok();
+    let id = json!({ "eventId": draft.text("createEvent.event.id") });
+    organizer.mutate("deleteEvent", id, "deletedId").await.ok();
+    let again = organizer.mutate("createEvent", input, "event { id }").await;
+    assert_eq!((again.fault(), again.at("createEvent")), ("NOT_FOUND", &Value::Null), "{}", again.body);
 }
 
-scene! {
-    /// A booking that is returned from a stored answer must still exist to be shown.
-    async fn a_payload_without_its_object_is_a_fault(stage: Stage) {
-        let app = stage.app().await;
-        let event = app.organizer().await.event(10).await;
-        let customer = app.customer().await;
-        let first = customer.book(&event, 1, "ALL_OR_NOTHING", Some("key")).await.ok();
-        app.settled().await;
-        for sql in ["DELETE FROM notice", "DELETE FROM booking_item", "DELETE FROM booking"] {
-            app.sql(sql, []).await;
-        }
-        let again = customer.book(&event, 1, "ALL_OR_NOTHING", Some("key")).await;
-        assert_eq!((first.text("createBooking.outcome").as_str(), again.fault()), ("BOOKED", "INTERNAL"));
-        assert_eq!(*again.at("createBooking"), Value::Null, "{}", again.body);
-        let organizer = app.organizer().await;
-        let input = json!({
-            "title": "T", "venue": "V", "timeZone": "UTC", "capacity": 1, "idempotencyKey": "key",
-            "startsAt": "2031-06-01T18:00:00Z", "endsAt": "2031-06-01T20:00:00Z",
-        });
-        let draft = organizer.mutate("createEvent", input.clone(), "event { id }").await.ok();
-        let id = json!({ "eventId": draft.text("createEvent.event.id") });
-        organizer.mutate("deleteEvent", id, "deletedId").await.ok();
-        let again = organizer.mutate("createEvent", input, "event { id }").await;
-        assert_eq!((again.fault(), again.at("createEvent")), ("NOT_FOUND", &Value::Null), "{}", again.body);
-    }
-}
-
-scene! {
-    /// Readiness is proved by a write, of which there is one a second at most, however many requests there are.
-    async fn readiness_costs_a_write_a_second(stage: Stage) {
-        let app = stage.app_with(|options| {
+/// Readiness is proved by a write, of which there is one a second at most, however many requests there are.
+#[apply(scene!)]
+async fn readiness_costs_a_write_a_second(stage: Stage) {
+    let app = stage
+        .app_with(|options| {
             options.relay = false;
             options.worker = false;
-        }).await;
-        let written = "SELECT CAST(value AS bigint) AS n FROM meta WHERE name = 'readiness'";
-        assert_eq!(app.number(written, []).await, 0);
-        let began = Instant::now();
-        let asked = (0..50).map(|_| ready(&app));
-        let answers = futures_util::future::join_all(asked).await;
-        let seconds = began.elapsed().as_secs() as i64;
-        assert!(answers.iter().all(|answer| *answer == (200, String::new())), "{answers:?}");
-        let writes = app.number(written, []).await;
-        assert!((1..=seconds + 1).contains(&writes), "{writes} writes in {seconds} s");
-    }
+        })
+        .await;
+    let written = "SELECT CAST(value AS bigint) AS n FROM meta WHERE name = 'readiness'";
+    assert_eq!(app.number(written, []).await, 0);
+    let began = Instant::now();
+    let asked = (0..50).map(|_| ready(&app));
+    let answers = futures_util::future::join_all(asked).await;
+    let seconds = began.elapsed().as_secs() as i64;
+    assert!(answers.iter().all(|answer| *answer == (200, String::new())), "{answers:?}");
+    let writes = app.number(written, []).await;
+    assert!((1..=seconds + 1).contains(&writes), "{writes} writes in {seconds} s");
 }
 
 /// A write queue that moves, or may yet move, is no failure; one that makes writers fail is.
@@ -222,9 +220,9 @@ async fn readiness_names_the_cause() {
     customer.books(&event, 1).await;
 }
 
-postgres_scene! {
-    /// An unreachable server has one code, and the answer does not wait as long as a booking would.
-    async fn a_server_that_is_away(stage: Stage) {
+/// An unreachable server has one code, and the answer does not wait as long as a booking would.
+#[apply(postgres_scene!)]
+async fn a_server_that_is_away(stage: Stage) {
     let mut stage = stage;
     let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
     let wire = Proxy::to(url).await;
@@ -244,32 +242,33 @@ postgres_scene! {
     wire.mend();
     wire.revive();
     until_ready(&app, "").await;
-    }
 }
 
-scene! {
-    /// However much other clients read, bookings have connections of their own, also for the lookup of the session.
-    async fn bookings_need_no_connection_of_viewers(stage: Stage) {
-        let app = stage.app_with(|options| {
+/// However much other clients read, bookings have connections of their own, also for the lookup of the session.
+#[apply(scene!)]
+async fn bookings_need_no_connection_of_viewers(stage: Stage) {
+    let app = stage
+        .app_with(|options| {
             options.db.read_connections = Some(1);
             options.patience = Duration::from_millis(100);
-        }).await;
-        let event = app.organizer().await.event(10).await;
-        let viewers = app.db().viewers();
-        let taken = Taken::from(viewers.read()).await;
-        let read = app.anonymous().ask("{ events(first: 1) { nodes { title } } }", json!({})).await;
-        assert_eq!(read.fault(), "OVERLOADED", "viewers have no connection left: {}", read.body);
-        let customer = app.customer().await; // unknown to the process until now
-        let fields = "outcome booking { reference event { title organizer { name } } }";
-        let input = json!({ "eventId": event, "quantity": 1 });
-        let booked = customer.mutate("createBooking", input, fields).await.ok();
-        assert_eq!(booked.text("createBooking.booking.event.title"), "Rust Nation");
-        app.settled().await;
-        drop(taken);
-        app.eventually("viewers read again", || async {
-            app.anonymous().ask("{ events(first: 1) { nodes { title } } }", json!({})).await.fault().is_empty()
-        }).await;
-    }
+        })
+        .await;
+    let event = app.organizer().await.event(10).await;
+    let viewers = app.db().viewers();
+    let taken = Taken::from(viewers.read()).await;
+    let read = app.anonymous().ask("{ events(first: 1) { nodes { title } } }", json!({})).await;
+    assert_eq!(read.fault(), "OVERLOADED", "viewers have no connection left: {}", read.body);
+    let customer = app.customer().await; // unknown to the process until now
+    let fields = "outcome booking { reference event { title organizer { name } } }";
+    let input = json!({ "eventId": event, "quantity": 1 });
+    let booked = customer.mutate("createBooking", input, fields).await.ok();
+    assert_eq!(booked.text("createBooking.booking.event.title"), "Rust Nation");
+    app.settled().await;
+    drop(taken);
+    app.eventually("viewers read again", || async {
+        app.anonymous().ask("{ events(first: 1) { nodes { title } } }", json!({})).await.fault().is_empty()
+    })
+    .await;
 }
 
 /// The only connection of a pool.

@@ -54,58 +54,56 @@ fn rows(world: &World) -> Vec<Row> {
     below.chain(roots).collect()
 }
 
-scene! {
-    async fn every_scope_covers_its_part_and_no_more(stage: Stage) {
-        let app = stage.app().await;
-        let (world, types) = (World::build(&app).await, Types::read());
-        let mut text = format!("{:<57}{:<16}", "", "in person");
-        SCOPES.iter().for_each(|scope| write!(text, "{scope:<16}").unwrap());
-        let mut programs: Vec<(usize, Vec<Actor>)> = Vec::new();
-        for whose in WHOSE {
-            let mut actors = vec![world.viewers[whose].clone()];
-            for scope in SCOPES {
-                actors.push(world.program(whose, json!([scope])).await);
-            }
-            programs.push((whose, actors));
+#[apply(scene!)]
+async fn every_scope_covers_its_part_and_no_more(stage: Stage) {
+    let app = stage.app().await;
+    let (world, types) = (World::build(&app).await, Types::read());
+    let mut text = format!("{:<57}{:<16}", "", "in person");
+    SCOPES.iter().for_each(|scope| write!(text, "{scope:<16}").unwrap());
+    let mut programs: Vec<(usize, Vec<Actor>)> = Vec::new();
+    for whose in WHOSE {
+        let mut actors = vec![world.viewers[whose].clone()];
+        for scope in SCOPES {
+            actors.push(world.program(whose, json!([scope])).await);
         }
-        for Row { name, route, fields, path } in rows(&world) {
-            for (whose, actors) in &programs {
-                let mut got = Vec::new();
-                for actor in actors {
-                    let (body, _) = Transport::of(&route)[0].effects_of(&world, &types, actor, &route, fields).await;
-                    got.push(verdict(&body, path));
-                }
-                let more = got[0] != "yes" && got.iter().any(|got| got == "yes");
-                assert!(!more, "{name}: a program may more than {} in person: {got:?}", VIEWERS[*whose]);
-                write!(text, "\n{name:<41}{:<16}", VIEWERS[*whose]).unwrap();
-                got.iter().for_each(|cell| write!(text, "{cell:<16}").unwrap());
-            }
-        }
-        text.push_str("\n\nnull in person: has none, or may not see it");
-        let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots" }, {
-            insta::assert_snapshot!("scopes", text);
-        });
+        programs.push((whose, actors));
     }
+    for Row { name, route, fields, path } in rows(&world) {
+        for (whose, actors) in &programs {
+            let mut got = Vec::new();
+            for actor in actors {
+                let (body, _) = Transport::of(&route)[0].effects_of(&world, &types, actor, &route, fields).await;
+                got.push(verdict(&body, path));
+            }
+            let more = got[0] != "yes" && got.iter().any(|got| got == "yes");
+            assert!(!more, "{name}: a program may more than {} in person: {got:?}", VIEWERS[*whose]);
+            write!(text, "\n{name:<41}{:<16}", VIEWERS[*whose]).unwrap();
+            got.iter().for_each(|cell| write!(text, "{cell:<16}").unwrap());
+        }
+    }
+    text.push_str("\n\nnull in person: has none, or may not see it");
+    let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots" }, {
+        insta::assert_snapshot!("scopes", text);
+    });
 }
 
-scene! {
-    /// The guard demands the scope that the messages need: a stream that was opened is not refused at the first
-    /// booking.
-    async fn the_stream_of_an_events_bookings_is_for_those_who_read_sales(stage: Stage) {
-        let app = stage.app().await;
-        let world = World::build(&app).await;
-        let query = "subscription { eventBookingChanged { change booking { customer { email } } } }";
-        let mut runs = world.program(3, json!(["MANAGE_EVENTS"])).await.socket().await;
-        runs.subscribe("b", query, json!({})).await;
-        assert_eq!(runs.message().await["payload"][0]["extensions"]["code"], "FORBIDDEN");
-        let mut sees = world.program(3, json!(["READ_SALES"])).await.socket().await;
-        sees.subscribe("b", query, json!({})).await;
-        assert!(sees.next("b").await["eventBookingChanged"]["change"].is_null(), "the opening frame");
-        world.viewers[2].books(&world.viewers[3].event(5).await, 1).await;
-        let frame = sees.next("b").await;
-        let frame = &frame["eventBookingChanged"];
-        assert_eq!(frame["change"], "CREATED", "{frame}");
-        assert!(frame["booking"]["customer"]["email"].is_string());
-    }
+/// The guard demands the scope that the messages need: a stream that was opened is not refused at the first
+/// booking.
+#[apply(scene!)]
+async fn the_stream_of_an_events_bookings_is_for_those_who_read_sales(stage: Stage) {
+    let app = stage.app().await;
+    let world = World::build(&app).await;
+    let query = "subscription { eventBookingChanged { change booking { customer { email } } } }";
+    let mut runs = world.program(3, json!(["MANAGE_EVENTS"])).await.socket().await;
+    runs.subscribe("b", query, json!({})).await;
+    assert_eq!(runs.message().await["payload"][0]["extensions"]["code"], "FORBIDDEN");
+    let mut sees = world.program(3, json!(["READ_SALES"])).await.socket().await;
+    sees.subscribe("b", query, json!({})).await;
+    assert!(sees.next("b").await["eventBookingChanged"]["change"].is_null(), "the opening frame");
+    world.viewers[2].books(&world.viewers[3].event(5).await, 1).await;
+    let frame = sees.next("b").await;
+    let frame = &frame["eventBookingChanged"];
+    assert_eq!(frame["change"], "CREATED", "{frame}");
+    assert!(frame["booking"]["customer"]["email"].is_string());
 }

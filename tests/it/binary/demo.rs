@@ -13,26 +13,25 @@ async fn count(db: &db::Db, table: &str) -> i64 {
     db::number(db.read(), &format!("SELECT count(*) AS n FROM {table}"), []).await.unwrap()
 }
 
-scene! {
-    async fn is_not_reset_where_somebody_real_has_an_account(stage: Stage) {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(&stage.target, folder.path());
-        let db = place.db().await;
-        demo::make(&db, boxoffice::clock::Clock::System.now()).await.unwrap();
-        let reset = place.call(&["demo", "reset"]).end().await;
-        assert_eq!(reset.code, Some(0), "{reset:?}");
-        assert!(reset.stdout.contains(&format!("{} events", EVENTS.len())), "{}", reset.stdout);
-        Guest::invite(&db, Role::Customer, 1).await;
-        let tables = ["users", "event", "booking", "domain_event", "notice"];
-        let mut before = Vec::new();
-        for table in tables {
-            before.push(count(&db, table).await);
-        }
-        let refused = place.call(&["demo", "reset"]).end().await;
-        refuses(&refused, 4, "accounts that are not part of the demo", "--data");
-        for (table, n) in tables.into_iter().zip(before) {
-            assert_eq!(count(&db, table).await, n, "{table}");
-        }
+#[apply(scene!)]
+async fn is_not_reset_where_somebody_real_has_an_account(stage: Stage) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&stage.target, folder.path());
+    let db = place.db().await;
+    demo::make(&db, boxoffice::clock::Clock::System.now()).await.unwrap();
+    let reset = place.call(&["demo", "reset"]).end().await;
+    assert_eq!(reset.code, Some(0), "{reset:?}");
+    assert!(reset.stdout.contains(&format!("{} events", EVENTS.len())), "{}", reset.stdout);
+    Guest::invite(&db, Role::Customer, 1).await;
+    let tables = ["users", "event", "booking", "domain_event", "notice"];
+    let mut before = Vec::new();
+    for table in tables {
+        before.push(count(&db, table).await);
+    }
+    let refused = place.call(&["demo", "reset"]).end().await;
+    refuses(&refused, 4, "accounts that are not part of the demo", "--data");
+    for (table, n) in tables.into_iter().zip(before) {
+        assert_eq!(count(&db, table).await, n, "{table}");
     }
 }
 

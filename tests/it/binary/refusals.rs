@@ -146,36 +146,34 @@ async fn a_folder_that_is_missing() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was made");
 }
 
-postgres_scene! {
-    async fn a_postgres_that_lets_nobody_in(stage: Stage) {
-        let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
-        let (server, name) = url.rsplit_once('/').unwrap();
-        let ended = serve_on(&format!("{server}/no_such_{name}")).end().await;
-        refuses(&ended, 75, &format!("database \"no_such_{name}\" does not exist"), "createdb");
-        let (_, address) = url.split_once('@').unwrap();
-        let ended = serve_on(&format!("postgres://nobody_here:{PASSWORD}@{address}")).end().await;
-        refuses(&ended, 75, "role \"nobody_here\" does not exist", "check the user and password");
-    }
+#[apply(postgres_scene!)]
+async fn a_postgres_that_lets_nobody_in(stage: Stage) {
+    let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let ended = serve_on(&format!("{server}/no_such_{name}")).end().await;
+    refuses(&ended, 75, &format!("database \"no_such_{name}\" does not exist"), "createdb");
+    let (_, address) = url.split_once('@').unwrap();
+    let ended = serve_on(&format!("postgres://nobody_here:{PASSWORD}@{address}")).end().await;
+    refuses(&ended, 75, "role \"nobody_here\" does not exist", "check the user and password");
 }
 
-postgres_scene! {
-    /// A server with connections as through PgBouncer: they share a server process, or lose their settings.
-    async fn a_pooler(stage: Stage) {
-        let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
-        let server = sea_orm::Database::connect(url).await.unwrap();
-        let run = async |sql: &str| sea_orm::ConnectionTrait::execute_unprepared(&server, sql).await.unwrap();
-        run("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$").await;
-        for (function, reason) in [
-            ("pg_backend_pid() RETURNS int LANGUAGE sql AS 'SELECT 42'", "two connections share one server process"),
-            (
-                "current_setting(text) RETURNS text LANGUAGE sql AS $$SELECT '0'::text$$",
-                "it does not pass on the settings of a connection",
-            ),
-        ] {
-            run(&format!("CREATE FUNCTION public.{function}")).await;
-            for call in [serve_on(url), serve_on(url).and("--migrate")] {
-                refuses(&call.end().await, 4, reason, "name PostgreSQL itself");
-            }
+/// A server with connections as through PgBouncer: they share a server process, or lose their settings.
+#[apply(postgres_scene!)]
+async fn a_pooler(stage: Stage) {
+    let Target::Postgres(url) = &stage.target else { unreachable!("asked for") };
+    let server = sea_orm::Database::connect(url).await.unwrap();
+    let run = async |sql: &str| sea_orm::ConnectionTrait::execute_unprepared(&server, sql).await.unwrap();
+    run("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$").await;
+    for (function, reason) in [
+        ("pg_backend_pid() RETURNS int LANGUAGE sql AS 'SELECT 42'", "two connections share one server process"),
+        (
+            "current_setting(text) RETURNS text LANGUAGE sql AS $$SELECT '0'::text$$",
+            "it does not pass on the settings of a connection",
+        ),
+    ] {
+        run(&format!("CREATE FUNCTION public.{function}")).await;
+        for call in [serve_on(url), serve_on(url).and("--migrate")] {
+            refuses(&call.end().await, 4, reason, "name PostgreSQL itself");
         }
     }
 }
@@ -272,35 +270,45 @@ async fn census(db: &Db) -> Vec<(String, i64)> {
     counts
 }
 
-scene! {
-    async fn a_database_of_a_newer_release(stage: Stage) {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(&stage.target, folder.path());
-        let db = place.db().await;
-        let raise = |tx: db::Tx| async move {
-            db::run(&tx, "UPDATE meta SET value = '999' WHERE name = 'min_compatible'", []).await
-        };
-        db.write::<_, DbError, _, _>(Priority::Interactive, raise).await.unwrap();
-        let before = census(&db).await;
-        // Closed, so that everything is in the one file.
-        db.clone().close().await;
-        let files = holdings(&place.data);
-        for call in [
-            place.serve(),
-            place.serve_demo(),
-            place.call(&["migrate"]),
-            place.call(&["user", "create", "--role", "admin", "--email", "a@example.org", "--name", "A"]).reading("correct horse battery"),
-            place.call(&["demo", "clear"]),
-        ] {
-            let ended = call.end().await;
-            refuses(&ended, 4, "written by a newer boxoffice (it needs release 999, this binary is release 1)", "upgrade boxoffice");
-        }
-        assert_eq!(holdings(&place.data), files, "untouched");
-        if let Target::Postgres(url) = &place.target {
-            let same = sea_orm::Database::connect(url).await.unwrap();
-            for (table, n) in before {
-                assert_eq!(db::number(&same, &format!("SELECT count(*) AS n FROM {table}"), []).await.unwrap(), n, "{table}");
-            }
+#[apply(scene!)]
+async fn a_database_of_a_newer_release(stage: Stage) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::of(&stage.target, folder.path());
+    let db = place.db().await;
+    let raise = |tx: db::Tx| async move {
+        db::run(&tx, "UPDATE meta SET value = '999' WHERE name = 'min_compatible'", []).await
+    };
+    db.write::<_, DbError, _, _>(Priority::Interactive, raise).await.unwrap();
+    let before = census(&db).await;
+    // Closed, so that everything is in the one file.
+    db.clone().close().await;
+    let files = holdings(&place.data);
+    for call in [
+        place.serve(),
+        place.serve_demo(),
+        place.call(&["migrate"]),
+        place
+            .call(&["user", "create", "--role", "admin", "--email", "a@example.org", "--name", "A"])
+            .reading("correct horse battery"),
+        place.call(&["demo", "clear"]),
+    ] {
+        let ended = call.end().await;
+        refuses(
+            &ended,
+            4,
+            "written by a newer boxoffice (it needs release 999, this binary is release 1)",
+            "upgrade boxoffice",
+        );
+    }
+    assert_eq!(holdings(&place.data), files, "untouched");
+    if let Target::Postgres(url) = &place.target {
+        let same = sea_orm::Database::connect(url).await.unwrap();
+        for (table, n) in before {
+            assert_eq!(
+                db::number(&same, &format!("SELECT count(*) AS n FROM {table}"), []).await.unwrap(),
+                n,
+                "{table}"
+            );
         }
     }
 }

@@ -124,64 +124,71 @@ async fn what_fits_is_not() {
     }
 }
 
-scene! {
-    /// The first of two mutations is not run if the value of the second one is invalid.
-    async fn nothing_runs_beside_what_does_not_fit(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, grace) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(9).await;
-        let two = |second: &str| format!(
-            "mutation($id: ID!, $n: Int) {{
-                a: createBooking(input: {{ eventId: $id, quantity: 1, fulfilment: ALL_OR_NOTHING }}) {{ booking {{ id }} }}
-                b: createBooking(input: {{ eventId: $id, quantity: {second}, fulfilment: ALL_OR_NOTHING }}) {{ booking {{ id }} }} }}"
-        );
-        for (second, n) in [("2147483648", json!(1)), ("$n", json!(2_147_483_648_i64)), ("1, quantity: 1", json!(1))] {
-            let answer = grace.ask(&two(second), json!({ "id": event, "n": n })).await;
-            assert!(answer.body.get("data").is_none(), "{second}: {}", answer.body);
-        }
-        // Also if something was left out beside it.
-        for second in ["fulfilment: SOMETIMES, quantity: $m", "quantity: $m, idempotencyKy: \"k\"", "fulfilment: null, quantity: $m"] {
-            let query = format!(
-                "mutation($id: ID!, $m: Int = 1) {{
-                    a: createBooking(input: {{ eventId: $id, quantity: 1 }}) {{ booking {{ id }} }}
-                    b: createBooking(input: {{ eventId: $id, {second} }}) {{ booking {{ id }} }} }}"
-            );
-            let answer = grace.ask(&query, json!({ "id": event })).await;
-            assert!(answer.body.get("data").is_none(), "{second}: {}", answer.body);
-        }
-        assert_eq!(app.number("SELECT count(*) AS n FROM booking", []).await, 0);
-        grace.ask(&two("$n"), json!({ "id": event, "n": 1 })).await.ok();
-        assert_eq!(app.number("SELECT count(*) AS n FROM booking", []).await, 2);
+/// The first of two mutations is not run if the value of the second one is invalid.
+#[apply(scene!)]
+async fn nothing_runs_beside_what_does_not_fit(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, grace) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(9).await;
+    let two = |second: &str| {
+        format!(
+        "mutation($id: ID!, $n: Int) {{
+            a: createBooking(input: {{ eventId: $id, quantity: 1, fulfilment: ALL_OR_NOTHING }}) {{ booking {{ id }} }}
+            b: createBooking(input: {{ eventId: $id, quantity: {second}, fulfilment: ALL_OR_NOTHING }}) {{ booking {{ id }} }} }}"
+    )
+    };
+    for (second, n) in [("2147483648", json!(1)), ("$n", json!(2_147_483_648_i64)), ("1, quantity: 1", json!(1))] {
+        let answer = grace.ask(&two(second), json!({ "id": event, "n": n })).await;
+        assert!(answer.body.get("data").is_none(), "{second}: {}", answer.body);
     }
+    // Also if something was left out beside it.
+    for second in
+        ["fulfilment: SOMETIMES, quantity: $m", "quantity: $m, idempotencyKy: \"k\"", "fulfilment: null, quantity: $m"]
+    {
+        let query = format!(
+            "mutation($id: ID!, $m: Int = 1) {{
+                a: createBooking(input: {{ eventId: $id, quantity: 1 }}) {{ booking {{ id }} }}
+                b: createBooking(input: {{ eventId: $id, {second} }}) {{ booking {{ id }} }} }}"
+        );
+        let answer = grace.ask(&query, json!({ "id": event })).await;
+        assert!(answer.body.get("data").is_none(), "{second}: {}", answer.body);
+    }
+    assert_eq!(app.number("SELECT count(*) AS n FROM booking", []).await, 0);
+    grace.ask(&two("$n"), json!({ "id": event, "n": 1 })).await.ok();
+    assert_eq!(app.number("SELECT count(*) AS n FROM booking", []).await, 2);
 }
 
-scene! {
-    /// An argument or a field with an omitted variable counts as not given: its default applies, and the stored value
-    /// stays.
-    async fn what_was_left_out_is_not_null(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, grace) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(9).await;
-        let book = "mutation($id: ID!, $f: Fulfilment, $key: String) {
-            createBooking(input: { eventId: $id, quantity: 2, fulfilment: $f, idempotencyKey: $key }) { booked userErrors { code } } }";
-        let answer = grace.ask(book, json!({ "id": event })).await.ok();
-        assert_eq!(answer.at("createBooking.booked"), &json!(2), "{}", answer.body);
-        let update = "mutation($id: ID!, $title: String, $venue: String) {
-            updateEvent(input: { eventId: $id, title: $title, venue: $venue }) { event { title venue } userErrors { code path } } }";
-        let before = organizer.ask("query($id: ID!) { event(id: $id) { venue } }", json!({ "id": event })).await.ok();
-        let answer = organizer.ask(update, json!({ "id": event, "title": "Another" })).await.ok();
-        assert_eq!(answer.at("updateEvent.event"), &json!({ "title": "Another", "venue": before.at("event.venue") }), "{}", answer.body);
-        // Through a fragment, beside another operation; null where it cannot be left out.
-        let two = "query A($s: EventSort) { ...F } query B($s: EventSort) { ...F }
-            fragment F on Query { events(first: 1, sort: $s) { totalCount } }";
-        let body = json!({ "query": two, "operationName": "A" }).to_string();
-        assert_eq!(json_of(post(&app, body).send().await.unwrap()).await["data"]["events"]["totalCount"], 1);
-        let list = grace.ask("query($id: ID) { nodes(ids: [$id]) { id } }", json!({})).await;
-        assert_eq!(list.fault(), WRONG, "{}", list.body);
-        // A declared variable must still be used, and a required one must be given.
-        let unused = grace.ask("query($s: EventSort) { events(first: 1) { totalCount } }", json!({})).await;
-        assert_eq!(unused.fault(), WRONG, "{}", unused.body);
-        let missing = "mutation($id: ID) { createBooking(input: { eventId: $id, quantity: 1 }) { booked } }";
-        assert_eq!(grace.ask(missing, json!({})).await.fault(), WRONG);
-    }
+/// An argument or a field with an omitted variable counts as not given: its default applies, and the stored value
+/// stays.
+#[apply(scene!)]
+async fn what_was_left_out_is_not_null(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, grace) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(9).await;
+    let book = "mutation($id: ID!, $f: Fulfilment, $key: String) {
+        createBooking(input: { eventId: $id, quantity: 2, fulfilment: $f, idempotencyKey: $key }) { booked userErrors { code } } }";
+    let answer = grace.ask(book, json!({ "id": event })).await.ok();
+    assert_eq!(answer.at("createBooking.booked"), &json!(2), "{}", answer.body);
+    let update = "mutation($id: ID!, $title: String, $venue: String) {
+        updateEvent(input: { eventId: $id, title: $title, venue: $venue }) { event { title venue } userErrors { code path } } }";
+    let before = organizer.ask("query($id: ID!) { event(id: $id) { venue } }", json!({ "id": event })).await.ok();
+    let answer = organizer.ask(update, json!({ "id": event, "title": "Another" })).await.ok();
+    assert_eq!(
+        answer.at("updateEvent.event"),
+        &json!({ "title": "Another", "venue": before.at("event.venue") }),
+        "{}",
+        answer.body
+    );
+    // Through a fragment, beside another operation; null where it cannot be left out.
+    let two = "query A($s: EventSort) { ...F } query B($s: EventSort) { ...F }
+        fragment F on Query { events(first: 1, sort: $s) { totalCount } }";
+    let body = json!({ "query": two, "operationName": "A" }).to_string();
+    assert_eq!(json_of(post(&app, body).send().await.unwrap()).await["data"]["events"]["totalCount"], 1);
+    let list = grace.ask("query($id: ID) { nodes(ids: [$id]) { id } }", json!({})).await;
+    assert_eq!(list.fault(), WRONG, "{}", list.body);
+    // A declared variable must still be used, and a required one must be given.
+    let unused = grace.ask("query($s: EventSort) { events(first: 1) { totalCount } }", json!({})).await;
+    assert_eq!(unused.fault(), WRONG, "{}", unused.body);
+    let missing = "mutation($id: ID) { createBooking(input: { eventId: $id, quantity: 1 }) { booked } }";
+    assert_eq!(grace.ask(missing, json!({})).await.fault(), WRONG);
 }

@@ -27,50 +27,55 @@ fn bucket(points: u32, per_second: u32) -> budget::Settings {
     budget::Settings { points: n(points), per_second: n(per_second), address_factor: n(1) }
 }
 
-scene! {
-    /// Each viewer has a bucket; it empties by cost, refills with time, and is separate from all others.
-    async fn a_bucket_empties_by_cost_and_refills(stage: Stage) {
-        let app = stage.app_with(|options| options.budget = Some(bucket(100, 10))).await;
-        let (grace, alan) = (app.customer().await, app.customer().await);
-        let page = "{ events(first: 30) { nodes { id } } }"; // the operation, the connection, 30 rows
-        let first = grace.ask(page, json!({})).await.ok();
-        let cost = first.body["extensions"]["cost"].clone();
-        let requested = cost["requested"].as_i64().unwrap();
-        assert_eq!(cost, json!({ "requested": requested, "remaining": 100 - requested, "limit": 100, "restorePerSecond": 10 }));
-        assert!((30..=40).contains(&requested), "{requested}");
-        grace.ask(page, json!({})).await.ok();
-        grace.ask(page, json!({})).await.ok();
-        let refused = grace.ask(page, json!({})).await;
-        assert_eq!((refused.status, refused.fault()), (429, "RATE_LIMITED"), "{}", refused.body);
-        let wait = refused.body["errors"][0]["extensions"]["retryAfterMs"].as_u64().unwrap();
-        assert!(wait > 0 && wait <= 10_000, "{wait}");
-        assert!(refused.body.get("data").is_none(), "nothing ran");
-        let left = 100 - 3 * requested;
-        assert_eq!(refused.body["extensions"]["cost"], json!({ "requested": requested, "remaining": left, "limit": 100, "restorePerSecond": 10 }));
-        // Alan and requests without an account have buckets of their own.
-        alan.ask(page, json!({})).await.ok();
-        app.anonymous().ask(page, json!({})).await.ok();
-        // At the time that the answer named: not a moment earlier.
-        app.clock.advance(Duration::from_millis(wait - 1));
-        assert_eq!(grace.ask(page, json!({})).await.fault(), "RATE_LIMITED");
-        app.clock.advance(Duration::from_millis(1));
-        grace.ask(page, json!({})).await.ok();
-        // The socket draws from the same bucket.
-        let mut socket = grace.socket().await;
-        socket.subscribe("q", page, json!({})).await;
-        let error = socket.message().await;
-        assert_eq!((&error["type"], &error["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("RATE_LIMITED")));
-        let live = "subscription { noticeReceived { cursor } }";
-        for at in 0..100 {
-            socket.subscribe(&format!("s{at}"), live, json!({})).await;
-            let answer = socket.message().await;
-            if answer["type"] == "error" {
-                assert_eq!(answer["payload"][0]["extensions"]["code"], "RATE_LIMITED");
-                return;
-            }
+/// Each viewer has a bucket; it empties by cost, refills with time, and is separate from all others.
+#[apply(scene!)]
+async fn a_bucket_empties_by_cost_and_refills(stage: Stage) {
+    let app = stage.app_with(|options| options.budget = Some(bucket(100, 10))).await;
+    let (grace, alan) = (app.customer().await, app.customer().await);
+    let page = "{ events(first: 30) { nodes { id } } }"; // the operation, the connection, 30 rows
+    let first = grace.ask(page, json!({})).await.ok();
+    let cost = first.body["extensions"]["cost"].clone();
+    let requested = cost["requested"].as_i64().unwrap();
+    assert_eq!(
+        cost,
+        json!({ "requested": requested, "remaining": 100 - requested, "limit": 100, "restorePerSecond": 10 })
+    );
+    assert!((30..=40).contains(&requested), "{requested}");
+    grace.ask(page, json!({})).await.ok();
+    grace.ask(page, json!({})).await.ok();
+    let refused = grace.ask(page, json!({})).await;
+    assert_eq!((refused.status, refused.fault()), (429, "RATE_LIMITED"), "{}", refused.body);
+    let wait = refused.body["errors"][0]["extensions"]["retryAfterMs"].as_u64().unwrap();
+    assert!(wait > 0 && wait <= 10_000, "{wait}");
+    assert!(refused.body.get("data").is_none(), "nothing ran");
+    let left = 100 - 3 * requested;
+    assert_eq!(
+        refused.body["extensions"]["cost"],
+        json!({ "requested": requested, "remaining": left, "limit": 100, "restorePerSecond": 10 })
+    );
+    // Alan and requests without an account have buckets of their own.
+    alan.ask(page, json!({})).await.ok();
+    app.anonymous().ask(page, json!({})).await.ok();
+    // At the time that the answer named: not a moment earlier.
+    app.clock.advance(Duration::from_millis(wait - 1));
+    assert_eq!(grace.ask(page, json!({})).await.fault(), "RATE_LIMITED");
+    app.clock.advance(Duration::from_millis(1));
+    grace.ask(page, json!({})).await.ok();
+    // The socket draws from the same bucket.
+    let mut socket = grace.socket().await;
+    socket.subscribe("q", page, json!({})).await;
+    let error = socket.message().await;
+    assert_eq!((&error["type"], &error["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("RATE_LIMITED")));
+    let live = "subscription { noticeReceived { cursor } }";
+    for at in 0..100 {
+        socket.subscribe(&format!("s{at}"), live, json!({})).await;
+        let answer = socket.message().await;
+        if answer["type"] == "error" {
+            assert_eq!(answer["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+            return;
         }
-        panic!("subscriptions cost nothing");
     }
+    panic!("subscriptions cost nothing");
 }
 
 /// Invalid credentials are refused by the bucket of their address, before the database is asked about them.
@@ -310,26 +315,25 @@ async fn ends(mut stream: TcpStream) {
     assert!(!String::from_utf8_lossy(&answer).contains("200"), "{answer:?}");
 }
 
-scene! {
-    async fn a_user_has_so_many_sockets(stage: Stage) {
-        let app = stage.app_with(|options| options.sockets.per_user = 2).await;
-        let (grace, alan) = (app.customer().await, app.customer().await);
-        let first = grace.socket().await;
-        let _second = grace.socket().await;
-        let mut third = Socket::connect(&app.address).await;
-        let token = json!({ "Authorization": format!("Bearer {}", grace.token.as_ref().unwrap()) });
-        third.say(json!({ "type": "connection_init", "payload": token })).await;
-        assert_eq!(third.closed().await, (4429, "Too many sockets of this user".to_owned()));
-        alan.socket().await;
-        // A socket that closes frees its slot.
-        drop(first);
-        let renewed = || async {
-            let mut socket = Socket::connect(&app.address).await;
-            socket.say(json!({ "type": "connection_init", "payload": token })).await;
-            matches!(socket.hear().await, crate::harness::socket::Heard::Message(message) if message["type"] == "connection_ack")
-        };
-        app.eventually("there is room again", renewed).await;
-    }
+#[apply(scene!)]
+async fn a_user_has_so_many_sockets(stage: Stage) {
+    let app = stage.app_with(|options| options.sockets.per_user = 2).await;
+    let (grace, alan) = (app.customer().await, app.customer().await);
+    let first = grace.socket().await;
+    let _second = grace.socket().await;
+    let mut third = Socket::connect(&app.address).await;
+    let token = json!({ "Authorization": format!("Bearer {}", grace.token.as_ref().unwrap()) });
+    third.say(json!({ "type": "connection_init", "payload": token })).await;
+    assert_eq!(third.closed().await, (4429, "Too many sockets of this user".to_owned()));
+    alan.socket().await;
+    // A socket that closes frees its slot.
+    drop(first);
+    let renewed = || async {
+        let mut socket = Socket::connect(&app.address).await;
+        socket.say(json!({ "type": "connection_init", "payload": token })).await;
+        matches!(socket.hear().await, crate::harness::socket::Heard::Message(message) if message["type"] == "connection_ack")
+    };
+    app.eventually("there is room again", renewed).await;
 }
 
 #[tokio::test]

@@ -54,36 +54,34 @@ async fn usual(stage: &Stage) -> (TestApp, String) {
     (app, event)
 }
 
-scene! {
-    /// One page a second for a minute, one of them after a booking or a cancellation, after which the client requests
-    /// everything on the screen again, as urql does by itself.
-    async fn a_minute_of_a_front_end(stage: Stage) {
-        let (app, event) = usual(&stage).await;
-        let grace = app.customer().await;
-        for second in 0..60 {
+/// One page a second for a minute, one of them after a booking or a cancellation, after which the client requests
+/// everything on the screen again, as urql does by itself.
+#[apply(scene!)]
+async fn a_minute_of_a_front_end(stage: Stage) {
+    let (app, event) = usual(&stage).await;
+    let grace = app.customer().await;
+    for second in 0..60 {
+        looks(&grace).await;
+        if second % 2 == 0 {
+            let booking = grace.books(&event, 1).await;
             looks(&grace).await;
-            if second % 2 == 0 {
-                let booking = grace.books(&event, 1).await;
+            if second % 4 == 0 {
+                grace.cancel(&booking).await.ok();
                 looks(&grace).await;
-                if second % 4 == 0 {
-                    grace.cancel(&booking).await.ok();
-                    looks(&grace).await;
-                }
             }
-            app.clock.advance(Duration::from_secs(1));
         }
+        app.clock.advance(Duration::from_secs(1));
     }
 }
 
-scene! {
-    /// The clock stands still: no points come back between the requests.
-    async fn three_long_pages_in_a_row(stage: Stage) {
-        let (app, _) = usual(&stage).await;
-        let grace = app.customer().await;
-        for _ in 0..3 {
-            asks(&grace, LIST, 100).await;
-            asks(&grace, ME, 100).await;
-        }
+/// The clock stands still: no points come back between the requests.
+#[apply(scene!)]
+async fn three_long_pages_in_a_row(stage: Stage) {
+    let (app, _) = usual(&stage).await;
+    let grace = app.customer().await;
+    for _ in 0..3 {
+        asks(&grace, LIST, 100).await;
+        asks(&grace, ME, 100).await;
     }
 }
 

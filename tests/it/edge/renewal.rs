@@ -27,64 +27,62 @@ async fn said(socket: &mut Socket) -> (Value, (u16, String)) {
     (socket.message().await, socket.closed().await)
 }
 
-scene! {
-    async fn a_token_is_renewed_in_place(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, grace, alan) = (app.organizer().await, app.customer().await, app.customer().await);
-        let mut socket = grace.socket().await;
-        socket.subscribe("n", NOTICES, json!({})).await;
-        socket.next("n").await;
-        app.clock.advance(LIFETIME - Duration::from_secs(60));
-        // An invalid token changes nothing, nor does another user's.
-        for token in ["nobody", alan.token.as_deref().unwrap()] {
-            assert_eq!(renews(&mut socket, token).await["renewed"], false);
-        }
-        let next = app.renewed(&grace).await;
-        let renewed = renews(&mut socket, next.token.as_deref().unwrap()).await;
-        assert_eq!(renewed, json!({ "renewed": true, "expiresAt": app.clock.now().plus(LIFETIME).rfc3339() }));
-        // Sending the old token again reverts nothing.
-        assert_eq!(renews(&mut socket, grace.token.as_deref().unwrap()).await["renewed"], true);
-        app.clock.advance(Duration::from_secs(120));
-        // The stream that began under the old token continues, and so does one that begins now.
-        let event = app.renewed(&organizer).await.event(5).await;
-        next.books(&event, 1).await;
-        assert_eq!(socket.next("n").await["noticeReceived"]["notice"]["kind"], "BOOKING_CONFIRMED");
-        socket.subscribe("v", "{ viewer { id } }", json!({})).await;
-        assert!(socket.next("v").await["viewer"]["id"].is_string());
-        assert_eq!(socket.message().await["type"], "complete");
-        app.clock.advance(LIFETIME);
-        let (error, close) = said(&mut socket).await;
-        assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("n")), "{error}");
-        assert_eq!(error["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
-        assert_eq!(close, (4403, "Access token expired".to_owned()));
+#[apply(scene!)]
+async fn a_token_is_renewed_in_place(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, grace, alan) = (app.organizer().await, app.customer().await, app.customer().await);
+    let mut socket = grace.socket().await;
+    socket.subscribe("n", NOTICES, json!({})).await;
+    socket.next("n").await;
+    app.clock.advance(LIFETIME - Duration::from_secs(60));
+    // An invalid token changes nothing, nor does another user's.
+    for token in ["nobody", alan.token.as_deref().unwrap()] {
+        assert_eq!(renews(&mut socket, token).await["renewed"], false);
     }
+    let next = app.renewed(&grace).await;
+    let renewed = renews(&mut socket, next.token.as_deref().unwrap()).await;
+    assert_eq!(renewed, json!({ "renewed": true, "expiresAt": app.clock.now().plus(LIFETIME).rfc3339() }));
+    // Sending the old token again reverts nothing.
+    assert_eq!(renews(&mut socket, grace.token.as_deref().unwrap()).await["renewed"], true);
+    app.clock.advance(Duration::from_secs(120));
+    // The stream that began under the old token continues, and so does one that begins now.
+    let event = app.renewed(&organizer).await.event(5).await;
+    next.books(&event, 1).await;
+    assert_eq!(socket.next("n").await["noticeReceived"]["notice"]["kind"], "BOOKING_CONFIRMED");
+    socket.subscribe("v", "{ viewer { id } }", json!({})).await;
+    assert!(socket.next("v").await["viewer"]["id"].is_string());
+    assert_eq!(socket.message().await["type"], "complete");
+    app.clock.advance(LIFETIME);
+    let (error, close) = said(&mut socket).await;
+    assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("n")), "{error}");
+    assert_eq!(error["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    assert_eq!(close, (4403, "Access token expired".to_owned()));
 }
 
-scene! {
-    async fn each_operation_is_told_before_the_socket_closes(stage: Stage) {
-        let app = stage.app().await;
-        let open = async |person: &Actor| {
-            let mut socket = person.socket().await;
-            for id in ["a", "b"] {
-                socket.subscribe(id, NOTICES, json!({})).await;
-                socket.next(id).await;
-            }
-            socket
-        };
-        let grace = app.customer().await;
-        let mut socket = open(&grace).await;
-        app.revoke(grace.user).await;
-        let mut told = Vec::new();
-        for _ in 0..2 {
-            let error = socket.message().await;
-            assert_eq!(error["type"], "error", "{error}");
-            assert_eq!(error["payload"][0]["extensions"]["code"], "UNAUTHENTICATED", "{error}");
-            told.push(error["id"].as_str().unwrap().to_owned());
+#[apply(scene!)]
+async fn each_operation_is_told_before_the_socket_closes(stage: Stage) {
+    let app = stage.app().await;
+    let open = async |person: &Actor| {
+        let mut socket = person.socket().await;
+        for id in ["a", "b"] {
+            socket.subscribe(id, NOTICES, json!({})).await;
+            socket.next(id).await;
         }
-        told.sort();
-        assert_eq!(told, ["a", "b"]);
-        assert_eq!(socket.closed().await, (4403, "Signed out".to_owned()));
+        socket
+    };
+    let grace = app.customer().await;
+    let mut socket = open(&grace).await;
+    app.revoke(grace.user).await;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let error = socket.message().await;
+        assert_eq!(error["type"], "error", "{error}");
+        assert_eq!(error["payload"][0]["extensions"]["code"], "UNAUTHENTICATED", "{error}");
+        told.push(error["id"].as_str().unwrap().to_owned());
     }
+    told.sort();
+    assert_eq!(told, ["a", "b"]);
+    assert_eq!(socket.closed().await, (4403, "Signed out".to_owned()));
 }
 
 #[tokio::test]

@@ -105,49 +105,49 @@ async fn what_is_wrong_with_a_request_is_a_status() {
     }
 }
 
-scene! {
-    /// The id of each event is its cursor, and comes back as `Last-Event-ID`, whatever `after` the document has.
-    async fn a_cut_stream_resumes_behind_its_last_event(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(9).await;
-        let mut events = Events::open(customer.stream(NOTICES, json!({})), EVENTS).await;
-        let (opening, data) = events.next().await;
-        assert_eq!(opening.as_deref(), data["noticeReceived"]["cursor"].as_str());
-        customer.books(&event, 1).await;
-        let (id, data) = events.next().await;
-        assert_eq!(id.as_deref(), data["noticeReceived"]["cursor"].as_str());
-        drop(events);
-        customer.books(&event, 1).await;
-        customer.books(&event, 1).await;
-        let (opening, id) = (opening.unwrap(), id.unwrap());
-        for query in [
-            NOTICES,
-            "subscription { noticeReceived { cursor notice { number } } }",
-            "subscription { noticeReceived(after: null) { cursor notice { number } } }",
-            "subscription($x: String! = \"\") { noticeReceived(after: $x) { cursor notice { number } } }",
-            "subscription { ...F ... { ...G } } fragment F on Subscription { noticeReceived { cursor } } \
-             fragment G on Subscription { noticeReceived { notice { number } } }",
-        ] {
-            for (last, expected) in [(&opening, vec![1, 2, 3]), (&id, vec![2, 3])] {
-                let request = customer.stream(query, json!({ "after": opening })).header("last-event-id", last);
-                let mut events = Events::open(request, EVENTS).await;
-                assert_eq!(events.next().await.0.as_ref(), Some(last), "{query}");
-                assert_eq!(numbers(&mut events, expected.len()).await, expected, "{query}");
-            }
+/// The id of each event is its cursor, and comes back as `Last-Event-ID`, whatever `after` the document has.
+#[apply(scene!)]
+async fn a_cut_stream_resumes_behind_its_last_event(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(9).await;
+    let mut events = Events::open(customer.stream(NOTICES, json!({})), EVENTS).await;
+    let (opening, data) = events.next().await;
+    assert_eq!(opening.as_deref(), data["noticeReceived"]["cursor"].as_str());
+    customer.books(&event, 1).await;
+    let (id, data) = events.next().await;
+    assert_eq!(id.as_deref(), data["noticeReceived"]["cursor"].as_str());
+    drop(events);
+    customer.books(&event, 1).await;
+    customer.books(&event, 1).await;
+    let (opening, id) = (opening.unwrap(), id.unwrap());
+    for query in [
+        NOTICES,
+        "subscription { noticeReceived { cursor notice { number } } }",
+        "subscription { noticeReceived(after: null) { cursor notice { number } } }",
+        "subscription($x: String! = \"\") { noticeReceived(after: $x) { cursor notice { number } } }",
+        "subscription { ...F ... { ...G } } fragment F on Subscription { noticeReceived { cursor } } \
+         fragment G on Subscription { noticeReceived { notice { number } } }",
+    ] {
+        for (last, expected) in [(&opening, vec![1, 2, 3]), (&id, vec![2, 3])] {
+            let request = customer.stream(query, json!({ "after": opening })).header("last-event-id", last);
+            let mut events = Events::open(request, EVENTS).await;
+            assert_eq!(events.next().await.0.as_ref(), Some(last), "{query}");
+            assert_eq!(numbers(&mut events, expected.len()).await, expected, "{query}");
         }
-        // Without the cursor there is no id to resume with.
-        let mut blind = Events::open(customer.stream("subscription { noticeReceived { resync } }", json!({})), EVENTS).await;
-        assert_eq!(blind.next().await.0, None);
-        // An unknown id is refused.
-        let request = customer.stream(NOTICES, json!({})).header("last-event-id", "bm9uc2Vuc2U");
-        let refused = Events::open(request, EVENTS).await.rest().await;
-        assert_eq!(refused[0].data["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{refused:?}");
-        // A state begins with its present value: it has no ids, and nothing to resume.
-        let request = stream(&app, AVAILABILITY, json!({ "id": event })).header("last-event-id", &id);
-        let (none, data) = Events::open(request, EVENTS).await.next().await;
-        assert_eq!((none, &data["availabilityChanged"]["available"]), (None, &json!(6)));
     }
+    // Without the cursor there is no id to resume with.
+    let mut blind =
+        Events::open(customer.stream("subscription { noticeReceived { resync } }", json!({})), EVENTS).await;
+    assert_eq!(blind.next().await.0, None);
+    // An unknown id is refused.
+    let request = customer.stream(NOTICES, json!({})).header("last-event-id", "bm9uc2Vuc2U");
+    let refused = Events::open(request, EVENTS).await.rest().await;
+    assert_eq!(refused[0].data["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{refused:?}");
+    // A state begins with its present value: it has no ids, and nothing to resume.
+    let request = stream(&app, AVAILABILITY, json!({ "id": event })).header("last-event-id", &id);
+    let (none, data) = Events::open(request, EVENTS).await.next().await;
+    assert_eq!((none, &data["availabilityChanged"]["available"]), (None, &json!(6)));
 }
 
 /// Returns a service with streams that check their rights often, and a customer with an open stream.

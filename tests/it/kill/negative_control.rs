@@ -110,75 +110,76 @@ pub async fn enter(
     Ok(())
 }
 
-scene! {
-    /// The seller confirms first and writes afterwards; the kill comes before COMMIT.
-    async fn who_answers_before_the_commit_loses(stage: Stage) {
-        let mut fair = Fair::open(&stage).await;
-        fair.enlarge().await;
-        let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
-        let user = fair.customer.user;
-        let answered = fair.promise(&booking.to_global_id(), user, 2);
-        fair.promises.push(answered);
-        let outcome = fair.write(|tx| async move {
+/// The seller confirms first and writes afterwards; the kill comes before COMMIT.
+#[apply(scene!)]
+async fn who_answers_before_the_commit_loses(stage: Stage) {
+    let mut fair = Fair::open(&stage).await;
+    fair.enlarge().await;
+    let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
+    let user = fair.customer.user;
+    let answered = fair.promise(&booking.to_global_id(), user, 2);
+    fair.promises.push(answered);
+    let outcome = fair
+        .write(|tx| async move {
             enter(&tx, booking, item, user, 2).await?;
             Err(DbError::Overloaded) // rolled back, as after a kill
-        }).await;
-        assert!(matches!(outcome, Err(DbError::Overloaded)));
-        assert!(fair.complaints().await.contains(&format!("lost: {}", booking.to_global_id())));
+        })
+        .await;
+    assert!(matches!(outcome, Err(DbError::Overloaded)));
+    assert!(fair.complaints().await.contains(&format!("lost: {}", booking.to_global_id())));
+}
+
+/// The seller commits the booking and then records the domain event; the kill comes between.
+#[apply(scene!)]
+async fn who_records_the_domain_event_apart_leaves_people_untold(stage: Stage) {
+    let mut fair = Fair::open(&stage).await;
+    fair.enlarge().await;
+    let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
+    let user = fair.customer.user;
+    fair.write(|tx| async move { enter(&tx, booking, item, user, 2).await }).await.unwrap();
+    let answered = fair.promise(&booking.to_global_id(), user, 2);
+    fair.promises.push(answered);
+    let complaints = fair.complaints().await;
+    for untold in [
+        "a customer was not told exactly once of a confirmation: 1",
+        "an organizer was not told exactly once of a booking: 1",
+    ] {
+        assert!(complaints.iter().any(|complaint| complaint == untold), "{complaints:?}");
     }
 }
 
-scene! {
-    /// The seller commits the booking and then records the domain event; the kill comes between.
-    async fn who_records_the_domain_event_apart_leaves_people_untold(stage: Stage) {
-        let mut fair = Fair::open(&stage).await;
-        fair.enlarge().await;
-        let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
-        let user = fair.customer.user;
-        fair.write(|tx| async move { enter(&tx, booking, item, user, 2).await }).await.unwrap();
-        let answered = fair.promise(&booking.to_global_id(), user, 2);
-        fair.promises.push(answered);
-        let complaints = fair.complaints().await;
-        for untold in [
-            "a customer was not told exactly once of a confirmation: 1",
-            "an organizer was not told exactly once of a booking: 1",
-        ] {
-            assert!(complaints.iter().any(|complaint| complaint == untold), "{complaints:?}");
-        }
+/// The seller records the domain event in a transaction of its own, and after a kill, to be safe, once more.
+#[apply(scene!)]
+async fn who_records_the_domain_event_again_tells_people_twice(stage: Stage) {
+    let mut fair = Fair::open(&stage).await;
+    fair.enlarge().await;
+    let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
+    let user = fair.customer.user;
+    let organizer = fair.organizer().await;
+    fair.write(|tx| async move { enter(&tx, booking, item, user, 2).await }).await.unwrap();
+    for _ in 0..2 {
+        let domain_events = fair.domain_events(booking, 2, organizer);
+        let domain_events = &domain_events;
+        fair.write(|tx| async move { outbox::append(&tx, domain_events).await }).await.unwrap();
     }
+    let answered = fair.promise(&booking.to_global_id(), user, 2);
+    fair.promises.push(answered);
+    let complaints = fair.complaints().await;
+    assert!(
+        complaints.contains(&"a customer was not told exactly once of a confirmation: 1".to_owned()),
+        "{complaints:?}"
+    );
 }
 
-scene! {
-    /// The seller records the domain event in a transaction of its own, and after a kill, to be safe, once more.
-    async fn who_records_the_domain_event_again_tells_people_twice(stage: Stage) {
-        let mut fair = Fair::open(&stage).await;
-        fair.enlarge().await;
-        let (booking, item): (BookingId, BookingItemId) = (fair.app.app.ctx.id(), fair.app.app.ctx.id());
-        let user = fair.customer.user;
-        let organizer = fair.organizer().await;
-        fair.write(|tx| async move { enter(&tx, booking, item, user, 2).await }).await.unwrap();
-        for _ in 0..2 {
-            let domain_events = fair.domain_events(booking, 2, organizer);
-            let domain_events = &domain_events;
-            fair.write(|tx| async move { outbox::append(&tx, domain_events).await }).await.unwrap();
-        }
-        let answered = fair.promise(&booking.to_global_id(), user, 2);
-        fair.promises.push(answered);
-        let complaints = fair.complaints().await;
-        assert!(complaints.contains(&"a customer was not told exactly once of a confirmation: 1".to_owned()), "{complaints:?}");
-    }
-}
-
-scene! {
-    /// The seller takes no key: the kill comes between COMMIT and the answer, and a repetition books again.
-    async fn who_asks_again_without_a_key_books_twice(stage: Stage) {
-        let mut fair = Fair::open(&stage).await;
-        fair.enlarge().await;
-        let customer = fair.customer.clone();
-        let unheard = customer.books(&fair.event, 2).await;
-        fair.buys(&customer, 2).await;
-        assert_eq!(fair.complaints().await, [format!("promised to nobody: {unheard}")]);
-    }
+/// The seller takes no key: the kill comes between COMMIT and the answer, and a repetition books again.
+#[apply(scene!)]
+async fn who_asks_again_without_a_key_books_twice(stage: Stage) {
+    let mut fair = Fair::open(&stage).await;
+    fair.enlarge().await;
+    let customer = fair.customer.clone();
+    let unheard = customer.books(&fair.event, 2).await;
+    fair.buys(&customer, 2).await;
+    assert_eq!(fair.complaints().await, [format!("promised to nobody: {unheard}")]);
 }
 
 fn invariants() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
@@ -251,24 +252,26 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("quota.open differs from what nobody in turn waits for", "UPDATE quota SET open = open + 1"),
 ];
 
-scene! {
-    async fn every_invariant_can_be_broken(stage: Stage) {
-        let fair = Fair::open(&stage).await;
-        assert_eq!(VIOLATIONS.iter().map(|(invariant, _)| invariant).collect::<Vec<_>>(), invariants().map(|(invariant, _)| invariant).collect::<Vec<_>>());
-        // The service is stopped: a running relay or worker would repair the violations, or be misled by them.
-        fair.app.app.stopping().cancel();
-        for ((invariant, count), (_, violation)) in invariants().zip(VIOLATIONS) {
-            let seen = fair.app.db().write::<i64, Undone, _, _>(Priority::Interactive, |tx| async move {
-                db::run(&tx, violation, []).await?;
-                Err(Undone::After(db::number(&tx, count, []).await?))
-            });
-            match seen.await.unwrap_err() {
-                Undone::After(violations) => assert!(violations > 0, "{invariant} does not notice: {violation}"),
-                Undone::Db(error) => panic!("{invariant}: {error}"),
-            }
+#[apply(scene!)]
+async fn every_invariant_can_be_broken(stage: Stage) {
+    let fair = Fair::open(&stage).await;
+    assert_eq!(
+        VIOLATIONS.iter().map(|(invariant, _)| invariant).collect::<Vec<_>>(),
+        invariants().map(|(invariant, _)| invariant).collect::<Vec<_>>()
+    );
+    // The service is stopped: a running relay or worker would repair the violations, or be misled by them.
+    fair.app.app.stopping().cancel();
+    for ((invariant, count), (_, violation)) in invariants().zip(VIOLATIONS) {
+        let seen = fair.app.db().write::<i64, Undone, _, _>(Priority::Interactive, |tx| async move {
+            db::run(&tx, violation, []).await?;
+            Err(Undone::After(db::number(&tx, count, []).await?))
+        });
+        match seen.await.unwrap_err() {
+            Undone::After(violations) => assert!(violations > 0, "{invariant} does not notice: {violation}"),
+            Undone::Db(error) => panic!("{invariant}: {error}"),
         }
-        assert_eq!(fair.complaints().await, Vec::<String>::new(), "nothing of it was kept");
     }
+    assert_eq!(fair.complaints().await, Vec::<String>::new(), "nothing of it was kept");
 }
 
 /// The violations that a transaction saw before it was rolled back.
@@ -293,30 +296,29 @@ impl db::MaybeDb for Undone {
     }
 }
 
-scene! {
-    async fn every_promise_counts(stage: Stage) {
-        let fair = Fair::open(&stage).await;
-        let forged = |forge: fn(&mut Promise)| {
-            let mut promises = fair.promises.clone();
-            forge(&mut promises[1]);
-            promises
-        };
-        let somebody = fair.app.customer().await.user;
-        let mut anothers = fair.promises.clone();
-        anothers[1].user = somebody;
-        let mut twice = fair.promises.clone();
-        twice.push(twice[1].clone());
-        for (promises, complaint) in [
-            (forged(|promise| promise.booked += 1), "not as promised"),
-            (forged(|promise| promise.cancelled = true), "not as promised"),
-            (forged(|promise| promise.event = "another".into()), "not as promised"),
-            (anothers, "not as promised"),
-            (forged(|promise| promise.booking = None), "promised to nobody"),
-            (forged(|promise| promise.queued += 1), "on the waitlist for"),
-            (twice, "promised to two requests"),
-        ] {
-            let complaints = audit::complaints(fair.app.db(), &promises).await;
-            assert!(complaints.iter().any(|found| found.starts_with(complaint)), "{complaint}: {complaints:?}");
-        }
+#[apply(scene!)]
+async fn every_promise_counts(stage: Stage) {
+    let fair = Fair::open(&stage).await;
+    let forged = |forge: fn(&mut Promise)| {
+        let mut promises = fair.promises.clone();
+        forge(&mut promises[1]);
+        promises
+    };
+    let somebody = fair.app.customer().await.user;
+    let mut anothers = fair.promises.clone();
+    anothers[1].user = somebody;
+    let mut twice = fair.promises.clone();
+    twice.push(twice[1].clone());
+    for (promises, complaint) in [
+        (forged(|promise| promise.booked += 1), "not as promised"),
+        (forged(|promise| promise.cancelled = true), "not as promised"),
+        (forged(|promise| promise.event = "another".into()), "not as promised"),
+        (anothers, "not as promised"),
+        (forged(|promise| promise.booking = None), "promised to nobody"),
+        (forged(|promise| promise.queued += 1), "on the waitlist for"),
+        (twice, "promised to two requests"),
+    ] {
+        let complaints = audit::complaints(fair.app.db(), &promises).await;
+        assert!(complaints.iter().any(|found| found.starts_with(complaint)), "{complaint}: {complaints:?}");
     }
 }

@@ -77,82 +77,82 @@ async fn cursor(person: &Actor, query: &str) -> Value {
     cursor
 }
 
-scene! {
-    /// A client that subscribes repeatedly learns nothing of other users' activity, neither its amount nor that it
-    /// happens.
-    async fn a_cursor_moves_with_its_readers_own_entries_only(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, rival, customer, other) = (app.organizer().await, app.organizer().await, app.customer().await, app.customer().await);
-        let (event, theirs) = (organizer.event(99).await, rival.event(99).await);
-        customer.books(&event, 1).await;
-        app.settled().await;
-        let watched = [(&customer, MINE), (&customer, NOTICES), (&organizer, SALES)];
-        let mut before = Vec::new();
-        for (person, query) in watched {
-            before.push(cursor(person, query).await);
-        }
-        for _ in 0..5 {
-            other.books(&theirs, 1).await;
-        }
-        app.settled().await;
-        for ((person, query), before) in watched.into_iter().zip(&before) {
-            assert_eq!(cursor(person, query).await, *before, "{query}");
-        }
-        customer.books(&event, 1).await;
-        app.settled().await;
-        for ((person, query), before) in watched.into_iter().zip(&before) {
-            assert_ne!(cursor(person, query).await, *before, "{query}");
-        }
-        assert_ne!(cursor(&customer, MINE).await, cursor(&other, MINE).await);
+/// A client that subscribes repeatedly learns nothing of other users' activity, neither its amount nor that it
+/// happens.
+#[apply(scene!)]
+async fn a_cursor_moves_with_its_readers_own_entries_only(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, rival, customer, other) =
+        (app.organizer().await, app.organizer().await, app.customer().await, app.customer().await);
+    let (event, theirs) = (organizer.event(99).await, rival.event(99).await);
+    customer.books(&event, 1).await;
+    app.settled().await;
+    let watched = [(&customer, MINE), (&customer, NOTICES), (&organizer, SALES)];
+    let mut before = Vec::new();
+    for (person, query) in watched {
+        before.push(cursor(person, query).await);
+    }
+    for _ in 0..5 {
+        other.books(&theirs, 1).await;
+    }
+    app.settled().await;
+    for ((person, query), before) in watched.into_iter().zip(&before) {
+        assert_eq!(cursor(person, query).await, *before, "{query}");
+    }
+    customer.books(&event, 1).await;
+    app.settled().await;
+    for ((person, query), before) in watched.into_iter().zip(&before) {
+        assert_ne!(cursor(person, query).await, *before, "{query}");
+    }
+    assert_ne!(cursor(&customer, MINE).await, cursor(&other, MINE).await);
+}
+
+#[apply(scene!)]
+async fn a_foreign_or_altered_cursor_is_refused(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
+    let event = organizer.event(9).await;
+    customer.books(&event, 1).await;
+    app.settled().await;
+    let mine = cursor(&customer, MINE).await;
+    let text = mine.as_str().unwrap();
+    let altered = format!("{}{}", if text.starts_with('A') { 'B' } else { 'A' }, &text[1..]);
+    let old = URL_SAFE_NO_PAD.encode("1:f:epoch:1");
+    for (person, query, after) in [
+        (&other, MINE, mine.clone()),
+        (&customer, NOTICES, mine.clone()),
+        (&customer, MINE, cursor(&customer, NOTICES).await),
+        (&organizer, SALES, mine.clone()),
+        (&customer, MINE, json!(altered)),
+        (&customer, MINE, json!(&text[..40])),
+        (&customer, MINE, json!(old)),
+    ] {
+        let refused = opening(person, query, &after).await;
+        assert!(refused.to_string().contains("BAD_USER_INPUT"), "{after}: {refused}");
+        assert!(refused.to_string().contains("not a cursor of this stream"), "{after}: {refused}");
     }
 }
 
-scene! {
-    async fn a_foreign_or_altered_cursor_is_refused(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, customer, other) = (app.organizer().await, app.customer().await, app.customer().await);
-        let event = organizer.event(9).await;
-        customer.books(&event, 1).await;
-        app.settled().await;
-        let mine = cursor(&customer, MINE).await;
-        let text = mine.as_str().unwrap();
-        let altered = format!("{}{}", if text.starts_with('A') { 'B' } else { 'A' }, &text[1..]);
-        let old = URL_SAFE_NO_PAD.encode("1:f:epoch:1");
-        for (person, query, after) in [
-            (&other, MINE, mine.clone()),
-            (&customer, NOTICES, mine.clone()),
-            (&customer, MINE, cursor(&customer, NOTICES).await),
-            (&organizer, SALES, mine.clone()),
-            (&customer, MINE, json!(altered)),
-            (&customer, MINE, json!(&text[..40])),
-            (&customer, MINE, json!(old)),
-        ] {
-            let refused = opening(person, query, &after).await;
-            assert!(refused.to_string().contains("BAD_USER_INPUT"), "{after}: {refused}");
-            assert!(refused.to_string().contains("not a cursor of this stream"), "{after}: {refused}");
-        }
-    }
-}
-
-scene! {
-    /// A cursor is valid at every process, after a restart, and while the secret that sealed it is the previous one.
-    async fn a_cursor_outlives_processes_and_a_change_of_the_secret(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(9).await;
-        let (mine, notices) = (cursor(&customer, MINE).await, cursor(&customer, NOTICES).await);
-        customer.books(&event, 1).await;
-        app.settled().await;
-        for (secrets, is_good) in [(vec![SECRET], true), (vec![NEW_SECRET, SECRET], true), (vec![NEW_SECRET], false)] {
-            let other = stage.app_with(|options| {
+/// A cursor is valid at every process, after a restart, and while the secret that sealed it is the previous one.
+#[apply(scene!)]
+async fn a_cursor_outlives_processes_and_a_change_of_the_secret(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(9).await;
+    let (mine, notices) = (cursor(&customer, MINE).await, cursor(&customer, NOTICES).await);
+    customer.books(&event, 1).await;
+    app.settled().await;
+    for (secrets, is_good) in [(vec![SECRET], true), (vec![NEW_SECRET, SECRET], true), (vec![NEW_SECRET], false)] {
+        let other = stage
+            .app_with(|options| {
                 options.clock = app.clock.clone();
                 options.keys = Keys::new(secrets).unwrap();
-            }).await;
-            let person = other.renewed(&customer).await.at(&other);
-            for (query, after) in [(MINE, &mine), (NOTICES, &notices)] {
-                let first = opening(&person, query, after).await;
-                assert_eq!(first["payload"]["data"]["log"]["resync"], !is_good, "{first}");
-            }
+            })
+            .await;
+        let person = other.renewed(&customer).await.at(&other);
+        for (query, after) in [(MINE, &mine), (NOTICES, &notices)] {
+            let first = opening(&person, query, after).await;
+            assert_eq!(first["payload"]["data"]["log"]["resync"], !is_good, "{first}");
         }
     }
 }

@@ -21,47 +21,45 @@ async fn texts(person: &Actor) -> Vec<(String, String)> {
     nodes.iter().map(|node| (text(&node["kind"]), text(&node["text"]))).collect()
 }
 
-scene! {
-    /// A cancellation reads differently to the customer and to the organizer.
-    async fn one_cause_reads_differently_to_each_side(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, customer) = (app.organizer().await, app.customer().await);
-        let event = organizer.event(5).await;
-        for canceller in [&customer, &organizer] {
-            let booking = customer.books(&event, 1).await;
-            canceller.cancel(&booking).await.ok();
-        }
-        app.settled().await;
-        let told = async |person: &Actor| -> Vec<String> {
-            let all = texts(person).await.into_iter().filter(|(kind, _)| kind == "BOOKING_CANCELLED");
-            all.map(|(_, text)| text.split(" EVT-").next().unwrap().to_owned()).collect()
-        };
-        assert_eq!(told(&customer).await, ["You cancelled", "The organizer cancelled"]);
-        assert_eq!(told(&organizer).await[0], "The customer cancelled");
-        assert!(texts(&organizer).await.last().unwrap().1.contains("was cancelled by the organizer"));
-        let sides = "SELECT count(*) AS n FROM notice WHERE cause = 'booking.cancelled' AND audience = $1";
-        for audience in Audience::ALL {
-            assert_eq!(app.number(sides, [audience.word().into()]).await, 2, "{audience:?}");
-        }
+/// A cancellation reads differently to the customer and to the organizer.
+#[apply(scene!)]
+async fn one_cause_reads_differently_to_each_side(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(5).await;
+    for canceller in [&customer, &organizer] {
+        let booking = customer.books(&event, 1).await;
+        canceller.cancel(&booking).await.ok();
+    }
+    app.settled().await;
+    let told = async |person: &Actor| -> Vec<String> {
+        let all = texts(person).await.into_iter().filter(|(kind, _)| kind == "BOOKING_CANCELLED");
+        all.map(|(_, text)| text.split(" EVT-").next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(told(&customer).await, ["You cancelled", "The organizer cancelled"]);
+    assert_eq!(told(&organizer).await[0], "The customer cancelled");
+    assert!(texts(&organizer).await.last().unwrap().1.contains("was cancelled by the organizer"));
+    let sides = "SELECT count(*) AS n FROM notice WHERE cause = 'booking.cancelled' AND audience = $1";
+    for audience in Audience::ALL {
+        assert_eq!(app.number(sides, [audience.word().into()]).await, 2, "{audience:?}");
     }
 }
 
-scene! {
-    /// A promotion is a booking and its confirmation; its customer gets one notice, its organizer one.
-    async fn a_promotion_tells_its_customer_once(stage: Stage) {
-        let app = stage.app().await;
-        let (organizer, people) = (app.organizer().await, app.customers(2).await);
-        let event = organizer.event(1).await;
-        let booking = people[0].books(&event, 1).await;
-        people[1].join(&event, 1, false).await.ok();
-        people[0].cancel(&booking).await.ok();
-        app.settled().await;
-        assert_eq!(people[1].notice_kinds().await, ["WAITLIST_JOINED", "WAITLIST_PROMOTED"]);
-        assert_eq!(app.domain_events("booking.confirmed").await, 2, "each booking is confirmed once");
-        let created = organizer.notice_kinds().await.into_iter().filter(|kind| kind == "BOOKING_CREATED").count();
-        assert_eq!(created, 2);
-        assert!(texts(&people[1]).await[1].1.contains("you have 1 ticket"));
-    }
+/// A promotion is a booking and its confirmation; its customer gets one notice, its organizer one.
+#[apply(scene!)]
+async fn a_promotion_tells_its_customer_once(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, people) = (app.organizer().await, app.customers(2).await);
+    let event = organizer.event(1).await;
+    let booking = people[0].books(&event, 1).await;
+    people[1].join(&event, 1, false).await.ok();
+    people[0].cancel(&booking).await.ok();
+    app.settled().await;
+    assert_eq!(people[1].notice_kinds().await, ["WAITLIST_JOINED", "WAITLIST_PROMOTED"]);
+    assert_eq!(app.domain_events("booking.confirmed").await, 2, "each booking is confirmed once");
+    let created = organizer.notice_kinds().await.into_iter().filter(|kind| kind == "BOOKING_CREATED").count();
+    assert_eq!(created, 2);
+    assert!(texts(&people[1]).await[1].1.contains("you have 1 ticket"));
 }
 
 /// Writes one notice as a reaction does.
@@ -76,19 +74,18 @@ async fn write(app: &TestApp, user: UserId, causes: &[u128]) -> usize {
     app.db().write(Priority::Relay, written).await.unwrap().len()
 }
 
-scene! {
-    /// A notice about several domain events is written once, whichever of them is reacted to again.
-    async fn several_causes_become_one_notice(stage: Stage) {
-        let app = stage.app_with(|options| options.relay = false).await;
-        let customer = app.customer().await;
-        let written = async |causes: &[u128]| write(&app, customer.user, causes).await;
-        assert_eq!(written(&[1, 2, 3]).await, 1);
-        for known in [&[1][..], &[2], &[3], &[3, 1], &[2, 3]] {
-            assert_eq!(written(known).await, 0, "{known:?}");
-        }
-        assert_eq!(written(&[3, 4]).await, 1, "the fourth is new");
-        assert_eq!(written(&[4]).await, 0);
-        let total = customer.ask("{ notices(first: 9) { totalCount unreadCount nodes { number } } }", json!({})).await.ok();
-        assert_eq!(total.at("notices.nodes"), &json!([{ "number": 2 }, { "number": 1 }]), "numbered without a gap");
+/// A notice about several domain events is written once, whichever of them is reacted to again.
+#[apply(scene!)]
+async fn several_causes_become_one_notice(stage: Stage) {
+    let app = stage.app_with(|options| options.relay = false).await;
+    let customer = app.customer().await;
+    let written = async |causes: &[u128]| write(&app, customer.user, causes).await;
+    assert_eq!(written(&[1, 2, 3]).await, 1);
+    for known in [&[1][..], &[2], &[3], &[3, 1], &[2, 3]] {
+        assert_eq!(written(known).await, 0, "{known:?}");
     }
+    assert_eq!(written(&[3, 4]).await, 1, "the fourth is new");
+    assert_eq!(written(&[4]).await, 0);
+    let total = customer.ask("{ notices(first: 9) { totalCount unreadCount nodes { number } } }", json!({})).await.ok();
+    assert_eq!(total.at("notices.nodes"), &json!([{ "number": 2 }, { "number": 1 }]), "numbered without a gap");
 }
