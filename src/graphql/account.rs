@@ -126,7 +126,7 @@ impl User {
     }
 }
 
-/// Role that an account can be opened with. Administrators are created by administrators.
+/// Role of a new account. Only an administrator creates administrators (`createAdmin`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
 pub enum SignUpRole {
     /// A user that books tickets, joins waitlists, cancels bookings and receives notices.
@@ -174,13 +174,13 @@ pub struct CreateAdminInput {
     name: String,
 }
 
-/// Tokens of a session. Send the access token as `Authorization: Bearer <accessToken>`, on sockets in the
-/// `connection_init` payload. A value without an id.
+/// Tokens of a session. Send the access token as `Authorization: Bearer <accessToken>`; on a socket, send the same
+/// header in the payload of `connection_init`. A value without an id.
 #[derive(SimpleObject)]
 pub struct AccessToken {
     /// Access token that authenticates requests.
     access_token: String,
-    /// Expiry of the access token; call `refreshSession` before.
+    /// Expiry of the access token; call `refreshSession` before it.
     expires_at: DateTime,
     /// Single-use token for `refreshSession`, which renews the session without the password. Keep it secret.
     refresh_token: String,
@@ -193,7 +193,7 @@ pub struct AccessToken {
 pub struct SignInPayload {
     /// Tokens of the session; null when the request was refused.
     token: Option<AccessToken>,
-    /// User who signed in; null when the request was refused.
+    /// The signed-in user; null when the request was refused.
     viewer: Option<User>,
     /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
@@ -240,7 +240,7 @@ pub struct AccountQuery;
 
 #[Object]
 impl AccountQuery {
-    /// The signed-in user; null without a sign-in. No sign-in needed.
+    /// The signed-in user; null, without an error, for a request without a sign-in. No sign-in needed.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         match acting(ctx)?.actor.user_id() {
             Some(user) => Ok(ctx.data::<Load>()?.load_one(user).await.map_err(failed)?.map(User::new)),

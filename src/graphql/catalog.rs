@@ -33,10 +33,10 @@ pub struct EventFilter {
     starting_from: Option<DateTime>,
     /// Only events that begin before this time.
     until: Option<DateTime>,
-    /// Only events that match each of these words, in any order; up to 100 characters. A word matches when a word of
+    /// Only events that match all words of this text, in any order; up to 100 characters. A word matches when a word of
     /// the title or venue begins with it. Case, accents and ligatures make no difference.
     text: Option<String>,
-    /// True: only events with at least one ticket that a new customer can book now. False: only events without.
+    /// True: only events with tickets available. False: only events without.
     has_tickets: Option<bool>,
     /// Only events with a lowest ticket price in this range.
     price: Option<PriceFilter>,
@@ -248,9 +248,10 @@ impl CatalogQuery {
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the start of the list, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100; give either `first` or `last`.")]
+        last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Conditions that the events meet.")] filter: Option<EventFilter>,
         #[graphql(desc = "Order of the list.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,
@@ -265,9 +266,10 @@ impl CatalogQuery {
     async fn my_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the start of the list, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100; give either `first` or `last`.")]
+        last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Conditions that the events meet.")] filter: Option<EventFilter>,
         #[graphql(desc = "Order of the list.", default_with = "EventSort::StartsAtAsc")] sort: EventSort,

@@ -19,7 +19,8 @@ const PRICES: Prices = Prices {
         ("totalCount", 10),
         ("totalCountCapped", 10),
     ],
-    lists: &[("slots", 20), ("ticketTypes", 20)],
+    // Most events have one or two of each: a page of 100 events with both must stay within the limit of an operation.
+    lists: &[("slots", 3), ("ticketTypes", 3)],
     scans: &[("free", 20), ("hasTickets", 20), ("price", 20), ("text", 20)],
 };
 

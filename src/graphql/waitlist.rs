@@ -145,9 +145,10 @@ impl WaitlistQuery {
     async fn my_waitlist_entries(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the start of the list, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100; give either `first` or `last`.")]
+        last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<WaitlistEntryConnection>> {
         let paging = Args { first, after, last, before }.paging()?;
@@ -168,8 +169,8 @@ pub struct JoinWaitlistInput {
     /// True to take fewer tickets when fewer are free, and then to wait for the rest.
     #[graphql(default)]
     accepts_part: bool,
-    /// Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
-    /// least 24 hours.
+    /// Text of your choice: a repeated request with the same key returns the first outcome. 1 to 255 visible ASCII
+    /// characters; the service keeps it for at least 24 hours.
     idempotency_key: Option<String>,
 }
 

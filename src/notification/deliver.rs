@@ -118,7 +118,7 @@ async fn deliver(ctx: &Ctx, channel: &Channel, jobs: &[(Deliver, Job)]) -> Resul
     Ok(Handled { outcomes, effects: Some(effects) })
 }
 
-/// Whether this release has words for a notice.
+/// Returns true if this release has words for a notice.
 fn is_known(message: &Message) -> bool {
     DomainEvent::is_known(&message.cause, message.v) && NoticeKind::of(&message.kind).is_some()
 }

@@ -22,7 +22,7 @@ pub mod words;
 /// One notice to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNotice {
-    /// Recipient.
+    /// Recipient of the notice.
     pub user: UserId,
     /// Kind of the notice.
     pub kind: NoticeKind,

@@ -5,7 +5,7 @@ export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' |
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
 /** Number of tickets of one ticket type. */
 export type BookingItemInput = {
-  /** Number of tickets; 1 to 100 over all items. */
+  /** Number of tickets of this type, at least 1; all items together have at most 100. */
   quantity: number;
   /** Id of the ticket type. */
   ticketTypeId: string | number;
@@ -16,32 +16,32 @@ export type CreateBookingInput = {
   /** Id of the event. */
   eventId: string | number;
   /**
-   * Total price of the tickets as shown to the customer, in the event's currency. At another price the request is
-   * refused with the current total.
+   * Total price of all tickets asked for, as shown to the customer, in the event's currency. If the total has
+   * changed, the request is refused as PRICE_CHANGED, with the current total.
    */
   expectedTotal?: string | null | undefined;
-  /** Action to take when fewer tickets are free than asked for. */
+  /** Action to take when fewer tickets are available than asked for. */
   fulfilment?: Fulfilment;
   /**
-   * Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
-   * least 24 hours.
+   * Text of your choice: a repeated request with the same key returns the first outcome. 1 to 255 visible ASCII
+   * characters; the service keeps it for at least 24 hours.
    */
   idempotencyKey?: string | null | undefined;
-  /** Number of tickets per ticket type; instead of `quantity`. */
+  /** Number of tickets per ticket type; give either `quantity` or `items`. */
   items?: Array<BookingItemInput> | null | undefined;
-  /** Number of tickets, 1 to 100, when the event has one ticket type. */
+  /** Number of tickets, 1 to 100, of an event with one ticket type; give either `quantity` or `items`. */
   quantity?: number | null | undefined;
   /** Id of the slot; may be left out when the event has one slot. */
   slotId?: string | number | null | undefined;
 };
 
-/** Rule for fewer free tickets than asked for. */
+/** Action to take when fewer tickets are available than asked for. */
 export type Fulfilment =
-  /** Book all tickets or none. */
+  /** Books all tickets or refuses the request. */
   | 'ALL_OR_NOTHING'
-  /** Book the free tickets and drop the rest. */
+  /** Books the available tickets and drops the rest; refuses the request when none is available. */
   | 'PARTIAL'
-  /** Book the free tickets and join the waitlist for the rest. */
+  /** Books the available tickets and joins the waitlist for the rest. */
   | 'PARTIAL_AND_WAITLIST';
 
 /** Credentials to sign in with. */

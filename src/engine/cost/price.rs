@@ -28,7 +28,8 @@ pub struct Prices {
     /// Names of fields that cost more than others, such as those that count rows or hash a password, with their prices
     /// in points.
     pub expensive: &'static [(&'static str, u64)],
-    /// Names of fields that are lists of a certain length unless an argument says another, with these lengths.
+    /// Names of fields that are lists and are usually short, with the length that is charged when no argument gives
+    /// one.
     pub lists: &'static [(&'static str, u64)],
     /// Keys of an argument `filter` that read more rows than the page shows, with their prices in points.
     pub scans: &'static [(&'static str, u64)],

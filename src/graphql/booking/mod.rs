@@ -266,9 +266,10 @@ impl BookingQuery {
     async fn my_bookings(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the start of the list, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100; give either `first` or `last`.")]
+        last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only bookings in this status.")] status: Option<BookingStatus>,
         #[graphql(desc = "Only bookings of this event.")] event_id: Option<ID>,

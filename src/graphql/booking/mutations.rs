@@ -44,8 +44,8 @@ pub struct CreateBookingInput {
     /// Total price of all tickets asked for, as shown to the customer, in the event's currency. If the total has
     /// changed, the request is refused as PRICE_CHANGED, with the current total.
     expected_total: Option<Decimal>,
-    /// Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
-    /// least 24 hours.
+    /// Text of your choice: a repeated request with the same key returns the first outcome. 1 to 255 visible ASCII
+    /// characters; the service keeps it for at least 24 hours.
     idempotency_key: Option<String>,
 }
 

@@ -31,7 +31,7 @@ impl Event {
         id(self.0.id)
     }
 
-    /// Readable address for links; never changes.
+    /// Readable part of links to the event; it never changes.
     async fn slug(&self) -> &str {
         &self.0.slug
     }
@@ -71,7 +71,7 @@ impl Event {
         self.0.status
     }
 
-    /// Steps by which a booking of the event becomes confirmed.
+    /// Confirmation policy of the event: the steps by which a booking becomes confirmed.
     async fn confirmation(&self) -> Confirmation {
         self.0.confirmation
     }
@@ -133,14 +133,14 @@ impl Event {
         zone::span(self.0.starts_at, self.0.ends_at, &self.0.time_zone)
     }
 
-    /// Ticket availability as committed at the time of this read.
+    /// Ticket availability of the event at the time of this read.
     async fn availability(&self, ctx: &Context<'_>) -> Result<Option<Availability>> {
         let found = ctx.data::<Load>()?.load_one(AvailabilityOf(self.0.id)).await.map_err(failed)?;
         Ok(found.map(Availability::from))
     }
 
     /// Your newest bookings of the event, at most 20, newest first; `Query.myBookings` lists all. Null unless you are a
-    /// CUSTOMER.
+    /// CUSTOMER, without an error.
     async fn my_bookings(
         &self,
         ctx: &Context<'_>,
@@ -149,8 +149,8 @@ impl Event {
         crate::graphql::mine::bookings(ctx, self.0.id, status).await
     }
 
-    /// Your waitlist entry that waits for tickets of the event; with several ticket types, the oldest such entry. Null
-    /// when you do not wait. Null unless you are a CUSTOMER.
+    /// Your entry that waits for tickets of the event; the oldest one if there are several. Null when you do not wait.
+    /// Null unless you are a CUSTOMER, without an error.
     async fn my_waitlist_entry(
         &self,
         ctx: &Context<'_>,
@@ -180,16 +180,17 @@ impl Event {
     async fn bookings(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the start of the list, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100; give either `first` or `last`.")]
+        last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only bookings in this status.")] status: Option<crate::status::BookingStatus>,
     ) -> Result<Option<crate::graphql::sales::BookingConnection>> {
         crate::graphql::sales::bookings(ctx, &self.0, Args { first, after, last, before }, status).await
     }
 
-    /// Customers who have tickets of the event, each once. Needs ORGANIZER (OWNER, MANAGER or DOOR_STAFF of the
+    /// Customers with confirmed bookings of the event, each once. Needs ORGANIZER (OWNER, MANAGER or DOOR_STAFF of the
     /// organizer) or ADMIN; null otherwise.
     #[graphql(guard = "May(Action::ReadSales)")]
     async fn participants(
@@ -207,9 +208,10 @@ impl Event {
     async fn waitlist(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the start of the list, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100; give either `first` or `last`.")]
+        last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<crate::graphql::sales::LineConnection>> {
         crate::graphql::sales::line(ctx, &self.0, Args { first, after, last, before }).await

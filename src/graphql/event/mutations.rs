@@ -40,8 +40,8 @@ pub struct CreateEventInput {
     /// Currency of all prices of the event; any ISO 4217 currency in use.
     #[graphql(default_with = "CurrencyCode(\"EUR\".into())")]
     currency: CurrencyCode,
-    /// Text of your choice that makes it safe to repeat this request: 1 to 255 visible ASCII characters, kept for at
-    /// least 24 hours.
+    /// Text of your choice: a repeated request with the same key returns the first outcome. 1 to 255 visible ASCII
+    /// characters; the service keeps it for at least 24 hours.
     idempotency_key: Option<String>,
 }
 
@@ -96,7 +96,8 @@ pub struct EventPayload {
 pub struct UpdateEventPayload {
     /// The event after the change; null when the request was refused.
     event: Option<Event>,
-    /// Fields that have a new value. Customers with a booking or a waitlist entry are notified of exactly these.
+    /// Fields with a new value. For a published event, customers with an active booking or a waitlist entry are
+    /// notified of them.
     changed: Vec<EventField>,
     /// Reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
@@ -192,8 +193,8 @@ impl EventMutation {
         payload(ctx, publish::publish(acting(ctx)?, id_or_nobody(&input.event_id)?).await).await
     }
 
-    /// Calls off a published event. Bookings are impossible from this moment on. Its existing bookings are cancelled,
-    /// its waitlist is closed, and the customers of both are notified. Needs ORGANIZER (OWNER or MANAGER of the
+    /// Calls off a published event: it can no longer be booked, its bookings are cancelled, its waitlist is closed, and
+    /// customers with a booking or a waitlist entry are notified. Needs ORGANIZER (OWNER or MANAGER of the
     /// organizer) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn cancel_event(
@@ -218,8 +219,8 @@ impl EventMutation {
         }))
     }
 
-    /// Raises or lowers the number of tickets of an event; new tickets go to the waitlist first. Needs ORGANIZER (OWNER
-    /// or MANAGER of the organizer) or ADMIN.
+    /// Raises or lowers the number of tickets of an event that has not begun. New tickets go to the waitlist first.
+    /// Needs ORGANIZER (OWNER or MANAGER of the organizer) or ADMIN.
     #[graphql(guard = "May(Action::ManageEvents)")]
     async fn set_event_capacity(
         &self,

@@ -182,8 +182,8 @@ fn locality(event: &event::Model) -> words::Locality<'_> {
     words::Locality { zone: &event.time_zone, currency: &event.currency }
 }
 
-/// Change of one field of an event. The old and the new value are text: times in RFC 3339, prices as decimal numbers. A
-/// value without an id.
+/// Change of one field of an event. The old and the new value are text: times in RFC 3339, prices as decimal numbers.
+/// A value without an id.
 #[derive(SimpleObject)]
 pub struct EventChange {
     /// Field that changed.
@@ -238,9 +238,10 @@ impl NoticeQuery {
     async fn notices(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Page size from the start, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the start of the list, 1 to 100; give either `first` or `last`.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Page size from the end, 1 to 100; give either `first` or `last`.")] last: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100; give either `first` or `last`.")]
+        last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<Option<NoticeConnection>> {
         let paging = Args { first, after, last, before }.paging()?;

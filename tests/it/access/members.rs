@@ -440,7 +440,8 @@ async fn an_organizer_keeps_an_owner(stage: Stage) {
 /// A change ends running streams and narrows API tokens; the next request is decided by the new role.
 #[apply(scene!)]
 async fn a_change_of_a_membership_takes_effect_at_once(stage: Stage) {
-    let app = stage.app().await;
+    // Sessions are remembered for long, so that nothing but the revocation can bring the new rights.
+    let app = stage.app_with(|options| options.sessions.remembered = std::time::Duration::from_secs(86_400)).await;
     let (owner, member) = (app.organizer().await, app.organizer().await);
     let organizer = organizer_of(&owner).await;
     let event = owner.event(5).await;
