@@ -20,6 +20,7 @@ pub mod entity;
 pub mod id;
 pub mod money;
 pub mod status;
+pub mod sync;
 pub mod text;
 pub mod zone;
 

@@ -92,7 +92,8 @@ export const values = [
   "AccessToken",
   "EventChange",
   "Money",
-  "Participant"
+  "Participant",
+  "SlotAvailability"
 ];
 export const keyless = [
   "AcceptInvitationPayload",
@@ -139,6 +140,7 @@ export const keyless = [
   "SessionEdge",
   "SignInPayload",
   "SignOutPayload",
+  "SlotAvailability",
   "TicketsAvailableError",
   "UpdateEventPayload",
   "UserConnection",

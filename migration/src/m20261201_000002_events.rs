@@ -76,6 +76,7 @@ CREATE TABLE quota (
     held     @int NOT NULL DEFAULT 0,          -- tickets with a deadline: holds, pending bookings, offers
     open     @int NOT NULL DEFAULT 0,          -- free tickets that no entry in turn is given first; written by each commit that changes occupancy
     waiting  @int NOT NULL DEFAULT 0,          -- tickets that open waitlist entries still want
+    revision @int NOT NULL DEFAULT 0,          -- stock.revision of its last change
     CHECK (sold >= 0 AND held >= 0 AND sold + held <= capacity),
     CHECK (open >= 0 AND waiting >= 0)
 ) @hot;

@@ -35,6 +35,7 @@ async fn end_entries(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbErro
 /// Gives a user another role. Takes effect immediately: the user's running subscriptions are terminated. A new
 /// ORGANIZER gets an organizer with the user's name unless the user owns one from before; a former ORGANIZER keeps all
 /// memberships without the right to use them.
+#[tracing::instrument(level = "debug", skip_all, fields(user = %id))]
 pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error> {
     let owner = store::first_owner(ctx.id(), id, ctx.id(), ctx.now());
     let owner = &owner;
@@ -58,6 +59,7 @@ pub async fn set_role(ctx: &Ctx, id: UserId, role: Role) -> Result<UserId, Error
 }
 
 /// Disables a user: takes away the right to sign in and ends all their sessions. Their bookings and events stay.
+#[tracing::instrument(level = "debug", skip_all, fields(user = %id))]
 pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     change(ctx, id, "disabled", |tx, _| async move {
         let sql = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
@@ -72,6 +74,7 @@ pub async fn disable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
 }
 
 /// Enables a disabled user: gives back the right to sign in.
+#[tracing::instrument(level = "debug", skip_all, fields(user = %id))]
 pub async fn enable(ctx: &Ctx, id: UserId) -> Result<UserId, Error> {
     change(ctx, id, "enabled", |tx, _| async move {
         let sql = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";

@@ -89,6 +89,7 @@ pub async fn create(ctx: &Ctx, new: NewToken) -> Result<(ApiTokenId, String), Er
 }
 
 /// Revokes one of the viewer's own tokens. Revoking a revoked token changes nothing.
+#[tracing::instrument(level = "debug", skip_all, fields(token = %id))]
 pub async fn revoke(ctx: &Ctx, id: ApiTokenId) -> Result<ApiTokenId, Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.user()?;

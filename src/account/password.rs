@@ -10,7 +10,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -20,6 +20,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::Error;
 use crate::db::DbError;
+use crate::sync;
 
 /// Most requests that wait per hashing thread; further ones are refused and told to retry.
 const WAITING_PER_PLACE: usize = 64;
@@ -150,7 +151,7 @@ fn serve(works: &Mutex<mpsc::Receiver<Work>>, mut memory: Memory) {
     yield_to_others();
     loop {
         // The lock is held only by an idle thread that waits for work, never during a hash.
-        let next = works.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let next = sync::lock(works).blocking_recv();
         let Some(work) = next else { return };
         // A panic drops the sender of the result, so its caller gets an error; the thread continues.
         let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));

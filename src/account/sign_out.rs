@@ -11,6 +11,7 @@ use crate::id::{SessionId, UserId};
 use crate::page::{Page, Paging};
 
 /// Ends one of the viewer's own sessions. Ending an ended session changes nothing.
+#[tracing::instrument(level = "debug", skip_all, fields(session = %id))]
 pub async fn end(ctx: &Ctx, id: SessionId) -> Result<SessionId, Error> {
     ctx.allow(Action::ManageAccount)?;
     let user = ctx.user()?;

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use crate::clock::Timestamp;
 use crate::db::{self, DbError, record};
 use crate::event::bookable::quota_is_bookable;
-use crate::id::EventId;
+use crate::id::{EventId, SlotId};
 
 record! {
     struct EventKey {
@@ -54,4 +54,50 @@ pub async fn of(c: &impl ConnectionTrait, events: &[EventId], now: Timestamp) ->
         quota_is_bookable("e", "$2")
     );
     db::select_by(c, &sql, &keys, [now.into()]).await
+}
+
+record! {
+    struct SlotKey {
+        slot_id: SlotId,
+    }
+}
+
+/// Ticket counts of a slot at one moment. A quota that slots share counts in each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
+pub struct SlotAvailability {
+    /// Slot the figures are of.
+    pub slot_id: SlotId,
+    /// Number of tickets in all.
+    pub capacity: i64,
+    /// Tickets in confirmed bookings.
+    pub sold: i64,
+    /// Tickets held with a deadline.
+    pub held: i64,
+    /// Tickets a newcomer can book now; zero once the slot has begun or the event was called off.
+    pub available: i64,
+    /// Tickets that open entries of the waitlist still wait for.
+    pub waiting: i64,
+    /// Revision of the event at which any of these figures last changed.
+    pub revision: i64,
+}
+
+/// Returns the availability of these slots at an instant.
+pub async fn of_slots(
+    c: &impl ConnectionTrait,
+    slots: &[SlotId],
+    now: Timestamp,
+) -> Result<Vec<SlotAvailability>, DbError> {
+    let keys: Vec<SlotKey> = slots.iter().map(|slot_id| SlotKey { slot_id: *slot_id }).collect();
+    // Types that share a quota count once: of several the first one stands for it.
+    let sql = "SELECT z.id AS slot_id, CAST(COALESCE(MAX(q.revision), 0) AS bigint) AS revision,
+         CAST(COALESCE(SUM(q.capacity), 0) AS bigint) AS capacity, CAST(COALESCE(SUM(q.sold), 0) AS bigint) AS sold,
+         CAST(COALESCE(SUM(q.held), 0) AS bigint) AS held, CAST(COALESCE(SUM(q.waiting), 0) AS bigint) AS waiting,
+         CAST(COALESCE(SUM(CASE WHEN e.status IN ('DRAFT', 'PUBLISHED') AND z.starts_at > $2 THEN q.open ELSE 0 END), 0)
+              AS bigint) AS available
+         FROM {records} JOIN slot z ON z.id = r.slot_id JOIN event e ON e.id = z.event_id
+         LEFT JOIN ticket_type t ON t.slot_id = z.id AND NOT EXISTS
+             (SELECT 1 FROM ticket_type u WHERE u.slot_id = t.slot_id AND u.quota_id = t.quota_id AND u.id < t.id)
+         LEFT JOIN quota q ON q.id = t.quota_id
+         GROUP BY z.id";
+    db::select_by(c, sql, &keys, [now.into()]).await
 }

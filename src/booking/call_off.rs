@@ -25,6 +25,7 @@ use crate::status::{BookingStatus, CancelReason, EventStatus, LeaveReason};
 const CHUNK: i64 = 200;
 
 /// Calls a published event off that is not over. From the commit on it cannot be booked; see [`chunk`] for the rest.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %id))]
 pub async fn call_off(ctx: &Ctx, id: EventId) -> Result<EventId, event::Error> {
     ctx.allow(Action::ManageEvents)?;
     let domain_event_id: DomainEventId = ctx.id();
@@ -83,6 +84,7 @@ db::record! {
 /// Ends the next bookings or entries of a cancelled event. Returns true if there may be more. Each chunk is committed,
 /// so a killed process loses nothing and another one continues. Advances the cursor of the `held` job; if another
 /// process holds the job by now, nothing is done.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %id))]
 pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<Held>) -> Result<bool, DbError> {
     ctx.db
         .write(Priority::Worker, |tx| async move {

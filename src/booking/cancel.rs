@@ -26,6 +26,7 @@ pub struct Cancelled {
 }
 
 /// Cancels a booking for its customer, its organizer or an admin, until its slot begins.
+#[tracing::instrument(level = "debug", skip_all, fields(booking = %id))]
 pub async fn cancel(ctx: &Ctx, id: BookingId) -> Result<Cancelled, Error> {
     ctx.allow(Action::CancelBooking)?;
     ctx.db

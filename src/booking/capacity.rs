@@ -14,6 +14,7 @@ use crate::status::EventStatus;
 use crate::text::Invalid;
 
 /// Sets the capacity of an event with one quota; never below the tickets sold or held.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %id))]
 pub async fn set_capacity(ctx: &Ctx, id: EventId, capacity: i64) -> Result<EventId, Error> {
     ctx.allow(Action::ManageEvents)?;
     event::capacity(capacity)?;

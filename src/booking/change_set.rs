@@ -263,6 +263,7 @@ impl ChangeSet {
                     capacity: new.capacity - old.capacity,
                     waiting: new.waiting - old.waiting,
                     open: new.open(),
+                    revision: before.revision + 1,
                 };
                 (new, delta)
             })
@@ -296,7 +297,8 @@ impl ChangeSet {
         self.choose_free_references(tx).await?;
         // Differences, not totals: even if the lock were missing, the CHECK would still refuse to oversell.
         let sql = "UPDATE quota SET sold = quota.sold + r.sold, held = quota.held + r.held,
-                   capacity = quota.capacity + r.capacity, waiting = quota.waiting + r.waiting, open = r.open
+                   capacity = quota.capacity + r.capacity, waiting = quota.waiting + r.waiting, open = r.open,
+                   revision = r.revision
                    FROM {records} WHERE quota.id = r.id";
         db::update_by(tx, sql, &self.quotas, []).await?;
         let sql = "UPDATE stock SET revision = r.revision, waitlist_tail = r.waitlist_tail FROM {records}

@@ -12,6 +12,7 @@ use crate::idempotency::{self, Keyed};
 use crate::text::Fields;
 
 /// Places an order and returns its result.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %order.event))]
 pub async fn create(ctx: &Ctx, batcher: &Batcher, order: Order, key: Option<String>) -> Result<Placed, Error> {
     ctx.allow(Action::BookTickets)?;
     let user = ctx.user()?;

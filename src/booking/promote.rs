@@ -41,6 +41,7 @@ pub async fn promote_left(ctx: &Ctx) -> Result<(), DbError> {
 }
 
 /// Promotes the next entries of an event's waitlists. Returns true if there may be more.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %event))]
 pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool, DbError> {
     ctx.db
         .write(Priority::Worker, |tx| async move {

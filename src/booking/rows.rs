@@ -93,6 +93,7 @@ record! {
         capacity: i64,
         waiting: i64,
         open: i64,
+        revision: i64,
     }
 }
 

@@ -33,6 +33,7 @@ pub struct Join {
 }
 
 /// Joins the waitlist. Refused while tickets can be booked, however few, or if the user is already in turn.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %join.event))]
 pub async fn join(ctx: &Ctx, join: Join, key: Option<String>) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
     let user = ctx.user()?;
@@ -148,6 +149,7 @@ async fn put_in_turn(
 
 /// Agrees to the present terms of an event that changed, or ends setting an entry aside: the entry is in turn again, at
 /// its position. Does nothing if the entry is in turn already.
+#[tracing::instrument(level = "debug", skip_all, fields(entry = %id))]
 pub async fn confirm(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
     let user = ctx.user()?;
@@ -179,6 +181,7 @@ async fn own_entry(tx: &Tx, ctx: &Ctx, id: EntryId) -> Result<waitlist_entry::Mo
 }
 
 /// Leaves the waitlist; entries behind it may be promoted at once.
+#[tracing::instrument(level = "debug", skip_all, fields(entry = %id))]
 pub async fn leave(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
     ctx.allow(Action::BookTickets)?;
     let user = ctx.user()?;

@@ -17,6 +17,7 @@ pub struct Model {
     pub held: i64,
     pub open: i64,
     pub waiting: i64,
+    pub revision: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

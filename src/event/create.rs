@@ -41,6 +41,7 @@ pub struct NewEvent {
 }
 
 /// Creates a draft for an organizer the actor acts for. A repeated key returns the event created first.
+#[tracing::instrument(level = "debug", skip_all)]
 pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<EventId, CreateError> {
     let organizer = organizer_for(ctx, new.organizer)?;
     let user = ctx.user().map_err(Error::from)?;
@@ -74,6 +75,7 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         held: 0,
         open: new.capacity,
         waiting: 0,
+        revision: 0,
     };
     let ticket_type = ticket_type::Model {
         id: ctx.id(),

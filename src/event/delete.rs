@@ -8,6 +8,7 @@ use crate::id::EventId;
 use crate::status::EventStatus;
 
 /// Deletes a draft and its parts.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %id))]
 pub async fn delete(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
     ctx.db
         .write(Priority::Interactive, |tx| async move {

@@ -57,6 +57,7 @@ impl Parts {
 
 /// Changes a draft, or a published event that is not over. Returns the fields that really changed; none is no error and
 /// causes no notice.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %id))]
 pub async fn edit(ctx: &Ctx, id: EventId, edit: Edit) -> Result<Vec<EventField>, Error> {
     let (change_id, domain_event_id): (ChangeId, DomainEventId) = (ctx.id(), ctx.id());
     let edit = &edit;

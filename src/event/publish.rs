@@ -11,6 +11,7 @@ use crate::outbox::{self, Draft};
 use crate::status::EventStatus;
 
 /// Publishes a draft with a slot that has not begun.
+#[tracing::instrument(level = "debug", skip_all, fields(event = %id))]
 pub async fn publish(ctx: &Ctx, id: EventId) -> Result<EventId, Error> {
     let domain_event_id = ctx.id();
     ctx.db

@@ -60,6 +60,36 @@ impl From<availability::Availability> for Availability {
     }
 }
 
+/// Ticket availability of a slot at one revision of its event. A value without an id: it belongs to its slot.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct SlotAvailability {
+    /// Number of tickets of the slot in all.
+    capacity: i32,
+    /// Number of tickets in confirmed bookings.
+    sold: i32,
+    /// Number of tickets held until a deadline.
+    held: i32,
+    /// Number of tickets that can be booked now; 0 once the slot has begun.
+    available: i32,
+    /// Number of tickets that waitlist entries still wait for.
+    waiting: i32,
+    /// Revision of the event at which any of these figures last changed.
+    revision: i32,
+}
+
+impl From<availability::SlotAvailability> for SlotAvailability {
+    fn from(row: availability::SlotAvailability) -> Self {
+        Self {
+            capacity: int(row.capacity),
+            sold: int(row.sold),
+            held: int(row.held),
+            available: int(row.available),
+            waiting: int(row.waiting),
+            revision: int(row.revision),
+        }
+    }
+}
+
 /// Returns the events that a stream is to watch, each once, in the order of the request.
 fn asked(event_id: Option<ID>, event_ids: Option<Vec<ID>>) -> Result<Vec<EventId>> {
     let bad = |text: String| Fault::BadUserInput.error(text);

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_graphql::{Context, Result};
@@ -16,6 +16,7 @@ use super::guard::acting;
 use crate::access::Peer;
 use crate::engine::fault::Fault;
 use crate::id::UserId;
+use crate::sync;
 
 /// Expensive reads of one viewer that may run at the same time.
 const AT_ONCE: usize = 2;
@@ -80,7 +81,7 @@ impl Expensive {
     }
 
     fn viewers(&self) -> MutexGuard<'_, HashMap<Viewer, Reads>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.0)
     }
 }
 

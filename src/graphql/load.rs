@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::booking::availability::{self, Availability};
+use crate::booking::availability::{self, Availability, SlotAvailability};
 use crate::booking::{list, mine};
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
@@ -57,6 +57,10 @@ pub struct TypesOf {
 /// Key of the availability of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AvailabilityOf(pub EventId);
+
+/// Key of the availability of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SlotAvailabilityOf(pub SlotId);
 
 /// Key of the items of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -170,6 +174,19 @@ impl Source<AvailabilityOf> for Tables {
         let ids: Vec<EventId> = keys.iter().map(|key| key.0).collect();
         let rows = availability::of(self.0.read(), &ids, self.1.now()).await.map_err(Arc::new)?;
         Ok(rows.into_iter().map(|row| (AvailabilityOf(row.event_id), row)).collect())
+    }
+}
+impl Source<SlotAvailabilityOf> for Tables {
+    type Value = SlotAvailability;
+    type Error = LoadError;
+
+    async fn load(
+        &self,
+        keys: &[SlotAvailabilityOf],
+    ) -> Result<HashMap<SlotAvailabilityOf, SlotAvailability>, LoadError> {
+        let ids: Vec<SlotId> = keys.iter().map(|key| key.0).collect();
+        let rows = availability::of_slots(self.0.read(), &ids, self.1.now()).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|row| (SlotAvailabilityOf(row.slot_id), row)).collect())
     }
 }
 loader!(ItemsOf => Vec<booking_item::Model>, |db, keys| {

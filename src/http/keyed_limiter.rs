@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::sync;
 
 /// Counts held permits by key; cheap to clone.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ impl<K: Eq + Hash + Copy> KeyedLimiter<K> {
     }
 
     fn here(&self) -> MutexGuard<'_, HashMap<K, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.0)
     }
 }
 

@@ -171,6 +171,7 @@ impl Running {
     }
 
     /// Works on a job or a batch, and renews its lease meanwhile.
+    #[tracing::instrument(level = "debug", skip_all, fields(job = jobs.first().map_or(0, |job| job.id), jobs = jobs.len()))]
     async fn work(&self, handler: &Handler, jobs: &[Job], token: Token) {
         let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
         let handled = tokio::select! {

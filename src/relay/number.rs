@@ -28,6 +28,7 @@ struct Head {
 }
 
 /// Numbers the committed domain events.
+#[tracing::instrument(level = "debug", skip_all)]
 pub async fn number(db: &Db) -> Result<Step, DbError> {
     let sql = "SELECT count(*) AS n FROM (SELECT 1 FROM domain_event WHERE seq IS NULL LIMIT 1) found";
     if db::number(db.read(), sql, []).await? == 0 {

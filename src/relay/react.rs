@@ -78,6 +78,7 @@ pub async fn react(ctx: &Ctx, consumer: &Consumer) -> Result<Step, DbError> {
 }
 
 /// Reacts to up to `limit` domain events in one transaction.
+#[tracing::instrument(level = "debug", skip_all, fields(consumer = consumer.name))]
 async fn attempt(ctx: &Ctx, consumer: &Consumer, limit: i64) -> Result<Step, DbError> {
     let now = ctx.now();
     ctx.db

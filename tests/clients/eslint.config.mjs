@@ -42,7 +42,7 @@ export default [
         {
           exceptions: {
             suffixes: ['Connection', 'Edge', 'Payload', 'Error', 'Update'],
-            types: ['AccessToken', 'Availability', 'EventChange', 'Money', 'PageInfo', 'Participant'],
+            types: ['AccessToken', 'Availability', 'EventChange', 'Money', 'PageInfo', 'Participant', 'SlotAvailability'],
           },
         },
       ],

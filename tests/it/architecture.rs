@@ -19,7 +19,7 @@ use source::{Placed, Token, arrows, tokens};
 /// listen to the bus; events know nothing of bookings, which change their tickets; the demo is made by verbs and shown
 /// by `http`.
 const ROWS: &[(&str, &[&str])] = &[
-    ("vocabulary", &["clock", "zone", "id", "money", "status", "text", "domain_event", "entity"]),
+    ("vocabulary", &["sync", "clock", "zone", "id", "money", "status", "text", "domain_event", "entity"]),
     ("the database, and who may do what", &["db", "page", "access"]),
     ("a request", &["engine"]),
     ("the context of a verb", &["ctx"]),

@@ -33,7 +33,16 @@ pub async fn add(app: &TestApp, event: &str, first: &str, n: i64, shared: Option
         })
         .collect();
     let quotas: Vec<quota::Model> = (0..n)
-        .map(|_| quota::Model { id: ctx.id(), event_id, capacity: 5, sold: 0, held: 0, open: 5, waiting: 0 })
+        .map(|_| quota::Model {
+            id: ctx.id(),
+            event_id,
+            capacity: 5,
+            sold: 0,
+            held: 0,
+            open: 5,
+            waiting: 0,
+            revision: 0,
+        })
         .collect();
     let types: Vec<ticket_type::Model> = slots
         .iter()
@@ -294,4 +303,44 @@ async fn long_lists_of_slots_are_bounded_and_priced(stage: Stage) {
     }
     let flood = "{ events(first: 100) { nodes { slots(first: 100) { id } } } }";
     assert_eq!(reader.ask(flood, json!({})).await.fault(), "TOO_COSTLY");
+}
+
+/// Each slot shows figures and a revision of its own: a booking of one date leaves the other's alone, a quota that
+/// dates share counts in each, and nothing of a slot that has begun is available.
+#[apply(scene!)]
+async fn each_slot_has_an_availability_and_a_revision(stage: Stage) {
+    let app = stage.app().await;
+    let (organizer, customer) = (app.organizer().await, app.customer().await);
+    let event = organizer.event(4).await;
+    let (first, quota) = first_type(&app, &event).await;
+    let april = add(&app, &event, "2026-04-01T18:00:00Z", 1, None).await[0];
+    let slots = async || {
+        let query = "query($id: ID!) { event(id: $id) { availability { revision sold available }
+            slots { startsAt availability { capacity sold held available waiting revision } } } }";
+        let answer = app.anonymous().ask(query, json!({ "id": event })).await.ok();
+        let of = |n: usize| answer.at(&format!("event.slots.{n}.availability")).clone();
+        (of(0), of(1), answer.at("event.availability").clone())
+    };
+    let figures = |capacity: i64, sold: i64, available: i64, waiting: i64, revision: i64| {
+        json!({
+            "capacity": capacity, "sold": sold, "held": 0, "available": available, "waiting": waiting, "revision": revision
+        })
+    };
+    assert_eq!(slots().await.0, figures(4, 0, 4, 0, 0));
+    book(&customer, &event, first, 1, "ALL_OR_NOTHING").await.ok();
+    book(&customer, &event, april, 2, "ALL_OR_NOTHING").await.ok();
+    let (march_now, april_now, whole) = slots().await;
+    assert_eq!((march_now, april_now.clone()), (figures(4, 1, 3, 0, 1), figures(5, 2, 3, 0, 2)));
+    assert_eq!(whole, json!({ "revision": 2, "sold": 3, "available": 6 }));
+    book(&customer, &event, first, 5, "PARTIAL_AND_WAITLIST").await.ok();
+    let (march_now, unmoved, _) = slots().await;
+    assert_eq!((march_now, unmoved), (figures(4, 4, 0, 2, 3), april_now), "the other date keeps figures and revision");
+    // A third date shares the tickets of the first.
+    add(&app, &event, "2026-05-01T18:00:00Z", 1, Some(quota)).await;
+    let query = "query($id: ID!) { event(id: $id) { slots { availability { sold revision } } } }";
+    let answer = app.anonymous().ask(query, json!({ "id": event })).await.ok();
+    assert_eq!(answer.at("event.slots.2.availability"), &json!({ "sold": 4, "revision": 3 }));
+    app.clock.set(at("2026-04-02T00:00:00Z"));
+    let (_, april_now, _) = slots().await;
+    assert_eq!(april_now["available"], 0, "it has begun");
 }

@@ -17,6 +17,7 @@ use crate::text::Invalid;
 const ACCEPTED_MAX: usize = Memberships::MAX - 1;
 
 /// Accepts an invitation: the actor becomes a member of the organizer's team.
+#[tracing::instrument(level = "debug", skip_all, fields(invitation = %id))]
 pub async fn accept(ctx: &Ctx, id: InvitationId) -> Result<MembershipId, Error> {
     ctx.allow(Action::AnswerInvitations)?;
     let user = ctx.user()?;
@@ -49,6 +50,7 @@ pub async fn accept(ctx: &Ctx, id: InvitationId) -> Result<MembershipId, Error> 
 }
 
 /// Declines an invitation.
+#[tracing::instrument(level = "debug", skip_all, fields(invitation = %id))]
 pub async fn decline(ctx: &Ctx, id: InvitationId) -> Result<InvitationId, Error> {
     ctx.allow(Action::AnswerInvitations)?;
     let user = ctx.user()?;

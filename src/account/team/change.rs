@@ -13,6 +13,7 @@ use crate::entity::membership;
 use crate::id::{MembershipId, NodeId};
 
 /// Gives a member another role. Takes effect immediately: running subscriptions of the member are terminated.
+#[tracing::instrument(level = "debug", skip_all, fields(membership = %id))]
 pub async fn change_role(ctx: &Ctx, id: MembershipId, role: MemberRole) -> Result<MembershipId, Error> {
     ctx.allow(Action::ManageMembers)?;
     let before = ctx
@@ -34,6 +35,7 @@ pub async fn change_role(ctx: &Ctx, id: MembershipId, role: MemberRole) -> Resul
 }
 
 /// Ends a membership: one's own, or one of an organizer the actor owns. Returns it as it was.
+#[tracing::instrument(level = "debug", skip_all, fields(membership = %id))]
 pub async fn remove(ctx: &Ctx, id: MembershipId) -> Result<membership::Model, Error> {
     ctx.allow(Action::ManageMembers)?;
     let before = ctx

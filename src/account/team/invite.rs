@@ -22,6 +22,7 @@ const LIFETIME: Duration = Duration::from_secs(14 * 24 * 3_600);
 
 /// Invites an e-mail address to the team of an organizer. A second invitation of the same address renews the first,
 /// with the new role. The answer is the same whether the address has an account or not.
+#[tracing::instrument(level = "debug", skip_all, fields(organizer = %organizer))]
 pub async fn invite(ctx: &Ctx, organizer: OrganizerId, address: &str, role: MemberRole) -> Result<InvitationId, Error> {
     ctx.allow(Action::ManageMembers)?;
     let (email, email_key) = email(address)?;
@@ -97,6 +98,7 @@ async fn size(tx: &Tx, organizer: OrganizerId, now: Timestamp) -> Result<i64, Db
 }
 
 /// Revokes an open invitation.
+#[tracing::instrument(level = "debug", skip_all, fields(invitation = %id))]
 pub async fn revoke(ctx: &Ctx, id: InvitationId) -> Result<InvitationId, Error> {
     ctx.allow(Action::ManageMembers)?;
     ctx.db

@@ -6,10 +6,10 @@ use async_graphql::{Context, ID, Object, Result};
 
 use crate::access::Action;
 use crate::entity::{event, slot, ticket_type};
-use crate::graphql::availability::Availability;
+use crate::graphql::availability::{Availability, SlotAvailability};
 use crate::graphql::booking::Booking;
 use crate::graphql::guard::May;
-use crate::graphql::load::{AvailabilityOf, Load, SlotsOf, TypesOf, failed};
+use crate::graphql::load::{AvailabilityOf, Load, SlotAvailabilityOf, SlotsOf, TypesOf, failed};
 use crate::graphql::organizer::{Organizer, organizer_by_id};
 use crate::graphql::page::{Args, id, length};
 use crate::graphql::scalar::{DateTime, Money, id_or_nobody};
@@ -237,6 +237,12 @@ impl Slot {
     /// End of the slot.
     async fn ends_at(&self) -> DateTime {
         DateTime(self.0.ends_at)
+    }
+
+    /// Ticket availability of the slot at the time of this read. Tickets that slots share count in each of them.
+    async fn availability(&self, ctx: &Context<'_>) -> Result<Option<SlotAvailability>> {
+        let found = ctx.data::<Load>()?.load_one(SlotAvailabilityOf(self.0.id)).await.map_err(failed)?;
+        Ok(found.map(SlotAvailability::from))
     }
 }
 

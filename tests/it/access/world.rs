@@ -229,6 +229,7 @@ impl World {
             "Slot" => query(at_event("slots { FIELDS }"), "event.slots.0"),
             "TicketType" => query(at_event("ticketTypes { FIELDS }"), "event.ticketTypes.0"),
             "Availability" => query(at_event("availability { FIELDS }"), "event.availability"),
+            "SlotAvailability" => query(at_event("slots { availability { FIELDS } }"), "event.slots.0.availability"),
             "Money" => query(at_event("price { FIELDS }"), "event.price"),
             "Organizer" => query(at_event("organizer { FIELDS }"), "event.organizer"),
             "Membership" => query(team("members(first: 1) { nodes { FIELDS } }"), "organizer.members.nodes.0"),
