@@ -238,8 +238,11 @@ impl DomainEvent {
 fn upgrade(kind: &str, v: i64, data: &mut serde_json::Value) {
     // Version 2: a confirmation names the waitlist entry it fulfils. Before, it did not, and its customer got a notice
     // for the promotion as well.
-    if v < 2 && kind == "booking.confirmed" {
-        data["entry"] = serde_json::Value::Null;
+    if v < 2
+        && kind == "booking.confirmed"
+        && let Some(fields) = data.as_object_mut()
+    {
+        fields.insert("entry".to_owned(), serde_json::Value::Null);
     }
 }
 

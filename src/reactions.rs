@@ -105,7 +105,9 @@ async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted
                     notices.extend(users.map(|user| NewNotice::of(domain_event, *user, kind, Audience::Organizer)));
                 }
                 Effect::TellCustomers(event, which, kind) => {
-                    let customers = audience::customers(tx, event, which, None, audience::CHUNK + 1).await?;
+                    let customers =
+                        audience::customers(tx, event, which, domain_event.occurred_at, None, audience::CHUNK + 1)
+                            .await?;
                     if customers.len() as i64 > audience::CHUNK {
                         jobs.push(fanout::job(domain_event, event, which, kind, ctx.now()));
                         fan_out = true;

@@ -60,7 +60,11 @@ pub async fn close_begun(ctx: &Ctx) -> Result<u64, DbError> {
         let mut ended = 0;
         for Begun { event_id } in begun {
             loop {
-                let some = chunk_of_event(ctx, event_id).await?;
+                // One event that fails must not keep the others open.
+                let some = chunk_of_event(ctx, event_id).await.unwrap_or_else(|error| {
+                    tracing::error!(%error, event = %event_id, "cannot close a waitlist");
+                    0
+                });
                 ended += some;
                 if some == 0 {
                     break;
@@ -161,6 +165,8 @@ pub async fn chunk_of_account(ctx: &Ctx, user: UserId, held: Option<Held>) -> Re
 
 async fn next_of(tx: &Tx, user: UserId) -> Result<Vec<Open>, DbError> {
     let sql = "SELECT id, event_id, ticket_type_id, quota_id, user_id, quantity FROM waitlist_entry
-               WHERE user_id = $1 AND status = 'WAITING' ORDER BY event_id, id LIMIT $2";
+               WHERE user_id = $1 AND status = 'WAITING' AND NOT EXISTS
+                   (SELECT 1 FROM users u WHERE u.id = $1 AND u.disabled_at IS NULL AND u.role = 'CUSTOMER')
+               ORDER BY event_id, id LIMIT $2";
     db::all(tx, sql, [user.into(), CHUNK_OF_ACCOUNT.into()]).await
 }

@@ -35,7 +35,14 @@ pub async fn promote_left(ctx: &Ctx) -> Result<(), DbError> {
                AND e.status = 'PUBLISHED' AND e.ends_at > $1";
     let unserved: Vec<Unserved> = db::all(ctx.db.read(), sql, [ctx.now().into()]).await?;
     for Unserved { event_id } in unserved {
-        while chunk(ctx, event_id, None).await? {}
+        // One event that fails must not keep the others waiting.
+        let promoted = async {
+            while chunk(ctx, event_id, None).await? {}
+            Ok::<_, DbError>(())
+        };
+        if let Err(error) = promoted.await {
+            tracing::error!(%error, event = %event_id, "cannot promote a waitlist that a dead job left");
+        }
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
+use crate::clock::Timestamp;
 use crate::db::{self, DbError, record};
 use crate::id::{BookingId, EventId, OrganizerId, UserId};
 
@@ -34,11 +35,12 @@ struct CustomerRow {
     booking_id: Option<BookingId>,
 }
 
-/// Returns the next customers of an event after `after`, in user order.
+/// Returns the next customers of an event after `after`, in user order. `at` is the time of the cause.
 pub async fn customers(
     c: &impl ConnectionTrait,
     event: EventId,
     which: Customers,
+    at: Timestamp,
     after: Option<UserId>,
     limit: i64,
 ) -> Result<Vec<Customer>, DbError> {
@@ -51,7 +53,11 @@ pub async fn customers(
     };
     let waits = |of: &str| match which {
         Customers::WithLiveBooking => format!("{of}.status = 'WAITING'"),
-        Customers::WhenCalledOff => format!("{of}.status IN ('WAITING', 'CLOSED')"),
+        // Entries for slots that had begun were closed before, with a notice of their own.
+        Customers::WhenCalledOff => format!(
+            "({of}.status = 'WAITING' OR {of}.status = 'CLOSED' AND (SELECT true FROM ticket_type t
+              JOIN slot s ON s.id = t.slot_id WHERE t.id = {of}.ticket_type_id AND s.starts_at > $4) IS NOT NULL)"
+        ),
     };
     // One row per customer: the earliest such booking, or the earliest entry of a customer without one. Ids are
     // time-ordered, and PostgreSQL has no min(uuid). Checking each row for an earlier one follows the index and stops
@@ -76,7 +82,10 @@ pub async fn customers(
         books("b"),
     );
     let after = after.unwrap_or(UserId(uuid::Uuid::nil()));
-    let rows: Vec<CustomerRow> = db::all(c, &sql, [event.into(), after.into(), limit.into()]).await?;
+    let rows: Vec<CustomerRow> = match which {
+        Customers::WithLiveBooking => db::all(c, &sql, [event.into(), after.into(), limit.into()]).await?,
+        Customers::WhenCalledOff => db::all(c, &sql, [event.into(), after.into(), limit.into(), at.into()]).await?,
+    };
     Ok(rows.into_iter().map(|row| Customer { user: row.user_id, booking: row.booking_id }).collect())
 }
 

@@ -116,7 +116,9 @@ async fn chunk(
 ) -> Result<(Vec<(UserId, i64)>, Option<UserId>), DbError> {
     ctx.db
         .write(Priority::Worker, |tx| async move {
-            let customers = audience::customers(&tx, args.event, args.customers, after, audience::CHUNK).await?;
+            let customers =
+                audience::customers(&tx, args.event, args.customers, domain_event.occurred_at, after, audience::CHUNK)
+                    .await?;
             let Some(last) = customers.last().map(|customer| customer.user) else { return Ok((Vec::new(), None)) };
             let progress = serde_json::json!(last).to_string();
             if !claim::advance(&tx, held, &progress).await? {

@@ -181,7 +181,24 @@ impl Running {
                 return;
             }
         };
-        if let Err(error) = self.complete(jobs, token, &handled).await {
+        // The work is done: a database that is away for a moment must not cost the jobs an attempt. Repeating is safe,
+        // because the token fences each completion.
+        let completing = async {
+            loop {
+                match self.complete(jobs, token, &handled).await {
+                    Err(error) if db::is_transient(&error) => {
+                        tracing::warn!(%error, kind = handler.kind, "cannot complete jobs yet");
+                        tokio::time::sleep(POLL_EVERY).await;
+                    }
+                    done => break done,
+                }
+            }
+        };
+        let completed = tokio::select! {
+            completed = tokio::time::timeout(self.worker.lease, completing) => completed.unwrap_or(Ok(())),
+            () = self.keep_lease(&ids, token) => return,
+        };
+        if let Err(error) = completed {
             // The lease expires and the jobs run again. Effects and completion share one transaction.
             tracing::error!(%error, kind = handler.kind, "cannot complete jobs");
         }

@@ -173,8 +173,8 @@ impl Relay {
                     }
                     LOOK_EVERY
                 }
-                Ok(react::Step::Nothing) => LOOK_EVERY,
-                Ok(react::Step::Elsewhere) => TRY_AGAIN,
+                // The process that reacts reads again after its commit; only its death leaves work to this one.
+                Ok(react::Step::Nothing | react::Step::Elsewhere) => LOOK_EVERY,
                 Err(error) => {
                     tracing::error!(consumer = consumer.name, %error, "reacting failed; it is tried again");
                     AFTER_ERROR

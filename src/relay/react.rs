@@ -5,7 +5,10 @@
 //! itself with an error that is not transient. A domain event of a later release is left to a process of that release:
 //! this process stops reacting there.
 
-use sea_orm::FromQueryResult;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use sea_orm::{DbErr, FromQueryResult};
 
 use super::history::{self, Row};
 use super::{CHANNEL, Consumer, Reacted, Start};
@@ -63,8 +66,7 @@ pub async fn register(ctx: &Ctx, consumer: &Consumer) -> Result<(), DbError> {
 
 /// Lets a consumer react to the next domain events.
 pub async fn react(ctx: &Ctx, consumer: &Consumer) -> Result<Step, DbError> {
-    let sql = "SELECT last FROM consumer WHERE name = $1";
-    let last = db::one::<Cursor, 1>(ctx.db.read(), sql, [consumer.name.into()]).await?.map_or(0, |cursor| cursor.last);
+    let last = cursor(ctx, consumer).await?;
     if history::since(ctx.db.read(), history::About::Anything, last, 1).await?.is_empty() {
         return Ok(Step::Nothing);
     }
@@ -75,6 +77,12 @@ pub async fn react(ctx: &Ctx, consumer: &Consumer) -> Result<Step, DbError> {
             one_by_one(ctx, consumer).await
         }
     }
+}
+
+async fn cursor(ctx: &Ctx, consumer: &Consumer) -> Result<i64, DbError> {
+    let sql = "SELECT last FROM consumer WHERE name = $1";
+    let row: Option<Cursor> = db::one(ctx.db.read(), sql, [consumer.name.into()]).await?;
+    Ok(row.map_or(0, |cursor| cursor.last))
 }
 
 /// Reacts to up to `limit` domain events in one transaction.
@@ -90,7 +98,9 @@ async fn attempt(ctx: &Ctx, consumer: &Consumer, limit: i64) -> Result<Step, DbE
                 return Ok(Step::Resigned);
             }
             park(&tx, &batch.damaged).await?;
-            let reacted = (consumer.react)(tx.clone(), batch.domain_events.clone()).await?;
+            // A panic is parked like an error; without this it would end the consumer for good.
+            let reacting = AssertUnwindSafe((consumer.react)(tx.clone(), batch.domain_events.clone())).catch_unwind();
+            let reacted = reacting.await.map_err(|_| DbErr::Custom("the reaction panicked".to_owned()))??;
             move_cursor(&tx, consumer.name, batch.up_to).await?;
             Ok(Step::Reacted(reacted))
         })
@@ -101,6 +111,7 @@ async fn attempt(ctx: &Ctx, consumer: &Consumer, limit: i64) -> Result<Step, DbE
 async fn one_by_one(ctx: &Ctx, consumer: &Consumer) -> Result<Step, DbError> {
     let mut all: Option<Reacted> = None;
     for _ in 0..CHUNK {
+        let before = cursor(ctx, consumer).await?;
         match attempt(ctx, consumer, 1).await {
             Ok(Step::Reacted(more)) => all.get_or_insert_default().add(more),
             Ok(step) => return Ok(all.map_or(step, Step::Reacted)),
@@ -108,7 +119,7 @@ async fn one_by_one(ctx: &Ctx, consumer: &Consumer) -> Result<Step, DbError> {
                 if is_transient(&error) {
                     return Err(error); // not caused by the domain event: the relay tries again
                 }
-                park_next(&ctx.db, consumer.name, ctx.now(), &error).await?;
+                park_next(&ctx.db, consumer.name, before, ctx.now(), &error).await?;
                 all.get_or_insert_default();
             }
         }
@@ -157,10 +168,18 @@ async fn park(tx: &Tx, domain_events: &[Parked]) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Parks the domain event behind the cursor with the error of its reaction.
-async fn park_next(db: &Db, consumer: &'static str, now: Timestamp, error: &DbError) -> Result<(), DbError> {
+/// Parks the domain event behind the cursor `before` with the error of its reaction. If the cursor has moved since,
+/// another process has dealt with the domain event that failed here.
+async fn park_next(
+    db: &Db,
+    consumer: &'static str,
+    before: i64,
+    now: Timestamp,
+    error: &DbError,
+) -> Result<(), DbError> {
     db.write(Priority::Relay, |tx| async move {
-        let Some(last) = lock_cursor(&tx, consumer).await? else { return Ok(()) };
+        let locked = lock_cursor(&tx, consumer).await?;
+        let Some(last) = locked.filter(|last| *last == before) else { return Ok(()) };
         let rows = history::since(&tx, history::About::Anything, last, 1).await?;
         // A domain event of a later release is not parked: no reaction to it ran here, so the failure has another
         // cause.

@@ -53,6 +53,10 @@ async fn a_failing_consumer_delays_no_other(stage: Stage) {
         .app_with(|options| {
             options.consumers = vec![
                 consumer("broken", Start::Beginning, move |_| Err(broken("always"))),
+                consumer("panicking", Start::Beginning, |kinds| match kinds.contains(&"booking.created") {
+                    true => panic!("a bug in a consumer"),
+                    false => Ok(()),
+                }),
                 consumer("picky", Start::Beginning, move |kinds| match kinds.contains(&"booking.created") {
                     true => Err(broken("not this one")),
                     false => Ok(()),
@@ -68,13 +72,13 @@ async fn a_failing_consumer_delays_no_other(stage: Stage) {
     let event = organizer.event(5).await;
     customer.books(&event, 2).await;
     app.settled().await;
-    for name in ["broken", "picky", "list"] {
+    for name in ["broken", "panicking", "picky", "list"] {
         caught_up(&app, name).await;
     }
     assert_eq!(app.notices(customer.user, "booking.confirmed").await, 1, "reactions went on");
     let all = app.number("SELECT last AS n FROM stream_head", []).await;
     assert_eq!(parked(&app, "broken").await, all);
-    assert_eq!(parked(&app, "picky").await, 1);
+    assert_eq!((parked(&app, "picky").await, parked(&app, "panicking").await), (1, 1));
     assert_eq!((parked(&app, "list").await, parked(&app, "reactions").await), (0, 0));
     assert_eq!(seen.lock().unwrap().len() as i64, all, "each domain event once");
 }

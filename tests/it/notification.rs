@@ -158,7 +158,9 @@ async fn who_waits_is_told_like_who_booked(stage: Stage) {
     let mut told = Vec::new();
     let mut after = None;
     loop {
-        let next = audience::customers(app.db().read(), of, Customers::WithLiveBooking, after, 1).await.unwrap();
+        let next = audience::customers(app.db().read(), of, Customers::WithLiveBooking, app.clock.now(), after, 1)
+            .await
+            .unwrap();
         let Some(customer) = next.first() else { break };
         after = Some(customer.user);
         told.push((customer.user, customer.booking.is_some()));

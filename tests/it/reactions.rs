@@ -225,6 +225,10 @@ fn golden_domain_events_of_the_previous_version_are_upgraded() {
     let confirmed = golden(VERSION - 1, "booking.confirmed");
     assert!(!confirmed.contains("entry"), "the previous version had no such field");
     assert!(DomainEvent::read("booking.confirmed", VERSION, &confirmed).is_err(), "the field is not optional");
+    for damaged in ["[]", "1", "\"text\"", "null"] {
+        let read = DomainEvent::read("booking.confirmed", VERSION - 1, damaged);
+        assert!(matches!(read, Err(UnreadableDomainEvent::Damaged(_))), "{damaged}: {read:?}");
+    }
 }
 
 /// A domain event holds ids, numbers and words of the code: no personal data, so erasure need not touch any.
