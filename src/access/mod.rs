@@ -78,7 +78,7 @@ impl Actor {
     /// Returns the organizers for which the actor may do an action, in the order of its memberships; none for an actor
     /// without memberships, such as an administrator.
     pub fn organizers(&self, action: impl Fn(OrganizerId) -> Action) -> Vec<OrganizerId> {
-        let Some(user) = self.signed_in() else { return Vec::new() };
+        let Some(user) = self.signed_in().filter(|user| user.role == Role::Organizer) else { return Vec::new() };
         let all = user.memberships.iter().map(|(organizer, _)| organizer);
         all.filter(|organizer| decide(self, action(*organizer)) == Decision::Allow).collect()
     }

@@ -162,7 +162,7 @@ pub async fn confirm(ctx: &Ctx, id: EntryId) -> Result<EntryId, Error> {
             let before = inventories.remove(&found.event_id).ok_or(Error::EntryNotFound)?;
             let entry = before.waits.values().flatten().find(|own| own.entry == id).ok_or(Error::NotWaiting)?;
             must_be_on_sale(&before)?;
-            if before.has_begun() {
+            if before.ticket_type(found.ticket_type_id).is_none_or(|one| one.begun) {
                 return Err(Error::EventOver);
             }
             if entry.terms != before.terms {

@@ -11,7 +11,6 @@ const PRICES: Prices = Prices {
     expensive: &[
         ("changePassword", 100),
         ("createAdmin", 100),
-        ("memberships", 16),
         ("position", 5),
         ("positionAtLeast", 5),
         ("signIn", 100),
@@ -20,7 +19,7 @@ const PRICES: Prices = Prices {
         ("totalCountCapped", 10),
     ],
     // Most events have one or two of each: a page of 100 events with both must stay within the limit of an operation.
-    lists: &[("slots", 3), ("ticketTypes", 3)],
+    lists: &[("memberships", 16), ("slots", 3), ("ticketTypes", 3)],
     scans: &[("free", 20), ("hasTickets", 20), ("price", 20), ("text", 20)],
 };
 

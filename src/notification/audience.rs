@@ -101,7 +101,8 @@ struct MemberRow {
     user_id: UserId,
 }
 
-/// Returns the owners and managers of these organizers; other members see the events without being notified.
+/// Returns the owners and managers of these organizers, without accounts that may not use the right any more. Other
+/// members see the events without being notified.
 pub async fn members(
     c: &impl ConnectionTrait,
     organizers: impl IntoIterator<Item = OrganizerId>,
@@ -109,6 +110,7 @@ pub async fn members(
     let keys: Vec<OrganizerKey> = organizers.into_iter().map(|organizer_id| OrganizerKey { organizer_id }).collect();
     let sql = "SELECT m.organizer_id, m.user_id FROM {records}
                JOIN membership m ON m.organizer_id = r.organizer_id
+               JOIN users u ON u.id = m.user_id AND u.role = 'ORGANIZER' AND u.disabled_at IS NULL
                WHERE m.role IN ('OWNER', 'MANAGER') ORDER BY m.organizer_id, m.user_id";
     let rows: Vec<MemberRow> = db::select_by(c, sql, &keys, []).await?;
     Ok(rows.into_iter().map(|row| (row.organizer_id, row.user_id)).collect())

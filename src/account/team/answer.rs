@@ -9,7 +9,7 @@ use crate::account::{Error, revocation, store};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError, Priority, Tx};
 use crate::entity::{membership, membership_invitation, users};
-use crate::id::{InvitationId, MembershipId, NodeId, UserId};
+use crate::id::{InvitationId, MembershipId, NodeId, OrganizerId, UserId};
 use crate::status::InvitationStatus;
 use crate::text::Invalid;
 
@@ -27,6 +27,9 @@ pub async fn accept(ctx: &Ctx, id: InvitationId) -> Result<MembershipId, Error> 
         .write(Priority::Interactive, |tx| async move {
             let invitation = held(ctx, &tx, id, user).await?;
             if !invitation.status.may_become(InvitationStatus::Accepted) || invitation.expires_at <= now {
+                return Err(Error::InvitationOver);
+            }
+            if !may_still_invite(&tx, invitation.invited_by, invitation.organizer_id).await? {
                 return Err(Error::InvitationOver);
             }
             let own = store::memberships_of(&tx, user).await?;
@@ -79,4 +82,13 @@ async fn held(ctx: &Ctx, tx: &Tx, id: InvitationId, user: UserId) -> Result<memb
     }
     // Read again: it may have ended before the lock.
     find().one(tx).await.map_err(DbError::from)?.ok_or(Error::InvitationNotFound)
+}
+
+/// Returns true if the sender of an invitation still has the right to send it: disabling the account or changing its
+/// role ends the right without a change of the team.
+async fn may_still_invite(tx: &Tx, sender: UserId, organizer: OrganizerId) -> Result<bool, DbError> {
+    let sql = "SELECT count(*) AS n FROM users u WHERE u.id = $1 AND u.disabled_at IS NULL
+               AND (u.role = 'ADMIN' OR u.role = 'ORGANIZER' AND EXISTS (SELECT 1 FROM membership m
+                    WHERE m.user_id = u.id AND m.organizer_id = $2 AND m.role = 'OWNER'))";
+    Ok(db::number(tx, sql, [sender.into(), organizer.into()]).await? > 0)
 }

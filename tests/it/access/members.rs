@@ -553,3 +553,27 @@ async fn old_invitations_are_deleted(stage: Stage) {
         assert_eq!(app.number("SELECT count(*) AS n FROM membership_invitation", []).await, left, "{days}");
     }
 }
+
+/// A right that an account loses without a change of its team ends what rests on it: invitations that the account
+/// sent, and notices to its organizer.
+#[apply(scene!)]
+async fn an_account_without_its_role_neither_invites_nor_is_notified(stage: Stage) {
+    let app = stage.app().await;
+    let (admin, owner, second) = (app.admin().await, app.organizer().await, app.organizer().await);
+    let (new, customer) = (app.organizer().await, app.customer().await);
+    let organizer = organizer_of(&owner).await;
+    enrol(&owner, &organizer, &second, "OWNER").await;
+    let event = owner.event(5).await;
+    let invitation = invited(&second, &organizer, &address(&new).await, "MANAGER").await;
+    let accept = || new.mutate("acceptInvitation", json!({ "invitationId": invitation }), "membership { id }");
+    let user = second.user.to_global_id();
+    admin.mutate("setUserRole", json!({ "userId": user, "role": "CUSTOMER" }), "user { id }").await.ok();
+    customer.books(&event, 1).await;
+    app.settled().await;
+    assert_eq!(app.notices(owner.user, "booking.created").await, 1);
+    assert_eq!(app.notices(second.user, "booking.created").await, 0, "the right to the organizer's notices has ended");
+    assert_eq!(accept().await.refusal(), "INVALID_TRANSITION");
+    // A present owner makes the invitation good again.
+    assert_eq!(invited(&owner, &organizer, &address(&new).await, "MANAGER").await, invitation);
+    accept().await.ok();
+}
