@@ -34,8 +34,13 @@ pub async fn organizer_of(c: &impl ConnectionTrait, user: UserId) -> Result<Opti
 
 /// Returns the memberships of a user, oldest first.
 pub async fn memberships_of(c: &impl ConnectionTrait, user: UserId) -> Result<Vec<membership::Model>, DbError> {
-    let own = membership::Entity::find().filter(membership::Column::UserId.eq(user));
-    Ok(own.order_by_asc(membership::Column::Id).all(c).await?)
+    memberships(c, &[user]).await
+}
+
+/// Returns the memberships of these users, oldest first.
+pub async fn memberships(c: &impl ConnectionTrait, users: &[UserId]) -> Result<Vec<membership::Model>, DbError> {
+    let of = membership::Entity::find().filter(membership::Column::UserId.is_in(users.iter().copied()));
+    Ok(of.order_by_asc(membership::Column::Id).all(c).await?)
 }
 
 /// Inserts a new user. The unique index decides which of two sign-ups with one address is first.

@@ -6,19 +6,19 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use super::Services;
 use super::error::{IntoUserError, UserError, stored};
 use super::guard::{May, acting};
-use super::load::{Load, failed};
+use super::load::{Load, MembershipsOf, failed};
 use super::membership::Membership;
 use super::organizer::{Organizer, organizer_by_id};
 use super::page::id;
 use super::scalar::DateTime;
-use crate::access::{Action, Role};
+use crate::access::{Action, MemberRole, Role};
 use crate::account::refresh::Refresh;
 use crate::account::session::Opened;
 use crate::account::sign_in::sign_in;
 use crate::account::sign_up::{self, NewAccount};
-use crate::entity::users;
+use crate::entity::{membership, users};
 
-/// A person with an account.
+/// A user, and the path on which the viewer reached it.
 pub struct User {
     row: users::Model,
     reached: Reached,
@@ -56,6 +56,12 @@ impl User {
     /// A user who has just signed in.
     fn signed_in(row: users::Model) -> Self {
         Self { row, reached: Reached::BySigningIn }
+    }
+
+    /// Returns the user's memberships, oldest first.
+    async fn members(&self, ctx: &Context<'_>) -> Result<Vec<membership::Model>> {
+        let found = ctx.data::<Load>()?.load_one(MembershipsOf(self.row.id)).await.map_err(failed)?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Returns true if the viewer is this user, by session or by the sign-in of this request, or an administrator.
@@ -98,9 +104,8 @@ impl User {
         if !self.is_open_to(ctx)? {
             return Ok(None);
         }
-        let organizer = crate::account::store::organizer_of(acting(ctx)?.db.read(), self.row.id).await;
-        match organizer.map_err(|error| super::error::db_fault(&error))? {
-            Some(organizer) => organizer_by_id(ctx, organizer).await,
+        match self.members(ctx).await?.iter().find(|row| row.role == MemberRole::Owner) {
+            Some(owned) => organizer_by_id(ctx, owned.organizer_id).await,
             None => Ok(None),
         }
     }
@@ -111,8 +116,7 @@ impl User {
         if !self.is_open_to(ctx)? {
             return Ok(None);
         }
-        let rows = crate::account::store::memberships_of(acting(ctx)?.db.read(), self.row.id).await;
-        Ok(Some(rows.map_err(|error| super::error::db_fault(&error))?.into_iter().map(Membership).collect()))
+        Ok(Some(self.members(ctx).await?.into_iter().map(Membership).collect()))
     }
 
     /// True if an administrator has withdrawn the right to sign in. Null unless you are this user or an ADMIN.

@@ -7,12 +7,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::account::store;
 use crate::booking::availability::{self, Availability, SlotAvailability};
 use crate::booking::{list, mine};
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::engine::loader::{Loader, Source};
-use crate::entity::{booking, booking_item, event, event_change, organizer, slot, ticket_type, users, waitlist_entry};
+use crate::entity::{
+    booking, booking_item, event, event_change, membership, organizer, slot, ticket_type, users, waitlist_entry,
+};
 use crate::event::store as events;
 use crate::id::{BookingId, ChangeId, EntryId, EventId, OrganizerId, SlotId, TicketTypeId, UserId};
 use crate::notification::read;
@@ -65,6 +68,10 @@ pub struct SlotAvailabilityOf(pub SlotId);
 /// Key of the items of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ItemsOf(pub BookingId);
+
+/// Key of the memberships of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MembershipsOf(pub UserId);
 
 /// Key of the position of an entry in its waitlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,10 +133,10 @@ loader!(EventId => event::Model, |db, keys| {
     events::by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
 });
 loader!(UserId => users::Model, |db, keys| {
-    crate::account::store::by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
+    store::by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
 });
 loader!(OrganizerId => organizer::Model, |db, keys| {
-    crate::account::store::organizers(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
+    store::organizers(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
 });
 loader!(BookingId => booking::Model, |db, keys| {
     list::by_ids(db, keys).await.map(|rows| rows.into_iter().map(|row| (row.id, row)).collect())
@@ -166,6 +173,7 @@ macro_rules! first_parts {
 
 first_parts!(SlotsOf => slot::Model, events::slots);
 first_parts!(TypesOf => ticket_type::Model, events::ticket_types);
+
 impl Source<AvailabilityOf> for Tables {
     type Value = Availability;
     type Error = LoadError;
@@ -176,6 +184,7 @@ impl Source<AvailabilityOf> for Tables {
         Ok(rows.into_iter().map(|row| (AvailabilityOf(row.event_id), row)).collect())
     }
 }
+
 impl Source<SlotAvailabilityOf> for Tables {
     type Value = SlotAvailability;
     type Error = LoadError;
@@ -189,9 +198,14 @@ impl Source<SlotAvailabilityOf> for Tables {
         Ok(rows.into_iter().map(|row| (SlotAvailabilityOf(row.slot_id), row)).collect())
     }
 }
+
 loader!(ItemsOf => Vec<booking_item::Model>, |db, keys| {
     let ids: Vec<BookingId> = keys.iter().map(|key| key.0).collect();
     list::items(db, &ids).await.map(|rows| grouped(rows, |row| ItemsOf(row.booking_id)))
+});
+loader!(MembershipsOf => Vec<membership::Model>, |db, keys| {
+    let users: Vec<UserId> = keys.iter().map(|key| key.0).collect();
+    store::memberships(db, &users).await.map(|rows| grouped(rows, |row| MembershipsOf(row.user_id)))
 });
 loader!(PositionOf => i64, |db, keys| {
     let ids: Vec<EntryId> = keys.iter().map(|key| key.0).collect();
