@@ -86,6 +86,8 @@ record! {
 pub struct List {
     tables: String,
     conditions: Vec<String>,
+    /// Placeholders of several organizers: an index has the events of each in the order of the list, but not of all.
+    organizers: Vec<String>,
     values: Vec<Value>,
 }
 
@@ -113,10 +115,25 @@ impl List {
 
     /// Returns the tables and their conditions, as they appear in a statement.
     fn sql(&self) -> String {
-        match self.conditions.as_slice() {
+        let of =
+            (!self.organizers.is_empty()).then(|| format!("event.organizer_id IN ({})", self.organizers.join(", ")));
+        match self.conditions.iter().cloned().chain(of).collect::<Vec<_>>().as_slice() {
             [] => self.tables.clone(),
             conditions => format!("{} WHERE {}", self.tables, conditions.join(" AND ")),
         }
+    }
+
+    /// Returns the lists of the organizers apart; this one alone if it is not of several.
+    fn by_organizer(&self) -> Vec<Self> {
+        if self.organizers.is_empty() {
+            return vec![self.clone()];
+        }
+        let of = |organizer: &String| {
+            let mut own = Self { organizers: Vec::new(), ..self.clone() };
+            own.conditions.push(format!("event.organizer_id = {organizer}"));
+            own
+        };
+        self.organizers.iter().map(of).collect()
     }
 }
 
@@ -132,7 +149,8 @@ pub async fn list(ctx: &Ctx, scope: Scope<'_>, filter: &Filter) -> Result<List, 
         Some(words) => Some(search::find(c, words.clone(), scope == Scope::Catalog).await?),
         None => None,
     };
-    let mut list = List { tables: "event".to_owned(), conditions: Vec::new(), values: Vec::new() };
+    let mut list =
+        List { tables: "event".to_owned(), conditions: Vec::new(), organizers: Vec::new(), values: Vec::new() };
     match matches {
         Some(Matches::Few(ids)) => {
             let rows: Vec<Candidate> = ids.into_iter().map(|id| Candidate { id }).collect();
@@ -157,8 +175,7 @@ pub async fn list(ctx: &Ctx, scope: Scope<'_>, filter: &Filter) -> Result<List, 
         // With a single organizer, the index has the events in the order of the list.
         Scope::Of([only]) => list.and("organizer_id", "=", *only),
         Scope::Of(organizers) => {
-            let bound: Vec<String> = organizers.iter().map(|organizer| list.bind(*organizer)).collect();
-            list.conditions.push(format!("event.organizer_id IN ({})", bound.join(", ")));
+            list.organizers = organizers.iter().map(|organizer| list.bind(*organizer)).collect();
         }
         Scope::All => {}
     }
@@ -212,10 +229,26 @@ pub fn keys(backend: DbBackend, list: &List, sort: Sort, paging: &Paging<(Timest
     }
     let direction = if is_ascending == paging.from_end { "DESC" } else { "ASC" };
     let limit = query.bind(i64::try_from(paging.limit + 1).unwrap_or(i64::MAX));
-    let sql = format!(
-        "SELECT event.id FROM {} ORDER BY event.{column} {direction}, event.id {direction} LIMIT {limit}",
-        query.sql()
-    );
+    let front = |list: &List, columns: &str| {
+        let tables = list.sql();
+        format!(
+            "SELECT {columns} FROM {tables} ORDER BY event.{column} {direction}, event.id {direction} LIMIT {limit}"
+        )
+    };
+    let sql = match query.by_organizer().as_slice() {
+        [only] => front(only, "event.id"),
+        // The fronts of all, so that no more than a page of each is read.
+        several => {
+            let fronts: Vec<String> = several
+                .iter()
+                .map(|own| format!("SELECT * FROM ({}) front", front(own, &format!("event.id, event.{column} AS at"))))
+                .collect();
+            format!(
+                "SELECT id FROM ({}) fronts ORDER BY at {direction}, id {direction} LIMIT {limit}",
+                fronts.join(" UNION ALL ")
+            )
+        }
+    };
     Statement::from_sql_and_values(backend, sql, query.values)
 }
 

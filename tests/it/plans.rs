@@ -27,11 +27,12 @@ const OPEN_ONLY: &[(&str, &str)] = &[
     ("SELECT id, user_id, status FROM booking", "booking_live"),
     ("SELECT id, user_id, quota_id, quantity FROM waitlist_entry", "waitlist_waiting"),
     ("SELECT i.last_seq, i.read_seq", "notice_newer"),
+    ("SELECT id FROM (SELECT * FROM (SELECT event.id", "event_by_organizer"),
 ];
 
 /// Returns true if a statement pages or counts the catalog from an index alone; the test of it is that no event is
 /// read.
-fn is_programme(sql: &str) -> bool {
+fn is_catalog(sql: &str) -> bool {
     sql.contains("FROM event WHERE event.status = 'PUBLISHED'") && !sql.contains("(SELECT true")
 }
 
@@ -213,7 +214,7 @@ async fn whole_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
         assert!(!sql.starts_with(statement) || is_planned_so, "{steps:?}: {sql}");
     }
     let is_covered = steps.iter().any(|step| step.starts_with("SEARCH event USING COVERING INDEX event_by_"));
-    assert!(!is_programme(sql) || is_covered, "{steps:?}: {sql}");
+    assert!(!is_catalog(sql) || is_covered, "{steps:?}: {sql}");
     let is_whole = |step: &String| {
         let Some(name) = step.strip_prefix("SCAN ").filter(|_| !step.contains("VIRTUAL TABLE")) else { return false };
         let name = name.split(' ').next().unwrap_or("");
@@ -306,7 +307,7 @@ async fn play(stage: Stage) {
     for (statement, _) in OPEN_ONLY {
         assert!(ran.iter().any(|sql| sql.starts_with(statement)), "never ran: {statement}");
     }
-    let catalog = ran.iter().filter(|sql| is_programme(sql)).count();
+    let catalog = ran.iter().filter(|sql| is_catalog(sql)).count();
     assert!(catalog >= 4, "pages and counts by price, pages by time: only {catalog} were seen");
     assert!(ran.len() > 60, "only {} statements were seen", ran.len());
     assert!(whole.is_empty(), "{} of {}:\n{}", whole.len(), ran.len(), whole.join("\n"));
