@@ -9,7 +9,6 @@ CREATE TABLE job (
     kind         TEXT NOT NULL,
     args         TEXT NOT NULL,                -- JSON of ids
     state        TEXT NOT NULL CHECK (state IN ('available', 'running', 'succeeded', 'dead', 'cancelled')),
-    priority     @int NOT NULL DEFAULT 0,      -- smaller first
     run_at       @int NOT NULL,                -- in the future: scheduled, or waiting for its next attempt
     attempt      @int NOT NULL DEFAULT 0,      -- attempts begun
     max_attempts @int NOT NULL CHECK (max_attempts > 0),
@@ -27,7 +26,7 @@ CREATE TABLE job (
 ) @table;
 
 -- By queue and kind, as workers claim: the jobs of one are found without reading those of the others.
-CREATE INDEX job_due ON job (queue, kind, priority, run_at, id) WHERE state = 'available';
+CREATE INDEX job_due ON job (queue, kind, run_at, id) WHERE state = 'available';
 CREATE INDEX job_leased ON job (lease_until) WHERE state = 'running';
 CREATE UNIQUE INDEX job_once ON job (kind, unique_key) WHERE unique_key IS NOT NULL;
 CREATE INDEX job_by_domain_event ON job (domain_event_id) WHERE domain_event_id IS NOT NULL;

@@ -88,7 +88,6 @@ record! {
 /// First due job of a source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, FromQueryResult)]
 pub struct Front {
-    priority: i64,
     run_at: i64,
     id: i64,
     /// Name of its queue.
@@ -99,9 +98,9 @@ pub struct Front {
 
 /// Returns the first due job of each source that has one, the job to do first before the others.
 pub async fn fronts(db: &Db, sources: &[Source], now: Timestamp) -> Result<Vec<Front>, DbError> {
-    let sql = "SELECT job.priority, job.run_at, job.id, job.queue, job.kind FROM {records} JOIN job ON job.id =
+    let sql = "SELECT job.run_at, job.id, job.queue, job.kind FROM {records} JOIN job ON job.id =
                (SELECT id FROM job due WHERE due.queue = r.queue AND due.kind = r.kind AND due.state = 'available'
-                AND due.run_at <= $2 ORDER BY due.priority, due.run_at, due.id LIMIT 1)";
+                AND due.run_at <= $2 ORDER BY due.run_at, due.id LIMIT 1)";
     let mut fronts: Vec<Front> = db::select_by(db.read(), sql, sources, [now.into()]).await?;
     fronts.sort();
     Ok(fronts)
@@ -136,7 +135,7 @@ async fn claim_of(
     let sql = format!(
         "UPDATE job SET state = 'running', attempt = attempt + 1, lease_until = $1, lease_token = $2
          WHERE id IN (SELECT id FROM job WHERE queue = $3 AND kind = $4 AND state = 'available' AND run_at <= $5
-                      ORDER BY priority, run_at, id LIMIT $6{})
+                      ORDER BY run_at, id LIMIT $6{})
          RETURNING id, kind, args, attempt, progress, first_wait_ms, waits_double, lease_token",
         db::skip_locked(tx)
     );
