@@ -43,8 +43,16 @@ pub struct NewEvent {
 /// Creates a draft for an organizer the actor acts for. A repeated key returns the event created first.
 #[tracing::instrument(level = "debug", skip_all)]
 pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<EventId, CreateError> {
-    let organizer = organizer_for(ctx, new.organizer)?;
     let user = ctx.user().map_err(Error::from)?;
+    let keyed = &Keyed::of(user, key, "createEvent", &new);
+    let organizer = match organizer_for(ctx, new.organizer) {
+        // A repetition is answered all the same: at the first request the actor may have managed one organizer only.
+        Err(unclear @ Error::Invalid(_)) => {
+            let first = ctx.db.write(Priority::Interactive, |tx| async move { known(&tx, keyed).await }).await?;
+            return first.ok_or(unclear.into());
+        }
+        decided => decided?,
+    };
     let now = ctx.now();
     let checked = checked(&new, now).map_err(Error::from)?;
     let event = event::Model {
@@ -87,7 +95,6 @@ pub async fn create(ctx: &Ctx, new: NewEvent, key: Option<String>) -> Result<Eve
         position: 0,
     };
     let slugs = text::slugs(&event.title, "event", &ctx.random.reference()[4..]);
-    let keyed = &Keyed::of(user, key, "createEvent", &new);
     let (event, slot, quota, ticket_type, slugs) = (&event, &slot, &quota, &ticket_type, &slugs);
     idempotency::once(|| {
         ctx.db.write(Priority::Interactive, |tx| async move {
