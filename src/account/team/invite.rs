@@ -52,16 +52,19 @@ pub async fn invite(ctx: &Ctx, organizer: OrganizerId, address: &str, role: Memb
             if db::number(&tx, sql, [row.email_key.as_str().into(), organizer.into()]).await? > 0 {
                 return Err(Error::AlreadyMember { field: "email" });
             }
-            if let Some(open) = open(&tx, organizer, &row.email_key).await? {
+            let open = open(&tx, organizer, &row.email_key).await?;
+            // An expired invitation has given up its place in the team.
+            let takes_place = open.as_ref().is_none_or(|open| open.expires_at <= now);
+            if takes_place && size(&tx, organizer, now).await? >= TEAM_MAX {
+                let full = format!("has {TEAM_MAX} members and open invitations: remove or revoke one first");
+                return Err(Invalid::new("organizerId", full).into());
+            }
+            if let Some(open) = open {
                 let sql = "UPDATE membership_invitation SET email = $2, role = $3, invited_by = $4, expires_at = $5
                            WHERE id = $1";
                 let (email, role) = (row.email.as_str().into(), row.role.word().into());
                 db::run(&tx, sql, [open.id.into(), email, role, row.invited_by.into(), row.expires_at.into()]).await?;
                 return Ok(open.id);
-            }
-            if size(&tx, organizer, now).await? >= TEAM_MAX {
-                let full = format!("has {TEAM_MAX} members and open invitations: remove or revoke one first");
-                return Err(Invalid::new("organizerId", full).into());
             }
             let insert = membership_invitation::Entity::insert(row.clone().into_active_model());
             insert.exec_without_returning(&tx).await.map_err(DbError::from)?;

@@ -539,6 +539,11 @@ async fn teams_and_memberships_are_bounded(stage: Stage) {
         ("INVALID", &json!(["input", "organizerId"]))
     );
     invite(99).await.ok(); // renewed
+    // An expired one has given up its place, so renewing it needs another.
+    let expire = "UPDATE membership_invitation SET expires_at = $1 WHERE email_key = 'n1@example.org'";
+    app.sql(expire, [app.clock.now().into()]).await;
+    invite(100).await.ok();
+    assert_eq!(invite(1).await.refusal(), "INVALID");
 }
 
 /// An invitation holds the address of a person who may have no account: it is deleted 30 days after its expiry.
@@ -576,4 +581,24 @@ async fn an_account_without_its_role_neither_invites_nor_is_notified(stage: Stag
     // A present owner makes the invitation good again.
     assert_eq!(invited(&owner, &organizer, &address(&new).await, "MANAGER").await, invitation);
     accept().await.ok();
+}
+
+/// A repetition under a key is answered with the first outcome, also after its sender has come to manage the events of
+/// several organizers and would have to name one.
+#[apply(scene!)]
+async fn a_repeated_draft_survives_a_second_membership(stage: Stage) {
+    let app = stage.app().await;
+    let (owner, member) = (app.organizer().await, app.organizer().await);
+    let draft = json!({ "title": "Jazz", "venue": "Club", "timeZone": "UTC", "capacity": 5, "idempotencyKey": "once",
+        "startsAt": "2026-02-01T18:00:00Z", "endsAt": "2026-02-01T20:00:00Z" });
+    let create = async |input: &Value| member.mutate("createEvent", input.clone(), "event { id }").await;
+    let first = create(&draft).await.ok().text("createEvent.event.id");
+    enrol(&owner, &organizer_of(&owner).await, &member, "MANAGER").await;
+    assert_eq!(create(&draft).await.ok().text("createEvent.event.id"), first);
+    let mut other = draft.clone();
+    other["idempotencyKey"] = json!("another");
+    assert_eq!(create(&other).await.refusal(), "INVALID", "a new request has to name the organizer");
+    let mut changed = draft;
+    changed["title"] = json!("Blues");
+    assert_eq!(create(&changed).await.refusal(), "IDEMPOTENCY_KEY_REUSED");
 }
