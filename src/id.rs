@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::sync;
 
 /// Reason why a text from a client is not an identifier of the expected type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -157,7 +158,7 @@ impl RandomSource {
 
     fn source(&self) -> std::sync::MutexGuard<'_, Source> {
         // A panic while drawing cannot leave the source in a bad state, so a poisoned lock is still usable.
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        sync::lock(&self.0)
     }
 
     fn with<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {

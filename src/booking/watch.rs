@@ -19,6 +19,7 @@ use crate::ctx::Ctx;
 use crate::db::DbError;
 use crate::domain_event::{DomainEvent, Recorded};
 use crate::id::{EntryId, EventId};
+use crate::sync;
 
 /// Shortest time between two reads.
 const MERGE: Duration = Duration::from_millis(100);
@@ -152,7 +153,7 @@ impl AvailabilityHub {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EventId, watch::Sender<Option<Availability>>>> {
-        self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        sync::lock(&self.watched)
     }
 }
 
@@ -161,8 +162,8 @@ fn is_newer(row: &Availability, shown: &Availability) -> bool {
     row.revision > shown.revision || (row.revision == shown.revision && row.available < shown.available)
 }
 
-fn changed(domain_event: &Recorded) -> Option<EventId> {
-    match domain_event.domain_event {
+fn changed(recorded: &Recorded) -> Option<EventId> {
+    match recorded.domain_event {
         DomainEvent::AvailabilityChanged { event, .. } => Some(event),
         _ => None,
     }

@@ -15,6 +15,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::domain_event::Recorded;
 use crate::id::UserId;
+use crate::sync;
 
 /// Number of domain events a slow receiver may lag behind before it has to read the table.
 const CAPACITY: usize = 1_024;
@@ -127,7 +128,7 @@ impl Bus {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, watch::Sender<InboxHead>>> {
-        self.inboxes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        sync::lock(&self.inboxes)
     }
 }
 
@@ -155,7 +156,7 @@ impl InboxWatch {
 
 impl Drop for InboxWatch {
     fn drop(&mut self) {
-        let mut inboxes = self.inboxes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut inboxes = sync::lock(&self.inboxes);
         // Dropped under the lock: of two watches that end at once, the second sees that no receiver is left.
         self.receiver = None;
         if inboxes.get(&self.user).is_some_and(|sender| sender.receiver_count() == 0) {

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use self::error::{is_disconnected, is_lost_race};
 use self::transaction::Transaction;
 use crate::id::{DomainEventId, RandomSource};
+use crate::sync;
 
 mod connect;
 mod error;
@@ -73,7 +74,7 @@ pub struct Tx {
 impl Tx {
     /// Names a domain event that exists exactly if this transaction committed. Only the first call counts.
     pub fn commit_marker(&self, domain_event: DomainEventId) {
-        let mut commit_marker = self.commit_marker.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut commit_marker = sync::lock(&self.commit_marker);
         commit_marker.get_or_insert(domain_event);
     }
 }
@@ -164,13 +165,13 @@ impl Db {
         };
         match transaction.commit().await {
             Ok(()) => {
-                if commit_marker.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some() {
+                if sync::lock(&commit_marker).is_some() {
                     self.tell_appended();
                 }
                 Ok(value)
             }
             Err(error) if is_disconnected(&error) => {
-                let commit_marker = *commit_marker.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let commit_marker = *sync::lock(&commit_marker);
                 match commit_marker {
                     Some(domain_event) if self.happened(domain_event).await? => {
                         self.tell_appended();

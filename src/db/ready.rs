@@ -15,6 +15,8 @@ use super::error::{sqlite, sqlite_code, sqlstate};
 use super::transaction::Transaction;
 use super::{Db, DbError, Priority, run};
 
+use crate::sync;
+
 /// Time for which an answer is reused.
 const TRUE_FOR: Duration = Duration::from_secs(1);
 
@@ -122,11 +124,11 @@ impl Readiness {
     }
 
     fn refused(&self) -> MutexGuard<'_, Option<(Instant, Unready)>> {
-        self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        sync::lock(&self.refused)
     }
 
     fn log(&self, now: Option<Unready>, error: Option<&DbError>) {
-        let before = std::mem::replace(&mut *self.logged.lock().unwrap_or_else(|poisoned| poisoned.into_inner()), now);
+        let before = std::mem::replace(&mut *sync::lock(&self.logged), now);
         match now {
             Some(unready) if before != now => {
                 let error = error.map(tracing::field::display);

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 use super::DbError;
 
+use crate::sync;
+
 /// Most writers that wait in one priority. Further writers are refused at once, because a longer queue would slow all
 /// of them.
 const WAITING_MAX: usize = 4_096;
@@ -109,7 +111,7 @@ impl WriteQueue {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // The lock is held only for a few pushes and pops, which do not panic.
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        sync::lock(&self.state)
     }
 }
 

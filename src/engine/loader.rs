@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 
+use crate::sync;
+
 /// Reads the values of many keys at once.
 pub trait Source<K>: Send + Sync + 'static {
     /// Value of one key.
@@ -95,7 +97,7 @@ impl<S: 'static> Loader<S> {
 impl<S: 'static> Inner<S> {
     fn open(&self) -> MutexGuard<'_, HashMap<TypeId, Box<dyn Any + Send>>> {
         // The lock is held for insertions into maps, which leave nothing half done.
-        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        sync::lock(&self.open)
     }
 
     fn of_type<K: LoaderKey>(all: &mut HashMap<TypeId, Box<dyn Any + Send>>) -> &mut Open<K, S::Value, S::Error>
