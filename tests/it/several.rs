@@ -335,6 +335,11 @@ async fn each_slot_has_an_availability_and_a_revision(stage: Stage) {
     book(&customer, &event, first, 5, "PARTIAL_AND_WAITLIST").await.ok();
     let (march_now, unmoved, _) = slots().await;
     assert_eq!((march_now, unmoved), (figures(4, 4, 0, 2, 3), april_now), "the other date keeps figures and revision");
+    // A second type of the same date takes from the same tickets, which count once.
+    let another = "INSERT INTO ticket_type (id, event_id, slot_id, quota_id, name, price_minor, position)
+                SELECT $2, event_id, slot_id, quota_id, 'Student', 0, 7 FROM ticket_type WHERE id = $1";
+    app.sql(another, [first.into(), app.app.ctx.id::<TicketTypeId>().into()]).await;
+    assert_eq!(slots().await.0, figures(4, 4, 0, 2, 3));
     // A third date shares the tickets of the first.
     add(&app, &event, "2026-05-01T18:00:00Z", 1, Some(quota)).await;
     let query = "query($id: ID!) { event(id: $id) { slots { availability { sold revision } } } }";
