@@ -76,7 +76,7 @@ pub fn consumer(ctx: Ctx) -> Consumer {
 
 async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted, DbError> {
     let plan: Vec<(&Recorded, Vec<Effect>)> =
-        domain_events.iter().map(|domain_event| (domain_event, effects_of(&domain_event.domain_event))).collect();
+        domain_events.iter().map(|recorded| (recorded, effects_of(&recorded.domain_event))).collect();
     let organizers: HashSet<OrganizerId> = plan
         .iter()
         .flat_map(|(_, effects)| effects)
@@ -93,38 +93,37 @@ async fn write(ctx: &Ctx, tx: &Tx, domain_events: &[Recorded]) -> Result<Reacted
     let mut notices: Vec<NewNotice> = Vec::new();
     let mut jobs: Vec<NewJob> = Vec::new();
     let mut notified: Vec<Notified> = Vec::new();
-    for (domain_event, effects) in plan {
+    for (recorded, effects) in plan {
         let (before, mut fan_out) = (notices.len(), false);
         for effect in effects {
             match effect {
                 Effect::TellUser(user, kind) => {
-                    notices.push(NewNotice::of(domain_event, user, kind, Audience::Customer));
+                    notices.push(NewNotice::of(recorded, user, kind, Audience::Customer));
                 }
                 Effect::TellOrganizer(organizer, kind) => {
                     let users = members.get(&organizer).into_iter().flatten();
-                    notices.extend(users.map(|user| NewNotice::of(domain_event, *user, kind, Audience::Organizer)));
+                    notices.extend(users.map(|user| NewNotice::of(recorded, *user, kind, Audience::Organizer)));
                 }
                 Effect::TellCustomers(event, which, kind) => {
                     let customers =
-                        audience::customers(tx, event, which, domain_event.occurred_at, None, audience::CHUNK + 1)
-                            .await?;
+                        audience::customers(tx, event, which, recorded.occurred_at, None, audience::CHUNK + 1).await?;
                     if customers.len() as i64 > audience::CHUNK {
-                        jobs.push(fanout::job(domain_event, event, which, kind, ctx.now()));
+                        jobs.push(fanout::job(recorded, event, which, kind, ctx.now()));
                         fan_out = true;
                         continue;
                     }
                     notices.extend(customers.into_iter().map(|customer| NewNotice {
                         booking: customer.booking,
-                        ..NewNotice::of(domain_event, customer.user, kind, Audience::Customer)
+                        ..NewNotice::of(recorded, customer.user, kind, Audience::Customer)
                     }));
                 }
-                Effect::CallOff(event) => jobs.push(call_off::job(domain_event.id, event, ctx.now())),
+                Effect::CallOff(event) => jobs.push(call_off::job(recorded.id, event, ctx.now())),
             }
         }
         let (kind, event, recipients) =
-            (domain_event.domain_event.kind(), domain_event.domain_event.about().event, notices.len() - before);
+            (recorded.domain_event.kind(), recorded.domain_event.about().event, notices.len() - before);
         if fan_out || recipients > 0 {
-            notified.push(Notified { domain_event: domain_event.id, kind, event, recipients, fan_out });
+            notified.push(Notified { domain_event: recorded.id, kind, event, recipients, fan_out });
         }
     }
     let heads = inbox::write(tx, &notices, ctx.now()).await?;

@@ -1,5 +1,5 @@
 //! Rebuilds a table of SQLite together with the tables that refer to it, so that a step can change a CHECK.
-//! What does not live here: PostgreSQL, where `ALTER TABLE … DROP CONSTRAINT …, ADD CONSTRAINT …` does it.
+//! Not here: PostgreSQL, where `ALTER TABLE … DROP CONSTRAINT …, ADD CONSTRAINT …` does it.
 //!
 //! SQLite cannot alter a CHECK. The usual way round (copy, drop, rename) fails inside a transaction with foreign keys
 //! switched on, because other tables refer to the dropped one, and foreign keys cannot be switched off there. So the

@@ -68,7 +68,7 @@ struct Tickets {
 }
 
 #[derive(Debug, FromQueryResult)]
-struct InLine {
+struct Entry {
     id: EntryId,
     user_id: UserId,
     quota_id: QuotaId,
@@ -97,14 +97,14 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<Held>) -> Result<bool, D
             let mut change_set = ChangeSet::new(ctx);
             let bookings = next_bookings(&tx, id).await?;
             let tickets = tickets(&tx, &bookings).await?;
-            for place in &tickets {
+            for part in &tickets {
                 let confirmed = bookings
                     .iter()
-                    .any(|booking| booking.id == place.booking_id && booking.status == BookingStatus::Confirmed);
-                for quota in after.quotas.iter_mut().filter(|one| one.id == place.quota_id) {
+                    .any(|booking| booking.id == part.booking_id && booking.status == BookingStatus::Confirmed);
+                for quota in after.quotas.iter_mut().filter(|one| one.id == part.quota_id) {
                     match confirmed {
-                        true => quota.sold -= place.quantity,
-                        false => quota.held -= place.quantity,
+                        true => quota.sold -= part.quantity,
+                        false => quota.held -= part.quantity,
                     }
                 }
             }
@@ -113,14 +113,18 @@ pub async fn chunk(ctx: &Ctx, id: EventId, held: Option<Held>) -> Result<bool, D
                 .map(|booking| Cancellation {
                     booking: booking.id,
                     user: booking.user_id,
-                    quantity: tickets.iter().filter(|p| p.booking_id == booking.id).map(|p| p.quantity).sum(),
+                    quantity: tickets
+                        .iter()
+                        .filter(|part| part.booking_id == booking.id)
+                        .map(|part| part.quantity)
+                        .sum(),
                     reason: CancelReason::EventCancelled,
                 })
                 .collect();
             change_set.cancel(&before, &cancellations, None);
 
             // The waitlist closes after the last booking was cancelled.
-            let waiting = if bookings.is_empty() { next_in_line(&tx, id).await? } else { Vec::new() };
+            let waiting = if bookings.is_empty() { next_entries(&tx, id).await? } else { Vec::new() };
             let leavings: Vec<Leaving> = waiting
                 .iter()
                 .map(|entry| Leaving {
@@ -161,7 +165,7 @@ async fn tickets(tx: &Tx, bookings: &[Live]) -> Result<Vec<Tickets>, DbError> {
     db::select_by(tx, sql, &ids, []).await
 }
 
-async fn next_in_line(tx: &Tx, event: EventId) -> Result<Vec<InLine>, DbError> {
+async fn next_entries(tx: &Tx, event: EventId) -> Result<Vec<Entry>, DbError> {
     let sql = "SELECT id, user_id, quota_id, quantity FROM waitlist_entry
                WHERE event_id = $1 AND status = 'WAITING' ORDER BY position_key LIMIT $2";
     db::all(tx, sql, [event.into(), CHUNK.into()]).await

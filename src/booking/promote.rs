@@ -56,11 +56,11 @@ pub async fn chunk(ctx: &Ctx, event: EventId, held: Option<Held>) -> Result<bool
             let Some(before) = inventories.remove(&event).filter(|inventory| inventory.is_on_sale()) else {
                 return Ok(false);
             };
-            let mut lines = before.clone();
+            let mut with = before.clone();
             for quota in before.quotas_where(|one| one.waiting > 0 && one.free() > 0) {
-                inventory::read_waitlist(&tx, &mut lines, quota, inventory::SERVED_MAX).await?;
+                inventory::read_waitlist(&tx, &mut with, quota, inventory::SERVED_MAX).await?;
             }
-            let allocation = allocate(lines, &[]);
+            let allocation = allocate(with, &[]);
             if let Some(held) = held {
                 // The rows themselves show the progress; advancing the cursor resets the count of attempts.
                 let served = serde_json::json!({ "revision": before.revision + 1 }).to_string();

@@ -33,23 +33,29 @@ pub struct Participant {
 pub type ParticipantConnection = Connection<Cursor<UserId>, Participant, EmptyFields, EmptyFields>;
 
 /// A page of an event's waitlist.
-pub type LineConnection =
-    Connection<Cursor<(i64, EntryId)>, WaitlistEntry, EmptyFields, EmptyFields, LineName, LineEdgeName>;
+pub type EventWaitlistConnection = Connection<
+    Cursor<(i64, EntryId)>,
+    WaitlistEntry,
+    EmptyFields,
+    EmptyFields,
+    EventWaitlistName,
+    EventWaitlistEdgeName,
+>;
 
 /// Name of the connection of an event's waitlist. It differs from that of a customer's own entries, because the cursors
 /// of the two are incompatible.
-pub struct LineName;
+pub struct EventWaitlistName;
 
-impl async_graphql::connection::ConnectionNameType for LineName {
+impl async_graphql::connection::ConnectionNameType for EventWaitlistName {
     fn type_name<T: async_graphql::OutputType>() -> String {
         "EventWaitlistConnection".to_owned()
     }
 }
 
 /// Name of the edges of that connection.
-pub struct LineEdgeName;
+pub struct EventWaitlistEdgeName;
 
-impl async_graphql::connection::EdgeNameType for LineEdgeName {
+impl async_graphql::connection::EdgeNameType for EventWaitlistEdgeName {
     fn type_name<T: async_graphql::OutputType>() -> String {
         "EventWaitlistEdge".to_owned()
     }
@@ -95,7 +101,7 @@ pub async fn participants(
 }
 
 /// Returns one page of an event's waitlist.
-pub async fn line(ctx: &Context<'_>, event: &event::Model, args: Args) -> Result<Option<LineConnection>> {
+pub async fn waitlist(ctx: &Context<'_>, event: &event::Model, args: Args) -> Result<Option<EventWaitlistConnection>> {
     if !may_see(ctx, event)? {
         return Ok(None);
     }

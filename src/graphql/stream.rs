@@ -92,14 +92,14 @@ pub(super) async fn newer() -> async_graphql::Error {
 /// Waits until the log may have a domain event `about` this user or organizer behind the position `known`. Returns the
 /// new known position: up to it, the history needs no other look.
 pub(super) async fn concerned(
-    heard: &mut tokio::sync::broadcast::Receiver<std::sync::Arc<Recorded>>,
+    wakeups: &mut tokio::sync::broadcast::Receiver<std::sync::Arc<Recorded>>,
     services: &Services,
     about: About,
     mut known: i64,
 ) -> i64 {
     loop {
-        let domain_event = tokio::select! {
-            domain_event = heard.recv() => domain_event,
+        let received = tokio::select! {
+            received = wakeups.recv() => received,
             () = tokio::time::sleep(LOOK_EVERY) => {
                 // No wake-up: checks whether a domain event was published in the meantime.
                 let head = services.bus.head();
@@ -109,15 +109,15 @@ pub(super) async fn concerned(
                 continue;
             }
         };
-        match domain_event {
-            Ok(domain_event) if domain_event.seq <= known => {}
-            Ok(domain_event) => {
-                let gap = domain_event.seq > known + 1;
-                known = domain_event.seq;
+        match received {
+            Ok(recorded) if recorded.seq <= known => {}
+            Ok(recorded) => {
+                let gap = recorded.seq > known + 1;
+                known = recorded.seq;
                 let concerns = match about {
                     About::Anything => true,
-                    About::Customer(user) => domain_event.domain_event.about().user == Some(user),
-                    About::Organizer(organizer) => domain_event.domain_event.about().organizer == Some(organizer),
+                    About::Customer(user) => recorded.domain_event.about().user == Some(user),
+                    About::Organizer(organizer) => recorded.domain_event.about().organizer == Some(organizer),
                 };
                 if concerns || gap {
                     return known;

@@ -213,8 +213,8 @@ impl Event {
         #[graphql(desc = "Number of items from the end of the list, 1 to 100; give either `first` or `last`.")]
         last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
-    ) -> Result<Option<crate::graphql::sales::LineConnection>> {
-        crate::graphql::sales::line(ctx, &self.0, Args { first, after, last, before }).await
+    ) -> Result<Option<crate::graphql::sales::EventWaitlistConnection>> {
+        crate::graphql::sales::waitlist(ctx, &self.0, Args { first, after, last, before }).await
     }
 }
 
