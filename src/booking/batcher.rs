@@ -58,7 +58,7 @@ pub struct Stats {
     /// Orders in the largest batch.
     pub largest: AtomicU64,
     /// Number of orders submitted.
-    pub handed_in: AtomicU64,
+    pub submitted: AtomicU64,
 }
 
 struct Waiting {
@@ -91,7 +91,7 @@ impl Batcher {
         let lane = &self.lanes[hash % self.lanes.len()];
         let (reply, answer) = oneshot::channel();
         lane.try_send(Waiting { request, reply }).map_err(|_| DbError::Overloaded)?;
-        self.stats.handed_in.fetch_add(1, Ordering::Relaxed);
+        self.stats.submitted.fetch_add(1, Ordering::Relaxed);
         answer.await.unwrap_or(Err(Error::Internal))
     }
 }

@@ -103,10 +103,10 @@ async fn place_in(tx: &Tx, ctx: &Ctx, requests: &[Request]) -> Result<Vec<Result
     let mut events: Vec<&Inventory> = inventories.values().collect();
     events.sort_by_key(|inventory| inventory.event);
     for before in events {
-        let Some((tickets, allocation_requests)) = allocation_requests.get(&before.event) else { continue };
+        let Some((positions, allocation_requests)) = allocation_requests.get(&before.event) else { continue };
         let allocation = allocate(before.clone(), allocation_requests);
         change_set.promote(&allocation.inventory, &allocation.promotions);
-        for ((at, allocation_request), outcome) in tickets.iter().zip(allocation_requests).zip(&allocation.outcomes) {
+        for ((at, allocation_request), outcome) in positions.iter().zip(allocation_requests).zip(&allocation.outcomes) {
             let answer = enter(&mut change_set, &allocation.inventory, &requests[*at], allocation_request, outcome);
             answers[*at] = Some(answer);
         }

@@ -4,19 +4,21 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use boxoffice::app::Options;
 use boxoffice::booking::batcher::Settings;
 use futures_util::future::join_all;
+
+/// Lets one lane decide all orders, and nothing else write meanwhile.
+fn one_lane(options: &mut Options) {
+    options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
+    options.relay = false;
+    options.worker = false;
+}
 
 /// While the writer is busy, orders gather; then one commit answers all of them.
 #[apply(scene!)]
 async fn one_commit_answers_many(stage: Stage) {
-    let app = stage
-        .app_with(|options| {
-            options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
-            options.relay = false;
-            options.worker = false;
-        })
-        .await;
+    let app = stage.app_with(one_lane).await;
     let organizer = app.organizer().await;
     let people = app.customers(20).await;
     let event = organizer.event(100).await;
@@ -29,7 +31,7 @@ async fn one_commit_answers_many(stage: Stage) {
         async move { join_all(people.iter().map(|person| person.books(&event, 2))).await }
     });
     app.eventually("all orders are in", || async {
-        stats.handed_in.load(Ordering::Relaxed) == orders + people.len() as u64
+        stats.submitted.load(Ordering::Relaxed) == orders + people.len() as u64
     })
     .await;
     lock.release().await;
@@ -44,13 +46,7 @@ async fn one_commit_answers_many(stage: Stage) {
 /// Orders of one customer in one batch get the same answers as if they had come one by one.
 #[apply(scene!)]
 async fn orders_of_one_customer_share_a_batch(stage: Stage) {
-    let app = stage
-        .app_with(|options| {
-            options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
-            options.relay = false;
-            options.worker = false;
-        })
-        .await;
+    let app = stage.app_with(one_lane).await;
     let organizer = app.organizer().await;
     let (eager, other) = (app.customer().await, app.customer().await);
     let event = organizer.event(3).await;
@@ -61,7 +57,7 @@ async fn orders_of_one_customer_share_a_batch(stage: Stage) {
     for (at, (person, quantity)) in orders.into_iter().enumerate() {
         let (person, event) = (person.clone(), event.clone());
         asked.push(tokio::spawn(async move { person.book(&event, quantity, "PARTIAL_AND_WAITLIST", None).await }));
-        app.eventually("it is in", || async { stats.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
+        app.eventually("it is in", || async { stats.submitted.load(Ordering::Relaxed) == at as u64 + 1 }).await;
     }
     lock.release().await;
     let answers: Vec<_> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
@@ -84,9 +80,7 @@ async fn orders_of_one_customer_share_a_batch(stage: Stage) {
 async fn a_held_event_costs_itself(stage: Stage) {
     let app = stage
         .app_with(|options| {
-            options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
-            options.relay = false;
-            options.worker = false;
+            one_lane(options);
             options.db.lock = Duration::from_secs(3);
         })
         .await;
@@ -99,7 +93,7 @@ async fn a_held_event_costs_itself(stage: Stage) {
     for (at, event) in [&held, &held, &open].into_iter().enumerate() {
         let (person, event) = (people[at].clone(), event.clone());
         asked.push(tokio::spawn(async move { person.book(&event, 1, "ALL_OR_NOTHING", None).await }));
-        app.eventually("it is in", || async { stats.handed_in.load(Ordering::Relaxed) == at as u64 + 1 }).await;
+        app.eventually("it is in", || async { stats.submitted.load(Ordering::Relaxed) == at as u64 + 1 }).await;
     }
     let at_the_open = asked.pop().unwrap().await.unwrap();
     assert_eq!(at_the_open.ok().int("createBooking.booked"), 1, "while the other event is held");
@@ -114,13 +108,7 @@ async fn a_held_event_costs_itself(stage: Stage) {
 /// never come.
 #[apply(scene!)]
 async fn a_bad_request_costs_itself(stage: Stage) {
-    let app = stage
-        .app_with(|options| {
-            options.batcher = Some(Settings { lanes: 1, batch_max: 256 });
-            options.relay = false;
-            options.worker = false;
-        })
-        .await;
+    let app = stage.app_with(one_lane).await;
     let organizer = app.organizer().await;
     let mut people = app.customers(9).await;
     let event = organizer.event(100).await;
@@ -150,7 +138,7 @@ async fn a_bad_request_costs_itself(stage: Stage) {
         let (people, event) = (people.clone(), event.clone());
         async move { join_all(people.iter().map(|person| person.books(&event, 1))).await }
     });
-    app.eventually("all orders are in", || async { batcher.stats().handed_in.load(Ordering::Relaxed) == 9 }).await;
+    app.eventually("all orders are in", || async { batcher.stats().submitted.load(Ordering::Relaxed) == 9 }).await;
     lock.release().await;
     assert_eq!(asked.await.unwrap().len(), 8, "everybody else has a booking");
     assert!(matches!(bad.await.unwrap(), Err(boxoffice::booking::Error::Internal)));

@@ -68,7 +68,7 @@ impl Cast {
     /// Orders two tickets for every customer: first one alone, then all others in one transaction.
     async fn order(&self, key: Option<&'static str>) -> Vec<Answer> {
         let stats = self.seller.app.services.batcher.stats();
-        let before = stats.handed_in.load(Ordering::Relaxed);
+        let before = stats.submitted.load(Ordering::Relaxed);
         let lock = self.office.hold_stock(&self.event).await;
         let ask = |customers: &[Actor]| {
             let (customers, event) = (customers.to_vec(), self.event.clone());
@@ -82,7 +82,7 @@ impl Cast {
                        AND wait_event_type = 'Lock'";
         self.office.eventually("he waits", || async { self.office.number(waiting, []).await > 0 }).await;
         let others = ask(others);
-        let all = || async { stats.handed_in.load(Ordering::Relaxed) == before + self.customers.len() as u64 };
+        let all = || async { stats.submitted.load(Ordering::Relaxed) == before + self.customers.len() as u64 };
         self.office.eventually("all orders are in", all).await;
         lock.release().await;
         let mut answers = first.await.unwrap();
